@@ -1,0 +1,199 @@
+"""The command line: each command parses, makes one call, and prints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..sweeps import load_sweep, preset_names
+from . import tables
+from .analysis import fit_store
+from .errors import INCOMPLETE, FriendlyGroup, terminable
+from .executors import open_executor
+from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
+from .plan import plan_sweep
+from .progress import progress
+from .provenance import own_version
+from .run import as_json as summary_as_json
+from .run import run_sweep
+from .status import store_status
+
+console = Console()
+log = Console(stderr=True)
+
+
+@click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(own_version(), prog_name="genprior")
+@click.option("--debug", is_flag=True, help="Show where an error was raised.")
+def main(debug: bool) -> None:
+    """Measure where recovery with ReLU generative priors succeeds.
+
+    A sweep file says what to run; its results go into a labelled Zarr store that
+    xarray.open_zarr opens; phase transitions are fitted and drawn from there.
+
+    \b
+    Example:
+      genprior run quickstart quickstart.zarr
+      genprior fit quickstart.zarr
+      genprior plot quickstart.zarr -o quickstart.png
+
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 incomplete.
+    """
+
+
+def _print(values: Any) -> None:
+    click.echo(json.dumps(values, indent=2))
+
+
+@main.command()
+@json_option
+def sweeps(as_json: bool) -> None:
+    """List the named sweeps.
+
+    \b
+    Example:
+      genprior sweeps
+    """
+    presets = [load_sweep(name) for name in preset_names()]
+    if as_json:
+        _print([preset.as_dict() for preset in presets])
+    else:
+        console.print(tables.presets(presets))
+
+
+@main.command()
+@sweep_options
+@click.option("--workers", type=click.IntRange(1, 4096), help="Workers the run will have.")
+@json_option
+def plan(
+    sweep: str,
+    settings: tuple[str, ...],
+    trials: int | None,
+    seed: int | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Show what SWEEP would run and cost; a pilot of at most 5 s times a few trials.
+
+    \b
+    Example:
+      genprior plan cocola-fig1 --set k=5:60:5 --trials 10
+    """
+    planned = plan_sweep(chosen_sweep(sweep, settings, trials, seed), workers)
+    if as_json:
+        _print(planned)
+    else:
+        console.print(tables.plan(planned))
+
+
+@main.command()
+@sweep_options
+@click.argument("store", type=STORE)
+@cluster_options
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="Try a crashed trial again so often within this run.",
+)
+@click.option("--fail-fast", is_flag=True, help="Stop at the first crashed trial.")
+@click.option("--allow-mixed", is_flag=True, help="Continue a store of another machine or kernel.")
+@json_option
+def run(
+    sweep: str,
+    settings: tuple[str, ...],
+    trials: int | None,
+    seed: int | None,
+    store: Path,
+    scheduler: str,
+    workers: int | None,
+    retries: int,
+    fail_fast: bool,
+    allow_mixed: bool,
+    as_json: bool,
+) -> None:
+    """Run the trials of SWEEP that STORE does not hold yet.
+
+    STORE is made if it is not there; a larger grid or more trials extend it. Repeating
+    the command computes no finished trial again; crashed trials are run again.
+
+    \b
+    Example:
+      genprior run quickstart quickstart.zarr
+      genprior run quickstart quickstart.zarr --trials 40
+      genprior run quickstart quickstart.zarr --set k=2:20:2
+    """
+    chosen = chosen_sweep(sweep, settings, trials, seed)
+    with terminable(), open_executor(scheduler, workers) as executor, progress(log) as listen:
+        summary = run_sweep(
+            chosen,
+            store,
+            executor,
+            retries=retries,
+            fail_fast=fail_fast,
+            allow_mixed=allow_mixed,
+            listen=listen,
+        )
+    if as_json:
+        _print(summary_as_json(summary))
+    else:
+        console.print(tables.run_summary(summary), highlight=False, soft_wrap=True)
+    raise SystemExit(summary.exit_status)
+
+
+@main.command()
+@click.argument("store", type=STORE)
+@json_option
+def status(store: Path, as_json: bool) -> None:
+    """Show what STORE holds; exit status 3 if trials are missing.
+
+    \b
+    Example:
+      genprior status quickstart.zarr
+    """
+    found = store_status(store)
+    if as_json:
+        _print(found)
+    else:
+        console.print(tables.status(found))
+    if found["trials"]["done"] < found["trials"]["total"]:
+        raise SystemExit(INCOMPLETE)
+
+
+@main.command()
+@click.argument("store", type=STORE)
+@click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
+@json_option
+def fit(store: Path, along: str | None, as_json: bool) -> None:
+    """Fit the 50 % point of success, its interval and the width, for every group of STORE.
+
+    The fits are written into the store as analysis/transition.
+
+    \b
+    Example:
+      genprior fit quickstart.zarr --along m
+    """
+    fitted = fit_store(store, along)
+    if as_json:
+        _print(fitted)
+    else:
+        console.print(tables.transitions(fitted))
+
+
+@main.command()
+@click.argument("store", type=STORE)
+@click.option("-o", "--output", type=STORE, help="Picture to write  [default: STORE's name .png].")
+def plot(store: Path, output: Path | None) -> None:
+    """Draw STORE: curves over one axis, a map with the 50 % contour over two.
+
+    \b
+    Example:
+      genprior plot quickstart.zarr -o quickstart.png
+    """
+    from .figures import draw_store
+
+    written = draw_store(store, output or Path(f"{store.name.removesuffix('.zarr')}.png"))
+    console.print(f"wrote {written}", highlight=False, soft_wrap=True)

@@ -1,0 +1,189 @@
+"""Where blocks run: in this process, in threads, in local processes, on a running scheduler."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from ..sweeps import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Outcome = tuple[Item, Result | BaseException]
+
+LOCAL = ("processes", "threads", "synchronous")
+CONNECT_TIMEOUT = 10.0
+
+
+class SchedulerError(UserError):
+    """No scheduler of that name or at that address."""
+
+    exit_status = 2
+
+
+class Executor(Protocol):
+    """Runs functions on workers."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+        ...
+
+    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
+        """Call a function once on every worker."""
+        ...
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function on one worker."""
+        ...
+
+    def stream(
+        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Run a function over items with a bounded number in flight; give outcomes as they come."""
+        ...
+
+
+class Synchronous:
+    """One task after the other in this process: for debugging and small things."""
+
+    workers = 1
+
+    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
+        """Call it here."""
+        return [function()]
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call it here."""
+        return function(*arguments)
+
+    def stream(
+        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Compute one single-task graph after the other."""
+        import dask
+
+        for item in items:
+            outcome: Result | BaseException
+            try:
+                task = dask.delayed(function, pure=False)(item)
+                (outcome,) = dask.compute(task, scheduler="synchronous")
+            except Exception as error:
+                outcome = error
+            yield item, outcome
+
+
+class Distributed:
+    """Tasks on the workers of a Dask client."""
+
+    def __init__(self, client: Any):
+        self.client = client
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers together."""
+        return max(1, sum(self.client.nthreads().values()))
+
+    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
+        """Call it once on each worker process."""
+        return list(self.client.run(function).values())
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Submit it and wait."""
+        result: Result = self.client.submit(function, *arguments, pure=False).result()
+        return result
+
+    def stream(
+        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Keep `window` tasks in flight, so that the scheduler never holds the whole sweep."""
+        from distributed import as_completed
+
+        waiting = iter(items)
+        first = list(islice(waiting, window))
+        futures = {self.client.submit(function, item, pure=False): item for item in first}
+        completed = as_completed(list(futures), raise_errors=False)
+        for future in completed:
+            item = futures.pop(future)
+            failure = future.exception()
+            outcome = failure if failure is not None else future.result()
+            future.release()
+            for following in islice(waiting, 1):
+                submitted = self.client.submit(function, following, pure=False)
+                futures[submitted] = following
+                completed.add(submitted)
+            yield item, outcome
+
+
+@contextmanager
+def open_executor(scheduler: str = "processes", workers: int | None = None) -> Iterator[Executor]:
+    """Open what `--scheduler` names.
+
+    Args:
+        scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
+        workers: how many tasks at a time, for the local ones; the number of processors if None.
+
+    Raises:
+        SchedulerError: the address is not one, or nothing answers there.
+    """
+    if scheduler == "synchronous":
+        yield Synchronous()
+        return
+    with _quiet():
+        from distributed import Client, LocalCluster
+
+        if scheduler in LOCAL:
+            count = workers or os.cpu_count() or 1
+            processes = scheduler == "processes"
+            with (
+                LocalCluster(
+                    n_workers=count if processes else 1,
+                    threads_per_worker=1 if processes else count,
+                    processes=processes,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                yield Distributed(client)
+            return
+        with _connect(Client, scheduler) as client:
+            yield Distributed(client)
+
+
+def _connect(client: Any, address: str) -> Any:
+    if ":" not in address:
+        raise SchedulerError(
+            f"--scheduler {address}: not one of {', '.join(LOCAL)}, nor an address such as "
+            "tcp://127.0.0.1:8786."
+        )
+    try:
+        connected = client(address, timeout=CONNECT_TIMEOUT)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SchedulerError(
+            f"--scheduler {address}: no Dask scheduler answers there ({type(error).__name__})."
+        ) from None
+    try:
+        connected.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
+    except TimeoutError:
+        connected.close()
+        raise SchedulerError(f"--scheduler {address}: it has no workers.") from None
+    return connected
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log off the terminal: what matters of it is said in one line elsewhere."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

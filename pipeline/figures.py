@@ -1,0 +1,243 @@
+"""Pictures of a store: curves over one axis, a map with the 50 % contour over two.
+
+Axes that do not fit into a picture become panels.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..store import StoreInfo, read_info
+from ..store.errors import StoreError, explained
+from ..store.reading import load_results
+from ..sweeps import SweepError
+from ..tasks.transitions import curve_band, fit_transitions
+from .analysis import transition_axis
+
+SYMBOLS = {
+    "k": "latent dimension $k$",
+    "m": "number of measurements $m$",
+    "n": "signal dimension $n$",
+    "depth": "depth $d$",
+    "m_per_k": "measurements a latent dimension, $m/k$",
+    "noise.sigma": "noise level $\\sigma$",
+    "noise.snr_db": "SNR [dB]",
+    "solver.step": "step size $\\alpha$",
+    "success": "success probability",
+    "signal_error": "relative signal error $\\|G(\\hat x) - y^*\\|/\\|y^*\\|$",
+    "latent_error": "relative latent error $\\|\\hat x - x^*\\|/\\|x^*\\|$",
+    "iterations": "steps",
+    "loss": "loss $f(\\hat x)$",
+}
+SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$"}
+FORMATS = (".png", ".pdf", ".svg")
+MAX_CURVES = 8
+MAX_PANELS = 24
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "genprior",
+}
+COLOURS = mpl.color_sequences["tab10"]
+
+
+def draw_store(path: Path, output: Path) -> Path:
+    """Draw a store's results into a picture file.
+
+    Args:
+        path: the store.
+        output: PNG, PDF or SVG, by its ending.
+
+    Raises:
+        SweepError: the ending is none of these, or there are too many panels.
+        StoreError: the store cannot be read or the picture not written.
+    """
+    if output.suffix.lower() not in FORMATS:
+        raise SweepError(f"-o {output}: the ending must be one of {', '.join(FORMATS)}.")
+    info = read_info(path)
+    with mpl.rc_context(STYLE), explained(output, "writing the picture"):
+        draw(info).savefig(output)
+    return output
+
+
+def draw(info: StoreInfo) -> Figure:
+    """Draw a store's results: how many axes its sweep has decides what."""
+    variable = info.sweep.plot.variable
+    results = load_results(info.path, [variable])
+    if not results[variable].notnull().any():
+        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+    axis = _axis(info)
+    if variable != "success":
+        return _errors(info, results[variable], axis)
+    fitted = fit_transitions(results["success"], axis)
+    others = [dim for dim in info.layout.dims[:-1] if dim != axis]
+    numeric = [dim for dim in others if results[dim].dtype.kind in "if" and results[dim].size > 2]
+    if numeric:
+        return _maps(info, fitted, numeric[-1], axis)
+    return _curves(info, fitted, axis)
+
+
+def _axis(info: StoreInfo) -> str:
+    sweep = info.sweep
+    if sweep.plot.x is not None:
+        return sweep.plot.x
+    if sweep.fit.along is not None:
+        return transition_axis(info)
+    if not sweep.axes:
+        raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
+    return list(sweep.axes)[-1]
+
+
+def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:
+    """Success against one axis, a curve for each group: Wilson bars, fit with band, 50 % point."""
+    groups = [name for name in fitted["p50"].dims]
+    curves = list(_each(fitted, groups))
+    if len(curves) > MAX_CURVES:
+        raise SweepError(
+            f"{info.path}: {len(curves)} curves do not fit into a picture, at most {MAX_CURVES}."
+        )
+    figure, (axes,) = _figure(1)
+    for colour, (label, one) in zip(COLOURS, curves, strict=False):
+        _curve(axes, one, axis, label, colour)
+    axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
+    axes.set(xlabel=_name(axis), ylabel=SYMBOLS["success"], ylim=(-0.03, 1.03))
+    if groups:
+        axes.legend()
+    _title(figure, info, "bars: 95 % Wilson intervals; band: 95 % of the fitted curve; "
+           "diamond: 50 % point with its 95 % interval")  # fmt: skip
+    return figure
+
+
+def _curve(axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any) -> None:
+    one = one.where(one["runs"] > 0, drop=True)
+    if one.sizes[axis] == 0:
+        return
+    x, runs = one[axis].values.astype(float), one["runs"].values
+    share = one["successes"].values / runs
+    spread = np.abs(np.stack([one["success_low"], one["success_high"]]) - share)
+    axes.errorbar(x, share, spread, fmt="o", ms=3.5, lw=1, color=colour, label=label)
+    if len(x) < 2:
+        return
+    fine = np.linspace(x.min(), x.max(), 400)
+    direction = int(one["direction"].values.flat[0])
+    low, high = curve_band(fine, x, one["successes"].values, runs, direction=direction)
+    axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
+    p50, p50_low, p50_high = (float(one[n].values.flat[0]) for n in ("p50", "p50_low", "p50_high"))
+    if x.min() <= p50 <= x.max():
+        axes.errorbar(
+            [p50], [0.5], xerr=[[p50 - p50_low], [p50_high - p50]], fmt="D", ms=5, capsize=3,
+            color=colour, mec="black", mew=0.6, ecolor="black", zorder=5,
+        )  # fmt: skip
+
+
+def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
+    """Success over two axes, a panel for each group, with the fitted 50 % points."""
+    panels = list(_each(fitted, [d for d in fitted["p50"].dims if d != x]))
+    if len(panels) > MAX_PANELS:
+        raise SweepError(
+            f"{info.path}: {len(panels)} panels do not fit into a picture, at most {MAX_PANELS}."
+        )
+    figure, axes = _figure(len(panels))
+    for each, (label, one) in zip(axes, panels, strict=True):
+        image = _map(each, one, x, y)
+        each.set_title(label)
+    for each in axes[len(panels) :]:
+        each.set_visible(False)
+    figure.colorbar(image, ax=axes[: len(panels)], label=SYMBOLS["success"], shrink=0.85)
+    axes[0].legend(loc="best", fontsize=8, framealpha=0.8, frameon=True)
+    _title(figure, info, "points: 50 % success with 95 % intervals; grey: not run")
+    return figure
+
+
+def _map(axes: Axes, one: xr.Dataset, x: str, y: str) -> Any:
+    share = (one["successes"] / one["runs"].where(one["runs"] > 0)).transpose(y, x)
+    axes.set_facecolor("0.85")
+    image = axes.pcolormesh(
+        _edges(one[x].values), _edges(one[y].values), share.values, cmap="viridis", vmin=0, vmax=1
+    )
+    bounds = one[y].values.min(), one[y].values.max()
+    inside = (one["trials"] > 0) & (one["p50"] >= bounds[0]) & (one["p50"] <= bounds[1])
+    shown = one[["p50", "p50_low", "p50_high"]].where(inside)
+    centre = shown["p50"].values
+    spread = np.stack([centre - shown["p50_low"].values, shown["p50_high"].values - centre])
+    axes.errorbar(
+        one[x].values, centre, spread, fmt="o-", ms=3.5, lw=1.2, capsize=2.5, color="white",
+        mec="black", mew=0.6, ecolor="white", label="50 % success",
+    )  # fmt: skip
+    axes.set(xlabel=_name(x), ylabel=_name(y), ylim=(_edges(one[y].values)[[0, -1]]))
+    return image
+
+
+def _errors(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
+    """Mean and 95 % interval of a variable against one axis, a curve for each group."""
+    groups = [dim for dim in values.dims if dim not in (axis, "trial")]
+    figure, (axes,) = _figure(1)
+    curves = list(_each(values.to_dataset(name="value"), groups))
+    if len(curves) > MAX_CURVES:
+        raise SweepError(
+            f"{info.path}: {len(curves)} curves do not fit into a picture, at most {MAX_CURVES}."
+        )
+    for colour, (label, one) in zip(COLOURS, curves, strict=False):
+        count = one["value"].notnull().sum("trial")
+        mean = one["value"].mean("trial")
+        half = 1.96 * one["value"].std("trial", ddof=1) / np.sqrt(count.where(count > 1))
+        axes.errorbar(
+            one[axis].values, mean.values, half.values, fmt="o-", ms=3.5, lw=1, color=colour,
+            label=label,
+        )  # fmt: skip
+    axes.set(xlabel=_name(axis), ylabel=SYMBOLS.get(str(values.name), str(values.name)))
+    if float(values.max()) > 30 * max(float(values.min()), 1e-300):
+        axes.set_yscale("log")
+    if groups:
+        axes.legend()
+    _title(figure, info, "means over trials; bars: 95 % intervals of the mean")
+    return figure
+
+
+def _each(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Dataset]]:
+    """Run through the groups: a label and the part of the dataset for each."""
+    for index in np.ndindex(tuple(dataset.sizes[name] for name in groups)):
+        one = dataset.isel(dict(zip(groups, index, strict=True)))
+        parts = []
+        for name in groups:
+            value = one.coords[name].item()
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            parts.append(f"{SHORT.get(name, SYMBOLS.get(name, name))} = {text}")
+        yield ", ".join(parts), one
+
+
+def _figure(panels: int) -> tuple[Figure, list[Axes]]:
+    columns = min(panels, 4)
+    rows = -(-panels // columns)
+    width = 6.4 if columns == 1 else 3.1 * columns + 1
+    figure = Figure(figsize=(width, 4.4 if rows == 1 else 2.9 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())
+
+
+def _title(figure: Figure, info: StoreInfo, note: str) -> None:
+    figure.suptitle(info.sweep.title or info.sweep.name, fontsize=10)
+    figure.supxlabel(note, fontsize=7, color="0.4")
+
+
+def _name(axis: str) -> str:
+    return SYMBOLS.get(axis, axis)
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    """Cell edges half-way between the values of an axis."""
+    centres = np.asarray(centres, dtype=float)
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])

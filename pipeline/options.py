@@ -1,0 +1,66 @@
+"""Option groups and argument types that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..sweeps import Sweep, load_sweep
+from .executors import LOCAL
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STORE = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def sweep_options(command: Command) -> Command:
+    """SWEEP, `--set`, `--trials` and `--seed`."""
+    for decorate in (
+        click.option("--seed", type=int, help="Root seed of all random draws."),
+        click.option("--trials", type=int, help="Trials at every point."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override the sweep; repeatable. k=5,10,20 or k=5:60:5 (stop included) make an "
+            "axis, solver.step=0.5 sets a parameter.",
+        ),
+        click.argument("sweep", metavar="SWEEP"),
+    ):
+        command = decorate(command)
+    return command
+
+
+def chosen_sweep(
+    named: str, settings: tuple[str, ...], trials: int | None, seed: int | None
+) -> Sweep:
+    """Load the sweep that a command's options describe."""
+    extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
+             if value is not None]  # fmt: skip
+    sweep = load_sweep(named)
+    overrides = (*settings, *extra)
+    return sweep.override(overrides) if overrides else sweep
+
+
+def cluster_options(command: Command) -> Command:
+    """`--scheduler` and `--workers`."""
+    for decorate in (
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 4096),
+            help="Trials run at a time by a local scheduler  [default: number of processors].",
+        ),
+        click.option(
+            "--scheduler",
+            default="processes",
+            show_default=True,
+            metavar="|".join((*LOCAL, "ADDRESS")),
+            help="Where blocks run: locally, or on a running Dask scheduler.",
+        ),
+    ):
+        command = decorate(command)
+    return command

@@ -1,0 +1,128 @@
+"""What commands print for people."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from ..sweeps import Grid, Sweep
+from .run import RunSummary
+
+
+def presets(sweeps: Iterable[Sweep]) -> Table:
+    """One row a preset."""
+    table = _table("sweep", "what it measures", "trials", "source")
+    for sweep in sweeps:
+        grid = Grid(sweep)
+        trials = int((~grid.excluded).sum()) * sweep.trials
+        table.add_row(sweep.name, sweep.title, f"{trials:,}", sweep.source)
+    return table
+
+
+def plan(planned: dict[str, Any]) -> Table:
+    """One row a figure."""
+    axes = " × ".join(f"{name} ({size})" for name, size in planned["axes"].items())
+    excluded = planned["excluded_points"]
+    return _pairs(
+        sweep=f"{planned['sweep']} ({planned['hash']})",
+        axes=axes or "none",
+        points=f"{planned['points']:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
+        trials=f"{planned['trials']:,}",
+        blocks=f"{planned['blocks']:,} of at most {planned['trials_per_block']:,} trials",
+        time=f"about {duration(planned['cpu_seconds'])} of processor time, "
+        f"{duration(planned['wall_seconds'])} with {planned['workers']} workers (estimate)",
+        store=f"at most {size(planned['bytes'])} on disk",
+        memory=f"{size(planned['memory_bytes'])} for {planned['workers']} trials at a time",
+    )
+
+
+def status(found: dict[str, Any]) -> Table:
+    """One row a figure."""
+    trials = found["trials"]
+    rows = {
+        "store": found["store"],
+        "sweep": f"{found['sweep']} ({found['hash']})",
+        "axes": " × ".join(f"{name} ({size})" for name, size in found["axes"].items()) or "none",
+        "trials": f"{trials['done']:,} of {trials['total']:,} done, {trials['pending']:,} pending, "
+        f"{trials['crashed']:,} crashed",
+    }
+    if trials["done"]:
+        share = 100 * found["successes"] / trials["done"]
+        rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
+        rows["time"] = f"{duration(found['trial_seconds'])} in trials"
+    for error in found["errors"]:
+        text = error.pop("error")
+        place = ", ".join(f"{name}={value}" for name, value in error.items())
+        rows[f"crashed {place}"] = text
+    return _pairs(**rows)
+
+
+def transitions(fitted: dict[str, Any]) -> Table:
+    """One row a group."""
+    found = fitted["transitions"]
+    along = found[0]["along"]
+    groups = [name for name in found[0] if name in fitted["groups"]]
+    table = _table(*groups, f"50 % point ({along})", "95 % interval", "10–90 % width", "trials", "")
+    for row in found:
+        table.add_row(
+            *(str(row[name]) for name in groups),
+            f"{row['p50']:.4g}",
+            f"{row['p50_low']:.4g} – {row['p50_high']:.4g}",
+            f"{row['width']:.3g}",
+            f"{row['trials']:,}",
+            row["flag"],
+        )
+    return table
+
+
+def run_summary(summary: RunSummary) -> str:
+    """One or two lines on how a run ended."""
+    pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
+    if summary.computed:
+        rate = 100 * summary.successes / summary.computed
+        pieces.append(
+            f"{summary.computed:,} computed in {duration(summary.wall_seconds)}, {rate:.0f} % "
+            "recovered"
+        )
+    elif summary.done == summary.total:
+        pieces.append("nothing left to compute")
+    if summary.crashed:
+        pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
+    if summary.interrupted:
+        pieces.append("interrupted")
+    text = "; ".join(pieces) + "."
+    return text if summary.exit_status == 0 else f"{text}\nRepeat the same command to go on."
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = seconds / 60
+    return f"{minutes:.3g} min" if minutes < 100 else f"{minutes / 60:.3g} h"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _pairs(**rows: str) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,137 @@
+"""What runs on a worker: the trials of one block, written as whole chunks."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..store import BlockWriter, Status, open_writer, read_info
+from ..sweeps import Grid, Point, UserError
+from ..tasks import TaskKind
+from ..tasks.machine import limit_blas_threads, machine_kind
+
+LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """Which trials of a block to run, and how."""
+
+    path: Path
+    revision: str
+    block: tuple[int, ...]
+    wanted: np.ndarray
+    kind: TaskKind
+    machines: frozenset[str]
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What a worker did with a block; times in seconds."""
+
+    block: tuple[int, ...]
+    done: int
+    crashed: int
+    successes: int
+    seconds: float
+    error: str = ""
+
+
+@lru_cache(maxsize=8)
+def _grid(path: Path, revision: str) -> Grid:
+    return Grid(read_info(path).sweep)
+
+
+def run_block(task: BlockTask) -> BlockReport:
+    """Run the wanted trials of a block and write it.
+
+    A trial that raises is recorded as crashed, with what it said, and the others go on.
+
+    Raises:
+        UserError: this machine is of another kind than the store's, or the store cannot be
+            written; nothing of the block is then kept.
+    """
+    limit_blas_threads()
+    if task.machines and machine_kind() not in task.machines:
+        raise UserError(
+            f"{task.path}: its results come from '{', '.join(sorted(task.machines))}' and this "
+            f"worker is '{machine_kind()}', which rounds otherwise. Use the same kind of machine, "
+            "or --allow-mixed to record that they differ."
+        )
+    writer = open_writer(task.path, task.revision)
+    region = writer.layout.region(task.block)
+    results = _current(writer, task, region)
+    report = _run_trials(task, region, results)
+    writer.write(region, results)
+    return report
+
+
+def _current(
+    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...]
+) -> dict[str, np.ndarray]:
+    """What the block holds already; a fresh block need not be read."""
+    names = (*(variable.name for variable in task.kind.variables), "seconds", "error", "status")
+    status = writer.read(region, ("status",))["status"]
+    if (status == Status.DONE).any() or (status == Status.CRASHED).any():
+        return writer.read(region, names)
+    block = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
+    block["status"] = status
+    return block
+
+
+def _run_trials(
+    task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
+) -> BlockReport:
+    grid = _grid(task.path, task.revision)
+    points: dict[tuple[int, ...], Point] = {}
+    done = crashed = successes = 0
+    total, last_error = 0.0, ""
+    for place in map(tuple, np.argwhere(task.wanted)):
+        index = tuple(part.start + int(i) for part, i in zip(region, place, strict=True))
+        where, trial = index[:-1], index[-1]
+        if where not in points:
+            points[where] = grid.point(where)
+        begun = time.perf_counter()
+        values, error = attempt(task, points[where], trial, grid.sweep.seed, grid.sweep.paired)
+        seconds = time.perf_counter() - begun
+        total += seconds
+        results["seconds"][place] = seconds
+        results["error"][place] = error
+        for variable in task.kind.variables:
+            results[variable.name][place] = (
+                variable.fill if values is None else values[variable.name]
+            )
+        if values is None:
+            results["status"][place] = Status.CRASHED
+            crashed, last_error = crashed + 1, f"{grid.place(where)}, trial={trial}: {error}"
+        else:
+            results["status"][place] = Status.DONE
+            done, successes = done + 1, successes + int(values["success"])
+    return BlockReport(task.block, done, crashed, successes, total, last_error)
+
+
+def attempt(
+    task: BlockTask, point: Point, trial: int, seed: int, paired: tuple[str, ...]
+) -> tuple[dict[str, float] | None, str]:
+    """Run a trial, again if it raises, and give its values or what it said at last."""
+    error = ""
+    for _ in range(task.retries + 1):
+        try:
+            return task.kind.run(point, trial, seed, paired), ""
+        except Exception as raised:
+            error = f"{type(raised).__name__}: {raised}".split("\n")[0][:LONGEST_ERROR]
+    return None, error
+
+
+def write_crashed(task: BlockTask, error: str) -> BlockReport:
+    """Record the wanted trials of a block as crashed: their worker died under them."""
+    writer = open_writer(task.path, task.revision)
+    region = writer.layout.region(task.block)
+    results = _current(writer, task, region)
+    results["status"][task.wanted] = Status.CRASHED
+    results["error"][task.wanted] = error[:LONGEST_ERROR]
+    writer.write(region, results)
+    return BlockReport(task.block, 0, int(task.wanted.sum()), 0, 0.0, error)

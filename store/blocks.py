@@ -1,0 +1,98 @@
+"""Writing blocks: a worker writes whole chunks, the status last."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from .errors import StoreError, explained
+from .layout import ERROR, SECONDS, Layout, Region, Status
+from .reading import open_group
+
+
+class BlockWriter:
+    """Reads and writes the blocks of one store.
+
+    A block belongs to one writer at a time. Its status is written last: a writer that is killed
+    leaves a block that counts as not run.
+    """
+
+    def __init__(self, path: Path, group: zarr.Group, layout: Layout):
+        self.path = path
+        self.group = group
+        self.layout = layout
+
+    def read(self, region: Region, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Read variables of a block."""
+        self._check(region)
+        return {name: np.array(self.group[name][region]) for name in names}
+
+    def write(self, region: Region, results: dict[str, np.ndarray]) -> None:
+        """Write a block: results, times and error texts, then the status.
+
+        Args:
+            region: the block.
+            results: every variable over the region, `status` among them.
+
+        Raises:
+            ValueError: the region is not exactly one block, which two writers could share.
+            StoreError: the file system refused.
+        """
+        self._check(region)
+        texts = results.get(ERROR.name)
+        with explained(self.path, "writing results"):
+            for name, values in results.items():
+                if name not in (ERROR.name, "status"):
+                    self.group[name][region] = values
+            if texts is not None and self._has_errors(region, texts):
+                self.group[ERROR.name][region] = texts
+            self.group["status"][region] = results["status"]
+
+    def _has_errors(self, region: Region, texts: np.ndarray) -> bool:
+        """Whether there is a text to write, or an old one to clear."""
+        return bool((texts != "").any()) or bool((self.group[ERROR.name][region] != "").any())
+
+    def _check(self, region: Region) -> None:
+        if not self.layout.is_aligned(region):
+            raise ValueError(
+                f"region {region} is not one block of chunks {self.layout.chunks}: two workers "
+                "writing parts of a chunk would lose each other's results."
+            )
+
+    def empty(self, region: Region, dtypes: dict[str, str]) -> dict[str, np.ndarray]:
+        """Make a block of results that says *not run* everywhere."""
+        shape = tuple(part.stop - part.start for part in region)
+        block: dict[str, Any] = {
+            name: np.full(shape, self.group[name].fill_value, dtype=dtype)
+            for name, dtype in dtypes.items()
+        }
+        block[SECONDS.name] = np.full(shape, np.nan)
+        block[ERROR.name] = np.full(shape, "", dtype=object)
+        block["status"] = np.full(shape, Status.PENDING, dtype="int8")
+        return block
+
+
+@lru_cache(maxsize=8)
+def open_writer(path: Path, revision: str) -> BlockWriter:
+    """Open a store for writing blocks, once in each process.
+
+    Args:
+        path: the store.
+        revision: its `StoreInfo.revision`; a store laid out anew is opened anew.
+
+    Raises:
+        StoreError: this process sees another store there.
+    """
+    group = open_group(path, mode="r+")
+    if group.attrs["revision"] != revision:
+        raise StoreError(
+            f"{path} is another store here than where the command was started: workers need the "
+            "same file system."
+        )
+    status = group["status"]
+    if not isinstance(status, zarr.Array):
+        raise StoreError(f"{path}: its metadata is damaged (status is no array).")
+    layout = Layout(tuple(status.metadata.dimension_names), status.shape, status.chunks)
+    return BlockWriter(path, group, layout)

@@ -1,0 +1,36 @@
+"""What can be wrong with a store, told in one line."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..sweeps import UserError
+
+
+class StoreError(UserError):
+    """A store that cannot be read or written."""
+
+
+class WrongStoreError(StoreError):
+    """A path that holds something else than the sweep asked for: wrong usage."""
+
+    exit_status = 2
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn an error of the file system into one line that says what to do next."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in FULL:
+            raise StoreError(
+                f"{path}: {reason} while {doing}. What was finished is kept; make room and "
+                "repeat the same command."
+            ) from error
+        raise StoreError(f"{path}: {reason} while {doing}.") from error

@@ -1,0 +1,140 @@
+"""Reading a store: labelled results, what the store says of itself, what has been done."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from ..sweeps import Sweep, SweepError
+from .errors import StoreError, WrongStoreError
+from .exchange import settle
+from .layout import Layout
+from .template import FORMAT
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store says of itself."""
+
+    path: Path
+    sweep: Sweep
+    layout: Layout
+    variables: tuple[str, ...]
+    attributes: dict[str, Any]
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever the store is laid out anew."""
+        return str(self.attributes["revision"])
+
+
+def open_group(path: Path, mode: Any = "r") -> zarr.Group:
+    """Open a store's group.
+
+    Raises:
+        WrongStoreError: there is no store of ours at the path.
+        StoreError: it is damaged, or of a format this version does not read.
+    """
+    settle(path)
+    if not path.exists():
+        raise WrongStoreError(f"{path}: there is no such store; 'genprior run' makes one.")
+    if not path.is_dir():
+        raise WrongStoreError(f"{path} is a file; a store is a folder.")
+    try:
+        group = zarr.open_group(path, mode=mode, use_consolidated=False)
+        found = group.attrs.get("genprior_format")
+    except FileNotFoundError:
+        raise WrongStoreError(f"{path} holds no store of genprior.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path / 'zarr.json'} is damaged ({_short(error)}); restore it from a copy."
+        ) from None
+    if found is None:
+        raise WrongStoreError(f"{path} holds no store of genprior.")
+    if found != FORMAT:
+        raise StoreError(
+            f"{path} has format {found}, this genprior reads format {FORMAT}; use the version "
+            f"that wrote it ({group.attrs.get('genprior_version', 'unknown')})."
+        )
+    return group
+
+
+def read_info(path: Path) -> StoreInfo:
+    """Read what a store says of itself."""
+    group = open_group(path)
+    attributes = dict(group.attrs)
+    try:
+        status = group["status"]
+        sweep = Sweep.parse(json.loads(attributes["sweep"]), str(path))
+        variables = tuple(json.loads(attributes["variables"]))
+    except (KeyError, ValueError, TypeError, SweepError) as error:
+        raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
+    if not isinstance(status, zarr.Array):
+        raise StoreError(f"{path}: its metadata is damaged (status is no array).")
+    layout = Layout(tuple(status.metadata.dimension_names), status.shape, status.chunks)
+    return StoreInfo(path, sweep, layout, variables, attributes)
+
+
+def read_status(path: Path) -> np.ndarray:
+    """Read the status of every trial, int8, over the axes and the trial."""
+    array = open_group(path)["status"]
+    try:
+        return np.asarray(array[...])
+    except Exception as error:
+        raise damaged(path, ["status"], error) from None
+
+
+def open_results(path: Path) -> xr.Dataset:
+    """Open the results lazily, as `xarray.open_zarr` does, with damage explained.
+
+    Returns:
+        Dimensions are the swept axes and `trial`; NaN means *not run*.
+    """
+    open_group(path)
+    try:
+        return xr.open_zarr(path, chunks=None)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
+
+
+def load_results(path: Path, names: list[str]) -> xr.Dataset:
+    """Read some variables into memory.
+
+    Raises:
+        StoreError: naming the damaged chunk, if one is.
+    """
+    dataset = open_results(path)
+    try:
+        return dataset[names].load()
+    except Exception as error:
+        raise damaged(path, names, error) from None
+
+
+def damaged(path: Path, names: list[str], error: Exception) -> StoreError:
+    """Find the chunk that cannot be read, and say how to have it computed again."""
+    group = open_group(path)
+    layout = read_info(path).layout
+    for name in names:
+        array = group[name]
+        if not isinstance(array, zarr.Array) or array.shape != layout.shape:
+            continue
+        for block in layout.block_indices():
+            try:
+                array[layout.region(block)]
+            except Exception as reason:
+                place = "/".join(("c", *map(str, block)))
+                return StoreError(
+                    f"{path / name / place} is damaged ({_short(reason)}). Remove "
+                    f"{path / 'status' / place} and repeat the run: its trials are computed again."
+                )
+    return StoreError(f"{path} cannot be read ({_short(error)}).")
+
+
+def _short(error: Exception) -> str:
+    return (
+        str(error).split("\n")[0].split(". Stored:")[0][:120].rstrip(". ") or type(error).__name__
+    )

@@ -1,0 +1,232 @@
+"""Making a store: every array, coordinate and attribute, before the first trial runs."""
+
+import json
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from xarray.backends.zarr import FillValueCoder
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.errors import ZarrUserWarning
+
+from ..sweeps import Grid, Sweep
+from ..sweeps.parameters import PARAMETERS, parameter_attributes
+from ..sweeps.variables import Variable
+from .errors import StoreError, WrongStoreError, explained
+from .exchange import beside, put_in_place
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
+
+FORMAT = 1
+# Always labelled, whether the sweep sets them or not.
+ALWAYS = ("problem", "k", "depth", "widths", "n", "m", "ensemble")
+BYTES_A_FILE = 4096
+
+
+def create_store(
+    path: Path,
+    sweep: Sweep,
+    variables: Iterable[Variable],
+    chunks: tuple[int, ...],
+    provenance: dict[str, Any],
+) -> None:
+    """Lay out an empty store for a sweep; it appears under its name only when whole.
+
+    Args:
+        path: where; nothing or an empty folder may be there.
+        sweep: the complete sweep.
+        variables: what its task kind fills.
+        chunks: sizes of a block along the sweep's axes and the trial.
+        provenance: who makes it, on what machine, with what versions.
+
+    Raises:
+        WrongStoreError: something else is there already.
+        StoreError: it cannot be written, or would not fit.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        what = "is not a folder" if not path.is_dir() else "holds something else than a store"
+        raise WrongStoreError(f"{path} {what}; choose another path for the store.")
+    new = beside(path, "new")
+    with explained(path, "creating the store"):
+        needed = estimate_bytes(sweep, variables, chunks)
+        free = shutil.disk_usage(path.parent).free
+        if needed > free:
+            raise StoreError(
+                f"{path} would take up to {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. "
+                "Make room, or the grid coarser."
+            )
+        build_template(new, Grid(sweep), tuple(variables), chunks, provenance)
+        put_in_place(new, path)
+
+
+def build_template(
+    path: Path,
+    grid: Grid,
+    variables: tuple[Variable, ...],
+    chunks: tuple[int, ...],
+    provenance: dict[str, Any],
+) -> Layout:
+    """Write metadata, coordinates and the status of excluded points into a new folder."""
+    sweep = grid.sweep
+    layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
+    if len(chunks) != len(layout.shape):
+        raise ValueError(f"chunks {chunks} do not fit the dimensions {layout.dims}.")
+    group = zarr.create_group(path, zarr_format=3)
+    coordinates = _write_coordinates(group, grid)
+    for variable in (*variables, SECONDS, ERROR, STATUS):
+        add_array(group, variable, layout)
+    for block in layout.block_indices() if grid.excluded.any() else ():
+        region = layout.region(block)
+        mark_excluded(group, grid, region)
+    group.attrs.update(
+        {
+            "title": sweep.title or sweep.name,
+            "genprior_format": FORMAT,
+            "revision": uuid.uuid4().hex,
+            "sweep": sweep.as_json(),
+            "sweep_hash": sweep.hash,
+            "coordinates": " ".join(coordinates),
+            "variables": json.dumps([variable.name for variable in variables]),
+            **provenance,
+        }
+    )
+    consolidate(path)
+    return layout
+
+
+def mark_excluded(group: zarr.Group, grid: Grid, region: tuple[slice, ...]) -> None:
+    """Mark the excluded points of a block, leaving its other trials as they are."""
+    mask = grid.excluded[region[:-1]]
+    if mask.any():
+        status = np.array(group["status"][region])
+        status[mask] = Status.EXCLUDED
+        group["status"][region] = status
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata at the root, so that opening reads one file."""
+    with warnings.catch_warnings():
+        # Zarr warns that other readers may not know of it; those read the single files.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(path, zarr_format=3)
+
+
+def record(path: Path, attributes: dict[str, Any]) -> None:
+    """Change attributes of a store, and its consolidated metadata with them."""
+    with explained(path, "recording how it is continued"):
+        zarr.open_group(path, mode="r+", use_consolidated=False).attrs.update(attributes)
+        consolidate(path)
+
+
+def estimate_bytes(sweep: Sweep, variables: Iterable[Variable], chunks: tuple[int, ...]) -> int:
+    """Bound the size of the finished store, in bytes: uncompressed, whole file-system blocks."""
+    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    layout = Layout((*sweep.axes, TRIAL), shape, chunks)
+    widths = [np.dtype(v.dtype).itemsize for v in (*variables, SECONDS, STATUS)]
+    per_block = int(np.prod(chunks, dtype=float))
+    return sum(
+        layout.blocks * BYTES_A_FILE * -(-per_block * width // BYTES_A_FILE) for width in widths
+    )
+
+
+def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:
+    """Create the array of a variable: checksummed chunks whose fill value means *not run*."""
+    attributes: dict[str, Any] = {"long_name": variable.long_name}
+    fill: Any
+    if variable is STATUS:
+        # Pending is a state to be read, so nothing may mask it.
+        fill = int(Status.PENDING)
+    elif variable is ERROR:
+        fill = ""
+    else:
+        fill = variable.fill
+        attributes["units"] = variable.units
+        attributes["_FillValue"] = FillValueCoder.encode(fill, np.dtype(variable.dtype))
+    if variable.flags:
+        attributes.pop("units", None)
+        attributes["flag_values"] = [flag.code for flag in variable.flags]
+        attributes["flag_meanings"] = " ".join(flag.meaning for flag in variable.flags)
+    _create(
+        group,
+        variable.name,
+        layout.shape,
+        layout.chunks,
+        variable.dtype,
+        fill,
+        layout.dims,
+        attributes,
+    )
+
+
+def _create(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: str,
+    fill: Any,
+    dims: tuple[str, ...],
+    attributes: dict[str, Any],
+) -> zarr.Array[Any]:
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=fill,
+        dimension_names=dims,
+        attributes=attributes,
+        compressors=[ZstdCodec(level=1), Crc32cCodec()],
+        config={"write_empty_chunks": True},
+    )
+
+
+def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
+    """Write axes, trial and every parameter worth a label; give the names of the latter."""
+    sweep = grid.sweep
+    trial = {"long_name": "trial index", "units": "1"}
+    write_coordinate(group, TRIAL, (TRIAL,), np.arange(sweep.trials), trial)
+    labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
+    others = [name for name in dict.fromkeys(labels) if name not in sweep.axes]
+    for name in (*sweep.axes, *others):
+        column = grid.column(name)
+        if column is None:
+            continue
+        values = column.values
+        attributes = (
+            parameter_attributes(name)
+            if name in PARAMETERS
+            else {"long_name": f"multiplier {name}", "units": "1"}
+        )
+        write_coordinate(group, name, column.dims, values, attributes)
+    return others
+
+
+def write_coordinate(
+    group: zarr.Group,
+    name: str,
+    dims: tuple[str, ...],
+    values: np.ndarray,
+    attributes: dict[str, str],
+) -> None:
+    """Write a coordinate as one chunk: whole numbers, numbers, truth values or text."""
+    kinds = {type(value) for value in values.ravel().tolist()}
+    dtype, fill = "string", ""
+    if kinds == {bool}:
+        dtype, fill = "bool", False
+    elif kinds == {int}:
+        dtype, fill = "int64", 0
+    elif kinds <= {int, float}:
+        dtype, fill = "float64", np.nan
+    else:
+        attributes = {"long_name": attributes["long_name"]}
+        values = np.array([str(value) for value in values.ravel()], dtype=object).reshape(
+            values.shape
+        )
+    shape = values.shape
+    array = _create(group, name, shape, shape or (), dtype, fill, dims, attributes)
+    array[...] = values if dtype == "string" else values.astype(dtype)

@@ -1,0 +1,26 @@
+"""What to run: sweep files, their grids of points, identities and seeds.
+
+This room imports none of the others and knows neither Dask nor Zarr.
+"""
+
+from .errors import SweepError, UserError
+from .grid import Grid
+from .identity import Purpose, point_identity, random_stream
+from .parameters import Point
+from .presets import load_sweep, preset_names
+from .sweep import Sweep, differences, union
+
+__all__ = [
+    "Grid",
+    "Point",
+    "Purpose",
+    "Sweep",
+    "SweepError",
+    "UserError",
+    "differences",
+    "load_sweep",
+    "point_identity",
+    "preset_names",
+    "random_stream",
+    "union",
+]

@@ -1,0 +1,224 @@
+"""The grid of a sweep: every parameter over the axes it varies with, and one point at a time.
+
+Nothing here is as large as the grid but the mask of excluded points: parameters are kept over
+their own axes only, and points are made where they are run.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import floor, prod
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from .errors import SweepError, first_complaint
+from .parameters import (
+    PARAMETERS,
+    Point,
+    check_shapes,
+    full_widths,
+    nested,
+    parse_widths,
+    widths_label,
+)
+from .rules import rule_mask
+from .sweep import Dependent, Sweep, check_value
+
+MAX_POINTS = 10_000_000
+MAX_TRIALS = 1_000_000_000
+WHOLE = ("k", "n", "m", "depth", "solver.max_steps")
+SHAPE = ("k", "depth", "widths", "n")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A parameter over the axes it varies with; `values` has one dimension for each of `dims`."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+
+class Grid:
+    """The points of a sweep, addressed by their index along each axis."""
+
+    def __init__(self, sweep: Sweep):
+        """Lay out the grid and check it.
+
+        Raises:
+            SweepError: it is too large, a dependent value or a rule fails, layers do not fit.
+        """
+        self.sweep = sweep
+        self.dims = tuple(sweep.axes)
+        self.shape = tuple(len(values) for values in sweep.axes.values())
+        self.size = prod(self.shape)
+        if self.size > MAX_POINTS or self.size * sweep.trials > MAX_TRIALS:
+            sizes = " × ".join(f"{name} {len(v):,}" for name, v in sweep.axes.items())
+            raise SweepError(
+                f"the grid has {self.size:,} points × {sweep.trials:,} trials ({sizes}); at most "
+                f"{MAX_POINTS:,} points and {MAX_TRIALS:,} trials fit. Make it coarser."
+            )
+        self._columns: dict[str, Column] = {}
+        self._check_shapes()
+        self._check_noise()
+
+    def column(self, name: str) -> Column | None:
+        """Give a parameter over the axes it varies with; None where the sweep does not set it."""
+        if name not in self._columns:
+            made = self._make(name, ())
+            if made is None:
+                return None
+            self._columns[name] = made
+        return self._columns[name]
+
+    def over_grid(self, name: str) -> np.ndarray | None:
+        """Give a parameter broadcastable to the whole grid."""
+        column = self.column(name)
+        return None if column is None else _spread(column, self.dims)
+
+    @cached_property
+    def excluded(self) -> np.ndarray:
+        """Truth values over the grid: points that a rule leaves out."""
+        mask = np.zeros(self.shape, dtype=bool)
+        for rule in self.sweep.exclude:
+            mask |= rule_mask(rule, self.over_grid)
+        return mask
+
+    def point(self, index: tuple[int, ...]) -> Point:
+        """Make the point at an index along each axis."""
+        values = {name: self._at(name, index) for name in self._names if name in PARAMETERS}
+        try:
+            return Point.model_validate(nested(values))
+        except ValidationError as error:
+            raise SweepError(f"{self.place(index)}: {first_complaint(error)}") from None
+
+    def place(self, index: tuple[int, ...]) -> str:
+        """Name a point by its values along the axes, `k=5, depth=2`."""
+        named = zip(self.sweep.axes.items(), index, strict=True)
+        return ", ".join(f"{name}={values[i]}" for (name, values), i in named)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
+
+    def _at(self, name: str, index: tuple[int, ...]) -> Any:
+        column = self.column(name)
+        if column is None:
+            return None
+        return column.values[tuple(index[self.dims.index(dim)] for dim in column.dims)]
+
+    def _make(self, name: str, path: tuple[str, ...]) -> Column | None:
+        if name in path:
+            raise SweepError(f"dependent: {' → '.join((*path, name))} goes round in a circle.")
+        sweep = self.sweep
+        if name in sweep.axes:
+            return Column((name,), _objects(sweep.axes[name]))
+        if name in sweep.parameters:
+            return Column((), _objects(sweep.parameters[name]))
+        if name in sweep.dependent:
+            return self._dependent(name, sweep.dependent[name], (*path, name))
+        if name == "n":
+            return self._last_width()
+        field = PARAMETERS.get(name)
+        return None if field is None or field.is_required() else Column((), _objects(field.default))
+
+    def _last_width(self) -> Column | None:
+        widths = self.column("widths")
+        if widths is None:
+            return None
+        last = [(parse_widths(w) or (0,))[-1] for w in widths.values.ravel()]
+        return Column(widths.dims, _objects(last).reshape(widths.values.shape))
+
+    def _dependent(self, name: str, rule: Dependent, path: tuple[str, ...]) -> Column:
+        inputs = {needed: self._make(needed, path) for needed in rule.inputs}
+        columns = {needed: column for needed, column in inputs.items() if column is not None}
+        dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in columns.values()))
+        spread = {needed: _spread(column, dims) for needed, column in columns.items()}
+        shape = tuple(len(self.sweep.axes[dim]) for dim in dims)
+        values = np.empty(shape, dtype=object)
+        for index in np.ndindex(shape):
+            given = {
+                n: v[tuple(min(i, s - 1) for i, s in zip(index, v.shape, strict=True))]
+                for n, v in spread.items()
+            }
+            values[index] = check_value(name, _compute(name, rule, given))
+        return Column(dims, values)
+
+    def _check_shapes(self) -> None:
+        """Check every network of the grid, over the axes that shape it only."""
+        columns = {name: self.column(name) for name in SHAPE}
+        for name in ("k", "m", "depth"):
+            self.column(name)
+        own = {column.dims for column in columns.values() if column is not None}
+        axes = tuple(dim for dim in self.dims if any(dim in dims for dims in own))
+        dropped = tuple(i for i, dim in enumerate(self.dims) if dim not in axes)
+        wanted = ~self.excluded.all(axis=dropped)
+        for short in np.argwhere(wanted):
+            index = [0] * len(self.dims)
+            for dim, i in zip(axes, short, strict=True):
+                index[self.dims.index(dim)] = int(i)
+            k, depth, widths, n = (self._at(name, tuple(index)) for name in SHAPE)
+            try:
+                given = "n" in self._names
+                full, _ = full_widths(parse_widths(widths or ()), n if given else None, depth)
+                check_shapes(k, depth, full)
+            except ValueError as error:
+                place = ", ".join(f"{d}={self.sweep.axes[d][i]}" for d, i in zip(axes, short))
+                raise SweepError(f"{place}: {error}" if place else str(error)) from None
+        if self.excluded.all():
+            raise SweepError("exclude: the rules leave no point to run.")
+
+    def _check_noise(self) -> None:
+        """Refuse two laws of noise at once before anything runs, as `Noise` does for a point."""
+        sigma, snr = self.column("noise.sigma"), self.column("noise.snr_db")
+        if sigma is not None and snr is not None and any(sigma.values.ravel()):
+            if any(value is not None for value in snr.values.ravel()):
+                raise SweepError("'noise.sigma' and 'noise.snr_db' are both given; give one.")
+
+
+def _objects(values: Any) -> np.ndarray:
+    """Keep Python values as they are: NumPy's own scalars would change a point's hash."""
+    if not isinstance(values, list):
+        values = widths_label(values) if isinstance(values, tuple) else values
+        array = np.empty((), dtype=object)
+        array[()] = values
+        return array
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
+    """Reorder and pad a column's dimensions to those of a grid, for broadcasting."""
+    order = [column.dims.index(dim) for dim in dims if dim in column.dims]
+    lengths = iter(np.transpose(column.values, order).shape)
+    return np.transpose(column.values, order).reshape(
+        tuple(next(lengths) if dim in column.dims else 1 for dim in dims)
+    )
+
+
+def _compute(name: str, rule: Dependent, given: dict[str, Any]) -> Any:
+    if rule.table is not None and rule.by is not None:
+        key = str(given[rule.by])
+        if key not in rule.table:
+            raise SweepError(
+                f"dependent.{name}: the table has no entry for {rule.by} = {key}; it has "
+                f"{', '.join(rule.table)}."
+            )
+        factor = rule.table[key]
+    else:
+        factor = given[rule.times] if isinstance(rule.times, str) else rule.times
+    if rule.of is None:
+        return factor
+    base = given[rule.of]
+    if isinstance(factor, list):
+        return [_whole(each * base) for each in factor]
+    try:
+        product = factor * base
+    except TypeError:
+        raise SweepError(f"dependent.{name}: cannot multiply {factor!r} by {base!r}.") from None
+    return _whole(product) if name in WHOLE else float(product)
+
+
+def _whole(value: float) -> int:
+    return floor(value + 0.5)

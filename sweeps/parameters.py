@@ -1,0 +1,193 @@
+"""The parameters of one point of a sweep: names, units, bounds, and how they must fit together."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+MAX_WIDTH = 10_000_000
+
+
+def parse_widths(written: Any) -> Any:
+    """Accept widths as a list or as their label, `700-650`."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return (written,)
+    if isinstance(written, str):
+        return tuple(int(part) if part.isdigit() else part for part in written.split("-"))
+    return written
+
+
+def widths_label(widths: tuple[int, ...]) -> str:
+    """Write widths n_1 … n_d as text, `700-650`."""
+    return "-".join(str(width) for width in widths)
+
+
+Size = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Widths = Annotated[tuple[Size, ...], BeforeValidator(parse_widths)]
+
+
+def quantity(default: Any, description: str, units: str = "1", **bounds: Any) -> Any:
+    """Declare a parameter with its long name and its unit."""
+    return Field(default, description=description, json_schema_extra={"units": units}, **bounds)
+
+
+class Strict(BaseModel):
+    """A frozen table that refuses unknown keys, and numbers written as text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+class Noise(Strict):
+    """Noise of the measurements: Gaussian by sigma, or of fixed norm by SNR; not both."""
+
+    sigma: float = quantity(
+        0.0, "standard deviation of the measurement noise", "signal units", ge=0
+    )
+    snr_db: float | None = quantity(
+        None, "signal-to-noise ratio 10·log10(‖A y*‖/‖η‖), a ratio of norms", "dB"
+    )
+
+    @model_validator(mode="after")
+    def _one_law(self) -> Self:
+        if self.sigma > 0 and self.snr_db is not None:
+            raise ValueError(
+                f"'noise.sigma' is {self.sigma} and 'noise.snr_db' is {self.snr_db}; give one."
+            )
+        return self
+
+
+class Solver(Strict):
+    """How the descent runs; no random draw depends on it."""
+
+    engine: Literal["plain"] = quantity("plain", "implementation of the descent")
+    step: float = quantity(0.7, "step size α of the descent", gt=0)
+    max_steps: int = quantity(10_000, "step budget", "steps", ge=1, le=1_000_000_000)
+    tolerance: float = quantity(
+        1e-10, "descent stops when the descent vector is shorter", "signal units", ge=0
+    )
+    negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
+    start: Literal["gaussian", "mirror"] = quantity(
+        "gaussian", "first iterate: a standard normal draw, or the mirror point −ρ_d x*"
+    )
+
+
+class Success(Strict):
+    """When a trial counts as recovered."""
+
+    metric: Literal["latent_error", "signal_error"] = quantity(
+        "latent_error", "error that decides success"
+    )
+    below: float = quantity(1e-3, "largest relative error of a success", gt=0)
+
+
+class Point(Strict):
+    """Every parameter of one recovery trial, checked.
+
+    `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out.
+    """
+
+    problem: Literal["compressed-sensing"] = quantity("compressed-sensing", "recovery problem")
+    k: Size = quantity(..., "latent dimension")
+    depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
+    widths: Widths = quantity((), "layer widths n_1 … n_d")
+    n: int = quantity(0, "signal dimension", ge=1, le=MAX_WIDTH)
+    gain: float = quantity(1.0, "variance of a weight times its layer's width", gt=0)
+    m: Size = quantity(..., "number of measurements")
+    ensemble: Literal["gaussian"] = quantity("gaussian", "measurement ensemble")
+    noise: Noise = Noise()
+    solver: Solver = Solver()
+    success: Success = Success()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_widths(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        widths, n = full_widths(
+            parse_widths(values.get("widths", ())), values.get("n"), values.get("depth")
+        )
+        return {**values, "widths": widths, "n": n}
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> Self:
+        check_shapes(self.k, self.depth, self.widths)
+        return self
+
+
+def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
+    """Complete n_1 … n_d and n from each other; what cannot be completed is left as it is."""
+    widths = tuple(widths)
+    if n is None:
+        return widths, widths[-1] if widths else 0
+    if isinstance(depth, int) and len(widths) == depth - 1:
+        return (*widths, n), n
+    if widths and widths[-1] != n:
+        raise ValueError(
+            f"widths end in {widths[-1]} but n is {n}; the last width is n: give it once."
+        )
+    return widths, n
+
+
+def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
+    """Refuse a network whose layers do not chain, or that cannot be injective.
+
+    Raises:
+        ValueError: widths and depth disagree, or a layer is narrower than the latent code.
+    """
+    if len(widths) != depth:
+        raise ValueError(
+            f"depth is {depth} but widths {widths_label(widths) or '(none)'} list {len(widths)} "
+            "layers; give one width for each layer."
+        )
+    if k > min(widths):
+        raise ValueError(
+            f"k = {k} exceeds the width {min(widths)} of widths {widths_label(widths)}: a layer "
+            "narrower than the code loses it. Widen it, or leave such points out with 'exclude'."
+        )
+
+
+def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[str, FieldInfo]:
+    """List every parameter by its dotted name, `solver.step` for example."""
+    fields: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields |= parameter_fields(kind, f"{prefix}{name}.")
+        else:
+            fields[f"{prefix}{name}"] = field
+    return fields
+
+
+PARAMETERS = parameter_fields()
+
+
+def parameter_attributes(name: str) -> dict[str, str]:
+    """Give the long name and the unit of a parameter, for the coordinate that carries it."""
+    field = PARAMETERS[name]
+    extra = field.json_schema_extra
+    units = extra.get("units", "1") if isinstance(extra, dict) else "1"
+    return {"long_name": field.description or name, "units": str(units)}
+
+
+def nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into nested tables."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[leaf] = value
+    return tree
+
+
+def flat_values(point: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """List a point's values by dotted name."""
+    values: dict[str, Any] = {}
+    for name in type(point).model_fields:
+        value = getattr(point, name)
+        if isinstance(value, BaseModel):
+            values |= flat_values(value, f"{prefix}{name}.")
+        else:
+            values[f"{prefix}{name}"] = value
+    return values

@@ -1,0 +1,124 @@
+"""Subgradient descent with negation on a latent code: the step, the verdict, the loop.
+
+This is the plain engine: each line stands for one of Cocola 2022, Algorithm 2, and every other
+engine is held against it.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from .network import Vector
+from .problems import Problem
+
+# A run has stalled if the last fifth of its budget did not improve its best loss by this much.
+STALL_RELATIVE = 1e-9
+STALL_FROM = 0.8
+
+
+class Verdict(IntEnum):
+    """How a run ended; the numbers are stored."""
+
+    CONVERGED = 0
+    STALLED = 1
+    BUDGET_SPENT = 2
+    DIVERGED = 3
+
+
+class State(NamedTuple):
+    """An iterate x̃_t, after the negation test, with all that was computed there."""
+
+    code: Vector
+    loss: float
+    vector: Vector
+    gradient_norm: float
+    negations: int
+    best_loss: float
+
+
+@dataclass(frozen=True)
+class SubgradientDescent:
+    """x̃ ← −x if f(−x) < f(x), else x; then x ← x̃ − α v(x̃).
+
+    Args:
+        step_size: α > 0.
+        tolerance: a run has converged when ‖v(x̃)‖ is below it, in units of v.
+        negation: without it x̃ is always x.
+
+    Source: Cocola 2022, Algorithm 2.
+    """
+
+    step_size: float
+    tolerance: float
+    negation: bool = True
+
+    def start(self, problem: Problem, code: Vector) -> State:
+        """Evaluate the first iterate."""
+        return self._settle(problem, code, negations=0, best_loss=np.inf)
+
+    def step(self, problem: Problem, state: State) -> State:
+        """Take one step from x̃_t to x̃_{t+1}."""
+        code = state.code - self.step_size * state.vector
+        return self._settle(problem, code, state.negations, state.best_loss)
+
+    def finished(self, state: State) -> Verdict | None:
+        """Name the reason to stop, if there is one."""
+        if state.gradient_norm < self.tolerance:
+            return Verdict.CONVERGED
+        # A comparison with NaN is false, and so is one of ∞ with itself below.
+        if not state.loss < np.inf or not state.gradient_norm < np.inf:
+            return Verdict.DIVERGED
+        return None
+
+    def _settle(self, problem: Problem, code: Vector, negations: int, best_loss: float) -> State:
+        """Choose between x and −x, and compute the descent vector there."""
+        first = problem.first(code)
+        here = problem.evaluate(first)
+        if self.negation:
+            there = problem.evaluate(-first)
+            if there.loss < here.loss:
+                code, here, negations = -code, there, negations + 1
+        vector = problem.descent_vector(here)
+        norm = float(np.sqrt(vector @ vector))
+        return State(code, here.loss, vector, norm, negations, min(best_loss, here.loss))
+
+
+class Descent(NamedTuple):
+    """The end of a run: its last state, the steps taken, and why it stopped."""
+
+    state: State
+    steps: int
+    verdict: Verdict
+
+
+def descend(
+    problem: Problem, method: SubgradientDescent, code: Vector, *, max_steps: int
+) -> Descent:
+    """Run the descent from a code until it converges, diverges or spends its budget.
+
+    Args:
+        problem: loss and descent vector.
+        method: step and stopping rule.
+        code: x_0, shape (k,).
+        max_steps: step budget T.
+
+    Returns:
+        The last iterate x̃, the number of steps taken to it, and the verdict. A run at the end of
+        its budget is *stalled* if its best loss did not improve by 1e-9 (relative) over the last
+        fifth of the steps.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        state = method.start(problem, code)
+        stall_mark, best_at_mark = int(STALL_FROM * max_steps), np.inf
+        for steps in range(max_steps):
+            if (verdict := method.finished(state)) is not None:
+                return Descent(state, steps, verdict)
+            if steps == stall_mark:
+                best_at_mark = state.best_loss
+            state = method.step(problem, state)
+    if (verdict := method.finished(state)) is not None:
+        return Descent(state, max_steps, verdict)
+    stalled = state.best_loss > (1 - STALL_RELATIVE) * best_at_mark
+    return Descent(state, max_steps, Verdict.STALLED if stalled else Verdict.BUDGET_SPENT)

@@ -1,0 +1,82 @@
+"""The kinds of task a sweep can ask for."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..sweeps import Point, SweepError
+from ..sweeps.errors import did_you_mean
+from ..sweeps.variables import Flag, Variable
+from .recovery import Recovery
+
+
+class TaskKind(Protocol):
+    """What a worker can run for every trial of every point; it travels to the workers pickled."""
+
+    @property
+    def name(self) -> str:
+        """Name, as `task` in a sweep file."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Number that changes whenever results may."""
+        ...
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What `run` returns a value for; `success` is always among them."""
+        ...
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        """Run one trial, a pure function of its arguments."""
+        ...
+
+    def pilot(
+        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
+    ) -> float:
+        """Estimate the duration of a trial in about the given time, both in seconds."""
+        ...
+
+    def memory(self, point: Point) -> int:
+        """Bytes one trial of the point holds at once."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoOperation:
+    """A task that does nothing: what is left is the pipeline's own cost."""
+
+    name: str = "no-operation"
+    version: int = 1
+    variables: tuple[Variable, ...] = (
+        Variable("success", "int8", "always 1", flags=(Flag(0, "failed"), Flag(1, "succeeded"))),
+    )
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        """Succeed at once."""
+        return {"success": 1}
+
+    def pilot(
+        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
+    ) -> float:
+        """A call and no more, in seconds."""
+        return 1e-6
+
+    def memory(self, point: Point) -> int:
+        """Nothing is held."""
+        return 0
+
+
+KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), NoOperation())}
+
+
+def task_kind(name: str) -> TaskKind:
+    """Find a task kind by name.
+
+    Raises:
+        SweepError: there is none of that name.
+    """
+    if name not in KINDS:
+        raise SweepError(f"task: there is no kind {name!r}. {did_you_mean(name, KINDS)}")
+    return KINDS[name]

@@ -1,0 +1,183 @@
+"""One recovery trial: draw a problem, descend, measure the outcome."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..sweeps import Point, Purpose, point_identity, random_stream
+from ..sweeps.variables import Flag, Variable
+from .descent import Descent, SubgradientDescent, Verdict, descend
+from .network import Network, Vector, gaussian_network
+from .problems import CompressedSensing, gaussian_sensing, noise_of_snr
+from .theory import mirror_ratio
+
+# Raised whenever a stored number may change; results of two versions do not mix.
+KERNEL_VERSION = 1
+MAX_TARGET_DRAWS = 1000
+
+VARIABLES = (
+    Variable(
+        "success",
+        "int8",
+        "whether the code was recovered",
+        flags=(Flag(0, "failed"), Flag(1, "recovered")),
+    ),
+    Variable("latent_error", "float64", "relative latent error ‖x̂ − x*‖/‖x*‖"),
+    Variable("signal_error", "float64", "relative signal error ‖G(x̂) − y*‖/‖y*‖"),
+    Variable("mirror_error", "float64", "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖"),
+    Variable("loss", "float64", "loss f(x̂)", "signal units squared"),
+    Variable(
+        "gradient_norm", "float64", "norm of the descent vector ‖v(x̂)‖", "signal units squared"
+    ),
+    Variable("iterations", "int64", "steps taken", "steps"),
+    Variable("negations", "int64", "times x was replaced by −x"),
+    Variable(
+        "verdict",
+        "int8",
+        "why the descent stopped",
+        flags=tuple(Flag(v.value, v.name.lower()) for v in Verdict),
+    ),
+)
+
+
+class Instance(NamedTuple):
+    """A drawn problem: what is to be found, what is known of it, where the descent starts."""
+
+    problem: CompressedSensing
+    target: Vector
+    signal: Vector
+    start: Vector
+
+
+def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
+    """Draw network, target, measurements, noise and start of one trial.
+
+    The target is standard normal, scaled so that ‖G(x*)‖ = 1; b = A y* + η.
+
+    Source: Cocola 2022, Appendix H.
+    """
+    identity = point_identity(point, paired)
+
+    def stream(purpose: Purpose) -> np.random.Generator:
+        return random_stream(seed, identity, trial, purpose)
+
+    network = gaussian_network(stream(Purpose.NETWORK), point.k, point.widths, point.gain)
+    target, signal = draw_target(stream(Purpose.TARGET), network, point.k)
+    sensing = gaussian_sensing(stream(Purpose.MEASUREMENTS), point.m, point.n)
+    observed = sensing @ signal
+    if point.noise.snr_db is not None:
+        observed += noise_of_snr(stream(Purpose.NOISE), observed, point.noise.snr_db)
+    elif point.noise.sigma > 0:
+        observed += point.noise.sigma * stream(Purpose.NOISE).standard_normal(point.m)
+    if point.solver.start == "mirror":
+        start = -mirror_ratio(point.depth) * target
+    else:
+        start = stream(Purpose.START).standard_normal(point.k)
+    return Instance(CompressedSensing(network, sensing, observed), target, signal, start)
+
+
+def draw_target(random: np.random.Generator, network: Network, k: int) -> tuple[Vector, Vector]:
+    """Draw x* and y* = G(x*), ‖y*‖ = 1; codes that the network sends to 0 are drawn again."""
+    for _ in range(MAX_TARGET_DRAWS):
+        code = random.standard_normal(k)
+        signal = network(code)
+        norm = np.linalg.norm(signal)
+        if norm > 0:
+            return code / norm, signal / norm
+    raise ArithmeticError(
+        f"no code in {MAX_TARGET_DRAWS} draws gives a nonzero signal: the network is too narrow."
+    )
+
+
+def recover(
+    point: Point, trial: int, seed: int, paired: Collection[str] = ()
+) -> dict[str, int | float]:
+    """Run one trial: a pure function of the point, the trial index and the root seed.
+
+    Args:
+        point: all parameters.
+        trial: trial index t ≥ 0.
+        seed: root seed of the sweep.
+        paired: parameters whose values share their draws.
+
+    Returns:
+        A value for each of `VARIABLES`.
+    """
+    instance = draw_instance(point, trial, seed, paired)
+    solver = point.solver
+    method = SubgradientDescent(solver.step, solver.tolerance, solver.negation)
+    run = descend(instance.problem, method, instance.start, max_steps=solver.max_steps)
+    return outcome(point, instance, run)
+
+
+def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
+    """Measure how a run ended, as a value for each of `VARIABLES`."""
+    code, target = run.state.code, instance.target
+    size = np.linalg.norm(target)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = {
+            "latent_error": float(np.linalg.norm(code - target) / size),
+            "signal_error": float(np.linalg.norm(instance.problem.network(code) - instance.signal)),
+            "mirror_error": float(np.linalg.norm(code + mirror_ratio(point.depth) * target) / size),
+        }
+    # A diverged run may end in NaN, which in the store means "not run".
+    errors = {name: value if np.isfinite(value) else np.inf for name, value in errors.items()}
+    return {
+        "success": int(errors[point.success.metric] < point.success.below),
+        **errors,
+        "loss": run.state.loss if np.isfinite(run.state.loss) else np.inf,
+        "gradient_norm": (
+            run.state.gradient_norm if np.isfinite(run.state.gradient_norm) else np.inf
+        ),
+        "iterations": run.steps,
+        "negations": run.state.negations,
+        "verdict": int(run.verdict),
+    }
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The task kind `recovery`."""
+
+    name: str = "recovery"
+    version: int = KERNEL_VERSION
+    variables: tuple[Variable, ...] = VARIABLES
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        """Run one trial."""
+        return recover(point, trial, seed, paired)
+
+    def pilot(
+        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
+    ) -> float:
+        """Estimate the duration of a trial in about the given time, in seconds.
+
+        A run that does not end within that time is taken to spend its whole step budget.
+        """
+        budget = point.solver.max_steps
+        steps, elapsed = min(20, budget), 0.0
+        while True:
+            begun = time.perf_counter()
+            values = recover(_with_budget(point, steps), trial, seed, paired)
+            spent = time.perf_counter() - begun
+            elapsed += spent
+            if values["iterations"] < steps or steps == budget:
+                return spent
+            if 3 * elapsed > seconds:
+                return spent / steps * budget
+            steps = min(budget, 5 * steps)
+
+    def memory(self, point: Point) -> int:
+        """Bytes a trial holds at once: weights and measurements, a few vectors, one draw."""
+        layers = [
+            rows * columns
+            for rows, columns in zip(point.widths, (point.k, *point.widths[:-1]), strict=True)
+        ]
+        return 8 * (sum(layers) + point.m * point.n + 10 * (sum(point.widths) + point.m))
+
+
+def _with_budget(point: Point, steps: int) -> Point:
+    return point.model_copy(update={"solver": point.solver.model_copy(update={"max_steps": steps})})

@@ -1,0 +1,466 @@
+import math
+import warnings
+from dataclasses import astuple, fields
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose
+from scipy.stats import binom, binomtest
+
+from genprior.tasks.transitions import (
+    Transition,
+    curve,
+    curve_band,
+    fit_transition,
+    fit_transitions,
+    wilson_interval,
+)
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+GRID = np.arange(20.0)
+UNEVEN = np.array([*range(5, 61, 5), 70, 80, 100, 150], dtype=float)
+LN9 = math.log(9)
+
+
+def probability(positions, centre, scale, direction=1):
+    return 1 / (1 + np.exp(np.clip(-direction * (positions - centre) / scale, -700, 700)))
+
+
+def step(positions, centre, trials):
+    """Perfectly separated counts: all fail below the centre, all succeed above."""
+    return trials * (positions > centre), np.full(positions.shape, trials)
+
+
+def expected_counts(positions, centre, scale, trials, direction=1):
+    """Counts without noise, as near to n·p as whole numbers come."""
+    successes = np.rint(trials * probability(positions, centre, scale, direction))
+    return successes, np.full(positions.shape, trials)
+
+
+# Wilson's interval
+
+
+def test_wilson_interval_of_8_in_10_matches_the_hand_computation():
+    """With z = 1.959964, z²/2 = 1.92073, z²/4 = 0.960365.
+
+    Centre (8 + 1.92073)/13.84146 = 0.716741, half-width z √(8·2/10 + z²/4)/13.84146 = 0.226578.
+    """
+    low, high = wilson_interval(8, 10)
+    assert_allclose([low, high], [0.716741 - 0.226578, 0.716741 + 0.226578], atol=2e-6)
+
+
+@pytest.mark.parametrize("level", [0.68, 0.95, 0.999])
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (1, 3), (30, 400)])
+def test_wilson_interval_agrees_with_scipy(k, n, level):
+    theirs = binomtest(k, n).proportion_ci(confidence_level=level, method="wilson")
+    assert_allclose(wilson_interval(k, n, level), [theirs.low, theirs.high], atol=1e-12)
+
+
+def test_wilson_interval_broadcasts_and_knows_nothing_without_trials():
+    low, high = wilson_interval([[0], [0]], [0, 5, 1_000_000])
+    assert low.shape == high.shape == (2, 3)
+    assert (low[0, 0], high[0, 0]) == (0, 1)
+    assert (low[1] == 0).all()
+    assert (np.diff(high[1]) < 0).all()
+
+
+# One fit
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize(("centre", "scale"), [(7.3, 2.0), (11.0, 0.7)])
+def test_a_known_threshold_and_its_width_are_recovered(centre, scale, direction):
+    """The width is 2 ln 9 · s, as p = 0.9 at c + s ln 9 and p = 0.1 at c − s ln 9."""
+    fit = fit_transition(GRID, *expected_counts(GRID, centre, scale, 10_000, direction))
+    assert fit.direction == direction
+    assert math.copysign(1, fit.evidence) == direction
+    assert_allclose(fit.p50, centre, atol=0.005 * scale)
+    assert_allclose(fit.width, 2 * LN9 * scale, rtol=0.005)
+    assert fit.p50_low < centre < fit.p50_high
+    assert fit.width_low < 2 * LN9 * scale < fit.width_high
+    assert (fit.trials, fit.flag) == (200_000, "")
+
+
+def test_the_interval_has_the_length_that_the_fisher_information_predicts():
+    """The 95 % interval is 2 · 1.96 √(s h/n) long: 0.277 for s = 2, h = 1, n = 400.
+
+    I(c) = Σ n p(1 − p)/s² = n/(s h) on a grid that covers the curve; c and s are orthogonal there.
+    """
+    fit = fit_transition(GRID, *expected_counts(GRID, 9.5, 2.0, 400))
+    assert_allclose(fit.p50_high - fit.p50_low, 2 * 1.959964 * math.sqrt(2 / 400), rtol=0.03)
+
+
+def test_intervals_shrink_like_one_over_the_root_of_the_trials_down_to_the_smallest():
+    """A hundred times the trials, a tenth of the length.
+
+    The grid refines itself, or a length of 3/10 000 of a gap would be quantised; and 8·10⁹ trials
+    neither underflow nor overflow.
+    """
+    lengths = []
+    for trials in (400, 40_000, 4_000_000, 400_000_000):
+        fit = fit_transition(GRID, *expected_counts(GRID, 9.3, 2.0, trials))
+        lengths.append(fit.p50_high - fit.p50_low)
+        assert fit.p50_low < 9.3 < fit.p50_high
+    assert_allclose(np.divide(lengths[:-1], lengths[1:]), 10, rtol=0.03)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.2])
+def test_intervals_cover_the_truth_as_often_as_they_claim(scale):
+    """Outside the 10⁻³ quantiles of Binomial(300, 0.95), 0.907 and 0.983, 95 % is refuted.
+
+    The centre is anywhere within its gap.
+    """
+    rng = np.random.default_rng(20_240_611)
+    runs, hits = 300, 0
+    for centre in rng.uniform(5, 14, runs):
+        successes = rng.binomial(30, probability(GRID, centre, scale))
+        fit = fit_transition(GRID, successes, np.full(20, 30))
+        hits += fit.p50_low <= centre <= fit.p50_high
+    low, high = binom.ppf([1e-3, 1 - 1e-3], runs, 0.95)
+    assert low <= hits <= high
+
+
+def test_steps_far_below_the_grid_are_covered_too():
+    """At s = h/100 nearly every run is separated, and the interval is 0.89 of the gap.
+
+    A prior of s that started at h/50 would shorten it to 0.72 and miss a quarter of the centres.
+    """
+    rng = np.random.default_rng(7)
+    hits = 0
+    for centre in rng.uniform(5, 14, 150):
+        fit = fit_transition(GRID, rng.binomial(30, probability(GRID, centre, 0.01)), [30] * 20)
+        hits += fit.p50_low <= centre <= fit.p50_high
+    assert hits >= binom.ppf(1e-3, 150, 0.95)
+
+
+@pytest.mark.parametrize("trials", [10, 30, 1_000_000])
+@pytest.mark.parametrize(("below", "above"), [(10, 15), (55, 60), (60, 70), (100, 150)])
+def test_a_separated_transition_is_located_to_its_gap_and_no_better(below, above, trials):
+    """All fail up to one position, all succeed from the next: any centre between is as good.
+
+    So the interval is most of that gap, wherever it is on an uneven grid, and symmetric in it.
+    """
+    gap = above - below
+    fit = fit_transition(UNEVEN, *step(UNEVEN, below + gap / 2, trials))
+    assert below - 0.05 * gap <= fit.p50_low < fit.p50_high <= above + 0.05 * gap
+    assert fit.p50_high - fit.p50_low > 0.8 * gap
+    assert_allclose(fit.p50, below + gap / 2, atol=0.02 * gap)
+    assert 0 < fit.width_low < fit.width < fit.width_high < 2 * gap
+    assert fit.flag == "resolution-limited"
+
+
+def test_a_wide_transition_within_one_gap_of_interval_is_not_resolution_limited():
+    """Many trials, s = 3 h: the interval is 0.04 h, but further trials would still shorten it."""
+    assert fit_transition(GRID, *expected_counts(GRID, 9.5, 3.0, 40_000)).flag == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "direction", "below"), [(1, 1, True), (0, 1, False), (1, -1, False), (0, -1, True)]
+)
+def test_equal_outcomes_put_the_threshold_beyond_the_grid(outcome, direction, below):
+    """All succeed on a rising curve: the 50 % point is below the grid.
+
+    It reaches down to where the prior ends, half a span (9.5) beyond. A falling curve mirrors it.
+    """
+    counts = np.full(20, 30 * outcome), np.full(20, 30)
+    fit = fit_transition(GRID, *counts, direction=direction)
+    assert fit.flag == "outside-grid"
+    assert (fit.direction, fit.evidence) == (direction, 0)
+    if below:
+        assert -9.5 <= fit.p50_low < -9 < fit.p50 < fit.p50_high < 0
+    else:
+        assert 19 < fit.p50_low < fit.p50 < 28 < fit.p50_high <= 28.5
+    if direction == 1:
+        assert fit_transition(GRID, *counts) == fit, "rising is the default"
+
+
+def test_a_threshold_off_the_grid_is_found_with_many_trials_and_flagged():
+    """Centre 28, s = 3, last position 19: the posterior is a narrow oblique ridge.
+
+    A grid that follows its single best cell gets stuck on it.
+    """
+    fit = fit_transition(GRID, *expected_counts(GRID, 28, 3, 1_000_000))
+    assert fit.p50_low < 28 < fit.p50_high < 28.5
+    assert fit.p50_high - fit.p50_low < 0.3
+    assert fit.flag == "outside-grid"
+
+
+def test_the_direction_can_be_fixed_against_the_evidence():
+    fit = fit_transition(GRID, *expected_counts(GRID, 9.5, 1.0, 30), direction=-1)
+    assert fit.direction == -1
+    assert fit.evidence > 100
+    assert fit.width > 5 * 2 * LN9, "a falling curve can only be flat here"
+
+
+def test_a_tie_between_the_directions_is_rising():
+    """1, 3, 1 successes read the same from both ends."""
+    fit = fit_transition([1, 2, 3], [1, 3, 1], [9, 9, 9])
+    assert (fit.direction, fit.evidence) == (1, 0)
+
+
+def test_mirroring_the_positions_mirrors_the_fit():
+    """The map x → −x turns p50 into −p50, swaps its bounds, and keeps the width."""
+    k, n = expected_counts(UNEVEN, 42.0, 6.0, 25)
+    fit, mirrored = fit_transition(UNEVEN, k, n), fit_transition(-UNEVEN, k, n)
+    assert mirrored.direction == -fit.direction
+    assert_allclose(
+        [mirrored.p50, mirrored.p50_low, mirrored.p50_high],
+        [-fit.p50, -fit.p50_high, -fit.p50_low],
+        rtol=1e-6,
+    )
+    assert_allclose(mirrored.width, fit.width, rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_the_fit_scales_with_the_units_of_the_positions(factor):
+    k, n = expected_counts(GRID, 9.3, 0.8, 30)
+    fit, scaled = fit_transition(GRID, k, n), fit_transition(factor * GRID, k, n)
+    assert_allclose(astuple(scaled)[:6], factor * np.array(astuple(fit)[:6]), rtol=1e-6)
+
+
+def test_order_repetition_and_untested_positions_change_nothing():
+    rng = np.random.default_rng(3)
+    n = rng.integers(1, 40, UNEVEN.size)
+    k = rng.binomial(n, probability(UNEVEN, 42, 6))
+    fit = fit_transition(UNEVEN, k, n)
+    shuffled = rng.permutation(UNEVEN.size)
+    assert fit_transition(UNEVEN[shuffled], k[shuffled], n[shuffled]) == fit
+    twice = [*UNEVEN, *UNEVEN], [*k, *(0 * k)], [*(n - n // 3 * (k == 0)), *(n // 3 * (k == 0))]
+    assert fit_transition(*twice) == fit
+    assert fit_transition([*UNEVEN, 1e6, -50], [*k, 0, 0], [*n, 0, 0]) == fit
+
+
+def test_without_any_trials_the_prior_is_all_there_is():
+    """Positions 0 … 19: the centre may be half a span beyond, in [−9.5, 28.5]."""
+    fit = fit_transition(GRID, np.zeros(20), np.zeros(20))
+    assert_allclose([fit.p50, fit.p50_low, fit.p50_high], [9.5, -9.5, 28.5])
+    assert_allclose([fit.width_low, fit.width_high], [2 * LN9 * 1e-3, 2 * LN9 * 2 * 19])
+    assert (fit.direction, fit.trials, fit.flag) == (1, 0, "no-trials")
+
+
+@pytest.mark.parametrize("position", [5.0, 0.0, -3.0])
+@pytest.mark.parametrize(("k", "n"), [(3, 10), (10, 10), (0, 10), (0, 0)])
+def test_a_single_position_brackets_nothing(position, k, n):
+    fit = fit_transition([position], [k], [n])
+    reach = (abs(position) or 1.0) / 2
+    assert position - reach <= fit.p50_low < fit.p50 < fit.p50_high <= position + reach
+    assert fit.flag == ("outside-grid" if n else "no-trials")
+
+
+@pytest.mark.parametrize("trials", [1, 30, 1_000_000])
+@pytest.mark.parametrize("scale", [1e-3, 0.1, 1.0, 10.0, 1e3])
+@pytest.mark.parametrize("centre", [-40.0, 0.1, 9.3, 25.0])
+def test_no_data_lead_to_a_warning_or_to_an_unordered_or_infinite_answer(centre, scale, trials):
+    """Not even where numpy is asked to raise on underflow."""
+    rng = np.random.default_rng(11)
+    k = rng.binomial(trials, probability(GRID, centre, scale))
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        fit = fit_transition(GRID, k, np.full(20, trials))
+        drawn = curve(np.linspace(-1e3, 1e3, 9), fit)
+    assert -9.5 <= fit.p50_low <= fit.p50 <= fit.p50_high <= 28.5
+    assert 2 * LN9 * 0.99e-3 <= fit.width_low <= fit.width <= fit.width_high <= 2 * LN9 * 38.1
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+
+
+def test_many_distinct_positions_are_fitted_alike():
+    """Adaptive placement may visit more positions than the coarse grid has nodes to spare."""
+    dense = np.linspace(0, 19, 500)
+    fit = fit_transition(dense, *expected_counts(dense, 9.3, 1.5, 400))
+    assert_allclose(fit.p50, 9.3, atol=0.02)
+    assert_allclose(fit.width, 2 * LN9 * 1.5, rtol=0.02)
+
+
+# Drawing
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_curve_passes_10_50_and_90_percent_where_the_fit_says(direction):
+    fit = Transition(7, 6, 8, 4, 3, 5, direction, 60, 9.0, "")
+    drawn = curve([[5, 7, 9]], fit)
+    assert_allclose(drawn, [[0.1, 0.5, 0.9][::direction]])
+
+
+def test_the_band_holds_the_curve_and_crosses_one_half_at_the_bounds_of_the_threshold():
+    """The value p(x) exceeds ½ exactly where c < x.
+
+    So the upper bound reaches ½ at p50_low, and the lower bound at p50_high.
+    """
+    k, n = expected_counts(GRID, 9.3, 1.5, 30)
+    fit = fit_transition(GRID, k, n)
+    low, high = curve_band(GRID, GRID, k, n)
+    assert ((low < curve(GRID, fit)) & (curve(GRID, fit) < high)).all()
+    low, high = curve_band([fit.p50_low, fit.p50_high], GRID, k, n)
+    assert_allclose([high[0], low[1]], 0.5, atol=0.005)
+
+
+def test_the_band_without_trials_allows_everything():
+    low, high = curve_band([3.0, 4.0], GRID, np.zeros(20), np.zeros(20))
+    assert (low < 0.01).all()
+    assert (high > 0.99).all()
+
+
+# Whole datasets
+
+
+def recovery(seed=5):
+    """Success over (depth, k, m, trial); the threshold is 3k, one cell was never run."""
+    rng = np.random.default_rng(seed)
+    m, k, depth = np.arange(5.0, 65, 5), np.array([5, 10, 15]), np.array([2, 4])
+    chance = probability(m, 3.0 * k[:, None], 3.0)[None, :, :, None]
+    success = (rng.random((2, 3, m.size, 12)) < chance).astype(float)
+    success[rng.random(success.shape) < 0.1] = np.nan
+    success[0, 1, 4] = np.nan
+    return xr.DataArray(
+        success,
+        dims=("depth", "k", "m", "trial"),
+        coords={
+            "depth": ("depth", depth, {"units": "layers"}),
+            "k": k,
+            "m": ("m", m, {"units": "measurements", "long_name": "m"}),
+            "label": ("depth", np.array(["two", "four"], dtype=np.dtypes.StringDType())),
+            "tag": ("k", np.array(["a", "b", "c"], dtype=object)),
+            "size": (("depth", "k"), depth[:, None] * k),
+            "seed": 7,
+            "clock": ("trial", np.arange(12)),
+        },
+    )
+
+
+def test_a_dataset_of_fits_equals_the_fits_of_its_groups():
+    """NaN trials count neither as successes nor as runs."""
+    success = recovery()
+    fits = fit_transitions(success, "m", level=0.9)
+    assert fits["p50"].dims == ("depth", "k")
+    for at in ({"depth": 2, "k": 10}, {"depth": 4, "k": 15}):
+        values = success.sel(at).values
+        runs = (~np.isnan(values)).sum(axis=1)
+        wins = np.nansum(values, axis=1)
+        alone = fit_transition(success["m"].values, wins, runs, level=0.9)
+        for field in fields(Transition):
+            assert fits[field.name].sel(at).item() == getattr(alone, field.name), field.name
+        low, high = wilson_interval(wins, runs, 0.9)
+        assert_allclose(fits["success_low"].sel(at), low)
+        assert_allclose(fits["success_high"].sel(at), high)
+        assert (fits["successes"].sel(at).values == wins).all()
+        assert (fits["runs"].sel(at).values == runs).all()
+    assert fits["runs"].sel(depth=2, k=10, m=25).item() == 0
+    assert fits["success_high"].sel(depth=2, k=10, m=25).item() == 1
+
+
+def test_the_order_of_the_dimensions_does_not_matter():
+    success = recovery()
+    turned = success.transpose("trial", "k", "m", "depth")
+    fits, same = fit_transitions(success, "m"), fit_transitions(turned, "m")
+    xr.testing.assert_identical(fits, same.transpose("depth", "k", "m"))
+
+
+def test_fits_keep_the_coordinates_and_say_what_they_are():
+    fits = fit_transitions(recovery(), "m")
+    assert set(fits.coords) == {"depth", "k", "m", "label", "tag", "size", "seed"}
+    assert fits["label"].values.tolist() == ["two", "four"]
+    assert fits["depth"].attrs == {"units": "layers"}
+    assert (fits.attrs["along"], fits.attrs["level"]) == ("m", 0.95)
+    assert fits.attrs["method"].startswith("grid posterior")
+    for name in fits.data_vars:
+        lengths = str(name).startswith(("p50", "width"))
+        assert fits[name].attrs["units"] == ("measurements" if lengths else "1")
+        assert fits[name].attrs["long_name"]
+
+
+def test_units_are_not_invented():
+    success = recovery()
+    del success["m"].attrs["units"]
+    assert "units" not in fit_transitions(success, "m")["p50"].attrs
+
+
+def test_a_single_group_gives_scalars():
+    fits = fit_transitions(recovery().isel(depth=0, k=2), "m")
+    assert fits["p50"].dims == ()
+    assert fits["flag"].dims == ()
+    assert fits["runs"].dims == ("m",)
+    assert fits["k"].item() == 15
+
+
+def test_a_group_that_cannot_decide_follows_the_majority():
+    """Of three depths two fall along the noise axis and one never succeeds.
+
+    Alone, that one would count as rising, its threshold beyond the high end; here it lies below
+    the low end.
+    """
+    noise = np.arange(10.0)
+    falling = np.repeat(noise[:, None] < 4.5, 8, axis=1)
+    success = xr.DataArray(
+        np.stack([falling, np.zeros_like(falling), falling]),
+        dims=("depth", "noise", "trial"),
+        coords={"noise": noise},
+    )
+    fits = fit_transitions(success, "noise")
+    assert fits["direction"].values.tolist() == [-1, -1, -1]
+    assert fits["p50_high"].values[1] < 0
+    assert fits["flag"].values.tolist() == [
+        "resolution-limited",
+        "outside-grid",
+        "resolution-limited",
+    ]
+    alone = fit_transitions(success.isel(depth=[1]), "noise")
+    assert alone["direction"].item() == 1
+    fixed = fit_transitions(success, "noise", direction=1)
+    assert (fixed["direction"] == 1).all()
+
+
+def test_groups_that_were_never_run_and_grids_without_groups_are_no_errors():
+    success = recovery()
+    success[0] = np.nan
+    assert (fit_transitions(success, "m")["flag"].sel(depth=2) == "no-trials").all()
+    assert fit_transitions(success[:0], "m")["p50"].shape == (0, 3)
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], [-1, 0], [3, 3]), r"-1 successes of 3 trials at index \(0,\)"),
+        (([1, 2], [0, 4], [3, 3]), r"4 successes of 3 trials at index \(1,\)"),
+        (([1, 2], [0, np.nan], [3, 3]), r"nan successes of 3"),
+        (([1, 2], [0, 0], [3, np.inf]), r"0 successes of inf"),
+        (([1, np.inf], [0, 1], [3, 3]), r"positions\[1\] is inf"),
+        (([1, np.nan], [0, 0], [3, 0]), r"positions\[1\] is nan"),
+        (([1, 2, 3], [0, 1], [3, 3]), r"shapes \(3,\), \(2,\) and \(2,\)"),
+        (([1, 2], [0, 1, 2], [3, 3]), r"shapes \(3,\) and \(2,\)"),
+        (([1, 2], 1, [3, 3]), r"shapes \(2,\), \(\) and \(2,\)"),
+        (([[1, 2]], [[0, 1]], [[3, 3]]), r"shapes \(1, 2\)"),
+        (([], [], []), "at least one entry"),
+    ],
+)
+def test_impossible_counts_and_positions_are_refused_in_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        fit_transition(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"level": 95}, "level is 95"), ({"direction": 0}, "direction is 0")]
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit_transition([1, 2], [0, 1], [3, 3], **options)
+
+
+def test_datasets_that_cannot_be_fitted_are_refused():
+    success = recovery()
+    named = success.assign_coords(depth=["two", "four"])
+    for array, along, message in [
+        (success, "n", "not 'n'"),
+        (success.isel(trial=0), "m", "not 'trial'"),
+        (named, "depth", "'depth' has dtype .* numeric"),
+        (success.drop_vars("m"), "m", "'m' has no coordinate"),
+        (success.fillna(-1), "m", "success holds -1"),
+        (success.rename(depth="width"), "m", "'width' has the name of a fitted variable"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fit_transitions(array, along)
