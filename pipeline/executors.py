@@ -84,7 +84,7 @@ class Distributed:
     @property
     def workers(self) -> int:
         """Threads of all workers together."""
-        return max(1, sum(self.client.nthreads().values()))
+        return max(1, sum(int(threads) for threads in self.client.nthreads().values()))
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call it once on each worker process."""

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ..store import StoreInfo, read_info
 from ..store.errors import StoreError, explained
@@ -39,7 +40,7 @@ SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$"}
 FORMATS = (".png", ".pdf", ".svg")
 MAX_CURVES = 8
 MAX_PANELS = 24
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -100,7 +101,7 @@ def _axis(info: StoreInfo) -> str:
 
 def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:
     """Success against one axis, a curve for each group: Wilson bars, fit with band, 50 % point."""
-    groups = [name for name in fitted["p50"].dims]
+    groups = list(fitted["p50"].dims)
     curves = list(_each(fitted, groups))
     if len(curves) > MAX_CURVES:
         raise SweepError(
@@ -154,7 +155,7 @@ def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
     for each in axes[len(panels) :]:
         each.set_visible(False)
     figure.colorbar(image, ax=axes[: len(panels)], label=SYMBOLS["success"], shrink=0.85)
-    axes[0].legend(loc="best", fontsize=8, framealpha=0.8, frameon=True)
+    axes[0].legend(fontsize=8, framealpha=0.8, frameon=True)
     _title(figure, info, "points: 50 % success with 95 % intervals; grey: not run")
     return figure
 
@@ -170,10 +171,12 @@ def _map(axes: Axes, one: xr.Dataset, x: str, y: str) -> Any:
     shown = one[["p50", "p50_low", "p50_high"]].where(inside)
     centre = shown["p50"].values
     spread = np.stack([centre - shown["p50_low"].values, shown["p50_high"].values - centre])
-    axes.errorbar(
-        one[x].values, centre, spread, fmt="o-", ms=3.5, lw=1.2, capsize=2.5, color="white",
-        mec="black", mew=0.6, ecolor="white", label="50 % success",
+    points = axes.errorbar(
+        one[x].values, centre, spread, fmt="o-", ms=4, lw=1.6, capsize=3, color="white",
+        mec="black", mew=0.8, label="50 % success",
     )  # fmt: skip
+    for line in (points.lines[0], *points.lines[1], *points.lines[2]):
+        line.set_path_effects([withStroke(linewidth=3, foreground="black")])
     axes.set(xlabel=_name(x), ylabel=_name(y), ylim=(_edges(one[y].values)[[0, -1]]))
     return image
 

@@ -50,7 +50,8 @@ def run_pilot(sweep: Sweep, kind: TaskKind, seconds: float = PILOT_SECONDS) -> P
     indices = _samples(grid)
     ends = np.maximum(np.array(grid.shape) - 1, 1)
     deadline = time.perf_counter() + seconds
-    places, times = [], []
+    places: list[np.ndarray] = []
+    times: list[float] = []
     for count, index in enumerate(indices):
         left = deadline - time.perf_counter()
         if left <= 0 and places:

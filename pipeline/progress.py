@@ -39,9 +39,10 @@ def _bar(console: Console) -> Iterator[Listener]:
         TextColumn("[dim]elapsed"),
         TimeElapsedColumn(),
         TextColumn("[dim]left"),
-        TimeRemainingColumn(elapsed_when_finished=False, speed_estimate_period=120),
+        TimeRemainingColumn(elapsed_when_finished=False),
         TextColumn("{task.fields[outcome]}"),
         console=console,
+        speed_estimate_period=120,
     )
     with bar:
         task = bar.add_task("trials", total=None, rate="", outcome="")

@@ -9,7 +9,8 @@ import zarr
 
 from .errors import StoreError, explained
 from .layout import ERROR, SECONDS, Layout, Region, Status
-from .reading import open_group
+from .reading import layout_of, open_group
+from .template import array_of
 
 
 class BlockWriter:
@@ -27,7 +28,7 @@ class BlockWriter:
     def read(self, region: Region, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Read variables of a block."""
         self._check(region)
-        return {name: np.array(self.group[name][region]) for name in names}
+        return {name: np.array(self._array(name)[region]) for name in names}
 
     def write(self, region: Region, results: dict[str, np.ndarray]) -> None:
         """Write a block: results, times and error texts, then the status.
@@ -45,14 +46,18 @@ class BlockWriter:
         with explained(self.path, "writing results"):
             for name, values in results.items():
                 if name not in (ERROR.name, "status"):
-                    self.group[name][region] = values
+                    self._array(name)[region] = values
             if texts is not None and self._has_errors(region, texts):
-                self.group[ERROR.name][region] = texts
-            self.group["status"][region] = results["status"]
+                self._array(ERROR.name)[region] = texts
+            self._array("status")[region] = results["status"]
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        return array_of(self.group, name)
 
     def _has_errors(self, region: Region, texts: np.ndarray) -> bool:
         """Whether there is a text to write, or an old one to clear."""
-        return bool((texts != "").any()) or bool((self.group[ERROR.name][region] != "").any())
+        old = np.asarray(self._array(ERROR.name)[region])
+        return bool((texts != "").any() or (old != "").any())
 
     def _check(self, region: Region) -> None:
         if not self.layout.is_aligned(region):
@@ -65,7 +70,7 @@ class BlockWriter:
         """Make a block of results that says *not run* everywhere."""
         shape = tuple(part.stop - part.start for part in region)
         block: dict[str, Any] = {
-            name: np.full(shape, self.group[name].fill_value, dtype=dtype)
+            name: np.full(shape, self._array(name).fill_value, dtype=dtype)
             for name, dtype in dtypes.items()
         }
         block[SECONDS.name] = np.full(shape, np.nan)
@@ -91,8 +96,4 @@ def open_writer(path: Path, revision: str) -> BlockWriter:
             f"{path} is another store here than where the command was started: workers need the "
             "same file system."
         )
-    status = group["status"]
-    if not isinstance(status, zarr.Array):
-        raise StoreError(f"{path}: its metadata is damaged (status is no array).")
-    layout = Layout(tuple(status.metadata.dimension_names), status.shape, status.chunks)
-    return BlockWriter(path, group, layout)
+    return BlockWriter(path, group, layout_of(group))

@@ -13,7 +13,7 @@ from .errors import StoreError, explained
 from .exchange import beside, put_in_place
 from .layout import ERROR, SECONDS, STATUS, Layout
 from .reading import StoreInfo
-from .template import build_template, mark_excluded
+from .template import array_of, build_template, mark_excluded
 
 OWN_ATTRIBUTES = (
     "title", "genprior_format", "revision", "sweep", "sweep_hash", "coordinates", "variables",
@@ -116,7 +116,8 @@ def _copy_block(
     places = np.ix_(*(np.flatnonzero(indices >= 0) for indices in old))
     known = tuple(indices[indices >= 0] for indices in old)
     for name in names:
-        found = np.asarray(source[name].oindex[known])
-        block = np.asarray(target[name][region])
+        found = np.asarray(array_of(source, name).oindex[known])
+        array = array_of(target, name)
+        block = np.array(array[region])
         block[places] = found
-        target[name][region] = block
+        array[region] = block

@@ -13,7 +13,7 @@ from ..sweeps import Sweep, SweepError
 from .errors import StoreError, WrongStoreError
 from .exchange import settle
 from .layout import Layout
-from .template import FORMAT
+from .template import FORMAT, array_of
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,23 @@ def read_info(path: Path) -> StoreInfo:
     group = open_group(path)
     attributes = dict(group.attrs)
     try:
-        status = group["status"]
-        sweep = Sweep.parse(json.loads(attributes["sweep"]), str(path))
-        variables = tuple(json.loads(attributes["variables"]))
+        sweep = Sweep.parse(json.loads(str(attributes["sweep"])), str(path))
+        variables = tuple(json.loads(str(attributes["variables"])))
     except (KeyError, ValueError, TypeError, SweepError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
-    if not isinstance(status, zarr.Array):
-        raise StoreError(f"{path}: its metadata is damaged (status is no array).")
-    layout = Layout(tuple(status.metadata.dimension_names), status.shape, status.chunks)
-    return StoreInfo(path, sweep, layout, variables, attributes)
+    return StoreInfo(path, sweep, layout_of(group), variables, attributes)
+
+
+def layout_of(group: zarr.Group) -> Layout:
+    """Read the layout that all results of a store share."""
+    status = array_of(group, "status")
+    dims = getattr(status.metadata, "dimension_names", None) or ()
+    return Layout(tuple(map(str, dims)), status.shape, status.chunks)
 
 
 def read_status(path: Path) -> np.ndarray:
     """Read the status of every trial, int8, over the axes and the trial."""
-    array = open_group(path)["status"]
+    array = array_of(open_group(path), "status")
     try:
         return np.asarray(array[...])
     except Exception as error:
@@ -96,7 +99,8 @@ def open_results(path: Path) -> xr.Dataset:
     """
     open_group(path)
     try:
-        return xr.open_zarr(path, chunks=None)
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+        return dataset
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
 
@@ -119,8 +123,8 @@ def damaged(path: Path, names: list[str], error: Exception) -> StoreError:
     group = open_group(path)
     layout = read_info(path).layout
     for name in names:
-        array = group[name]
-        if not isinstance(array, zarr.Array) or array.shape != layout.shape:
+        array = array_of(group, name)
+        if array.shape != layout.shape:
             continue
         for block in layout.block_indices():
             try:

@@ -102,9 +102,22 @@ def mark_excluded(group: zarr.Group, grid: Grid, region: tuple[slice, ...]) -> N
     """Mark the excluded points of a block, leaving its other trials as they are."""
     mask = grid.excluded[region[:-1]]
     if mask.any():
-        status = np.array(group["status"][region])
+        array = array_of(group, "status")
+        status = np.array(array[region])
         status[mask] = Status.EXCLUDED
-        group["status"][region] = status
+        array[region] = status
+
+
+def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Give an array of a store.
+
+    Raises:
+        StoreError: the store lacks it.
+    """
+    array = group.get(name)
+    if not isinstance(array, zarr.Array):
+        raise StoreError(f"{group.store_path}: it has no array '{name}'; restore it from a copy.")
+    return array
 
 
 def consolidate(path: Path) -> None:
@@ -215,7 +228,8 @@ def write_coordinate(
 ) -> None:
     """Write a coordinate as one chunk: whole numbers, numbers, truth values or text."""
     kinds = {type(value) for value in values.ravel().tolist()}
-    dtype, fill = "string", ""
+    dtype: str = "string"
+    fill: Any = ""
     if kinds == {bool}:
         dtype, fill = "bool", False
     elif kinds == {int}:

@@ -3,11 +3,11 @@
 This room imports none of the others and knows neither Dask nor Zarr.
 """
 
+from .catalogue import load_sweep, preset_names
 from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Purpose, point_identity, random_stream
 from .parameters import Point
-from .presets import load_sweep, preset_names
 from .sweep import Sweep, differences, union
 
 __all__ = [

@@ -163,7 +163,9 @@ class Grid:
                 full, _ = full_widths(parse_widths(widths or ()), n if given else None, depth)
                 check_shapes(k, depth, full)
             except ValueError as error:
-                place = ", ".join(f"{d}={self.sweep.axes[d][i]}" for d, i in zip(axes, short))
+                place = ", ".join(
+                    f"{d}={self.sweep.axes[d][i]}" for d, i in zip(axes, short, strict=True)
+                )
                 raise SweepError(f"{place}: {error}" if place else str(error)) from None
         if self.excluded.all():
             raise SweepError("exclude: the rules leave no point to run.")
@@ -171,20 +173,16 @@ class Grid:
     def _check_noise(self) -> None:
         """Refuse two laws of noise at once before anything runs, as `Noise` does for a point."""
         sigma, snr = self.column("noise.sigma"), self.column("noise.snr_db")
-        if sigma is not None and snr is not None and any(sigma.values.ravel()):
-            if any(value is not None for value in snr.values.ravel()):
-                raise SweepError("'noise.sigma' and 'noise.snr_db' are both given; give one.")
+        if sigma is None or snr is None:
+            return
+        if any(sigma.values.ravel()) and any(value is not None for value in snr.values.ravel()):
+            raise SweepError("'noise.sigma' and 'noise.snr_db' are both given; give one.")
 
 
 def _objects(values: Any) -> np.ndarray:
     """Keep Python values as they are: NumPy's own scalars would change a point's hash."""
-    if not isinstance(values, list):
-        values = widths_label(values) if isinstance(values, tuple) else values
-        array = np.empty((), dtype=object)
-        array[()] = values
-        return array
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
+    array = np.empty(len(values) if isinstance(values, list) else (), dtype=object)
+    array[...] = widths_label(values) if isinstance(values, tuple) else values
     return array
 
 

@@ -5,6 +5,7 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from .errors import SweepError, did_you_mean, first_complaint
 from .parameters import PARAMETERS, Strict, widths_label
@@ -249,9 +250,12 @@ def _axis_values(name: str, written: Any) -> list[Any]:
     return values
 
 
-_ADAPTERS = {
-    name: TypeAdapter(Annotated[field.annotation, field]) for name, field in PARAMETERS.items()
-}
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    kind: Any = Annotated[field.annotation, field]
+    return TypeAdapter(kind)
+
+
+_ADAPTERS = {name: _adapter(field) for name, field in PARAMETERS.items()}
 
 
 def check_value(name: str, value: Any) -> Any:
@@ -288,16 +292,19 @@ def differences(stored: Sweep, asked: Sweep) -> list[str]:
         (_fixed(stored), _fixed(asked)),
         (_tables(stored), _tables(asked)),
     )
-    for there, here in tables:
-        for name in sorted(set(there) | set(here)):
-            if name in stored.axes or name in asked.axes:
-                continue
-            if there.get(name) != here.get(name):
-                found.append(f"'{name}' is {_show(there, name)} there and {_show(here, name)} here")
+    for old, new in tables:
+        fixed = (set(old) | set(new)) - set(stored.axes) - set(asked.axes)
+        found += [
+            f"'{name}' is {_show(old, name)} there and {_show(new, name)} here"
+            for name in sorted(fixed)
+            if old.get(name) != new.get(name)
+        ]
     mine, theirs = _entries(asked), _entries(stored)
-    for key in sorted(set(mine) & set(theirs)):
-        if mine[key] != theirs[key]:
-            found.append(f"'{key}' is {theirs[key]} there and {mine[key]} here")
+    found += [
+        f"'{key}' is {theirs[key]} there and {mine[key]} here"
+        for key in sorted(set(mine) & set(theirs))
+        if mine[key] != theirs[key]
+    ]
     return found
 
 

@@ -2,21 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-Pattern = NDArray[np.bool_]
-
-
-class ForwardPass(NamedTuple):
-    """The signal G(x), shape (n,), and which units were on, one pattern a layer."""
-
-    signal: Vector
-    patterns: tuple[Pattern, ...]
 
 
 @dataclass(frozen=True)
@@ -44,36 +35,36 @@ class Network:
 
     def __call__(self, code: Vector) -> Vector:
         """G(x), shape (n,), for a code x of shape (k,)."""
-        return self.forward(self.weights[0] @ code).signal
+        return self.forward(self.weights[0] @ code)[-1]
 
-    def forward(self, first: Vector) -> ForwardPass:
+    def forward(self, first: Vector) -> tuple[Vector, ...]:
         """Run the network from its first pre-activation on.
-
-        Units with pre-activation exactly 0 are off.
 
         Args:
             first: W_1 x, shape (n_1,). It is −W_1 x at −x, so both cost one product.
-        """
-        patterns = [first > 0]
-        signal = np.maximum(first, 0.0)
-        for weight in self.weights[1:]:
-            pre_activation = weight @ signal
-            patterns.append(pre_activation > 0)
-            signal = np.maximum(pre_activation, 0.0)
-        return ForwardPass(signal, tuple(patterns))
 
-    def backward(self, gradient: Vector, patterns: Sequence[Pattern]) -> Vector:
+        Returns:
+            The activations of all layers, the last of which is G(x).
+        """
+        activations = [np.maximum(first, 0.0)]
+        for weight in self.weights[1:]:
+            activations.append(np.maximum(weight @ activations[-1], 0.0))
+        return tuple(activations)
+
+    def backward(self, gradient: Vector, activations: Sequence[Vector]) -> Vector:
         """Λ_xᵀ g = W_1ᵀ(p_1 ∘ ⋯ W_dᵀ(p_d ∘ g)), without forming Λ_x.
+
+        The pattern p_i is 1 where a unit is on; units with pre-activation exactly 0 are off.
 
         Args:
             gradient: g, the derivative of the loss with respect to the signal, shape (n,).
-            patterns: p_1 … p_d from `forward`.
+            activations: from `forward`.
 
         Returns:
             The descent vector, shape (k,).
         """
-        for weight, pattern in zip(reversed(self.weights), reversed(patterns), strict=True):
-            gradient = weight.T @ (gradient * pattern)
+        for weight, activation in zip(reversed(self.weights), reversed(activations), strict=True):
+            gradient = weight.T @ (gradient * (activation > 0))
         return gradient
 
 

@@ -5,15 +5,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from .network import Matrix, Network, Pattern, Vector
+from .network import Matrix, Network, Vector
 
 
 class Evaluation(NamedTuple):
-    """f(x), and what its descent vector needs: the residual and the activation patterns."""
+    """f(x), and what its descent vector needs: the residual and the activations."""
 
     loss: float
     residual: Vector
-    patterns: tuple[Pattern, ...]
+    activations: tuple[Vector, ...]
 
 
 class Problem(Protocol):
@@ -56,14 +56,14 @@ class CompressedSensing:
 
     def evaluate(self, first: Vector) -> Evaluation:
         """f(x) in signal units squared, from W_1 x."""
-        signal, patterns = self.network.forward(first)
-        residual = self.sensing @ signal
+        activations = self.network.forward(first)
+        residual = self.sensing @ activations[-1]
         residual -= self.observed
-        return Evaluation(0.5 * float(residual @ residual), residual, patterns)
+        return Evaluation(0.5 * float(residual @ residual), residual, activations)
 
     def descent_vector(self, evaluation: Evaluation) -> Vector:
         """v(x), shape (k,), in signal units squared per code unit."""
-        return self.network.backward(self.sensing.T @ evaluation.residual, evaluation.patterns)
+        return self.network.backward(self.sensing.T @ evaluation.residual, evaluation.activations)
 
 
 def gaussian_sensing(random: np.random.Generator, m: int, n: int) -> Matrix:

@@ -20,7 +20,7 @@ def angle_map(angle: ArrayLike) -> NDArray[np.float64]:
     theta = np.asarray(angle, dtype=float)
     cosine = ((np.pi - theta) * np.cos(theta) + np.sin(theta)) / np.pi
     # Rounding can leave [−1, 1] by an ulp at θ = 0.
-    return np.arccos(np.clip(cosine, -1.0, 1.0))
+    return np.asarray(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
 def iterated_angles(angle: float, depth: int) -> NDArray[np.float64]:
