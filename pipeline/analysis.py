@@ -10,7 +10,7 @@ from ..store import StoreInfo, exclusive, read_info, write_analysis
 from ..store.reading import load_results
 from ..sweeps import SweepError
 from ..sweeps.errors import did_you_mean
-from ..tasks.transitions import fit_transitions
+from ..tasks.fits import fit_transitions
 
 GROUP = "transition"
 JSON_FIELDS = (

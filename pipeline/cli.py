@@ -10,6 +10,7 @@ from rich.console import Console
 from ..sweeps import load_sweep, preset_names
 from . import tables
 from .analysis import fit_store
+from .bench import bench
 from .errors import INCOMPLETE, FriendlyGroup, terminable
 from .executors import open_executor
 from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
@@ -197,3 +198,6 @@ def plot(store: Path, output: Path | None) -> None:
 
     written = draw_store(store, output or Path(f"{store.name.removesuffix('.zarr')}.png"))
     console.print(f"wrote {written}", highlight=False, soft_wrap=True)
+
+
+main.add_command(bench)

@@ -142,7 +142,8 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
                     n_workers=count if processes else 1,
                     threads_per_worker=1 if processes else count,
                     processes=processes,
-                    host="127.0.0.1",
+                    # Threads talk within the process and listen nowhere.
+                    host="127.0.0.1" if processes else None,
                     dashboard_address="127.0.0.1:0",
                     worker_dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,

@@ -18,7 +18,8 @@ from ..store import StoreInfo, read_info
 from ..store.errors import StoreError, explained
 from ..store.reading import load_results
 from ..sweeps import SweepError
-from ..tasks.transitions import curve_band, fit_transitions
+from ..tasks.fits import fit_transitions
+from ..tasks.transitions import curve_band
 from .analysis import transition_axis
 
 SYMBOLS = {

@@ -8,12 +8,12 @@ import xarray as xr
 from numpy.testing import assert_allclose
 from scipy.stats import binom, binomtest
 
+from genprior.tasks.fits import fit_transitions
 from genprior.tasks.transitions import (
     Transition,
     curve,
     curve_band,
     fit_transition,
-    fit_transitions,
     wilson_interval,
 )
 
@@ -106,6 +106,28 @@ def test_intervals_shrink_like_one_over_the_root_of_the_trials_down_to_the_small
     assert_allclose(np.divide(lengths[:-1], lengths[1:]), 10, rtol=0.03)
 
 
+def test_the_quantiles_are_those_of_a_brute_force_posterior():
+    """The same prior on one dense grid, binomial terms and all, summed cell by cell."""
+    successes = np.array([0] * 7 + [2, 11, 21, 29] + [30] * 9)
+    centres = np.linspace(7, 12, 601)
+    log_scales = np.linspace(math.log(0.03), math.log(3), 151)
+    log_density = np.zeros((601, 151))
+    for x, k in zip(GRID, successes, strict=True):
+        chance = probability(x, centres[:, None], np.exp(log_scales))
+        log_density += binom.logpmf(k, 30, np.clip(chance, 1e-300, 1 - 1e-16))
+    density = np.exp(log_density - log_density.max())
+    fit = fit_transition(GRID, successes, np.full(20, 30))
+    found = (fit.p50_low, fit.p50, fit.p50_high), (fit.width_low, fit.width, fit.width_high)
+    for axis, nodes in enumerate((centres, log_scales)):
+        below = np.cumsum(density.sum(axis=1 - axis))
+        middles = nodes + (nodes[1] - nodes[0]) / 2
+        expected = np.interp([0.025, 0.5, 0.975], below / below[-1], middles)
+        if axis == 0:
+            assert_allclose(found[0], expected, atol=0.004)
+        else:
+            assert_allclose(found[1], 2 * LN9 * np.exp(expected), rtol=0.01)
+
+
 @pytest.mark.parametrize("scale", [0.5, 0.2])
 def test_intervals_cover_the_truth_as_often_as_they_claim(scale):
     """Outside the 10⁻³ quantiles of Binomial(300, 0.95), 0.907 and 0.983, 95 % is refuted.
@@ -195,8 +217,9 @@ def test_the_direction_can_be_fixed_against_the_evidence():
 
 
 def test_a_tie_between_the_directions_is_rising():
-    """1, 3, 1 successes read the same from both ends."""
-    fit = fit_transition([1, 2, 3], [1, 3, 1], [9, 9, 9])
+    """Counts that read the same from both ends, at positions that binary fractions only near."""
+    positions = [1.6, 2.4, 2.7, 10.0, 17.3, 17.6, 18.4]
+    fit = fit_transition(positions, [7, 0, 1, 9, 1, 0, 7], [9] * 7)
     assert (fit.direction, fit.evidence) == (1, 0)
 
 
@@ -241,7 +264,7 @@ def test_without_any_trials_the_prior_is_all_there_is():
 
 
 @pytest.mark.parametrize("position", [5.0, 0.0, -3.0])
-@pytest.mark.parametrize(("k", "n"), [(3, 10), (10, 10), (0, 10), (0, 0)])
+@pytest.mark.parametrize(("k", "n"), [(3, 10), (5, 10), (10, 10), (0, 10), (0, 0)])
 def test_a_single_position_brackets_nothing(position, k, n):
     fit = fit_transition([position], [k], [n])
     reach = (abs(position) or 1.0) / 2

@@ -1,0 +1,205 @@
+"""`genprior bench`: how fast it is, as ratios measured side by side in one run."""
+
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..store import read_status
+from ..sweeps import Grid, Point, Sweep, load_sweep
+from ..tasks.descent import SubgradientDescent
+from ..tasks.kinds import NoOperation
+from ..tasks.machine import limit_blas_threads, machine_kind
+from ..tasks.recovery import Instance, draw_instance
+from .executors import open_executor
+from .options import json_option
+from .plan import plan_sweep
+from .progress import progress
+from .run import run_sweep
+
+ROUNDS = 25
+STEPS_A_ROUND = 40
+KERNEL_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
+
+console = Console()
+log = Console(stderr=True)
+
+
+@click.group()
+def bench() -> None:
+    r"""Measure the kernel and the pipeline on this machine.
+
+    \b
+    Example:
+      genprior bench kernel --json
+    """
+
+
+def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"benchmark": title, "machine": machine_kind(), "rows": rows}))
+        return
+    table = Table(title=title, box=None, title_justify="left", header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+    console.print(table)
+
+
+@bench.command()
+@json_option
+def kernel(as_json: bool) -> None:
+    r"""Time a descent step against its bare matrix-vector products.
+
+    The products are those of two forward passes and one backward pass, the least a step with
+    negation computes. Both run in turn with one BLAS thread; ratios are medians over rounds.
+
+    \b
+    Example:
+      genprior bench kernel
+    """
+    limit_blas_threads()
+    grid = Grid(load_sweep("cocola-fig1"))
+    rows = []
+    for depth, k in KERNEL_POINTS:
+        index = (grid.sweep.axes["depth"].index(depth), grid.sweep.axes["k"].index(k))
+        rows.append(step_against_products(grid.point(index)))
+    _report("descent step against its bare products", rows, as_json)
+
+
+def step_against_products(point: Point) -> dict[str, Any]:
+    """Time steps and bare products in turn; times in µs a step."""
+    instance = draw_instance(point, 0, seed=1)
+    method = SubgradientDescent(point.solver.step, tolerance=0.0)
+    state = method.start(instance.problem, instance.start)
+
+    def steps() -> None:
+        nonlocal state
+        for _ in range(STEPS_A_ROUND):
+            state = method.step(instance.problem, state)
+
+    products = _bare_products(instance)
+    pairs = np.array([(_seconds(steps), _seconds(products)) for _ in range(ROUNDS)])
+    step, bare = np.median(pairs, axis=0) / STEPS_A_ROUND * 1e6
+    ratios = pairs[:, 0] / pairs[:, 1]
+    return {
+        "depth": point.depth,
+        "k": point.k,
+        "step_us": float(step),
+        "products_us": float(bare),
+        "ratio": float(np.median(ratios)),
+        "ratio_low": float(np.quantile(ratios, 0.1)),
+        "ratio_high": float(np.quantile(ratios, 0.9)),
+    }
+
+
+def _bare_products(instance: Instance) -> Callable[[], None]:
+    weights, sensing = instance.problem.network.weights, instance.problem.sensing
+    vectors = [instance.start]
+    for weight in (*weights, sensing):
+        vectors.append(weight @ vectors[-1])
+    chain = list(zip((*weights, sensing), vectors, vectors[1:], strict=False))
+
+    def products() -> None:
+        for _ in range(STEPS_A_ROUND):
+            for _ in range(2):
+                for matrix, below, _ in chain:
+                    matrix @ below
+            for matrix, _, above in reversed(chain):
+                matrix.T @ above
+
+    return products
+
+
+def _seconds(function: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
+
+
+@bench.command()
+@click.option("--trials", type=click.IntRange(1), default=120, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@json_option
+def overhead(trials: int, workers: int, as_json: bool) -> None:
+    r"""Measure what the pipeline adds to trials of cocola-fig1's size.
+
+    The ratio is (wall time × workers) / (sum of the trials' own seconds), start-up aside.
+
+    \b
+    Example:
+      genprior bench overhead --trials 60
+    """
+    sweep = load_sweep("cocola-fig1").override(["depth=2", "k=40,60,80,100", f"trials={trials}"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_executor("processes", workers) as executor,
+        progress(log) as listen,
+    ):
+        summary = run_sweep(sweep, Path(folder) / "overhead.zarr", executor, listen=listen)
+    row = {
+        "trials": summary.computed,
+        "blocks": summary.blocks,
+        "workers": workers,
+        "wall_seconds": summary.wall_seconds,
+        "trial_seconds": summary.trial_seconds,
+        "ratio": summary.wall_seconds * workers / summary.trial_seconds,
+    }
+    _report("pipeline overhead on cocola-fig1's trials", [row], as_json)
+
+
+@bench.command()
+@click.option("--trials", type=click.IntRange(100), default=1_000_000, show_default=True)
+@json_option
+def scale(trials: int, as_json: bool) -> None:
+    r"""Plan and run a sweep of 10⁶ trials that do nothing; watch time and memory.
+
+    \b
+    Example:
+      genprior bench scale --trials 100000
+    """
+    small, large = (_no_operation(max(1, count // 10_000)) for count in (trials // 10, trials))
+    rows = [_scale_row(sweep) for sweep in (small, large)]
+    _report("a sweep that does nothing", rows, as_json)
+
+
+def _no_operation(trials: int) -> Sweep:
+    return Sweep.parse(
+        {
+            "task": NoOperation().name,
+            "trials": trials,
+            "axes": {"k": "1:100:1", "m": "1:100:1"},
+            "parameters": {"depth": 1, "widths": [100]},
+        }
+    )
+
+
+def _scale_row(sweep: Sweep) -> dict[str, Any]:
+    begun = time.perf_counter()
+    planned = plan_sweep(sweep, workers=2)
+    plan_seconds = time.perf_counter() - begun
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_executor("processes", 2) as executor,
+    ):
+        path = Path(folder) / "scale.zarr"
+        summary = run_sweep(sweep, path, executor)
+        done = int((read_status(path) == 1).sum())
+    return {
+        "trials": done,
+        "blocks": planned["blocks"],
+        "plan_seconds": plan_seconds,
+        "run_seconds": summary.wall_seconds,
+        "trials_per_second": done / summary.wall_seconds,
+        "driver_peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "largest_worker_peak_MB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3,
+    }

@@ -1,0 +1,104 @@
+"""Fit a transition for every group of a labelled dataset."""
+
+import math
+from dataclasses import fields
+
+import numpy as np
+import xarray as xr
+
+from .posterior import Floats
+from .transitions import Transition, fit_transition, wilson_interval
+
+DECIDED = math.log(20)  # |log Bayes factor| from which a group's own direction counts
+METHOD = "grid posterior: logistic curve, flat centre, log-uniform scale; median, central interval"
+
+
+def fit_transitions(
+    success: xr.DataArray, along: str, *, direction: int | None = None, level: float = 0.95
+) -> xr.Dataset:
+    """Fit one transition along an axis for every combination of the other axes.
+
+    A group whose outcomes leave the direction open (Bayes factor below 20) takes that of the
+    majority of the groups that do decide, if there is one.
+
+    Args:
+        success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
+        along: dimension with a numeric coordinate: the positions.
+        direction: +1 or −1 fixes it for all groups.
+        level: of all intervals.
+
+    Returns:
+        Over the groups, the fields of `Transition`; over (groups, along) `successes`, `runs` and
+        the Wilson bounds `success_low`, `success_high`. Coordinates are kept.
+
+    Raises:
+        ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
+            a coordinate has the name of a fitted variable.
+    """
+    success, positions = _checked_success(success, along)
+    runs = success.notnull().sum("trial")
+    successes = (success == 1).sum("trial")
+    groups, shape = runs.dims[:-1], runs.shape[:-1]
+    counts = (math.prod(shape), positions.size)
+    pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
+    fits = [fit_transition(positions, k, n, direction=direction, level=level) for k, n in pairs]
+    vote = sum(int(np.sign(f.evidence)) for f in fits if abs(f.evidence) >= DECIDED)
+    if direction is None and vote:
+        sign = 1 if vote > 0 else -1
+        fits = [
+            f
+            if abs(f.evidence) >= DECIDED or f.direction == sign
+            else fit_transition(positions, k, n, direction=sign, level=level)
+            for f, (k, n) in zip(fits, pairs, strict=True)
+        ]
+    low, high = wilson_interval(successes.values, runs.values, level)
+    cells = {"successes": successes.values, "runs": runs.values}
+    cells |= {"success_low": low, "success_high": high}
+    names = [field.name for field in fields(Transition)]
+    fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
+    fitted["flag"] = fitted["flag"].astype(np.dtypes.StringDType())
+    attrs = {"along": along, "method": METHOD, "level": level}
+    result = xr.Dataset(coords=runs.coords, attrs=attrs)
+    for name, values in (fitted | cells).items():
+        label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
+        units = success[along].attrs.get("units") if name.startswith(("p50", "width")) else "1"
+        if units is not None:
+            label["units"] = units
+        result[name] = (runs.dims if name in cells else groups, values, label)
+    return result
+
+
+LONG_NAMES = {
+    "p50": "{along} at 50 % success",
+    "p50_low": "{along} at 50 % success, lower bound",
+    "p50_high": "{along} at 50 % success, upper bound",
+    "width": "10–90 % width in {along}",
+    "width_low": "10–90 % width in {along}, lower bound",
+    "width_high": "10–90 % width in {along}, upper bound",
+    "direction": "+1: success rises with {along}, −1: it falls",
+    "trials": "trials fitted",
+    "evidence": "log Bayes factor of rising over falling",
+    "flag": "what limits the fit, empty if nothing does",
+    "successes": "successful trials",
+    "runs": "trials run",
+    "success_low": "success probability, lower Wilson bound",
+    "success_high": "success probability, upper Wilson bound",
+}
+
+
+def _checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
+    """Load `success`, bring its dims into the order (…, along, trial), and read the positions."""
+    missing = [name for name in (along, "trial") if name not in success.dims]
+    if missing:
+        raise ValueError(f"success has dims {success.dims}, not {missing[0]!r}; it needs both.")
+    if along not in success.coords or success[along].dtype.kind not in "iuf":
+        found = f"dtype {success[along].dtype}" if along in success.coords else "no coordinate"
+        raise ValueError(f"{along!r} has {found}; a transition needs numeric positions along it.")
+    taken = [name for name in (*success.dims, *success.coords) if name in LONG_NAMES]
+    if taken:
+        raise ValueError(f"axis {taken[0]!r} has the name of a fitted variable; rename it.")
+    success = success.transpose(..., along, "trial").compute()
+    wrong = success.values[~np.isin(success.values, [0, 1]) & success.notnull().values]
+    if wrong.size:
+        raise ValueError(f"success holds {wrong[0]}; it must be 1, 0 or NaN where not run.")
+    return success, np.asarray(success[along].values, dtype=float)
