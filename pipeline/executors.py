@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
 
 from ..sweeps import UserError
@@ -131,14 +133,15 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
     if scheduler == "synchronous":
         yield Synchronous()
         return
-    with _quiet():
-        from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster  # sets the levels of its own loggers
 
+    with _quiet():
         if scheduler in LOCAL:
             count = workers or os.cpu_count() or 1
             processes = scheduler == "processes"
             with (
-                LocalCluster(
+                _start(
+                    LocalCluster,
                     n_workers=count if processes else 1,
                     threads_per_worker=1 if processes else count,
                     processes=processes,
@@ -154,6 +157,20 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
             return
         with _connect(Client, scheduler) as client:
             yield Distributed(client)
+
+
+def _start(cluster: Any, **settings: Any) -> Any:
+    """Start a local cluster whose processes never see Ctrl-C: the terminal sends it to them too.
+
+    What is started while SIGINT is blocked keeps it blocked, and so do workers that replace dead
+    ones; here it comes when the cluster stands. The resource tracker would unblock it.
+    """
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return cluster(**settings)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _connect(client: Any, address: str) -> Any:
@@ -179,7 +196,11 @@ def _connect(client: Any, address: str) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own log off the terminal: what matters of it is said in one line elsewhere."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    loggers = [
+        logging.getLogger(name)
+        for name in ("tornado", "asyncio", *logging.root.manager.loggerDict)
+        if name.split(".")[0] in ("distributed", "tornado", "asyncio")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

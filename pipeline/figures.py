@@ -4,6 +4,7 @@ Axes that do not fit into a picture become panels.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..store.errors import StoreError, explained
 from ..store.reading import load_results
 from ..sweeps import SweepError
 from ..tasks.fits import fit_transitions
-from ..tasks.transitions import curve_band
+from ..tasks.transitions import Transition, curve, curve_band
 from .analysis import transition_axis
 
 SYMBOLS = {
@@ -121,7 +122,7 @@ def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:
 
 
 def _curve(axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any) -> None:
-    one = one.where(one["runs"] > 0, drop=True)
+    one = one.isel({axis: np.flatnonzero(one["runs"].values)})
     if one.sizes[axis] == 0:
         return
     x, runs = one[axis].values.astype(float), one["runs"].values
@@ -134,7 +135,9 @@ def _curve(axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any) -> N
     direction = int(one["direction"].values.flat[0])
     low, high = curve_band(fine, x, one["successes"].values, runs, direction=direction)
     axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
-    p50, p50_low, p50_high = (float(one[n].values.flat[0]) for n in ("p50", "p50_low", "p50_high"))
+    fitted = Transition(**{f.name: one[f.name].values.flat[0] for f in fields(Transition)})
+    axes.plot(fine, curve(fine, fitted), color=colour, lw=1)
+    p50, p50_low, p50_high = (float(v) for v in (fitted.p50, fitted.p50_low, fitted.p50_high))
     if x.min() <= p50 <= x.max():
         axes.errorbar(
             [p50], [0.5], xerr=[[p50 - p50_low], [p50_high - p50]], fmt="D", ms=5, capsize=3,

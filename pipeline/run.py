@@ -235,10 +235,10 @@ def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray
     """
     status = read_status(info.path)
     asked = np.zeros(status.shape, dtype=bool)
-    places = [
-        [info.sweep.axes[dim].index(value) for value in sweep.axes[dim]]
-        for dim in info.layout.dims[:-1]
-    ]
+    places = []
+    for dim in info.layout.dims[:-1]:
+        known = {value: place for place, value in enumerate(info.sweep.axes[dim])}
+        places.append([known[value] for value in sweep.axes[dim]])
     asked[np.ix_(*places, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     return asked, asked & (status != Status.DONE)

@@ -9,7 +9,7 @@ import zarr
 
 from .errors import StoreError, explained
 from .layout import ERROR, SECONDS, Layout, Region, Status
-from .reading import layout_of, open_group
+from .reading import layout_of, open_group, readable
 from .template import array_of
 
 
@@ -24,11 +24,17 @@ class BlockWriter:
         self.path = path
         self.group = group
         self.layout = layout
+        self.revision = group.attrs["revision"]
 
     def read(self, region: Region, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Read variables of a block."""
+        """Read variables of a block.
+
+        Raises:
+            StoreError: naming the damaged chunk, if one is.
+        """
         self._check(region)
-        return {name: np.array(self._array(name)[region]) for name in names}
+        with readable(self.path, names):
+            return {name: np.array(self._array(name)[region]) for name in names}
 
     def write(self, region: Region, results: dict[str, np.ndarray]) -> None:
         """Write a block: results, times and error texts, then the status.
@@ -39,25 +45,28 @@ class BlockWriter:
 
         Raises:
             ValueError: the region is not exactly one block, which two writers could share.
-            StoreError: the file system refused.
+            StoreError: the file system refused, or the store was laid out anew meanwhile, as
+                happens to a worker whose command was killed.
         """
         self._check(region)
+        if open_group(self.path).attrs["revision"] != self.revision:
+            raise StoreError(f"{self.path} was laid out anew while this block ran.")
         texts = results.get(ERROR.name)
         with explained(self.path, "writing results"):
             for name, values in results.items():
                 if name not in (ERROR.name, "status"):
                     self._array(name)[region] = values
-            if texts is not None and self._has_errors(region, texts):
+            if texts is not None and ((texts != "").any() or self._error_chunk(region).exists()):
                 self._array(ERROR.name)[region] = texts
             self._array("status")[region] = results["status"]
 
     def _array(self, name: str) -> zarr.Array[Any]:
         return array_of(self.group, name)
 
-    def _has_errors(self, region: Region, texts: np.ndarray) -> bool:
-        """Whether there is a text to write, or an old one to clear."""
-        old = np.asarray(self._array(ERROR.name)[region])
-        return bool((texts != "").any() or (old != "").any())
+    def _error_chunk(self, region: Region) -> Path:
+        """Where the error texts of a block are, if there are any to be cleared."""
+        block = (part.start // c for part, c in zip(region, self.layout.chunks, strict=True))
+        return self.path.joinpath(ERROR.name, "c", *map(str, block))
 
     def _check(self, region: Region) -> None:
         if not self.layout.is_aligned(region):

@@ -34,3 +34,9 @@ def explained(path: Path, doing: str) -> Iterator[None]:
                 "repeat the same command."
             ) from error
         raise StoreError(f"{path}: {reason} while {doing}.") from error
+
+
+def in_short(error: Exception) -> str:
+    """Say what an error of a library says, without its details."""
+    said = str(error).split("\n")[0].split(". Stored:")[0][:120].rstrip(". ")
+    return said or type(error).__name__

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import StoreError, explained
+from .errors import StoreError, WrongStoreError, explained
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
@@ -23,8 +23,9 @@ UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 def beside(path: Path, purpose: str) -> Path:
-    """Name a hidden neighbour of a store."""
-    return path.with_name(f".{path.name}.{purpose}")
+    """Name a hidden neighbour of a store; of the folder itself, where the path is a link to it."""
+    place = path.resolve()
+    return place.with_name(f".{place.name}.{purpose}")
 
 
 @contextmanager
@@ -32,23 +33,37 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold a store for writing; finish or clear what a killed command left behind.
 
     Raises:
+        WrongStoreError: a folder that cannot be replaced.
         StoreError: another process holds it, or its folder cannot be written.
     """
+    if path.resolve() in (Path.cwd(), Path(path.resolve().anchor)):
+        raise WrongStoreError(
+            f"{path}: the working directory cannot be written as a store; go elsewhere, or name a "
+            "folder in it."
+        )
     lock = beside(path, "lock")
     with explained(path, "locking it"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _acquire(lock, path)
     try:
-        settle(path)
-        with explained(path, "clearing what an interrupted command left"):
-            for purpose in ("new", "old"):
-                if beside(path, purpose).exists():
-                    shutil.rmtree(beside(path, purpose))
+        _clear(path)
         yield
     finally:
+        # What cannot be cleared now, the next command clears.
+        with suppress(StoreError):
+            _clear(path)
         with suppress(OSError):
             lock.unlink()
         os.close(handle)
+
+
+def _clear(path: Path) -> None:
+    """Finish or remove what a command that failed or was killed left beside a store."""
+    settle(path)
+    with explained(path, "clearing what an interrupted command left"):
+        for purpose in ("new", "old"):
+            if beside(path, purpose).exists():
+                shutil.rmtree(beside(path, purpose))
 
 
 def _acquire(lock: Path, path: Path) -> int:
@@ -79,12 +94,21 @@ def settle(path: Path) -> None:
     with explained(path, "completing an interrupted extension"):
         for purpose in ("new", "old"):
             if beside(path, "old").exists() and beside(path, purpose).exists():
-                beside(path, purpose).rename(path)
+                # Another reader, or the writer itself, may be quicker.
+                with suppress(FileNotFoundError):
+                    beside(path, purpose).rename(path.resolve())
                 return
 
 
-def put_in_place(new: Path, path: Path) -> None:
-    """Let a finished folder take a name, removing what bore it."""
+def put_in_place(new: Path, path: Path, aside: Path) -> None:
+    """Let a finished folder take a name, removing what bore it.
+
+    Args:
+        new: the finished folder.
+        path: the name.
+        aside: where the old folder goes if the two cannot be exchanged in one step.
+    """
+    path = path.resolve()
     if not path.exists():
         new.rename(path)
         return
@@ -94,9 +118,11 @@ def put_in_place(new: Path, path: Path) -> None:
         return
     old = new
     if not _exchange(new, path):
-        old = beside(path, "old")
+        old = aside
         path.rename(old)
-        new.rename(path)
+        # A reader that found no store may have completed it: `settle`.
+        with suppress(FileNotFoundError):
+            new.rename(path)
     shutil.rmtree(old)
 
 

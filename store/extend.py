@@ -12,7 +12,7 @@ from ..sweeps.variables import Variable
 from .errors import StoreError, explained
 from .exchange import beside, put_in_place
 from .layout import ERROR, SECONDS, STATUS, Layout
-from .reading import StoreInfo
+from .reading import StoreInfo, readable
 from .template import array_of, build_template, mark_excluded
 
 OWN_ATTRIBUTES = (
@@ -45,8 +45,9 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)
         names = tuple(v.name for v in (*variables, SECONDS, ERROR, STATUS))
-        _carry_over(info, new, layout, grid, names)
-        put_in_place(new, path)
+        with readable(path, names, "extending it"):
+            _carry_over(info, new, layout, grid, names)
+        put_in_place(new, path, beside(path, "old"))
 
 
 def _carry_over(

@@ -1,6 +1,8 @@
 """Reading a store: labelled results, what the store says of itself, what has been done."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from ..sweeps import Sweep, SweepError
-from .errors import StoreError, WrongStoreError
+from ..sweeps import Sweep, SweepError, UserError
+from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import settle
 from .layout import Layout
 from .template import FORMAT, array_of
@@ -51,7 +53,7 @@ def open_group(path: Path, mode: Any = "r") -> zarr.Group:
         raise WrongStoreError(f"{path} holds no store of genprior.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path / 'zarr.json'} is damaged ({_short(error)}); restore it from a copy."
+            f"{path / 'zarr.json'} is damaged ({in_short(error)}); restore it from a copy."
         ) from None
     if found is None:
         raise WrongStoreError(f"{path} holds no store of genprior.")
@@ -71,7 +73,7 @@ def read_info(path: Path) -> StoreInfo:
         sweep = Sweep.parse(json.loads(str(attributes["sweep"])), str(path))
         variables = tuple(json.loads(str(attributes["variables"])))
     except (KeyError, ValueError, TypeError, SweepError) as error:
-        raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
+        raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
     return StoreInfo(path, sweep, layout_of(group), variables, attributes)
 
 
@@ -85,10 +87,8 @@ def layout_of(group: zarr.Group) -> Layout:
 def read_status(path: Path) -> np.ndarray:
     """Read the status of every trial, int8, over the axes and the trial."""
     array = array_of(open_group(path), "status")
-    try:
+    with readable(path, ["status"]):
         return np.asarray(array[...])
-    except Exception as error:
-        raise damaged(path, ["status"], error) from None
 
 
 def open_results(path: Path) -> xr.Dataset:
@@ -102,7 +102,7 @@ def open_results(path: Path) -> xr.Dataset:
         dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
         return dataset
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: its metadata is damaged ({_short(error)}).") from None
+        raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
 
 
 def load_results(path: Path, names: list[str]) -> xr.Dataset:
@@ -112,13 +112,23 @@ def load_results(path: Path, names: list[str]) -> xr.Dataset:
         StoreError: naming the damaged chunk, if one is.
     """
     dataset = open_results(path)
-    try:
+    with readable(path, names):
         return dataset[names].load()
-    except Exception as error:
-        raise damaged(path, names, error) from None
 
 
-def damaged(path: Path, names: list[str], error: Exception) -> StoreError:
+@contextmanager
+def readable(path: Path, names: Sequence[str], doing: str = "reading it") -> Iterator[None]:
+    """Explain what goes wrong while variables of a store are read: a damaged chunk by its name."""
+    with explained(path, doing):
+        try:
+            yield
+        except (OSError, UserError):
+            raise
+        except Exception as error:
+            raise damaged(path, names, error) from None
+
+
+def damaged(path: Path, names: Sequence[str], error: Exception) -> StoreError:
     """Find the chunk that cannot be read, and say how to have it computed again."""
     group = open_group(path)
     layout = read_info(path).layout
@@ -132,13 +142,7 @@ def damaged(path: Path, names: list[str], error: Exception) -> StoreError:
             except Exception as reason:
                 place = "/".join(("c", *map(str, block)))
                 return StoreError(
-                    f"{path / name / place} is damaged ({_short(reason)}). Remove "
+                    f"{path / name / place} is damaged ({in_short(reason)}). Remove "
                     f"{path / 'status' / place} and repeat the run: its trials are computed again."
                 )
-    return StoreError(f"{path} cannot be read ({_short(error)}).")
-
-
-def _short(error: Exception) -> str:
-    return (
-        str(error).split("\n")[0].split(". Stored:")[0][:120].rstrip(". ") or type(error).__name__
-    )
+    return StoreError(f"{path} cannot be read ({in_short(error)}).")

@@ -17,7 +17,7 @@ from zarr.errors import ZarrUserWarning
 from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, parameter_attributes
 from ..sweeps.variables import Variable
-from .errors import StoreError, WrongStoreError, explained
+from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import beside, put_in_place
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
@@ -60,7 +60,7 @@ def create_store(
                 "Make room, or the grid coarser."
             )
         build_template(new, Grid(sweep), tuple(variables), chunks, provenance)
-        put_in_place(new, path)
+        put_in_place(new, path, beside(path, "old"))
 
 
 def build_template(
@@ -87,7 +87,8 @@ def build_template(
             "title": sweep.title or sweep.name,
             "genprior_format": FORMAT,
             "revision": uuid.uuid4().hex,
-            "sweep": sweep.as_json(),
+            # The order of the axes is the order of the dimensions.
+            "sweep": json.dumps(sweep.as_dict()),
             "sweep_hash": sweep.hash,
             "coordinates": " ".join(coordinates),
             "variables": json.dumps([variable.name for variable in variables]),
@@ -112,11 +113,17 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """Give an array of a store.
 
     Raises:
-        StoreError: the store lacks it.
+        StoreError: the store lacks it, or its metadata is damaged.
     """
-    array = group.get(name)
+    path = str(group.store_path).removeprefix("file://")
+    try:
+        array = group.get(name)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}/{name}/zarr.json is damaged ({in_short(error)}); restore it from a copy."
+        ) from None
     if not isinstance(array, zarr.Array):
-        raise StoreError(f"{group.store_path}: it has no array '{name}'; restore it from a copy.")
+        raise StoreError(f"{path}: it has no array '{name}'; restore it from a copy.")
     return array
 
 

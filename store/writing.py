@@ -27,7 +27,7 @@ def write_analysis(path: Path, name: str, dataset: xr.Dataset) -> None:
         warnings.simplefilter("ignore", ZarrUserWarning)
         dataset.to_zarr(new / name, mode="w", zarr_format=3, consolidated=True)
         zarr.open_group(path, mode="r+", use_consolidated=False).require_group(ANALYSIS)
-        put_in_place(new / name, path / ANALYSIS / name)
+        put_in_place(new / name, path / ANALYSIS / name, new / "old")
         shutil.rmtree(new)
         consolidate(path)
 

@@ -4,11 +4,12 @@ This room imports none of the others and knows neither Dask nor Zarr.
 """
 
 from .catalogue import load_sweep, preset_names
+from .compare import differences, union
 from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Purpose, point_identity, random_stream
 from .parameters import Point
-from .sweep import Sweep, differences, union
+from .sweep import Sweep
 
 __all__ = [
     "Grid",

@@ -4,7 +4,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
-from .errors import SweepError, did_you_mean
+from .errors import SweepError, did_you_mean, shown
 from .sweep import Sweep
 
 PRESETS = files(__package__) / "presets"
@@ -28,23 +28,28 @@ def load_sweep(named: str) -> Sweep:
     if named in preset_names():
         return _parse((PRESETS / f"{named}.toml").read_text(encoding="utf-8"), named, named)
     path = Path(named)
-    if path.is_file():
-        try:
-            return _parse(path.read_text(encoding="utf-8"), str(path), path.stem)
-        except UnicodeDecodeError:
-            raise SweepError(f"{path}: not a text file in UTF-8.") from None
-        except OSError as error:
-            raise SweepError(f"{path}: {error.strerror}.") from None
+    try:
+        if path.is_file():
+            # Some editors open UTF-8 with a byte order mark.
+            return _parse(path.read_text(encoding="utf-8-sig"), str(path), path.stem)
+    except UnicodeDecodeError:
+        raise SweepError(f"{path}: not a text file in UTF-8.") from None
+    except OSError as error:
+        raise SweepError(f"{shown(str(path))}: {error.strerror}.") from None
+    if named and path.is_dir():
+        raise SweepError(f"{named}: is a folder, not a sweep file.")
     if path.suffix == ".toml" or len(path.parts) > 1:
-        what = "is a folder, not a sweep file" if path.is_dir() else "there is no such file"
-        raise SweepError(f"{named}: {what}.")
+        raise SweepError(f"{named}: there is no such file.")
     hint = did_you_mean(named, preset_names())
-    raise SweepError(f"No sweep named {named!r}. {hint} 'genprior sweeps' lists them all.")
+    raise SweepError(f"No sweep named {shown(named)}. {hint} 'genprior sweeps' lists them all.")
 
 
 def _parse(text: str, where: str, name: str) -> Sweep:
     try:
         written = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return Sweep.parse({"name": name, **written}, where)
+    # A number of thousands of digits is a plain ValueError.
+    except ValueError as error:
         raise SweepError(f"{where}: {error}") from None
-    return Sweep.parse({"name": name, **written}, where)
+    except RecursionError:
+        raise SweepError(f"{where}: its tables or lists are nested too deeply.") from None

@@ -1,15 +1,26 @@
 """Mistakes a user can make, each told in one line."""
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
 
 
 class UserError(Exception):
     """Something the user can mend; shown as one line, without a traceback."""
 
     exit_status = 1
+
+    def __init__(self, message: str):
+        line = " ".join(message.split())
+        # A control character in a file's name or key shall not reach the terminal.
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
 class SweepError(UserError):
@@ -20,20 +31,43 @@ class SweepError(UserError):
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Complete a message about an unknown name with the nearest known one, or with all."""
-    names = list(known)
+    names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
 
 
-def first_complaint(error: ValidationError, known: Iterable[str] = ()) -> str:
+def shown(value: Any) -> str:
+    """Write a value for a message, not at any length."""
+    return _short.repr(value)
+
+
+def first_complaint(error: ValidationError, model: type[BaseModel] | None = None) -> str:
     """Say the first thing pydantic found wrong as `where: what, got value`."""
     complaint = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in complaint["loc"])
     if complaint["type"] == "extra_forbidden":
-        hint = did_you_mean(str(complaint["loc"][-1]), known) if known else ""
-        return f"unknown key '{where}'. {hint}".strip()
+        hint = did_you_mean(str(complaint["loc"][-1]), _known(model, complaint["loc"]))
+        return f"unknown key '{where}'. {hint}"
+    return f"'{where}': {complaint_text(error)}" if where else complaint_text(error)
+
+
+def complaint_text(error: ValidationError) -> str:
+    """Say the first thing pydantic found wrong, in TOML's words, without where."""
+    complaint = error.errors(include_url=False)[0]
     message = complaint["msg"].removeprefix("Value error, ")
-    prefix = f"'{where}': " if where else ""
+    message = re.sub(r"dictionary( or instance of \w+)?", "table", message).replace("tuple", "list")
     if complaint["type"] in ("value_error", "missing"):
-        return f"{prefix}{message}"
-    return f"{prefix}{message}, got {complaint['input']!r}"
+        return message
+    return f"{message}, got {shown(complaint['input'])}"
+
+
+def _known(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> Iterable[str]:
+    """List the keys of the table in which a key was not known."""
+    if model is None:
+        return ()
+    for part in where[:-1]:
+        field = model.model_fields.get(str(part))
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        tables = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+        model = next(tables, model)
+    return model.model_fields

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from .errors import SweepError, first_complaint
+from .dependent import Dependent
+from .errors import SweepError, first_complaint, shown
 from .parameters import (
     PARAMETERS,
     Point,
@@ -23,11 +24,11 @@ from .parameters import (
     widths_label,
 )
 from .rules import rule_mask
-from .sweep import Dependent, Sweep, check_value
+from .sweep import Sweep
+from .values import check_value, parse_scalar
 
-MAX_POINTS = 10_000_000
-MAX_TRIALS = 1_000_000_000
-WHOLE = ("k", "n", "m", "depth", "solver.max_steps")
+WHOLE = ("k", "n", "m", "depth", "widths", "solver.max_steps")
+LARGEST_FACTOR = 1e15
 SHAPE = ("k", "depth", "widths", "n")
 
 
@@ -46,18 +47,12 @@ class Grid:
         """Lay out the grid and check it.
 
         Raises:
-            SweepError: it is too large, a dependent value or a rule fails, layers do not fit.
+            SweepError: a dependent value or a rule fails, layers do not fit, no point is left.
         """
         self.sweep = sweep
         self.dims = tuple(sweep.axes)
         self.shape = tuple(len(values) for values in sweep.axes.values())
         self.size = prod(self.shape)
-        if self.size > MAX_POINTS or self.size * sweep.trials > MAX_TRIALS:
-            sizes = " × ".join(f"{name} {len(v):,}" for name, v in sweep.axes.items())
-            raise SweepError(
-                f"the grid has {self.size:,} points × {sweep.trials:,} trials ({sizes}); at most "
-                f"{MAX_POINTS:,} points and {MAX_TRIALS:,} trials fit. Make it coarser."
-            )
         self._columns: dict[str, Column] = {}
         self._check_shapes()
         self._check_noise()
@@ -118,20 +113,24 @@ class Grid:
         if name in sweep.dependent:
             return self._dependent(name, sweep.dependent[name], (*path, name))
         if name == "n":
-            return self._last_width()
+            return self._last_width((*path, name))
         field = PARAMETERS.get(name)
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
-    def _last_width(self) -> Column | None:
-        widths = self.column("widths")
-        if widths is None:
+    def _last_width(self, path: tuple[str, ...]) -> Column | None:
+        widths = self._make("widths", path)
+        if widths is None or not all(widths.values.ravel()):
             return None
-        last = [(parse_widths(w) or (0,))[-1] for w in widths.values.ravel()]
+        last = [parse_widths(w)[-1] for w in widths.values.ravel()]
         return Column(widths.dims, _objects(last).reshape(widths.values.shape))
 
     def _dependent(self, name: str, rule: Dependent, path: tuple[str, ...]) -> Column:
-        inputs = {needed: self._make(needed, path) for needed in rule.inputs}
-        columns = {needed: column for needed, column in inputs.items() if column is not None}
+        columns = {}
+        for needed in rule.inputs:
+            column = self._make(needed, path)
+            if column is None:
+                raise SweepError(f"dependent.{name}: '{needed}' is not given.")
+            columns[needed] = column
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in columns.values()))
         spread = {needed: _spread(column, dims) for needed, column in columns.items()}
         shape = tuple(len(self.sweep.axes[dim]) for dim in dims)
@@ -141,7 +140,12 @@ class Grid:
                 n: v[tuple(min(i, s - 1) for i, s in zip(index, v.shape, strict=True))]
                 for n, v in spread.items()
             }
-            values[index] = check_value(name, _compute(name, rule, given))
+            value = _compute(name, rule, given)
+            try:
+                values[index] = check_value(name, value)
+            except SweepError as error:
+                place = ", ".join(f"{needed}={given[needed]}" for needed in rule.inputs)
+                raise SweepError(f"dependent.{name} at {place}: {error}") from None
         return Column(dims, values)
 
     def _check_shapes(self) -> None:
@@ -197,25 +201,35 @@ def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
 
 def _compute(name: str, rule: Dependent, given: dict[str, Any]) -> Any:
     if rule.table is not None and rule.by is not None:
-        key = str(given[rule.by])
-        if key not in rule.table:
-            raise SweepError(
-                f"dependent.{name}: the table has no entry for {rule.by} = {key}; it has "
-                f"{', '.join(rule.table)}."
-            )
-        factor = rule.table[key]
+        factor = _entry(name, rule.table, rule.by, given[rule.by])
     else:
         factor = given[rule.times] if isinstance(rule.times, str) else rule.times
     if rule.of is None:
         return factor
     base = given[rule.of]
     if isinstance(factor, list):
-        return [_whole(each * base) for each in factor]
-    try:
-        product = factor * base
-    except TypeError:
-        raise SweepError(f"dependent.{name}: cannot multiply {factor!r} by {base!r}.") from None
-    return _whole(product) if name in WHOLE else float(product)
+        return [_whole(_product(name, each, base)) for each in factor]
+    product = _product(name, factor, base)
+    return _whole(product) if name in WHOLE else product
+
+
+def _entry(name: str, table: dict[str, Any], by: str, value: Any) -> Any:
+    """Look a value up among a table's keys, which TOML makes text: 0.10 is found under "0.1"."""
+    for key, entry in table.items():
+        if key == str(value) or parse_scalar(key) == value:
+            return entry
+    raise SweepError(
+        f"dependent.{name}: the table has no entry for {by} = {value}; it has "
+        f"{', '.join(table) or 'none'}."
+    )
+
+
+def _product(name: str, factor: Any, base: Any) -> float:
+    for number in (factor, base):
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not is_number or not abs(number) < LARGEST_FACTOR:
+            raise SweepError(f"dependent.{name}: cannot multiply {shown(factor)} by {shown(base)}.")
+    return float(factor * base)
 
 
 def _whole(value: float) -> int:

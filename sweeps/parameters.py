@@ -2,8 +2,18 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
+
+from .errors import shown
 
 MAX_WIDTH = 10_000_000
 
@@ -13,7 +23,9 @@ def parse_widths(written: Any) -> Any:
     if isinstance(written, int) and not isinstance(written, bool):
         return (written,)
     if isinstance(written, str):
-        return tuple(int(part) if part.isdigit() else part for part in written.split("-"))
+        return tuple(int(part) if part.isdecimal() else part for part in written.split("-"))
+    if isinstance(written, list | tuple) and any(isinstance(width, bool) for width in written):
+        raise ValueError(f"widths must be whole numbers, got {shown(written)}")
     return written
 
 
@@ -31,10 +43,27 @@ def quantity(default: Any, description: str, units: str = "1", **bounds: Any) ->
     return Field(default, description=description, json_schema_extra={"units": units}, **bounds)
 
 
-class Strict(BaseModel):
-    """A frozen table that refuses unknown keys, and numbers written as text."""
+def refuse_lookalikes(value: Any, kind: Any) -> Any:
+    """Refuse text and truth values for a number, and anything but a truth value for one.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+    Pydantic would convert them; in a sweep file they are slips.
+    """
+    if kind is bool and not isinstance(value, bool):
+        raise ValueError(f"must be true or false, got {shown(value)}")
+    if kind in (int, float, int | None, float | None) and isinstance(value, bool | str):
+        raise ValueError(f"must be a number, got {shown(value)}")
+    return value
+
+
+class Strict(BaseModel):
+    """A frozen table that refuses unknown keys, and values that only look like its numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_lookalikes(cls, value: Any, info: ValidationInfo) -> Any:
+        return refuse_lookalikes(value, cls.model_fields[str(info.field_name)].annotation)
 
 
 class Noise(Strict):
@@ -44,7 +73,11 @@ class Noise(Strict):
         0.0, "standard deviation of the measurement noise", "signal units", ge=0
     )
     snr_db: float | None = quantity(
-        None, "signal-to-noise ratio 10·log10(‖A y*‖/‖η‖), a ratio of norms", "dB"
+        None,
+        "signal-to-noise ratio 10·log10(‖A y*‖/‖η‖), a ratio of norms",
+        "dB",
+        ge=-300,
+        le=3000,
     )
 
     @model_validator(mode="after")
@@ -159,6 +192,7 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 
 
 PARAMETERS = parameter_fields()
+GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}
 
 
 def parameter_attributes(name: str) -> dict[str, str]:

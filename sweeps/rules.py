@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-COMPARISON = re.compile(r"^\s*([\w.\-']+)\s*(<=|>=|==|!=|<|>)\s*([\w.\-']+)\s*$")
+OPERAND = r"('[^']*'|\"[^\"]*\"|[\w.+\-]+)"
+COMPARISON = re.compile(rf"\s*{OPERAND}\s*(<=|>=|==|!=|<|>)\s*{OPERAND}\s*")
 
 Comparison = tuple[str, str, str]
+Lookup = Callable[[str], np.ndarray | None]
 
 
 def parse_rule(rule: str) -> list[Comparison]:
@@ -30,10 +33,10 @@ def parse_rule(rule: str) -> list[Comparison]:
     """
     comparisons = []
     for part in re.split(r"\band\b", rule):
-        match = COMPARISON.match(part)
+        match = COMPARISON.fullmatch(part)
         if not match:
             raise SweepError(
-                f"exclude: '{rule}' is no rule; write comparisons joined by 'and', "
+                f"exclude: {rule!r} is no rule; write comparisons joined by 'and', "
                 "as in 'depth == 3 and k > 100'."
             )
         left, sign, right = match.groups()
@@ -41,7 +44,7 @@ def parse_rule(rule: str) -> list[Comparison]:
     return comparisons
 
 
-def rule_mask(rule: str, lookup: Callable[[str], np.ndarray | None]) -> np.ndarray:
+def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
     """Say where a rule holds.
 
     Args:
@@ -50,30 +53,43 @@ def rule_mask(rule: str, lookup: Callable[[str], np.ndarray | None]) -> np.ndarr
 
     Returns:
         Truth values, broadcastable to the grid.
+
+    Raises:
+        SweepError: it is no rule, names what is not there, or compares text with a number.
     """
     holds = np.asarray(True)
     for left, sign, right in parse_rule(rule):
-        values = lookup(left)
-        if values is None:
-            raise SweepError(f"exclude: '{rule}' names '{left}', which this sweep does not have.")
-        other = lookup(right)
-        if other is None:
-            other = np.asarray(_literal(right, rule), dtype=object)
-        try:
-            holds = holds & np.asarray(OPERATORS[sign](values, other), dtype=bool)
-        except TypeError:
-            raise SweepError(f"exclude: '{rule}' compares text with a number.") from None
+        values, others = (_operand(text, rule, lookup) for text in (left, right))
+        if _is_text(values) != _is_text(others):
+            raise SweepError(f"exclude: {rule!r} compares text with a number.")
+        if _is_text(values) and sign not in ("==", "!="):
+            raise SweepError(f"exclude: {rule!r} orders text; compare it with == or !=.")
+        holds = holds & np.asarray(OPERATORS[sign](values, others), dtype=bool)
     return holds
 
 
-def _literal(text: str, rule: str) -> Any:
-    if text.startswith("'"):
-        return text.strip("'")
-    if text in ("true", "false"):
-        return text == "true"
-    try:
-        return float(text)
-    except ValueError:
+def _operand(text: str, rule: str, lookup: Lookup) -> np.ndarray:
+    """Give the values of a name or of a literal: text in quotes, a truth value, a number."""
+    literal: Any = None
+    values = lookup(text)
+    if values is not None and values.flat[0] is not None:
+        return values
+    if text[0] in "'\"":
+        literal = text[1:-1]
+    elif text.lower() in ("true", "false"):
+        literal = text.lower() == "true"
+    else:
+        try:
+            literal = float(text)
+        except ValueError:
+            literal = None
+    if literal is None or (isinstance(literal, float) and not isfinite(literal)):
         raise SweepError(
-            f"exclude: '{rule}' names '{text}', which this sweep does not have."
-        ) from None
+            f"exclude: {rule!r} names '{text}', which this sweep does not have; "
+            "text goes in quotes."
+        )
+    return np.asarray(literal, dtype=object)
+
+
+def _is_text(values: np.ndarray) -> bool:
+    return isinstance(values.flat[0], str)

@@ -1,66 +1,100 @@
-"""Axis values as people write them: lists, ranges, text from the command line."""
+"""Values as people write them: lists, ranges, text from the command line; and their checks."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from .errors import SweepError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
-MAX_AXIS_LENGTH = 1_000_000
+from .errors import SweepError, complaint_text, shown
+from .parameters import PARAMETERS, refuse_lookalikes, widths_label
+
+MAX_AXIS_LENGTH = 100_000
+# Beyond these, decimal arithmetic with its 28 digits would not be exact.
+LARGEST, SMALLEST_STEP = Decimal("1e12"), Decimal("1e-12")
+RANGE_KEYS = ("start", "stop", "step")
+
+
+class Range(NamedTuple):
+    """Equally spaced numbers in decimal: 0:0.4:0.1 is five clean values."""
+
+    start: Decimal
+    step: Decimal
+    length: int
+
+    def values(self) -> list[int | float]:
+        """Whole numbers if all are whole, else floats."""
+        whole = all(number == number.to_integral_value() for number in (self.start, self.step))
+        numbers = (self.start + index * self.step for index in range(self.length))
+        return [int(number) if whole else float(number) for number in numbers]
+
+
+def axis_length(name: str, written: Any) -> int:
+    """Count the values of an axis without making them.
+
+    Raises:
+        SweepError: the axis is empty, too long, or is no range.
+    """
+    span = _range(name, written)
+    if span is not None:
+        length = span.length
+    else:
+        length = len(written) if isinstance(written, list | tuple) else 1
+    if not length:
+        raise SweepError(f"axis '{name}' is empty; give it at least one value.")
+    if length > MAX_AXIS_LENGTH:
+        raise SweepError(f"axis '{name}' has {length:,} values, at most {MAX_AXIS_LENGTH:,}.")
+    return length
 
 
 def expand_axis(name: str, written: Any) -> list[Any]:
-    """Expand an axis as written in a sweep file into its values.
+    """Expand an axis as written in a sweep file into its values, in the order written.
 
     Args:
         name: the axis, for messages.
         written: a list, a range `"start:stop:step"` (stop included), a table with the keys
             start, stop and step, or one value.
 
-    Returns:
-        The values, numbers ascending; text and truth values in the order written.
-
     Raises:
-        SweepError: the axis is empty, too long, has duplicates, or is no range.
+        SweepError: the axis is empty, too long, or is no range.
     """
+    axis_length(name, written)
+    span = _range(name, written)
+    if span is not None:
+        return list(span.values())
+    return list(written) if isinstance(written, list | tuple) else [written]
+
+
+def _range(name: str, written: Any) -> Range | None:
+    """Read a range, stop included; None if the axis is written as values."""
     if isinstance(written, str) and ":" in written:
-        values = expand_range(name, *written.split(":"))
+        parts = written.split(":")
     elif isinstance(written, dict):
-        if set(written) != {"start", "stop", "step"}:
+        if set(written) != set(RANGE_KEYS):
             raise SweepError(
-                f"axis '{name}': a range has the keys start, stop and step, got {sorted(written)}."
+                f"axis '{name}': a range has the keys start, stop and step, "
+                f"got {shown(sorted(written))}."
             )
-        values = expand_range(name, *(str(written[key]) for key in ("start", "stop", "step")))
-    elif isinstance(written, list | tuple):
-        values = list(written)
+        parts = [str(written[key]) for key in RANGE_KEYS]
     else:
-        values = [written]
-    if not values:
-        raise SweepError(f"axis '{name}' is empty; give it at least one value.")
-    if len(values) > MAX_AXIS_LENGTH:
-        raise SweepError(f"axis '{name}' has {len(values):,} values, at most {MAX_AXIS_LENGTH:,}.")
-    return values
-
-
-def expand_range(name: str, *parts: str) -> list[Any]:
-    """Expand start:stop:step, stop included, in decimal: 0:0.4:0.1 is five clean values."""
+        return None
     try:
         start, stop, step = (Decimal(part.strip()) for part in parts)
     except (ValueError, InvalidOperation):
         raise SweepError(
-            f"axis '{name}': '{':'.join(parts)}' is no range; write start:stop:step, as in 5:60:5."
+            f"axis '{name}': {shown(':'.join(parts))} is no range; write start:stop:step, "
+            "as in 5:60:5."
         ) from None
     if not all(number.is_finite() for number in (start, stop, step)):
         raise SweepError(f"axis '{name}': the numbers of a range must be finite.")
     if step <= 0:
         raise SweepError(f"axis '{name}': the step of a range must be positive, got {step}.")
-    length = int((stop - start) // step) + 1
-    if length > MAX_AXIS_LENGTH:
-        raise SweepError(f"axis '{name}' has {length:,} values, at most {MAX_AXIS_LENGTH:,}.")
-    whole = all(number == number.to_integral_value() for number in (start, step))
-    return [
-        int(value) if whole else float(value)
-        for value in (start + index * step for index in range(max(length, 0)))
-    ]
+    if max(abs(start), abs(stop)) > LARGEST or step < SMALLEST_STEP:
+        raise SweepError(
+            f"axis '{name}': the numbers of a range must lie within ±{LARGEST:.0e} and its step "
+            f"must be at least {SMALLEST_STEP:.0e}."
+        )
+    return Range(start, step, max(int((stop - start) // step) + 1, 0))
 
 
 def parse_scalar(text: str) -> Any:
@@ -80,17 +114,65 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """Split `KEY=VALUE`; a list `a,b,c` and a range `start:stop:step` make several values.
 
     Returns:
-        The key, and one value or a list of values.
+        The key, and one value, a list of values, or a range as text.
     """
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise SweepError(f"'{text}' is no setting; write KEY=VALUE, as in k=5:60:5.")
+        raise SweepError(f"{shown(text)} is no setting; write KEY=VALUE, as in k=5:60:5.")
     if not value.strip():
         raise SweepError(f"'{key}' is empty; give it at least one value.")
     if ":" in value:
-        return key, expand_axis(key, value)
+        return key, value.strip()
     if "," in value:
         parts = [part for part in value.split(",") if part.strip()]
         return key, [parse_scalar(part) for part in parts]
     return key, parse_scalar(value)
+
+
+def is_several(value: Any) -> bool:
+    """Say whether `parse_setting` found what makes an axis."""
+    return isinstance(value, list) or (isinstance(value, str) and ":" in value)
+
+
+def axis_values(name: str, written: Any) -> list[Any]:
+    """Expand an axis and check its values; numbers come ascending, the rest as written."""
+    values = [check_value(name, value) for value in expand_axis(name, written)]
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise SweepError(f"axis '{name}' lists {value} twice.")
+        seen.add(value)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return sorted(values)
+    return values
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    kind: Any = Annotated[field.annotation, field]
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+
+
+_ADAPTERS = {name: _adapter(field) for name, field in PARAMETERS.items()}
+
+
+def check_value(name: str, value: Any) -> Any:
+    """Validate one value of a parameter, or of an axis that only multiplies (a positive number).
+
+    Raises:
+        SweepError: naming the parameter and the value.
+    """
+    if name not in _ADAPTERS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+            raise SweepError(
+                f"'{name}': a multiplier must be a positive number, got {shown(value)}"
+            )
+        return value
+    try:
+        refuse_lookalikes(value, PARAMETERS[name].annotation)
+        checked = _ADAPTERS[name].validate_python(value)
+    except ValidationError as error:
+        raise SweepError(f"'{name}': {complaint_text(error)}") from None
+    except ValueError as error:
+        raise SweepError(f"'{name}': {error}") from None
+    return widths_label(checked) if isinstance(checked, tuple) else checked

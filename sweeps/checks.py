@@ -1,0 +1,123 @@
+"""What must hold for a whole sweep: its names, its size, and which draws its points share."""
+
+import re
+from math import prod
+from typing import TYPE_CHECKING
+
+from .errors import SweepError, did_you_mean
+from .identity import CARRIED_BY, DRAW_PARAMETERS
+from .parameters import GROUPS, PARAMETERS
+
+if TYPE_CHECKING:
+    from .sweep import Sweep
+
+MAX_POINTS = 10_000_000
+MAX_TRIALS = 1_000_000_000
+
+# What a store calls something else; no axis of one's own may have such a name.
+RESERVED = (
+    "trial",
+    "status",
+    "seconds",
+    "error",
+    "success",
+    "latent_error",
+    "signal_error",
+    "mirror_error",
+    "loss",
+    "gradient_norm",
+    "iterations",
+    "negations",
+    "verdict",
+)
+
+
+def check_names(sweep: "Sweep") -> None:
+    """Refuse names that are no parameter, are given twice, or are missing.
+
+    Raises:
+        SweepError: naming the table and the name.
+    """
+    tables = [*sweep.axes, *sweep.parameters, *sweep.dependent]
+    multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
+    for name, rule in sweep.dependent.items():
+        if isinstance(rule.times, str) and rule.times not in {*tables, *PARAMETERS}:
+            raise SweepError(
+                f"dependent.{name}.times: '{rule.times}' is no axis. "
+                f"{did_you_mean(rule.times, sweep.axes)}"
+            )
+    for table, names in (
+        ("axes", set(sweep.axes) - multipliers),
+        ("parameters", set(sweep.parameters)),
+        ("dependent", set(sweep.dependent)),
+    ):
+        for name in sorted(names - set(PARAMETERS)):
+            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, PARAMETERS)}")
+    for name in sorted(set(sweep.axes) - set(PARAMETERS)):
+        if name in RESERVED or name in GROUPS or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+            raise SweepError(
+                f"axes: '{name}' cannot name an axis; choose letters and digits, and no name that "
+                "a store uses."
+            )
+    for name in sorted({name for name in tables if tables.count(name) > 1}):
+        raise SweepError(
+            f"'{name}' is given twice; leave it in one of axes, parameters, dependent."
+        )
+    for name in ("k", "m", "depth"):
+        if name not in tables:
+            raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
+    for name, rule in sweep.dependent.items():
+        for needed in rule.inputs:
+            if needed not in {*tables, *PARAMETERS}:
+                raise SweepError(
+                    f"dependent.{name}: '{needed}' is neither a parameter nor an axis. "
+                    f"{did_you_mean(needed, (*PARAMETERS, *sweep.axes))}"
+                )
+    named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
+    named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]
+    for key, axis in named:
+        if axis is not None and axis not in sweep.axes:
+            raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
+
+
+def check_size(lengths: dict[str, int], trials: int) -> None:
+    """Refuse a grid that is too large before any of it is made."""
+    points = prod(lengths.values())
+    if points > MAX_POINTS or points * trials > MAX_TRIALS:
+        sizes = " × ".join(f"{name} {length:,}" for name, length in lengths.items())
+        raise SweepError(
+            f"the grid has {points:,} points × {trials:,} trials ({sizes}); at most "
+            f"{MAX_POINTS:,} points and {MAX_TRIALS:,} trials fit. Make it coarser."
+        )
+
+
+def check_pairing(sweep: "Sweep") -> None:
+    """Refuse draws that are shared along the axis of the fit, and an axis that has no positions.
+
+    Raises:
+        SweepError: naming the axis.
+    """
+    for name in sweep.paired:
+        if name not in PARAMETERS:
+            raise SweepError(
+                f"paired: '{name}' only multiplies; the draws depend on what it is multiplied to."
+            )
+    along = sweep.fit.along
+    if along is None:
+        return
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[along]):
+        raise SweepError(f"fit.along: '{along}' is not numeric; a transition needs positions.")
+    if along in sweep.paired or shares_draws(sweep, along):
+        raise SweepError(
+            f"fit.along: the same draws are used all along '{along}', which would ruin the "
+            "intervals. Fit along another axis, or take it out of 'paired'."
+        )
+
+
+def shares_draws(sweep: "Sweep", axis: str) -> bool:
+    """Say whether all points along an axis meet the same random draws."""
+    reached = {axis}
+    for _ in sweep.dependent:
+        reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}
+    deciding = {CARRIED_BY.get(name, name) for name in reached} & set(DRAW_PARAMETERS)
+    return deciding <= {CARRIED_BY.get(name, name) for name in sweep.paired}

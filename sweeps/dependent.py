@@ -1,0 +1,57 @@
+"""Parameters that are computed from others: by a table, by a multiplier, or both."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from .errors import shown
+from .parameters import Strict
+
+
+def _check_times(written: Any) -> Any:
+    """Accept a number, a list of numbers, or the name of an axis."""
+    for part in written if isinstance(written, list) else [written]:
+        is_number = isinstance(part, int | float) and not isinstance(part, bool)
+        # Not NaN, nor infinite.
+        if not (is_number and abs(part) < 1e15) and not (part is written and isinstance(part, str)):
+            raise ValueError(
+                f"must be a number, a list of numbers or the name of an axis, got {shown(written)}"
+            )
+    return written
+
+
+def _check_table(written: Any) -> Any:
+    """Refuse what TOML makes of `{ 0.1 = 3 }`: a table in a table."""
+    for key, entry in written.items() if isinstance(written, dict) else ():
+        if isinstance(entry, dict):
+            raise ValueError(f"entry '{key}' is a table; put keys with a dot in quotes")
+    return written
+
+
+class Dependent(Strict):
+    """A parameter computed from others.
+
+    The value is `table[by]` or `times`, multiplied by `of` where that is given and rounded to the
+    nearest integer (halves up) where the parameter counts something. `times` may name an axis.
+    """
+
+    of: str | None = None
+    times: Annotated[float | str | list[float] | None, BeforeValidator(_check_times)] = None
+    by: str | None = None
+    table: Annotated[dict[str, Any] | None, BeforeValidator(_check_table)] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.times is None) == (self.table is None) or (self.by is None) != (
+            self.table is None
+        ):
+            raise ValueError("give either 'times' (with 'of') or 'by' and 'table'")
+        if self.times is not None and self.of is None:
+            raise ValueError("'times' needs 'of', the parameter it multiplies")
+        return self
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names this parameter is computed from."""
+        named = (self.of, self.by, self.times if isinstance(self.times, str) else None)
+        return tuple(name for name in named if name is not None)

@@ -1,0 +1,50 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
+
+from genprior.pipeline import run_sweep
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> Scripted:
+    """The scripted task, well behaved, its calls counted."""
+    return _scripted(tmp_path / "calls")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A path for a store, alone in its folder."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder / "tiny.zarr"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny sweep of the scripted task, run in one go in this process; not to be changed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run_sweep(tiny_sweep(), folder / "tiny.zarr", kind=_scripted(folder / "calls"))
+    return folder / "tiny.zarr"
+
+
+@pytest.fixture(scope="session")
+def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny sweep of real recoveries, run in one go in this process; not to be changed."""
+    path = tmp_path_factory.mktemp("recovered") / "tiny.zarr"
+    run_sweep(recovery_sweep(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask scheduler with a worker, started as a user would, over loopback."""
+    with dask_cluster(tmp_path_factory.mktemp("cluster")) as (address, _):
+        yield address
+
+
+def _scripted(folder: Path) -> Scripted:
+    folder.mkdir()
+    return Scripted(str(folder))
+

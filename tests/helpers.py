@@ -1,0 +1,269 @@
+"""Small sweeps, task kinds that misbehave as told, and ways to compare stores."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from genprior.sweeps import Point, Purpose, Sweep, point_identity, random_stream
+from genprior.sweeps.variables import Flag, Variable
+from genprior.tasks import KINDS
+
+HERE = Path(__file__).parent
+GENPRIOR = Path(sys.executable).with_name("genprior")
+# What may differ between two stores of the same results.
+OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision")
+Place = tuple[int, int, int]
+
+
+def tiny_sweep(*settings: str, **changes: Any) -> Sweep:
+    """12 points × 4 trials of the scripted task; two points a block, six blocks."""
+    written = {
+        "name": "tiny",
+        "task": "scripted",
+        "trials": 4,
+        "seed": 7,
+        "axes": {"k": [2, 4, 6], "m": [3, 5, 7, 9]},
+        "parameters": {"depth": 1, "widths": [12]},
+        "blocks": {"trials": 8},
+        "fit": {"along": "m"},
+        **changes,
+    }
+    return Sweep.parse(written).override(settings)
+
+
+def recovery_sweep(*settings: str, **changes: Any) -> Sweep:
+    """12 points × 4 trials of real recoveries in tiny networks."""
+    solver = {"max_steps": 40, "step": 1.4, "tolerance": 1e-7}
+    parameters = {"depth": 2, "widths": [15, 20], "solver": solver}
+    return tiny_sweep(*settings, **{"task": "recovery", "parameters": parameters, **changes})
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A task that draws one number, counts its calls in files, and misbehaves as told.
+
+    Every place is (k, m, trial). Counts outlive the processes in which they were made.
+    """
+
+    folder: str
+    name: str = "scripted"
+    version: int = 1
+    crash_at: Place | None = None
+    crashes: int = 1_000_000
+    kill_at: Place | None = None
+    kills: int = 1_000_000
+    pause: float = 0.0
+    megabytes: int = 0
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        return (
+            Variable("success", "int8", "outcome", flags=(Flag(0, "failed"), Flag(1, "found"))),
+            Variable("latent_error", "float64", "a draw"),
+            Variable("iterations", "int64", "digits of the draw", "steps"),
+        )
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        place = (point.k, point.m, trial)
+        calls = self._count(place)
+        time.sleep(self.pause)
+        if place == self.crash_at and calls <= self.crashes:
+            raise ArithmeticError(f"{place} was told to crash")
+        if place == self.kill_at and calls <= self.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        stream = random_stream(seed, point_identity(point, paired), trial, Purpose.TARGET)
+        value = float(stream.random())
+        return {
+            "success": int(value < point.m / 12),
+            "latent_error": value,
+            "iterations": int(1e9 * value),
+        }
+
+    def pilot(self, *arguments: Any) -> float:
+        return 1e-3
+
+    def memory(self, point: Point) -> int:
+        return 0
+
+    def _count(self, place: Place) -> int:
+        counter = Path(self.folder, "-".join(map(str, place)))
+        with counter.open("ab") as file:
+            file.write(b".")
+            return file.tell()
+
+    def calls(self) -> dict[Place, int]:
+        """How often each trial was called."""
+        return {
+            tuple(map(int, counter.name.split("-"))): counter.stat().st_size  # type: ignore[misc]
+            for counter in Path(self.folder).iterdir()
+        }
+
+
+def main() -> None:
+    """Run the command line with the scripted task that the environment describes."""
+    from genprior.pipeline.cli import main as genprior
+
+    written = json.loads(os.environ["SCRIPTED"])
+    places = {key: tuple(written[key]) for key in ("crash_at", "kill_at") if written[key]}
+    KINDS["scripted"] = Scripted(**{**written, **places})
+    genprior(prog_name="genprior")
+
+
+def scripted_command(kind: Scripted, *arguments: object) -> subprocess.Popen[str]:
+    """Start `genprior` with the scripted task, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "import helpers; helpers.main()", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(HERE), "SCRIPTED": json.dumps(asdict(kind))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Have a process and its group gone at the end, whatever happens."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
+
+
+def wait_until(condition: Any, seconds: float = 30.0) -> None:
+    """Wait for something to become true, not for ever."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def write_sweep(sweep: Sweep, path: Path) -> Path:
+    """Write a sweep as a file (TOML has JSON's numbers, texts and lists)."""
+    lines = []
+    for key, value in sweep.as_dict().items():
+        if isinstance(value, dict):
+            inner = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items())
+            lines.append(f"{key} = {{{inner}}}")
+        else:
+            lines.append(f"{key} = {_toml(value)}")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def results(path: Path) -> xr.Dataset:
+    """Load a store as a stranger would: with xarray and nothing of ours."""
+    return xr.open_zarr(path, chunks=None).load()
+
+
+def assert_same_results(one: Path, other: Path) -> None:
+    """Two stores hold the same trials, coordinates and labels; only times and hosts may differ."""
+    first, second = comparable(one), comparable(other)
+    xr.testing.assert_identical(first, second.transpose(*first.dims))
+
+
+def comparable(path: Path) -> xr.Dataset:
+    """A store's results without what differs from run to run."""
+    dataset = results(path).drop_vars("seconds")
+    return dataset.assign_attrs(dict.fromkeys(OWN_ATTRIBUTES, ""))
+
+
+def files(path: Path) -> dict[str, str]:
+    """A hash of every file of a folder, by relative path."""
+    return {
+        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+def chunk_stamps(path: Path, variable: str = "status") -> dict[str, tuple[int, int]]:
+    """Inode and time of change of every chunk of a variable: a rewritten chunk has others."""
+    return {
+        str(file.relative_to(path)): (file.stat().st_ino, file.stat().st_mtime_ns)
+        for file in sorted((path / variable / "c").rglob("*"))
+        if file.is_file()
+    }
+
+
+def neighbours(path: Path) -> list[str]:
+    """What lies beside a store."""
+    return sorted(entry.name for entry in path.parent.iterdir() if entry.name != path.name)
+
+
+def done(path: Path) -> int:
+    """How many trials a store holds."""
+    return int((results(path)["status"] == 1).sum())
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: float) -> Iterator[Path]:
+    """Mount a file system of a few megabytes."""
+    folder.mkdir()
+    size = f"size={int(megabytes * 1024)}k"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True, timeout=20)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True, timeout=20)
+
+
+def fill(folder: Path, leaving: int = 0) -> Path:
+    """Fill a file system up to a number of bytes."""
+    ballast = folder / "ballast"
+    ballast.write_bytes(bytes(max(0, shutil.disk_usage(folder).free - leaving)))
+    return ballast
+
+
+def flip_bit(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+
+
+@contextmanager
+def dask_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start a Dask scheduler and a worker; give the address and the scheduler's process."""
+    contact = folder / "scheduler.json"
+    with ended(_dask("scheduler", contact, folder, "--port=0", "--no-dashboard")) as scheduler:
+        wait_until(lambda: contact.exists() and contact.stat().st_size)
+        with ended(_dask("worker", contact, folder, "--nthreads=2", "--no-nanny")):
+            yield json.loads(contact.read_text())["address"], scheduler
+
+
+def _dask(part: str, contact: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", part, "--host=127.0.0.1", *options]
+        + [f"--scheduler-file={contact}", "--dashboard-address=127.0.0.1:0"],
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )

@@ -1,0 +1,379 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
+from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
+from genprior.sweeps.checks import RESERVED
+from genprior.sweeps.parameters import PARAMETERS
+from genprior.tasks import KINDS
+
+
+def grid(axes=None, parameters=None, dependent=None, exclude=()) -> Grid:
+    """A grid of two-layer networks, unless told otherwise."""
+    written = {
+        "axes": {"k": [2, 3]} if axes is None else axes,
+        "parameters": {"m": 10, "depth": 2, "widths": [20, 30]} | (parameters or {}),
+        "dependent": dependent or {},
+        "exclude": exclude,
+    }
+    for name in (*written["axes"], *written["dependent"]):
+        written["parameters"].pop(name, None)
+    return Grid(Sweep.parse(written))
+
+
+def points(grid: Grid) -> list[Point]:
+    """All points that are to be run, the last axis fastest."""
+    return [grid.point(tuple(index)) for index in np.argwhere(~grid.excluded)]
+
+
+def values(grid: Grid, name: str) -> list:
+    return [getattr(point, name) for point in points(grid)]
+
+
+def refusal(*arguments, **tables) -> str:
+    with pytest.raises(SweepError) as caught:
+        grid(*arguments, **tables)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+# Points
+
+
+def test_a_grid_has_a_point_for_every_combination():
+    made = grid(axes={"k": [2, 3], "m": [5, 6, 7], "solver.step": [0.5, 0.7]})
+    assert (made.dims, made.shape, made.size) == (("k", "m", "solver.step"), (2, 3, 2), 12)
+    found = [(p.k, p.m, p.solver.step) for p in points(made)]
+    assert found == list(product([2, 3], [5, 6, 7], [0.5, 0.7]))
+    assert made.place((1, 0, 1)) == "k=3, m=5, solver.step=0.7"
+
+
+def test_a_sweep_without_axes_is_a_single_point():
+    made = grid(axes={}, parameters={"k": 4})
+    assert (made.shape, made.size) == ((), 1)
+    assert made.point(()).k == 4
+
+
+def test_points_keep_pythons_own_numbers():
+    """NumPy's would be written otherwise in the hash that decides the draws."""
+    point = points(grid(axes={"k": [2], "gain": [1, 2], "solver.negation": [True]}))[0]
+    assert [type(v) for v in (point.k, point.gain, point.solver.negation)] == [int, float, bool]
+
+
+def test_widths_may_be_written_as_a_list_as_text_or_as_one_number():
+    assert values(grid(parameters={"widths": "20-30"}), "widths") == [(20, 30)] * 2
+    assert values(grid(parameters={"depth": 1, "widths": 20}), "widths") == [(20,)] * 2
+    labelled = grid(axes={"k": [2], "widths": [[20, 30], "40-50"]})
+    assert values(labelled, "n") == [30, 50]
+    assert labelled.sweep.axes["widths"] == ["20-30", "40-50"]
+
+
+def test_n_completes_hidden_widths():
+    """With n as an axis the hidden widths stay, and n is the last of d widths."""
+    made = grid(axes={"k": [2], "n": [30, 40]}, parameters={"widths": [20]})
+    assert values(made, "widths") == [(20, 30), (20, 40)]
+    assert values(grid(parameters={"n": 30}), "widths") == [(20, 30)] * 2
+    assert "the last width is n: give it once" in refusal(parameters={"n": 31})
+
+
+# Dependent parameters
+
+
+def test_a_table_gives_the_widths_of_each_depth():
+    table = {"2": [20, 30], "3": [20, 30, 40]}
+    made = grid(
+        axes={"depth": [2, 3], "k": [2]}, dependent={"widths": {"by": "depth", "table": table}}
+    )
+    assert values(made, "widths") == [(20, 30), (20, 30, 40)]
+    assert values(made, "n") == [30, 40]
+    assert made.column("widths").dims == ("depth",)
+
+
+@pytest.mark.parametrize(
+    ("by", "axis", "keys"),
+    [
+        ("gain", [0.5, 1, 2], ["0.50", "1", "2.0"]),
+        ("noise.sigma", [0.1, 0.2], ["0.1", "0.2"]),
+        ("solver.negation", [True, False], ["true", "false"]),
+        ("solver.start", ["gaussian", "mirror"], ["gaussian", "mirror"]),
+        ("widths", ["20-30", "40-50"], ["20-30", "40-50"]),
+    ],
+)
+def test_a_tables_keys_are_read_as_the_values_they_look_like(by, axis, keys):
+    """TOML makes every key text, also 0.10 and true."""
+    table = {key: 5 + i for i, key in enumerate(keys)}
+    made = grid(axes={"k": [2], by: axis}, dependent={"m": {"by": by, "table": table}})
+    assert values(made, "m") == list(range(5, 5 + len(keys)))
+
+
+def test_a_number_of_times_is_rounded_to_the_nearest_integer_halves_up():
+    """1.5 · 3, 5, 6 = 4.5, 7.5, 9 become 5, 8, 9; Python's round would give 4, 8, 9."""
+    made = grid(axes={"k": [3, 5, 6]}, dependent={"m": {"of": "k", "times": 1.5}})
+    assert values(made, "m") == [5, 8, 9]
+
+
+def test_what_is_no_count_is_not_rounded():
+    made = grid(dependent={"noise.sigma": {"of": "k", "times": 0.25}})
+    assert [point.noise.sigma for point in points(made)] == [0.5, 0.75]
+
+
+def test_an_axis_of_its_own_may_multiply():
+    """Here m = k · m_per_k over both axes; m_per_k itself is no parameter of a point."""
+    made = grid(
+        axes={"m_per_k": [2, 2.5], "k": [2, 3]}, dependent={"m": {"of": "k", "times": "m_per_k"}}
+    )
+    assert values(made, "m") == [4, 6, 5, 8]
+    assert made.column("m").dims == ("m_per_k", "k")
+    assert not hasattr(made.point((0, 0)), "m_per_k")
+
+
+def test_a_list_of_multiples_makes_all_the_widths():
+    made = grid(dependent={"widths": {"of": "k", "times": [4, 8.5]}})
+    assert values(made, "widths") == [(8, 17), (12, 26)]
+
+
+def test_one_multiple_makes_the_width_of_a_single_layer():
+    made = grid(parameters={"depth": 1}, dependent={"widths": {"of": "k", "times": 4}})
+    assert values(made, "widths") == [(8,), (12,)]
+
+
+def test_a_table_of_multiples_depends_on_two_parameters():
+    rule = {"by": "depth", "of": "k", "table": {"2": [4, 8], "3": [4, 8, 16]}}
+    made = grid(axes={"k": [2, 3], "depth": [2, 3]}, dependent={"widths": rule})
+    assert values(made, "widths") == [(8, 16), (8, 16, 32), (12, 24), (12, 24, 48)]
+
+
+def test_n_may_be_a_multiple_with_the_hidden_widths_given():
+    made = grid(parameters={"widths": [20]}, dependent={"n": {"of": "k", "times": 10}})
+    assert values(made, "widths") == [(20, 20), (20, 30)]
+
+
+def test_dependences_chain():
+    """Here n is ten k, m is half of n, and the noise a hundredth of m."""
+    made = grid(
+        parameters={"widths": [20]},
+        dependent={
+            "noise.sigma": {"of": "m", "times": 0.01},
+            "m": {"of": "n", "times": 0.5},
+            "n": {"of": "k", "times": 10},
+        },
+    )
+    assert [(p.n, p.m, p.noise.sigma) for p in points(made)] == [(20, 10, 0.1), (30, 15, 0.15)]
+
+
+def test_the_last_width_and_defaults_may_be_multiplied():
+    """The last width is n, and the gain is 1 where nothing is said of it."""
+    made = grid(
+        dependent={"m": {"of": "n", "times": 0.5}, "solver.step": {"of": "gain", "times": 0.7}}
+    )
+    assert values(made, "m") == [15, 15]
+    assert made.point((0,)).solver.step == 0.7
+
+
+@pytest.mark.parametrize(
+    ("dependent", "said"),
+    [
+        ({"m": {"of": "m", "times": 2}}, "dependent: m → m goes round in a circle."),
+        (
+            {
+                "m": {"of": "solver.max_steps", "times": 2},
+                "solver.max_steps": {"of": "m", "times": 2},
+            },
+            "dependent: m → solver.max_steps → m goes round in a circle.",
+        ),
+        ({"widths": {"of": "n", "times": [2]}}, "widths → n → widths goes round in a circle."),
+        ({"m": {"of": "kk", "times": 2}}, "'kk' is neither a parameter nor an axis. Did you mean"),
+        ({"m": {"of": "k", "times": "kk"}}, "dependent.m.times: 'kk' is no axis. Did you mean 'k'"),
+        ({"m": {"of": "k", "times": 0.1}}, "dependent.m at k=2: 'm': Input should be greater than"),
+        ({"m": {"of": "k", "times": [1, 2]}}, "'m': Input should be a valid integer, got [2, 4]"),
+        (
+            {"m": {"of": "k", "times": float("nan")}},
+            "'dependent.m.times': must be a number, a list",
+        ),
+        ({"m": {"of": "k", "times": True}}, "'dependent.m.times': must be a number, a list of"),
+        ({"m": {"of": "k", "times": "widths"}}, "dependent.m: cannot multiply '20-30' by 2."),
+        ({"m": {"of": "widths", "times": 2}}, "dependent.m: cannot multiply 2.0 by '20-30'."),
+        ({"m": {"of": "noise.snr_db", "times": 2}}, "dependent.m: cannot multiply 2.0 by None."),
+        ({"m": {"of": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),
+        ({"m": {"times": 2}}, "'dependent.m': 'times' needs 'of', the parameter it multiplies"),
+        ({"m": {"by": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),
+        ({"m": {"of": "k", "time": 2}}, "unknown key 'dependent.m.time'. Did you mean 'times'?"),
+        ({"m": {"by": "k", "table": {"2": 5}}}, "the table has no entry for k = 3; it has 2."),
+        ({"m": {"by": "k", "table": {}}}, "the table has no entry for k = 2; it has none."),
+        ({"m": {"by": "k", "table": {"2": 5, "3": "x"}}}, "at k=3: 'm': must be a number, got 'x'"),
+        ({"m": {"by": "k", "of": "k", "table": {"2": "x"}}}, "cannot multiply 'x' by 2."),
+        ({"m": {"by": "k", "of": "k", "table": {"2": float("inf")}}}, "cannot multiply inf by 2."),
+        ({"m": {"by": "k", "of": "k", "table": {"2": 10**400}}}, "dependent.m: cannot multiply 10"),
+        ({"m": {"by": "gain", "table": {"0": {"1": 5}}}}, "put keys with a dot in quotes"),
+        ({"m": 3}, "'dependent.m': Input should be a valid table, got 3"),
+        ({"mm": {"of": "k", "times": 2}}, "dependent: unknown key 'mm'. Did you mean 'm'?"),
+    ],
+)
+def test_a_dependence_that_fails_is_told_in_one_line(dependent, said):
+    assert said in refusal(dependent=dependent)
+
+
+def test_n_cannot_be_used_where_nothing_tells_it():
+    with pytest.raises(SweepError, match=r"^dependent.m: 'n' is not given\.$"):
+        Grid(
+            Sweep.parse(
+                {
+                    "parameters": {"k": 2, "depth": 2},
+                    "dependent": {"m": {"of": "n", "times": 0.5}},
+                }
+            )
+        )
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "solver", "a/b", "a.b", "", "2k", "a b"])
+def test_an_axis_of_ones_own_may_not_take_a_name_of_the_store(name):
+    said = refusal(axes={"k": [2], name: [2, 3]}, dependent={"m": {"of": "k", "times": name}})
+    assert f"axes: '{name}' cannot name an axis" in said
+
+
+def test_the_reserved_names_are_those_of_every_stored_variable():
+    """A variable that a task kind gains must be added there, or an axis could shadow it."""
+    stored = {variable.name for kind in KINDS.values() for variable in kind.variables}
+    stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
+    assert set(RESERVED) >= stored
+    assert not set(RESERVED) & set(PARAMETERS)
+
+
+def test_an_axis_that_multiplies_nothing_is_a_misspelt_one():
+    assert "axes: unknown key 'm_per_k'." in refusal(axes={"k": [2], "m_per_k": [2, 3]})
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "two", True])
+def test_a_multiplier_is_a_positive_number(value):
+    said = refusal(
+        axes={"k": [2], "times": [value]}, dependent={"m": {"of": "k", "times": "times"}}
+    )
+    assert "'times': a multiplier must be a positive number" in said
+
+
+# Exclusions
+
+
+def kept(rule: str, **tables) -> list[tuple[int, int]]:
+    """The (k, m) that a rule leaves of k = 2, 3 and m = 5, 10."""
+    made = grid(axes={"k": [2, 3], "m": [5, 10]}, exclude=[rule], **tables)
+    return [(point.k, point.m) for point in points(made)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "left"),
+    [
+        ("k > 2", [(2, 5), (2, 10)]),
+        ("2 < k", [(2, 5), (2, 10)]),
+        ("k >= 2 and m < 10", [(2, 10), (3, 10)]),
+        ("k == 3 and m != 5", [(2, 5), (2, 10), (3, 5)]),
+        ("k <= 2 and m <= 1e1", [(3, 5), (3, 10)]),
+        ("m > k and k == 3", [(2, 5), (2, 10)]),
+        ("m < n and k == 3", [(2, 5), (2, 10)]),
+        ("m > n", [(2, 5), (2, 10), (3, 5), (3, 10)]),
+        ("solver.step < 0.71 and k > 2", [(2, 5), (2, 10)]),
+        ("solver.negation == true and k > 2", [(2, 5), (2, 10)]),
+        ("solver.negation == False and k > 2", [(2, 5), (2, 10), (3, 5), (3, 10)]),
+        ("solver.start == 'gaussian' and k > 2", [(2, 5), (2, 10)]),
+        ('widths == "20-30" and k > 2', [(2, 5), (2, 10)]),
+        ("widths != '20-30'", [(2, 5), (2, 10), (3, 5), (3, 10)]),
+        ("noise.sigma > -1e-3 and k > 2.5", [(2, 5), (2, 10)]),
+    ],
+)
+def test_a_rule_excludes_the_points_where_all_its_comparisons_hold(rule, left):
+    assert kept(rule) == left
+
+
+def test_any_of_several_rules_excludes():
+    made = grid(axes={"k": [2, 3], "m": [5, 10]}, exclude=["k == 2 and m == 5", "k == 3"])
+    assert made.excluded.tolist() == [[True, False], [True, True]]
+
+
+def test_a_rule_may_name_a_dependent_parameter():
+    """The rule sees m = 2k = 4, 6."""
+    made = grid(dependent={"m": {"of": "k", "times": 2}}, exclude=["m > 5"])
+    assert made.excluded.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("kk > 2", "names 'kk', which this sweep does not have"),
+        ("k > kk", "names 'kk', which this sweep does not have"),
+        ("trial > 2", "names 'trial', which this sweep does not have"),
+        ("noise.snr_db > 3", "names 'noise.snr_db', which this sweep does not have"),
+        ("solver.start == mirror", "which this sweep does not have; text goes in quotes."),
+        ("k > nan", "names 'nan', which this sweep does not have"),
+        ("k > 2 or m > 5", "is no rule; write comparisons joined by 'and', as in 'depth == 3 and"),
+        ("1 < k < 3", "is no rule"),
+        ("m > 2*k", "is no rule"),
+        ("", "is no rule"),
+        ("k > 2 and", "is no rule"),
+        ("solver.start > 3", "compares text with a number"),
+        ("solver.start == 3", "compares text with a number"),
+        ("k == '2'", "compares text with a number"),
+        ("widths < '20-40'", "orders text; compare it with == or !=."),
+        ("k > 0", "exclude: the rules leave no point to run."),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused(rule, said):
+    """A rule that is silently false would let the excluded points run."""
+    assert said in refusal(exclude=[rule])
+
+
+def test_a_network_that_does_not_fit_may_be_excluded():
+    """A code with k = 25 is lost in a layer of width 20."""
+    axes = {"k": [2, 25], "m": [5, 10]}
+    assert refusal(axes=axes).startswith("k=25: k = 25 exceeds the width 20 of widths 20-30")
+    assert refusal(axes=axes, exclude=["k > 20 and m > 5"]).startswith("k=25: k = 25 exceeds")
+    assert len(points(grid(axes=axes, exclude=["k > 20"]))) == 2
+
+
+def test_preset_grids_make_only_valid_points():
+    for name in ("quickstart", "transition-kmd"):
+        for point in points(Grid(load_sweep(name))):
+            assert len(point.widths) == point.depth
+            assert point.k <= min(point.widths)
+
+
+NAMES = st.sampled_from(
+    ["k", "m", "n", "widths", "depth", "ratio", "gain", "solver.start", "gaain"]
+)
+FACTORS = st.one_of(
+    st.integers(-1, 9), st.floats(0, 9), NAMES, st.lists(st.integers(1, 9), max_size=3)
+)
+RULES = st.one_of(
+    st.fixed_dictionaries({"of": NAMES, "times": FACTORS}),
+    st.fixed_dictionaries(
+        {"by": NAMES, "table": st.dictionaries(st.sampled_from("23"), FACTORS, min_size=1)},
+        optional={"of": NAMES},
+    ),
+)
+COMPARISONS = st.tuples(
+    NAMES, st.sampled_from(["<", ">=", "==", "!="]), NAMES | st.sampled_from(["3", "'x'"])
+).map(" ".join)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["m", "widths", "n", "depth", "gain", "solver.step", "solver.start"]),
+        RULES,
+        min_size=1,
+        max_size=3,
+    ),
+    st.lists(COMPARISONS, max_size=2),
+)
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_a_grid_is_refused_in_one_line_or_all_its_points_are_valid(dependent, exclude):
+    left, line = 1, ""
+    try:
+        made = grid(axes={"k": [2, 3], "ratio": [4, 5]}, dependent=dependent, exclude=exclude)
+        left = len(points(made))
+    except SweepError as error:
+        line = str(error)
+    assert line.isprintable()
+    assert left > 0

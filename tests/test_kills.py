@@ -1,0 +1,223 @@
+"""Whatever is killed, what was finished stays, and the same command completes the store."""
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers import (
+    Scripted,
+    assert_same_results,
+    chunk_stamps,
+    dask_cluster,
+    done,
+    ended,
+    files,
+    neighbours,
+    results,
+    scripted_command,
+    tiny_sweep,
+    wait_until,
+    write_sweep,
+)
+
+from genprior.pipeline import run_sweep
+from genprior.pipeline.executors import open_executor
+from genprior.store.errors import StoreError
+
+INTERRUPTED = "Repeat the same command to go on."
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    return write_sweep(tiny_sweep("blocks.trials=4"), tmp_path / "tiny.toml")
+
+
+def started(
+    kind: Scripted, sweep: Path, store: Path, *options: str
+) -> subprocess.Popen[str]:
+    return scripted_command(kind, "run", sweep, store, "--json", *options)
+
+
+def has_begun(store: Path, blocks: int = 1) -> bool:
+    """Whether so many blocks are finished."""
+    return len(chunk_stamps(store)) >= blocks
+
+
+@pytest.mark.cluster
+def test_a_worker_that_is_killed_once_costs_nothing_but_time(
+    undisturbed: Path, store: Path, kind: Scripted
+) -> None:
+    """Its block runs again on another worker; the trial that killed it is called twice."""
+    killing = replace(kind, kill_at=(4, 5, 2), kills=1)
+    with open_executor("processes", 2) as executor:
+        summary = run_sweep(tiny_sweep(), store, executor, kind=killing)
+    assert (summary.computed, summary.crashed, summary.exit_status) == (48, 0, 0)
+    assert kind.calls()[4, 5, 2] == 2
+    assert_same_results(store, undisturbed)
+
+
+@pytest.mark.cluster
+def test_a_block_that_always_kills_its_worker_ends_as_crashed(
+    undisturbed: Path, store: Path, kind: Scripted
+) -> None:
+    """Dask gives up on the block; its 4 trials are crashed, the 44 others done, and none lost."""
+    killing = replace(kind, kill_at=(4, 5, 2))
+    with open_executor("processes", 2) as executor:
+        summary = run_sweep(tiny_sweep("blocks.trials=4"), store, executor, kind=killing)
+    assert (summary.computed, summary.crashed, summary.exit_status) == (44, 4, 3)
+    crashed = results(store).sel(k=4, m=5)
+    assert (crashed["status"] == 2).all()
+    assert set(crashed["error"].values) == {
+        "the worker died each time it ran this block (out of memory?)"
+    }
+    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 4
+    assert_same_results(store, undisturbed)
+
+
+@pytest.mark.cluster
+def test_killing_the_whole_run_keeps_what_was_finished(
+    undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path
+) -> None:
+    """No process outlives it, its lock does not block, and finished blocks are not touched."""
+    slow = replace(kind, pause=0.05)
+    with ended(started(slow, sweep_file, store, "--workers=2")) as process:
+        wait_until(lambda: has_begun(store, 3))
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        process.kill()
+        psutil.wait_procs(workers, timeout=10)
+        assert not any(worker.is_running() for worker in workers)
+    assert ".tiny.zarr.lock" in neighbours(store)
+    stamps, kept = chunk_stamps(store), done(store)
+    assert 12 <= kept < 48
+    with ended(started(kind, sweep_file, store, "--workers=2")) as process:
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    summary = json.loads(printed)
+    assert (summary["already_done"], summary["computed"]) == (kept, 48 - kept)
+    assert chunk_stamps(store).items() >= stamps.items()
+    assert neighbours(store) == []
+    assert_same_results(store, undisturbed)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("scheduler", ["processes", "threads", "synchronous"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_a_run_leaves_a_store_that_resumes(
+    store: Path, kind: Scripted, sweep_file: Path, scheduler: str, number: signal.Signals
+) -> None:
+    """Ctrl-C reaches the whole process group, a batch system's SIGTERM the command alone."""
+    options = (f"--scheduler={scheduler}",) + (("--workers=2",) * (scheduler != "synchronous"))
+    command = ("run", sweep_file, store, *options)
+    with ended(scripted_command(replace(kind, pause=0.1), *command)) as process:
+        wait_until(lambda: has_begun(store))
+        if number is signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        printed, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "interrupted" in printed
+    assert printed.strip().endswith(INTERRUPTED)
+    assert all(" trials, " in line for line in said.splitlines()), said
+    assert neighbours(store) == []
+    kept = done(store)
+    assert 4 <= kept < 48
+    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 48 - kept
+
+
+@pytest.mark.cluster
+def test_interrupting_a_run_before_its_first_block_says_so_in_one_line(
+    store: Path, kind: Scripted, sweep_file: Path
+) -> None:
+    """The signal comes while workers start, which takes a second or two."""
+    command = ("run", sweep_file, store, "--workers=2")
+    with ended(scripted_command(replace(kind, pause=0.5), *command)) as process:
+        wait_until(lambda: psutil.Process(process.pid).children())
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert said == "genprior: interrupted.\n"
+
+
+def test_two_runs_into_one_store_do_not_mix(
+    store: Path, kind: Scripted, sweep_file: Path
+) -> None:
+    options = ("--scheduler=synchronous",)
+    with ended(started(replace(kind, pause=0.2), sweep_file, store, *options)) as process:
+        wait_until(lambda: has_begun(store))
+        before = files(store / "status")
+        with pytest.raises(StoreError, match=rf"written by another .*process {process.pid} on "):
+            run_sweep(tiny_sweep(), store, kind=kind)
+        assert before.items() <= files(store / "status").items()
+        assert ".tiny.zarr.lock" in neighbours(store)
+        assert process.poll() is None
+
+
+def test_crashed_trials_are_recorded_and_the_others_go_on(
+    undisturbed: Path, store: Path, kind: Scripted
+) -> None:
+    crashing = replace(kind, crash_at=(4, 5, 2))
+    summary = run_sweep(tiny_sweep(), store, kind=crashing)
+    assert (summary.computed, summary.crashed, summary.exit_status) == (47, 1, 3)
+    said = "ArithmeticError: (4, 5, 2) was told to crash"
+    assert summary.last_error == f"k=4, m=5, trial=2: {said}"
+    crashed = results(store).sel(k=4, m=5, trial=2)
+    assert (int(crashed["status"]), crashed["error"].item()) == (2, said)
+    assert crashed["success"].isnull()
+    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 1
+    assert kind.calls()[4, 5, 2] == 2
+    assert_same_results(store, undisturbed)
+
+
+def test_a_trial_that_fails_twice_succeeds_with_two_retries(
+    undisturbed: Path, store: Path, kind: Scripted
+) -> None:
+    """1 + 2 calls are enough for a trial that fails twice; the other 47 are called once."""
+    failing = replace(kind, crash_at=(4, 5, 2), crashes=2)
+    summary = run_sweep(tiny_sweep(), store, kind=failing, retries=2)
+    assert (summary.computed, summary.crashed) == (48, 0)
+    calls = kind.calls()
+    assert calls.pop((4, 5, 2)) == 3
+    assert set(calls.values()) == {1}
+    assert_same_results(store, undisturbed)
+
+
+def test_a_trial_that_fails_twice_crashes_with_one_retry(store: Path, kind: Scripted) -> None:
+    failing = replace(kind, crash_at=(4, 5, 2), crashes=2)
+    assert run_sweep(tiny_sweep(), store, kind=failing, retries=1).crashed == 1
+    assert kind.calls()[4, 5, 2] == 2
+
+
+def test_fail_fast_stops_at_the_first_crash(store: Path, kind: Scripted) -> None:
+    """The crash is in the first of 12 blocks of 4 trials, so 3 are done and 44 pending."""
+    crashing = replace(kind, crash_at=(2, 3, 0))
+    summary = run_sweep(tiny_sweep("blocks.trials=4"), store, kind=crashing, fail_fast=True)
+    assert (summary.computed, summary.crashed, summary.pending) == (3, 1, 44)
+    assert summary.exit_status == 3
+    assert sum(kind.calls().values()) == 4
+
+
+@pytest.mark.cluster
+def test_a_scheduler_that_dies_ends_the_run_with_one_line(
+    undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path, tmp_path: Path
+) -> None:
+    with dask_cluster(tmp_path) as (address, scheduler):
+        options = ("--scheduler", address)
+        with ended(started(replace(kind, pause=0.1), sweep_file, store, *options)) as process:
+            wait_until(lambda: has_begun(store))
+            scheduler.kill()
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    last = said.splitlines()[-1]
+    assert last.startswith("genprior: ")
+    assert "repeat the same command" in last.lower()
+    kept = done(store)
+    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 48 - kept
+    assert_same_results(store, undisturbed)
