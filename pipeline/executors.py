@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -23,6 +24,10 @@ class SchedulerError(UserError):
     """No scheduler of that name or at that address."""
 
     exit_status = 2
+
+
+class ClusterError(UserError):
+    """A cluster that went away, or whose workers lack something."""
 
 
 class Executor(Protocol):
@@ -90,12 +95,14 @@ class Distributed:
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call it once on each worker process."""
-        return list(self.client.run(function).values())
+        with _reaching():
+            return list(self.client.run(function).values())
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Submit it and wait."""
-        result: Result = self.client.submit(function, *arguments, pure=False).result()
-        return result
+        with _reaching():
+            result: Result = self.client.submit(function, *arguments, pure=False).result()
+            return result
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item], window: int
@@ -104,19 +111,39 @@ class Distributed:
         from distributed import as_completed
 
         waiting = iter(items)
-        first = list(islice(waiting, window))
-        futures = {self.client.submit(function, item, pure=False): item for item in first}
-        completed = as_completed(list(futures), raise_errors=False)
-        for future in completed:
-            item = futures.pop(future)
-            failure = future.exception()
-            outcome = failure if failure is not None else future.result()
-            future.release()
-            for following in islice(waiting, 1):
-                submitted = self.client.submit(function, following, pure=False)
-                futures[submitted] = following
-                completed.add(submitted)
-            yield item, outcome
+        with _reaching():
+            first = list(islice(waiting, window))
+            futures = {self.client.submit(function, item, pure=False): item for item in first}
+            completed = as_completed(list(futures), raise_errors=False)
+            for future in completed:
+                item = futures.pop(future)
+                failure = future.exception()
+                if isinstance(failure, CancelledError):
+                    raise failure
+                outcome = failure if failure is not None else future.result()
+                future.release()
+                for following in islice(waiting, 1):
+                    submitted = self.client.submit(function, following, pure=False)
+                    futures[submitted] = following
+                    completed.add(submitted)
+                yield item, outcome
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Explain a cluster that goes away, or that cannot run our functions."""
+    try:
+        yield
+    except (OSError, CancelledError) as error:
+        raise ClusterError(
+            f"the Dask scheduler went away ({type(error).__name__}). What was finished is kept; "
+            "start it again and repeat the same command."
+        ) from error
+    except ImportError as error:
+        raise ClusterError(
+            f"the workers cannot import what they are to run ({error}); install the same genprior "
+            "where they run."
+        ) from error
 
 
 @contextmanager
@@ -165,10 +192,14 @@ def _start(cluster: Any, **settings: Any) -> Any:
     What is started while SIGINT is blocked keeps it blocked, and so do workers that replace dead
     ones; here it comes when the cluster stands. The resource tracker would unblock it.
     """
+    import dask
+
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return cluster(**settings)
+        # A block that waits on a worker would share the blame when another kills that worker.
+        with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+            return cluster(**settings)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

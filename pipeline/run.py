@@ -20,6 +20,7 @@ from ..store import (
     read_info,
     read_status,
     record,
+    restore_excluded,
 )
 from ..store.errors import StoreError, WrongStoreError
 from ..sweeps import Grid, Sweep, UserError, differences, union
@@ -234,6 +235,10 @@ def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray
         Two masks over the store's axes and trial; crashed trials are to be run again.
     """
     status = read_status(info.path)
+    excluded = Grid(info.sweep).excluded
+    if (status[excluded] != Status.EXCLUDED).any():
+        restore_excluded(info.path, info.sweep, info.layout)
+        status[excluded] = Status.EXCLUDED
     asked = np.zeros(status.shape, dtype=bool)
     places = []
     for dim in info.layout.dims[:-1]:

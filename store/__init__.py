@@ -6,7 +6,7 @@ from .exchange import exclusive
 from .extend import extend_store
 from .layout import Layout, Status, choose_chunks
 from .reading import StoreInfo, open_results, read_info, read_status
-from .template import create_store, record
+from .template import create_store, record, restore_excluded
 from .writing import open_analysis, write_analysis
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "read_info",
     "read_status",
     "record",
+    "restore_excluded",
     "write_analysis",
 ]

@@ -38,8 +38,8 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         free = shutil.disk_usage(path.parent).free
         if needed > free:
             raise StoreError(
-                f"{path}: extending it needs {needed / 1e6:.0f} MB beside it and "
-                f"{free / 1e6:.0f} MB are free. Make room and repeat the same command."
+                f"{path}: extending it needs {needed / 1e6:,.1f} MB beside it and "
+                f"{free / 1e6:,.1f} MB are free. Make room and repeat the same command."
             )
         grid = Grid(sweep)
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}

@@ -101,8 +101,8 @@ def open_results(path: Path) -> xr.Dataset:
     try:
         dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
         return dataset
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise damaged(path, [], error) from None
 
 
 def load_results(path: Path, names: list[str]) -> xr.Dataset:
@@ -129,9 +129,9 @@ def readable(path: Path, names: Sequence[str], doing: str = "reading it") -> Ite
 
 
 def damaged(path: Path, names: Sequence[str], error: Exception) -> StoreError:
-    """Find the chunk that cannot be read, and say how to have it computed again."""
+    """Find the chunk that cannot be read, and say how to have it computed or written again."""
     group = open_group(path)
-    layout = read_info(path).layout
+    layout = layout_of(group)
     for name in names:
         array = array_of(group, name)
         if array.shape != layout.shape:
@@ -145,4 +145,12 @@ def damaged(path: Path, names: Sequence[str], error: Exception) -> StoreError:
                     f"{path / name / place} is damaged ({in_short(reason)}). Remove "
                     f"{path / 'status' / place} and repeat the run: its trials are computed again."
                 )
-    return StoreError(f"{path} cannot be read ({in_short(error)}).")
+    for name in (*layout.dims, *str(group.attrs.get("coordinates", "")).split()):
+        try:
+            np.asarray(array_of(group, name)[...])
+        except (ValueError, RuntimeError) as reason:
+            return StoreError(
+                f"{path / name} is damaged ({in_short(reason)}). Restore it from a copy, or repeat "
+                "the run with more trials, which writes it anew."
+            )
+    return StoreError(f"{path} cannot be read ({in_short(error)}); restore it from a copy.")

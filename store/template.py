@@ -56,7 +56,7 @@ def create_store(
         free = shutil.disk_usage(path.parent).free
         if needed > free:
             raise StoreError(
-                f"{path} would take up to {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. "
+                f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free. "
                 "Make room, or the grid coarser."
             )
         build_template(new, Grid(sweep), tuple(variables), chunks, provenance)
@@ -79,9 +79,7 @@ def build_template(
     coordinates = _write_coordinates(group, grid)
     for variable in (*variables, SECONDS, ERROR, STATUS):
         add_array(group, variable, layout)
-    for block in layout.block_indices() if grid.excluded.any() else ():
-        region = layout.region(block)
-        mark_excluded(group, grid, region)
+    _mark_all_excluded(group, grid, layout)
     group.attrs.update(
         {
             "title": sweep.title or sweep.name,
@@ -97,6 +95,18 @@ def build_template(
     )
     consolidate(path)
     return layout
+
+
+def restore_excluded(path: Path, sweep: Sweep, layout: Layout) -> None:
+    """Mark excluded points again where a damaged chunk of the status was removed."""
+    with explained(path, "marking excluded points"):
+        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        _mark_all_excluded(group, Grid(sweep), layout)
+
+
+def _mark_all_excluded(group: zarr.Group, grid: Grid, layout: Layout) -> None:
+    for block in layout.block_indices() if grid.excluded.any() else ():
+        mark_excluded(group, grid, layout.region(block))
 
 
 def mark_excluded(group: zarr.Group, grid: Grid, region: tuple[slice, ...]) -> None:
@@ -132,7 +142,13 @@ def consolidate(path: Path) -> None:
     with warnings.catch_warnings():
         # Zarr warns that other readers may not know of it; those read the single files.
         warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(path, zarr_format=3)
+        try:
+            zarr.consolidate_metadata(path, zarr_format=3)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{path}: the metadata of an array is damaged ({in_short(error)}); restore it "
+                "from a copy."
+            ) from None
 
 
 def record(path: Path, attributes: dict[str, Any]) -> None:

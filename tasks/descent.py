@@ -120,5 +120,5 @@ def descend(
             state = method.step(problem, state)
     if (verdict := method.finished(state)) is not None:
         return Descent(state, max_steps, verdict)
-    stalled = state.best_loss > (1 - STALL_RELATIVE) * best_at_mark
+    stalled = state.best_loss >= (1 - STALL_RELATIVE) * best_at_mark
     return Descent(state, max_steps, Verdict.STALLED if stalled else Verdict.BUDGET_SPENT)

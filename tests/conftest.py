@@ -47,4 +47,3 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _scripted(folder: Path) -> Scripted:
     folder.mkdir()
     return Scripted(str(folder))
-

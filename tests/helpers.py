@@ -243,8 +243,6 @@ def flip_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-
-
 @contextmanager
 def dask_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a Dask scheduler and a worker; give the address and the scheduler's process."""
@@ -256,9 +254,9 @@ def dask_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def _dask(part: str, contact: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
+    common = ("--host=127.0.0.1", "--dashboard-address=127.0.0.1:0", f"--scheduler-file={contact}")
     return subprocess.Popen(
-        [sys.executable, "-m", "dask", part, "--host=127.0.0.1", *options]
-        + [f"--scheduler-file={contact}", "--dashboard-address=127.0.0.1:0"],
+        [sys.executable, "-m", "dask", part, *common, *options],
         env={**os.environ, "PYTHONPATH": str(HERE)},
         cwd=folder,
         stdin=subprocess.DEVNULL,

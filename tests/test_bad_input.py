@@ -1,0 +1,395 @@
+"""A mistake or a damage ends in one line that says what to do, and doing so works."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zarr
+from click.testing import CliRunner, Result
+from helpers import (
+    Scripted,
+    assert_same_results,
+    done,
+    files,
+    fill,
+    flip_bit,
+    neighbours,
+    results,
+    small_disk,
+    tiny_sweep,
+    write_sweep,
+)
+
+from genprior.pipeline import run_sweep
+from genprior.pipeline.cli import main
+from genprior.store import record
+from genprior.tasks import KINDS
+
+
+def said(result: Result, exit_status: int = 2) -> str:
+    """The one line a command ended with; anything more would fail."""
+    assert result.exit_code == exit_status, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    lines = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("genprior: ")
+    return lines[0]
+
+
+@pytest.fixture
+def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Call the command line in this process, the scripted task known to it."""
+    monkeypatch.setitem(KINDS, "scripted", kind)
+
+    def call(*arguments: object) -> Result:
+        command = list(map(str, arguments))
+        if command[0] == "run" and "--scheduler" not in command:
+            command += ["--scheduler", "synchronous"]
+        return CliRunner().invoke(main, command)
+
+    return call
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    return write_sweep(tiny_sweep(), tmp_path / "tiny.toml")
+
+
+@pytest.fixture
+def copy(undisturbed: Path, store: Path) -> Path:
+    """A store of its own to damage, complete."""
+    shutil.copytree(undisturbed, store)
+    return store
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (["--set", "stepp=1"], "there is no parameter or setting 'stepp'"),
+        (["--set", "solver.stepp=1"], "Did you mean 'solver.step'?"),
+        (["--set", "k=many"], "got 'many'"),
+        (["--set", "k="], "'k' is empty; give it at least one value"),
+        (["--set", "k=5:1:1"], "axis 'k' is empty"),
+        (["--set", "k=1:x:2"], "no range; write start:stop:step"),
+        (["--set", "k"], "no setting; write KEY=VALUE"),
+        (["--set", "k=13"], "k = 13 exceeds the width 12"),
+        (["--set", "m=0"], "'m': Input should be greater than or equal to 1, got 0"),
+        (["--trials", "0"], "'trials': Input should be greater than or equal to 1, got 0"),
+        (["--trials", "1000000000000"], "less than or equal to 100000000"),
+        (["--set", "m=1:10000:1", "--trials", "1000000"], "30,000 points × 1,000,000 trials"),
+        (["--seed", "-1"], "'seed': Input should be greater than or equal to 0"),
+        (["--set", "solver.step=nan"], "'solver.step': Input should be a finite number"),
+    ],
+)
+def test_a_sweep_that_cannot_run_is_refused_before_anything_is_made(
+    genprior, sweep_file: Path, store: Path, command: str, settings: list[str], expected: str
+) -> None:
+    where = [store] if command == "run" else []
+    assert expected in said(genprior(command, sweep_file, *where, *settings))
+    assert not store.exists()
+    assert neighbours(store) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("quickstrat", "No sweep named 'quickstrat'. Did you mean 'quickstart'?"),
+        ("./nowhere.toml", "there is no such file"),
+        (".", "is a folder"),
+    ],
+)
+def test_an_unknown_sweep_is_named(genprior, named: str, expected: str) -> None:
+    assert expected in said(genprior("plan", named))
+
+
+def test_10_to_the_12_points_are_refused_at_once(genprior, store: Path) -> None:
+    """10⁴ values on each of three axes; neither the grid nor the store is ever expanded."""
+    values = {"m": "1:10000:1", "solver.step": "0.0001:1:0.0001", "gain": "0.0001:1:0.0001"}
+    settings = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
+    line = said(genprior("run", "quickstart", store, "--set", "k=2", *settings))
+    assert "1,000,000,000,000 points" in line
+    assert "at most 10,000,000 points" in line
+    assert not store.exists()
+
+
+def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior, store: Path) -> None:
+    """10⁶ × 10⁶ weights of 8 bytes are 8000 GB."""
+    for command in (["plan", "quickstart"], ["run", "quickstart", store]):
+        line = said(genprior(*command, "--set", "widths=1000000-1000000"))
+        assert "a trial needs 8000." in line
+        assert "GB are free" in line
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "difference"),
+    [
+        ("solver.step=0.5", "'solver.step' is 0.7 there and 0.5 here"),
+        ("seed=8", "'seed' is 7 there and 8 here"),
+        ("widths=13", "'widths' is '12' there and '13' here"),
+        ("gain=1,2", "'gain' is no axis there and one here"),
+    ],
+)
+def test_another_experiment_is_refused_and_the_difference_named(
+    genprior, sweep_file: Path, copy: Path, setting: str, difference: str
+) -> None:
+    before = files(copy.parent)
+    line = said(genprior("run", sweep_file, copy, "--set", setting))
+    assert difference in line
+    assert files(copy.parent) == before
+
+
+def test_what_is_no_store_is_left_alone(genprior, sweep_file: Path, tmp_path: Path) -> None:
+    a_file, a_folder = tmp_path / "file.zarr", tmp_path / "folder.zarr"
+    a_file.write_text("mine")
+    a_folder.mkdir()
+    (a_folder / "thesis.tex").write_text("mine")
+    zarr.create_group(tmp_path / "other.zarr", attributes={"title": "mine"})
+    for path in (a_file, a_folder, tmp_path / "other.zarr"):
+        before = files(tmp_path)
+        for command in (["status"], ["fit"], ["plot"], ["run", sweep_file]):
+            line = said(genprior(command[0], *command[1:], path))
+            assert str(path) in line
+            assert "is a file" in line or "holds no store of genprior" in line
+        assert files(tmp_path) == before
+
+
+def test_an_empty_folder_may_become_a_store(genprior, sweep_file: Path, store: Path) -> None:
+    store.mkdir()
+    assert genprior("run", sweep_file, store).exit_code == 0
+
+
+def test_a_store_that_is_not_there_is_said_to_be_missing(genprior, store: Path) -> None:
+    for command in ("status", "fit", "plot"):
+        assert "there is no such store; 'genprior run' makes one" in said(genprior(command, store))
+
+
+def test_a_parent_folder_that_cannot_be_made_is_named(
+    genprior, sweep_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    line = said(genprior("run", sweep_file, tmp_path / "file" / "deep" / "x.zarr"), 1)
+    assert "Not a directory" in line
+    line = said(genprior("run", sweep_file, "/proc/none/x.zarr"), 1)
+    assert "No such file or directory" in line
+
+
+def test_the_working_directory_cannot_be_the_store(
+    genprior, sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for path in (".", "../here", "/"):
+        assert "working directory" in said(genprior("run", sweep_file, path))
+
+
+def test_a_read_only_disk_can_be_read_and_not_written(
+    genprior, sweep_file: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        store = disk / "tiny.zarr"
+        shutil.copytree(undisturbed, store)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True, timeout=20)
+        assert genprior("status", store).exit_code == 0
+        assert genprior("plot", store, "-o", tmp_path / "x.png").exit_code == 0
+        new = disk / "new.zarr"
+        for command in (["fit", store], ["run", sweep_file, store], ["run", sweep_file, new]):
+            assert "Read-only file system" in said(genprior(*command), 1)
+        assert "Read-only file system while writing the picture" in said(
+            genprior("plot", store, "-o", disk / "x.png"), 1
+        )
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_bit, empty])
+@pytest.mark.parametrize("name", ["status", "success", "latent_error", "error"])
+def test_a_damaged_chunk_is_named_and_following_the_advice_restores_it(
+    genprior, kind: Scripted, sweep_file: Path, copy: Path, undisturbed: Path,
+    name: str, damage: Callable[[Path], None],
+) -> None:  # fmt: skip
+    """The second block of k = 4 also holds a crashed trial, so that it is read again."""
+    crashing = replace(kind, crash_at=(4, 7, 2))
+    shutil.rmtree(copy)
+    run_sweep(tiny_sweep(), copy, kind=crashing)
+    chunk = copy / name / "c/1/1/0"
+    damage(chunk)
+    before = files(copy)
+    readers = {"status": ["status"], "success": ["status", "fit", "plot"], "error": ["status"]}
+    commands = [[command, copy] for command in readers.get(name, [])]
+    for command in [*commands, ["run", sweep_file, copy]]:
+        line = said(genprior(*command), 1)
+        assert f"{chunk} is damaged" in line
+        advice = f"Remove {copy / 'status' / 'c/1/1/0'} and repeat the run"
+        assert advice in line
+        assert {k: v for k, v in files(copy).items() if "analysis" not in k} == before
+    (copy / "status" / "c/1/1/0").unlink()
+    assert genprior("run", sweep_file, copy).exit_code == 0
+    assert_same_results(copy, undisturbed)
+
+
+def test_a_removed_status_chunk_does_not_run_excluded_points(
+    genprior, kind: Scripted, store: Path, tmp_path: Path
+) -> None:
+    """The rule m < k leaves out (4, 3), (6, 3) and (6, 5); k = 6 begins with a block of both."""
+    sweep = tiny_sweep(exclude=("m < k",))
+    run_sweep(sweep, store, kind=kind)
+    whole, before = results(store), kind.calls()
+    (store / "status/c/2/0/0").unlink()
+    sweep_file = write_sweep(sweep, tmp_path / "excluding.toml")
+    assert genprior("run", sweep_file, store).exit_code == 0
+    assert kind.calls() == before
+    assert results(store)["status"].equals(whole["status"])
+
+
+def test_a_damaged_coordinate_is_named_and_an_extension_restores_it(
+    genprior, sweep_file: Path, copy: Path
+) -> None:
+    flip_bit(copy / "k/c/0")
+    for command in ("status", "fit", "plot"):
+        line = said(genprior(command, copy), 1)
+        assert f"{copy / 'k'} is damaged" in line
+        assert "repeat the run with more trials" in line
+    assert genprior("run", sweep_file, copy, "--trials", 5).exit_code == 0
+    assert results(copy)["k"].values.tolist() == [2, 4, 6]
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_bit, empty])
+@pytest.mark.parametrize("array", ["", "status", "success", "k"])
+def test_damaged_metadata_never_ends_in_a_traceback(
+    genprior, sweep_file: Path, copy: Path, array: str, damage: Callable[[Path], None]
+) -> None:
+    """Where consolidated metadata is enough to go on, a command may also just work."""
+    damage(copy / array / "zarr.json")
+    for command in (["status", copy], ["fit", copy], ["plot", copy, "-o", copy.parent / "x.png"]):
+        result = genprior(*command)
+        if array in ("", "status") or result.exit_code:
+            assert "is damaged" in said(result, 1)
+    shutil.copytree(copy, copy.parent / "other")
+    result = genprior("run", sweep_file, copy)
+    if array in ("", "status"):
+        assert f"{copy / array / 'zarr.json'} is damaged" in said(result, 1)
+        assert "restore it from a copy" in result.stderr
+
+
+def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
+    genprior, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The disk is filled up to 40 kB once 2 of 12 blocks are written; a block needs 6 × 4 kB."""
+    with small_disk(tmp_path / "disk", 4) as disk:
+        store = disk / "tiny.zarr"
+        run_sweep(tiny_sweep(), store, kind=replace(kind, crash_at=(2, 9, 3)), fail_fast=True)
+        kept = done(store)
+        ballast = fill(disk, leaving=40_000)
+        line = said(genprior("run", sweep_file, store), 1)
+        assert "No space left on device while writing results" in line
+        assert "What was finished is kept; make room and repeat the same command" in line
+        ballast.unlink()
+        assert kept < done(store) < 48
+        assert genprior("run", sweep_file, store).exit_code == 0
+        assert neighbours(store) == []
+        assert_same_results(store, undisturbed)
+
+
+def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
+    genprior, sweep_file: Path, tmp_path: Path
+) -> None:
+    """48 blocks of 1 trial × 5 variables × one block of 4096 bytes are 1 MB."""
+    with small_disk(tmp_path / "disk", 0.5) as disk:
+        line = said(genprior("run", sweep_file, disk / "x.zarr", "--set", "blocks.trials=1"), 1)
+        assert "would take up to 1.0 MB and 0.5 MB are free" in line
+        assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ("nonsense", "not one of processes, threads, synchronous, nor an address"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers there"),
+        ("127.0.0.1:1", "no Dask scheduler answers there"),
+        ("foo://127.0.0.1:1", "no Dask scheduler answers there"),
+        ("tcp://:::", "no Dask scheduler answers there"),
+    ],
+)
+def test_a_scheduler_that_is_not_there_is_named(
+    genprior, sweep_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch,
+    scheduler: str, expected: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("genprior.pipeline.executors.CONNECT_TIMEOUT", 0.5)
+    line = said(genprior("run", sweep_file, store, "--scheduler", scheduler))
+    assert f"--scheduler {scheduler}" in line
+    assert expected in line
+    assert neighbours(store) == []
+
+
+def test_a_picture_that_cannot_be_drawn_or_written_is_explained(
+    genprior, kind: Scripted, copy: Path, tmp_path: Path
+) -> None:
+    line = said(genprior("plot", copy, "-o", tmp_path / "x.doc"))
+    assert "the ending must be one of .png, .pdf, .svg" in line
+    line = said(genprior("plot", copy, "-o", tmp_path / "no" / "x.png"), 1)
+    assert "No such file or directory while writing the picture" in line
+    (tmp_path / "folder.png").mkdir()
+    assert "Is a directory" in said(genprior("plot", copy, "-o", tmp_path / "folder.png"), 1)
+    new = copy.with_name("new.zarr")
+    run_sweep(tiny_sweep(), new, kind=replace(kind, crash_at=(2, 3, 0)), fail_fast=True)
+    shutil.rmtree(new / "status/c")
+    shutil.rmtree(new / "success/c")
+    assert "no trial is done yet" in said(genprior("plot", new), 1)
+
+
+def test_a_fit_needs_an_axis_of_the_sweep(genprior, kind: Scripted, store: Path) -> None:
+    run_sweep(tiny_sweep(fit={}), store, kind=kind)
+    assert "give --along one of k, m" in said(genprior("fit", store))
+    assert "'mm' is no axis. Did you mean 'm'?" in said(genprior("fit", store, "--along", "mm"))
+    assert genprior("fit", store, "--along", "k").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        ("kernel_version", 0, "its kernel version is '0' and here it is '1'"),
+        ("machine", "abacus", "its machine is 'abacus' and here it"),
+    ],
+)
+def test_results_that_may_round_otherwise_are_mixed_only_on_request(
+    genprior, sweep_file: Path, copy: Path, attribute: str, value: object, expected: str
+) -> None:
+    record(copy, {attribute: value})
+    before = files(copy)
+    line = said(genprior("run", sweep_file, copy, "--trials", "5"), 1)
+    assert expected in line
+    assert "--allow-mixed" in line
+    assert files(copy) == before
+    for trials in (5, 5, 6):
+        assert genprior("run", sweep_file, copy, "--trials", trials, "--allow-mixed").exit_code == 0
+    mixed = json.loads(results(copy).attrs["mixed"])
+    assert [list(entry) for entry in mixed] == [[attribute]]
+
+
+def test_a_format_of_the_future_is_not_read(genprior, sweep_file: Path, copy: Path) -> None:
+    attributes = zarr.open_group(copy, use_consolidated=False).attrs
+    attributes.update({"genprior_format": 2, "genprior_version": "9.0"})
+    for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
+        line = said(genprior(*command), 1)
+        assert "has format 2, this genprior reads format 1" in line
+        assert "use the version that wrote it (9.0)" in line
+
+
+def test_debug_shows_where_a_mistake_was_found(genprior, store: Path) -> None:
+    result = genprior("--debug", "status", store)
+    assert "no such store" in str(result.exception)
+    assert result.exc_info[2] is not None

@@ -1,0 +1,131 @@
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent
+ROOMS = {
+    "sweeps": set(),
+    "tasks": {"sweeps"},
+    "store": {"sweeps"},
+    "pipeline": {"sweeps", "tasks", "store"},
+}
+# What only one room, or none below another, may know.
+KEPT_IN = {"zarr": {"store"}, "dask": {"pipeline"}, "distributed": {"pipeline"}}
+TOP_LEVEL = {
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "constraints.txt",
+    *ROOMS,
+    "tests",
+    "docs",
+}
+MODULES = [
+    pytest.param(room, path, id=f"{room}/{path.name}")
+    for room in ROOMS
+    for path in sorted((HOUSE / room).rglob("*.py"))
+]
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def imports(source: str, room: str) -> Iterator[tuple[str, str]]:
+    """Every import of a module, also inside functions: the room and the outside package."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level < 2:
+            names = [f"genprior.{room}" if node.level else str(node.module)]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"genprior.{node.module or alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            yield (rest.split(".")[0], "") if package == "genprior" else ("", package)
+
+
+def test_the_reader_of_imports_sees_them_all():
+    """The test below would pass on a reader that is blind."""
+    source = """
+import zarr.codecs, genprior.store.layout
+from ..tasks import x
+from .. import pipeline
+from .own import y
+def late():
+    from genprior.sweeps.errors import z
+    import dask
+"""
+    rooms, outside = zip(*imports(source, "sweeps"), strict=True)
+    assert set(rooms) - {""} == {"store", "tasks", "pipeline", "sweeps"}
+    assert set(outside) - {""} == {"zarr", "dask"}
+
+
+@pytest.mark.parametrize(("room", "path"), MODULES)
+def test_rooms_import_only_downwards(room, path):
+    """Sweeps know nothing of ours, tasks and store only sweeps: each can be read by itself."""
+    for other, package in imports(path.read_text(encoding="utf-8"), room):
+        assert other in {"", room} | ROOMS[room]
+        assert room in KEPT_IN.get(package, ROOMS)
+
+
+@pytest.mark.parametrize("room", ["sweeps", "tasks"])
+def test_the_lower_rooms_load_neither_dask_nor_zarr(room):
+    """A process that only computes starts without them."""
+    code = f"import genprior.{room}, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.split()
+    assert f"genprior.{room}" in loaded
+    assert not {"dask", "distributed", "zarr"} & set(loaded)
+
+
+def test_every_room_is_packaged():
+    """A sub-package that is not listed is silently missing from the wheel."""
+    listed = PROJECT["tool"]["setuptools"]["packages"]
+    folders = {
+        ".".join(("genprior", *path.parent.relative_to(HOUSE).parts))
+        for room in ROOMS
+        for path in (HOUSE / room).rglob("__init__.py")
+    }
+    assert set(listed) == folders == {f"genprior.{room}" for room in ROOMS}
+    assert len(listed) == len(set(listed))
+    assert PROJECT["tool"]["setuptools"]["package-dir"] == {f"genprior.{r}": r for r in ROOMS}
+    assert not (HOUSE / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_file_of_a_room_that_is_no_module_is_package_data(room):
+    """Presets above all: without them an installed genprior has no sweeps."""
+    folder = HOUSE / room
+    patterns = PROJECT["tool"]["setuptools"]["package-data"][f"genprior.{room}"]
+    packed = {path for pattern in patterns for path in folder.glob(pattern)}
+    others = {
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith(".")
+    }
+    assert packed == others
+    assert folder / "py.typed" in packed
+    assert room != "sweeps" or len(list(folder.glob("presets/*.toml"))) >= 4
+
+
+def test_nothing_unexpected_lies_at_the_top():
+    """Of the files in version control; there may be none, in an unpacked source distribution."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=HOUSE, capture_output=True, text=True, timeout=60
+        )
+    except FileNotFoundError:
+        return
+    tracked = listed.stdout.split("\0") if listed.returncode == 0 else []
+    top = {Path(name).parts[0] for name in tracked if name}
+    assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+    # A dot-file may configure a tool, no more: not hold code of ours.
+    hidden = [name for name in tracked if name.startswith(".") and name.endswith(".py")]
+    assert not hidden
