@@ -9,6 +9,7 @@ import xarray as xr
 from ..store import StoreInfo, exclusive, read_info, write_analysis
 from ..store.reading import load_results
 from ..sweeps import SweepError
+from ..sweeps.checks import shares_draws
 from ..sweeps.errors import did_you_mean
 from ..tasks.fits import fit_transitions
 
@@ -57,9 +58,9 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
-    if axis in sweep.paired:
+    if axis in sweep.paired or shares_draws(sweep, axis):
         raise SweepError(
-            f"--along: the draws are shared along {axis!r} (paired), which ruins the intervals."
+            f"--along: the same draws are used all along {axis!r}, which ruins the intervals."
         )
     return axis
 

@@ -35,7 +35,7 @@ log = Console(stderr=True)
 
 @click.group()
 def bench() -> None:
-    r"""Measure the kernel and the pipeline on this machine.
+    """Measure the kernel and the pipeline on this machine.
 
     \b
     Example:
@@ -58,7 +58,7 @@ def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
 @bench.command()
 @json_option
 def kernel(as_json: bool) -> None:
-    r"""Time a descent step against its bare matrix-vector products.
+    """Time a descent step against its bare matrix-vector products.
 
     The products are those of two forward passes and one backward pass, the least a step with
     negation computes. Both run in turn with one BLAS thread; ratios are medians over rounds.
@@ -131,7 +131,7 @@ def _seconds(function: Callable[[], None]) -> float:
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @json_option
 def overhead(trials: int, workers: int, as_json: bool) -> None:
-    r"""Measure what the pipeline adds to trials of cocola-fig1's size.
+    """Measure what the pipeline adds to trials of cocola-fig1's size.
 
     The ratio is (wall time × workers) / (sum of the trials' own seconds), start-up aside.
 
@@ -161,7 +161,7 @@ def overhead(trials: int, workers: int, as_json: bool) -> None:
 @click.option("--trials", type=click.IntRange(100), default=1_000_000, show_default=True)
 @json_option
 def scale(trials: int, as_json: bool) -> None:
-    r"""Plan and run a sweep of 10⁶ trials that do nothing; watch time and memory.
+    """Plan and run a sweep of 10⁶ trials that do nothing; watch time and memory.
 
     \b
     Example:

@@ -29,7 +29,7 @@ log = Console(stderr=True)
 @click.version_option(own_version(), prog_name="genprior")
 @click.option("--debug", is_flag=True, help="Show where an error was raised.")
 def main(debug: bool) -> None:
-    r"""Measure where recovery with ReLU generative priors succeeds.
+    """Measure where recovery with ReLU generative priors succeeds.
 
     A sweep file says what to run; its results go into a labelled Zarr store that
     xarray.open_zarr opens; phase transitions are fitted and drawn from there.
@@ -51,7 +51,7 @@ def _print(values: Any) -> None:
 @main.command()
 @json_option
 def sweeps(as_json: bool) -> None:
-    r"""List the named sweeps.
+    """List the named sweeps.
 
     \b
     Example:
@@ -76,7 +76,7 @@ def plan(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    r"""Show what SWEEP would run and cost; a pilot of at most 5 s times a few trials.
+    """Show what SWEEP would run and cost; a pilot of at most 5 s times a few trials.
 
     \b
     Example:
@@ -116,7 +116,7 @@ def run(
     allow_mixed: bool,
     as_json: bool,
 ) -> None:
-    r"""Run the trials of SWEEP that STORE does not hold yet.
+    """Run the trials of SWEEP that STORE does not hold yet.
 
     STORE is made if it is not there; a larger grid or more trials extend it. Repeating
     the command computes no finished trial again; crashed trials are run again.
@@ -149,7 +149,7 @@ def run(
 @click.argument("store", type=STORE)
 @json_option
 def status(store: Path, as_json: bool) -> None:
-    r"""Show what STORE holds; exit status 3 if trials are missing.
+    """Show what STORE holds; exit status 3 if trials are missing.
 
     \b
     Example:
@@ -169,7 +169,7 @@ def status(store: Path, as_json: bool) -> None:
 @click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
 @json_option
 def fit(store: Path, along: str | None, as_json: bool) -> None:
-    r"""Fit the 50 % point of success, its interval and the width, for every group of STORE.
+    """Fit the 50 % point of success, its interval and the width, for every group of STORE.
 
     The fits are written into the store as analysis/transition.
 
@@ -188,7 +188,7 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 @click.argument("store", type=STORE)
 @click.option("-o", "--output", type=STORE, help="Picture to write  [default: STORE's name .png].")
 def plot(store: Path, output: Path | None) -> None:
-    r"""Draw STORE: curves over one axis, a map with the 50 % contour over two.
+    """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 
     \b
     Example:

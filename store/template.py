@@ -56,8 +56,8 @@ def create_store(
         free = shutil.disk_usage(path.parent).free
         if needed > free:
             raise StoreError(
-                f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free. "
-                "Make room, or the grid coarser."
+                f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are "
+                "free. Make room, or the grid coarser."
             )
         build_template(new, Grid(sweep), tuple(variables), chunks, provenance)
         put_in_place(new, path, beside(path, "old"))

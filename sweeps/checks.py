@@ -29,6 +29,15 @@ RESERVED = (
     "iterations",
     "negations",
     "verdict",
+    # … and what its fits are called.
+    "p50",
+    "width",
+    "direction",
+    "trials",
+    "evidence",
+    "flag",
+    "successes",
+    "runs",
 )
 
 

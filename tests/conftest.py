@@ -1,10 +1,13 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.cli import main
+from genprior.tasks import KINDS
 
 
 @pytest.fixture
@@ -19,6 +22,20 @@ def store(tmp_path: Path) -> Path:
     folder = tmp_path / "runs"
     folder.mkdir()
     return folder / "tiny.zarr"
+
+
+@pytest.fixture
+def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Call the command line in this process, the scripted task known to it."""
+    monkeypatch.setitem(KINDS, "scripted", kind)
+
+    def call(*arguments: object) -> Result:
+        command = list(map(str, arguments))
+        if command[0] == "run" and "--scheduler" not in command:
+            command += ["--scheduler", "synchronous"]
+        return CliRunner().invoke(main, command)
+
+    return call
 
 
 @pytest.fixture(scope="session")

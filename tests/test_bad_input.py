@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import zarr
-from click.testing import CliRunner, Result
+from click.testing import Result
 from helpers import (
     Scripted,
     assert_same_results,
@@ -26,9 +26,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.cli import main
 from genprior.store import record
-from genprior.tasks import KINDS
 
 
 def said(result: Result, exit_status: int = 2) -> str:
@@ -39,20 +37,6 @@ def said(result: Result, exit_status: int = 2) -> str:
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("genprior: ")
     return lines[0]
-
-
-@pytest.fixture
-def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Call the command line in this process, the scripted task known to it."""
-    monkeypatch.setitem(KINDS, "scripted", kind)
-
-    def call(*arguments: object) -> Result:
-        command = list(map(str, arguments))
-        if command[0] == "run" and "--scheduler" not in command:
-            command += ["--scheduler", "synchronous"]
-        return CliRunner().invoke(main, command)
-
-    return call
 
 
 @pytest.fixture
@@ -288,7 +272,7 @@ def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
     genprior, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The disk is filled up to 40 kB once 2 of 12 blocks are written; a block needs 6 × 4 kB."""
+    """A first block has crashed a trial; then 40 kB are left, and a block takes some 6 × 4 kB."""
     with small_disk(tmp_path / "disk", 4) as disk:
         store = disk / "tiny.zarr"
         run_sweep(tiny_sweep(), store, kind=replace(kind, crash_at=(2, 9, 3)), fail_fast=True)

@@ -383,6 +383,7 @@ def test_a_fit_needs_an_axis_of_numbers(load, axis):
             "the grid has 1,000,000,000,000 points × 2 trials (k 100,000 × m 100,000 × "
             "noise.sigma 100); at most 10,000,000 points",
         ),
+        ("1:100000:1", "1:101:1", "0", 1, "the grid has 10,100,000 points × 1 trials (k 100,000"),
         ("1:100:1", "1:99:1", "0", 100_000_000, "the grid has 9,900 points × 100,000,000 trials"),
     ],
 )
