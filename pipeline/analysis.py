@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..store import StoreInfo, exclusive, read_info, write_analysis
-from ..store.reading import load_results
+from ..store import StoreInfo, exclusive, load_results, read_info, write_analysis
 from ..sweeps import SweepError
 from ..sweeps.checks import shares_draws
 from ..sweeps.errors import did_you_mean

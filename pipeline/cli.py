@@ -125,7 +125,7 @@ def run(
     Example:
       genprior run quickstart quickstart.zarr
       genprior run quickstart quickstart.zarr --trials 40
-      genprior run quickstart quickstart.zarr --set k=2:20:2
+      genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
     chosen = chosen_sweep(sweep, settings, trials, seed)
     with terminable(), open_executor(scheduler, workers) as executor, progress(log) as listen:

@@ -1,14 +1,17 @@
 """Where blocks run: in this process, in threads, in local processes, on a running scheduler."""
 
 import logging
-import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeVar
+
+import psutil
+from dask.system import CPU_COUNT
 
 from ..sweeps import UserError
 
@@ -18,6 +21,8 @@ Outcome = tuple[Item, Result | BaseException]
 
 LOCAL = ("processes", "threads", "synchronous")
 CONNECT_TIMEOUT = 10.0
+IN_FLIGHT = 3  # tasks for each worker: one that runs, and the next ones at hand
+LOOK_EVERY = 2.0  # seconds between two counts of the workers
 
 
 class SchedulerError(UserError):
@@ -38,6 +43,11 @@ class Executor(Protocol):
         """How many tasks run at a time."""
         ...
 
+    @property
+    def memory(self) -> float:
+        """Bytes that one task may hold."""
+        ...
+
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call a function once on every worker."""
         ...
@@ -47,8 +57,8 @@ class Executor(Protocol):
         ...
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
-    ) -> Iterator[Outcome[Item, Result]]:
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Outcome[Item, Result], None, None]:
         """Run a function over items with a bounded number in flight; give outcomes as they come."""
         ...
 
@@ -57,6 +67,11 @@ class Synchronous:
     """One task after the other in this process: for debugging and small things."""
 
     workers = 1
+
+    @property
+    def memory(self) -> float:
+        """What is free here."""
+        return available_memory()
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call it here."""
@@ -67,8 +82,8 @@ class Synchronous:
         return function(*arguments)
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
-    ) -> Iterator[Outcome[Item, Result]]:
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Outcome[Item, Result], None, None]:
         """Compute one single-task graph after the other."""
         import dask
 
@@ -85,13 +100,25 @@ class Synchronous:
 class Distributed:
     """Tasks on the workers of a Dask client."""
 
-    def __init__(self, client: Any):
+    def __init__(self, client: Any, *, local: bool):
         self.client = client
+        self.local = local
 
     @property
     def workers(self) -> int:
         """Threads of all workers together."""
         return max(1, sum(int(threads) for threads in self.client.nthreads().values()))
+
+    @property
+    def memory(self) -> float:
+        """This machine's free memory shared out, or the least that a remote worker gives."""
+        if self.local:
+            return available_memory() / self.workers
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return min(
+            (w["memory_limit"] / w["nthreads"] for w in workers if w.get("memory_limit")),
+            default=float("inf"),
+        )
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call it once on each worker process."""
@@ -105,28 +132,42 @@ class Distributed:
             return result
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item], window: int
-    ) -> Iterator[Outcome[Item, Result]]:
-        """Keep `window` tasks in flight, so that the scheduler never holds the whole sweep."""
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[Outcome[Item, Result], None, None]:
+        """Keep a few tasks a worker in flight, so that the scheduler never holds the whole sweep.
+
+        Workers that join meanwhile get their share.
+        """
         from distributed import as_completed
 
         waiting = iter(items)
-        with _reaching():
-            first = list(islice(waiting, window))
-            futures = {self.client.submit(function, item, pure=False): item for item in first}
-            completed = as_completed(list(futures), raise_errors=False)
-            for future in completed:
-                item = futures.pop(future)
-                failure = future.exception()
-                if isinstance(failure, CancelledError):
-                    raise failure
-                outcome = failure if failure is not None else future.result()
-                future.release()
-                for following in islice(waiting, 1):
-                    submitted = self.client.submit(function, following, pure=False)
-                    futures[submitted] = following
-                    completed.add(submitted)
-                yield item, outcome
+        futures: dict[Any, Item] = {}
+        completed = as_completed(raise_errors=False)
+
+        def top_up(window: int) -> None:
+            for following in islice(waiting, max(0, window - len(futures))):
+                submitted = self.client.submit(function, following, pure=False)
+                futures[submitted] = following
+                completed.add(submitted)
+
+        window, looked = IN_FLIGHT * self.workers, time.monotonic()
+        try:
+            with _reaching():
+                top_up(window)
+                for future in completed:
+                    item = futures.pop(future)
+                    failure = future.exception()
+                    if isinstance(failure, CancelledError):
+                        raise failure
+                    outcome = failure if failure is not None else future.result()
+                    future.release()
+                    if time.monotonic() - looked > LOOK_EVERY:
+                        window, looked = IN_FLIGHT * self.workers, time.monotonic()
+                    top_up(window)
+                    yield item, outcome
+        finally:
+            with suppress(Exception):
+                self.client.cancel(list(futures))
 
 
 @contextmanager
@@ -157,6 +198,11 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
     Raises:
         SchedulerError: the address is not one, or nothing answers there.
     """
+    if workers is not None and scheduler not in ("processes", "threads"):
+        raise SchedulerError(
+            f"--workers {workers}: only processes and threads are started here; "
+            f"--scheduler {scheduler} has the workers it has."
+        )
     if scheduler == "synchronous":
         yield Synchronous()
         return
@@ -164,7 +210,7 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
 
     with _quiet():
         if scheduler in LOCAL:
-            count = workers or os.cpu_count() or 1
+            count = workers or CPU_COUNT
             processes = scheduler == "processes"
             with (
                 _start(
@@ -180,10 +226,17 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
                 ) as cluster,
                 Client(cluster) as client,
             ):
-                yield Distributed(client)
+                yield Distributed(client, local=True)
             return
         with _connect(Client, scheduler) as client:
-            yield Distributed(client)
+            yield Distributed(client, local=False)
+
+
+def available_memory() -> float:
+    """Bytes free on this machine, within the limits of a batch job or a container."""
+    from distributed.system import MEMORY_LIMIT
+
+    return float(min(psutil.virtual_memory().available, MEMORY_LIMIT))
 
 
 def _start(cluster: Any, **settings: Any) -> Any:

@@ -1,6 +1,6 @@
 """Pictures of a store: curves over one axis, a map with the 50 % contour over two.
 
-Axes that do not fit into a picture become panels.
+Further axes become panels of maps, or further curves.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ..store import StoreInfo, read_info
-from ..store.errors import StoreError, explained
-from ..store.reading import load_results
+from ..store import StoreError, StoreInfo, explained, load_results, read_info
 from ..sweeps import SweepError
-from ..tasks.fits import fit_transitions
-from ..tasks.transitions import Transition, curve, curve_band
-from .analysis import transition_axis
+from ..sweeps.checks import shares_draws
+from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
+from .analysis import fit_transitions_of
 
 SYMBOLS = {
     "k": "latent dimension $k$",
@@ -68,21 +66,26 @@ def draw_store(path: Path, output: Path) -> Path:
     if output.suffix.lower() not in FORMATS:
         raise SweepError(f"-o {output}: the ending must be one of {', '.join(FORMATS)}.")
     info = read_info(path)
-    with mpl.rc_context(STYLE), explained(output, "writing the picture"):
-        draw(info).savefig(output)
+    with mpl.rc_context(STYLE):
+        figure = draw(info)
+        with explained(output, "writing the picture"):
+            figure.savefig(output)
     return output
 
 
 def draw(info: StoreInfo) -> Figure:
-    """Draw a store's results: how many axes its sweep has decides what."""
+    """Draw a store's results: how many axes its sweep has decides what.
+
+    A 50 % point is drawn only along an axis that can have one.
+    """
     variable = info.sweep.plot.variable
     results = load_results(info.path, [variable])
     if not results[variable].notnull().any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     axis = _axis(info)
-    if variable != "success":
-        return _errors(info, results[variable], axis)
-    fitted = fit_transitions(results["success"], axis)
+    if variable != "success" or not _carries_transition(info, axis):
+        return _levels(info, results[variable], axis)
+    fitted = fit_transitions_of(info, axis)
     others = [dim for dim in info.layout.dims[:-1] if dim != axis]
     numeric = [dim for dim in others if results[dim].dtype.kind in "if" and results[dim].size > 2]
     if numeric:
@@ -90,12 +93,20 @@ def draw(info: StoreInfo) -> Figure:
     return _curves(info, fitted, axis)
 
 
+def _carries_transition(info: StoreInfo, axis: str) -> bool:
+    numeric = all(
+        isinstance(value, int | float) and not isinstance(value, bool)
+        for value in info.sweep.axes[axis]
+    )
+    return numeric and axis not in info.sweep.paired and not shares_draws(info.sweep, axis)
+
+
 def _axis(info: StoreInfo) -> str:
     sweep = info.sweep
     if sweep.plot.x is not None:
         return sweep.plot.x
     if sweep.fit.along is not None:
-        return transition_axis(info)
+        return sweep.fit.along
     if not sweep.axes:
         raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
     return list(sweep.axes)[-1]
@@ -185,30 +196,48 @@ def _map(axes: Axes, one: xr.Dataset, x: str, y: str) -> Any:
     return image
 
 
-def _errors(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
-    """Mean and 95 % interval of a variable against one axis, a curve for each group."""
+def _levels(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
+    """Mean and 95 % interval of a variable against one axis, a curve for each group.
+
+    Trials that diverged have infinite errors; they are left out and counted below the picture.
+    """
+    diverged = int(np.isinf(values).sum())
+    values = values.where(np.isfinite(values))
     groups = [dim for dim in values.dims if dim not in (axis, "trial")]
     figure, (axes,) = _figure(1)
-    curves = list(_each(values.to_dataset(name="value"), groups))
+    curves = list(_each(values.to_dataset(), groups))
     if len(curves) > MAX_CURVES:
         raise SweepError(
             f"{info.path}: {len(curves)} curves do not fit into a picture, at most {MAX_CURVES}."
         )
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
-        count = one["value"].notnull().sum("trial")
-        mean = one["value"].mean("trial")
-        half = 1.96 * one["value"].std("trial", ddof=1) / np.sqrt(count.where(count > 1))
-        axes.errorbar(
-            one[axis].values, mean.values, half.values, fmt="o-", ms=3.5, lw=1, color=colour,
-            label=label,
-        )  # fmt: skip
+        mean, spread = _mean(one[values.name])
+        x = one[axis].values
+        x = x if x.dtype.kind in "if" else np.array([str(value) for value in x])
+        axes.errorbar(x, mean, spread, fmt="o-", ms=3.5, lw=1, color=colour, label=label)
     axes.set(xlabel=_name(axis), ylabel=SYMBOLS.get(str(values.name), str(values.name)))
-    if float(values.max()) > 30 * max(float(values.min()), 1e-300):
+    if values.name == "success":
+        axes.set_ylim(-0.03, 1.03)
+    elif float(values.max()) > 30 * max(float(values.min()), 1e-300):
         axes.set_yscale("log")
     if groups:
         axes.legend()
-    _title(figure, info, "means over trials; bars: 95 % intervals of the mean")
+    note = "means over trials; bars: 95 % intervals"
+    _title(figure, info, f"{note}; {diverged} diverged trials left out" if diverged else note)
     return figure
+
+
+def _mean(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over trials and the lengths of its bars: Wilson's for success, else ± 1.96 errors."""
+    count = values.notnull().sum("trial").values
+    total = values.sum("trial").values
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    if values.name == "success":
+        low, high = wilson_interval(total, count)
+        return mean, np.stack([mean - low, high - mean])
+    deviations = ((values - values.mean("trial")) ** 2).sum("trial").values
+    half = 1.96 * np.sqrt(deviations / np.maximum(count - 1, 1) / np.maximum(count, 1))
+    return mean, np.stack([half, half])
 
 
 def _each(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Dataset]]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 import numpy as np
-import psutil
 
 from ..sweeps import Grid, Sweep, SweepError
 from ..tasks import TaskKind
@@ -13,7 +12,8 @@ from ..tasks.machine import limit_blas_threads
 
 PILOT_SECONDS = 4.0
 MAX_SAMPLES = 24
-MAX_CORNERS = 256
+MAX_WEIGHED = 2000
+MEMORY_PARAMETERS = ("k", "depth", "widths", "n", "m")
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Pilot:
         return cost
 
 
-def run_pilot(sweep: Sweep, kind: TaskKind, seconds: float = PILOT_SECONDS) -> Pilot:
+def run_pilot(sweep: Sweep, kind: TaskKind, grid: Grid | None = None) -> Pilot:
     """Time one trial at points spread over the grid, within some seconds all together."""
     limit_blas_threads()
-    grid = Grid(sweep)
+    grid = grid or Grid(sweep)
     indices = _samples(grid)
     ends = np.maximum(np.array(grid.shape) - 1, 1)
-    deadline = time.perf_counter() + seconds
+    deadline = time.perf_counter() + PILOT_SECONDS
     places: list[np.ndarray] = []
     times: list[float] = []
     for count, index in enumerate(indices):
@@ -62,39 +62,30 @@ def run_pilot(sweep: Sweep, kind: TaskKind, seconds: float = PILOT_SECONDS) -> P
     return Pilot(np.array(places), np.array(times))
 
 
-def check_memory(grid: Grid, kind: TaskKind, workers: int) -> int:
+def check_memory(grid: Grid, kind: TaskKind, room: float) -> int:
     """Refuse points whose trials would not fit in memory.
 
     Args:
         grid: the points.
         kind: says what a trial holds.
-        workers: trials held at once on this machine.
+        room: bytes that a trial may hold.
 
     Returns:
-        Bytes of the largest trial, as far as the corners of the grid show it.
+        Bytes of the largest trial.
 
     Raises:
         SweepError: with the point and the figures.
     """
-    available = psutil.virtual_memory().available
     largest = 0
-    for index in _corners(grid):
-        if grid.excluded[index]:
-            continue
+    for index in grid.distinct(MEMORY_PARAMETERS, at_most=MAX_WEIGHED):
         needed = kind.memory(grid.point(index))
-        if needed * workers > available:
+        if needed > room:
             raise SweepError(
-                f"{grid.place(index)}: a trial needs {needed / 1e9:.1f} GB of memory, "
-                f"{workers} at a time; {available / 1e9:.1f} GB are free. Make it smaller, or use "
-                "fewer --workers."
+                f"{grid.place(index)}: a trial needs {needed / 1e6:,.0f} MB of memory and "
+                f"{room / 1e6:,.0f} MB are free for each. Make it smaller, or use fewer workers."
             )
         largest = max(largest, needed)
     return largest
-
-
-def _corners(grid: Grid) -> list[tuple[int, ...]]:
-    ends = [sorted({0, size - 1}, reverse=True) for size in grid.shape]
-    return list(islice(product(*ends), MAX_CORNERS))
 
 
 def _samples(grid: Grid) -> list[tuple[int, ...]]:

@@ -1,15 +1,16 @@
 """What a sweep would run and cost."""
 
-import os
+from math import prod
 from typing import Any
 
-from ..store import Layout, choose_chunks
-from ..store.layout import TRIAL
-from ..store.template import estimate_bytes
+from dask.system import CPU_COUNT
+
+from ..store import TRIAL, Layout, estimate_bytes
 from ..sweeps import Grid, Sweep
 from ..tasks import task_kind
+from .executors import available_memory
 from .pilot import check_memory, run_pilot
-from .run import trials_per_block
+from .prepare import block_shape
 
 
 def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
@@ -22,12 +23,12 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     Raises:
         SweepError: it cannot be run: too large, or too much memory for a trial.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or CPU_COUNT
     grid, kind = Grid(sweep), task_kind(sweep.task)
-    memory = check_memory(grid, kind, workers)
-    pilot = run_pilot(sweep, kind)
-    shape = (*grid.shape, sweep.trials)
-    chunks = choose_chunks(shape, trials_per_block(sweep, pilot, workers))
+    memory = check_memory(grid, kind, available_memory() / workers)
+    pilot = run_pilot(sweep, kind, grid)
+    chunks = block_shape(sweep, pilot, workers)
+    layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
     points = grid.size - int(grid.excluded.sum())
     seconds = float(pilot.cost(grid.shape)[~grid.excluded].sum()) * sweep.trials
     return {
@@ -37,8 +38,8 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
         "points": points,
         "excluded_points": int(grid.excluded.sum()),
         "trials": points * sweep.trials,
-        "blocks": Layout((*grid.dims, TRIAL), shape, chunks).blocks,
-        "trials_per_block": min(trials_per_block(sweep, pilot, workers), points * sweep.trials),
+        "blocks": layout.blocks,
+        "trials_per_block": prod(chunks),
         "workers": workers,
         "cpu_seconds": seconds,
         "wall_seconds": seconds / workers,

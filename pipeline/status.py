@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..store import Status, read_info, read_status
-from ..store.reading import load_results
+from ..store import Status, load_results, read_info, read_status
 
 SHOWN_ERRORS = 5
 

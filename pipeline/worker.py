@@ -13,6 +13,11 @@ from ..tasks import TaskKind
 from ..tasks.machine import limit_blas_threads, machine_kind
 
 LONGEST_ERROR = 500
+_ABANDONED: set[str] = set()
+
+
+class AbandonedError(UserError):
+    """The run that a block belongs to has ended."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class BlockTask:
     wanted: np.ndarray
     kind: TaskKind
     machines: frozenset[str]
+    run: str
     retries: int = 0
 
 
@@ -63,10 +69,25 @@ def run_block(task: BlockTask) -> BlockReport:
         )
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
-    results = _current(writer, task, region)
-    report = _run_trials(task, region, results)
-    writer.write(region, results)
+    found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
+    report = _run_trials(task, region, found)
+    _write(writer, task, region, found)
     return report
+
+
+def abandon(run: str) -> None:
+    """Let the blocks of a run that ended early stop at their next trial, writing nothing."""
+    _ABANDONED.add(run)
+
+
+def _write(
+    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...], found: dict[str, np.ndarray]
+) -> None:
+    """Put the wanted trials into the block as it is now: they may have taken a while."""
+    results = _current(writer, task, region)
+    for name, values in found.items():
+        results[name][task.wanted] = values[task.wanted]
+    writer.write(region, results)
 
 
 def _current(
@@ -90,6 +111,8 @@ def _run_trials(
     done = crashed = successes = 0
     total, last_error = 0.0, ""
     for place in map(tuple, np.argwhere(task.wanted)):
+        if task.run in _ABANDONED:
+            raise AbandonedError("its run has ended.")
         index = tuple(part.start + int(i) for part, i in zip(region, place, strict=True))
         where, trial = index[:-1], index[-1]
         if where not in points:
@@ -130,8 +153,8 @@ def write_crashed(task: BlockTask, error: str) -> BlockReport:
     """Record the wanted trials of a block as crashed: their worker died under them."""
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
-    results = _current(writer, task, region)
-    results["status"][task.wanted] = Status.CRASHED
-    results["error"][task.wanted] = error[:LONGEST_ERROR]
-    writer.write(region, results)
+    found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
+    found["status"][...] = Status.CRASHED
+    found["error"][...] = error[:LONGEST_ERROR]
+    _write(writer, task, region, found)
     return BlockReport(task.block, 0, int(task.wanted.sum()), 0, 0.0, error)

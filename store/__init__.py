@@ -1,24 +1,29 @@
 """Where results live: one labelled Zarr v3 group, and the only room that imports zarr."""
 
 from .blocks import BlockWriter, open_writer
-from .errors import StoreError
+from .errors import StoreError, WrongStoreError, explained
 from .exchange import exclusive
 from .extend import extend_store
-from .layout import Layout, Status, choose_chunks
-from .reading import StoreInfo, open_results, read_info, read_status
-from .template import create_store, record, restore_excluded
+from .layout import TRIAL, Layout, Status, choose_chunks
+from .reading import StoreInfo, load_results, open_results, read_info, read_status
+from .template import create_store, estimate_bytes, record, restore_excluded
 from .writing import open_analysis, write_analysis
 
 __all__ = [
+    "TRIAL",
     "BlockWriter",
     "Layout",
     "Status",
     "StoreError",
     "StoreInfo",
+    "WrongStoreError",
     "choose_chunks",
     "create_store",
+    "estimate_bytes",
     "exclusive",
+    "explained",
     "extend_store",
+    "load_results",
     "open_analysis",
     "open_results",
     "open_writer",

@@ -49,8 +49,7 @@ class BlockWriter:
                 happens to a worker whose command was killed.
         """
         self._check(region)
-        if open_group(self.path).attrs["revision"] != self.revision:
-            raise StoreError(f"{self.path} was laid out anew while this block ran.")
+        self._check_revision()
         texts = results.get(ERROR.name)
         with explained(self.path, "writing results"):
             for name, values in results.items():
@@ -58,7 +57,12 @@ class BlockWriter:
                     self._array(name)[region] = values
             if texts is not None and ((texts != "").any() or self._error_chunk(region).exists()):
                 self._array(ERROR.name)[region] = texts
+            self._check_revision()
             self._array("status")[region] = results["status"]
+
+    def _check_revision(self) -> None:
+        if open_group(self.path).attrs["revision"] != self.revision:
+            raise StoreError(f"{self.path} was laid out anew while this block ran.")
 
     def _array(self, name: str) -> zarr.Array[Any]:
         return array_of(self.group, name)

@@ -86,7 +86,7 @@ def build_template(
             "genprior_format": FORMAT,
             "revision": uuid.uuid4().hex,
             # The order of the axes is the order of the dimensions.
-            "sweep": json.dumps(sweep.as_dict()),
+            "sweep": sweep.as_json(),
             "sweep_hash": sweep.hash,
             "coordinates": " ".join(coordinates),
             "variables": json.dumps([variable.name for variable in variables]),

@@ -38,6 +38,15 @@ RESERVED = (
     "flag",
     "successes",
     "runs",
+    "p50_low",
+    "p50_high",
+    "width_low",
+    "width_high",
+    "success_low",
+    "success_high",
+    "along",
+    "method",
+    "analysis",
 )
 
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from .parameters import PARAMETERS
-from .sweep import Sweep
+from .sweep import READING, Sweep
 
 
 def differences(stored: Sweep, asked: Sweep) -> list[str]:
@@ -16,7 +15,7 @@ def differences(stored: Sweep, asked: Sweep) -> list[str]:
     for name in sorted(set(stored.axes) ^ set(asked.axes)):
         there, here = ("an axis", "none") if name in stored.axes else ("no axis", "one")
         found.append(f"'{name}' is {there} there and {here} here")
-    old, new = _fixed(stored), _fixed(asked)
+    old, new = stored.experiment(), asked.experiment()
     fixed = (set(old) | set(new)) - set(stored.axes) - set(asked.axes)
     found += [
         f"'{name}' is {_show(old, name)} there and {_show(new, name)} here"
@@ -36,22 +35,6 @@ def _show(values: dict[str, Any], name: str) -> str:
     return repr(values[name]) if name in values else "not set"
 
 
-def _fixed(sweep: Sweep) -> dict[str, Any]:
-    top = {key: getattr(sweep, key) for key in ("task", "seed", "exclude", "paired")}
-    defaults = {
-        name: field.default for name, field in PARAMETERS.items() if not field.is_required()
-    }
-    return defaults | sweep.parameters | _tables(sweep) | top
-
-
-def _tables(sweep: Sweep) -> dict[str, Any]:
-    """The dependent parameters without their tables' entries, which an extension may add to."""
-    return {
-        name: {key: value for key, value in entry.model_dump().items() if key != "table" and value}
-        for name, entry in sweep.dependent.items()
-    }
-
-
 def _entries(sweep: Sweep) -> dict[str, Any]:
     return {
         f"{name}[{entry.by}={key}]": value
@@ -61,10 +44,13 @@ def _entries(sweep: Sweep) -> dict[str, Any]:
 
 
 def union(stored: Sweep, asked: Sweep) -> Sweep:
-    """Give the stored sweep with its grid grown to hold the asked one's too."""
+    """Give the stored sweep with its grid grown to hold the asked one's too, read as asked."""
     written = stored.as_dict()
+    latest = asked.as_dict()
+    written |= {key: latest[key] for key in READING if key in latest}
     for name, values in asked.axes.items():
-        written["axes"][name] += [value for value in values if value not in stored.axes[name]]
+        known = set(stored.axes[name])
+        written["axes"][name] += [value for value in values if value not in known]
     for name, entry in asked.dependent.items():
         if entry.table:
             written["dependent"][name]["table"] |= entry.table

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, model_validator
 
 from .errors import shown
 from .parameters import Strict
+from .values import parse_scalar
 
 
 def _check_times(written: Any) -> Any:
@@ -25,6 +26,9 @@ def _check_table(written: Any) -> Any:
     for key, entry in written.items() if isinstance(written, dict) else ():
         if isinstance(entry, dict):
             raise ValueError(f"entry '{key}' is a table; put keys with a dot in quotes")
+    if isinstance(written, dict):
+        # TOML's keys are text: "0.10" and "0.1" are one number.
+        return {str(parse_scalar(str(key))): entry for key, entry in written.items()}
     return written
 
 

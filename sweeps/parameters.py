@@ -96,7 +96,7 @@ class Solver(Strict):
     step: float = quantity(0.7, "step size α of the descent", gt=0)
     max_steps: int = quantity(10_000, "step budget", "steps", ge=1, le=1_000_000_000)
     tolerance: float = quantity(
-        1e-10, "descent stops when the descent vector is shorter", "signal units", ge=0
+        1e-10, "descent stops when the descent vector is shorter", "signal units squared", ge=0
     )
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
     start: Literal["gaussian", "mirror"] = quantity(

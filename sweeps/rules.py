@@ -93,3 +93,8 @@ def _operand(text: str, rule: str, lookup: Lookup) -> np.ndarray:
 
 def _is_text(values: np.ndarray) -> bool:
     return isinstance(values.flat[0], str)
+
+
+def normal_rule(rule: str) -> str:
+    """Write a rule in one way, whatever its white space and the order of its comparisons."""
+    return " and ".join(sorted(" ".join(parts) for parts in parse_rule(rule)))

@@ -10,6 +10,7 @@ from .checks import check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, first_complaint
 from .parameters import GROUPS, PARAMETERS, Strict
+from .rules import normal_rule
 from .values import axis_length, axis_values, check_value, is_several, parse_setting
 
 SETTINGS = (
@@ -21,9 +22,8 @@ SETTINGS = (
     "plot.variable",
     "plot.x",
 )
-# Settings that change how results are computed or read, not which results they are.
+# What changes how results are computed and read, not which results they are.
 READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
-EXTENT = ("axes", "trials", "dependent")
 
 
 class Blocks(Strict):
@@ -142,20 +142,40 @@ class Sweep(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
     def as_json(self) -> str:
-        """Give the complete sweep as JSON text, for the store's attributes."""
-        return json.dumps(self.as_dict(), sort_keys=True)
+        """Give the sweep as JSON text, its axes in their order, for the store's attributes."""
+        return json.dumps(self.as_dict())
+
+    def complete(self) -> Self:
+        """Give the sweep with every default written out, so that it outlives a change of them."""
+        written = self.as_dict()
+        given = {*self.axes, *self.parameters, *self.dependent, "widths", "n"}
+        for name, field in PARAMETERS.items():
+            if name not in given and not field.is_required() and field.default is not None:
+                written["parameters"][name] = field.default
+        return type(self).parse(written)
+
+    def experiment(self) -> dict[str, Any]:
+        """Give all that decides a result except how far the grid extends, defaults filled in."""
+        fixed = {name: f.default for name, f in PARAMETERS.items() if not f.is_required()}
+        fixed |= self.parameters
+        rules = {
+            name: {key: value for key, value in rule.model_dump().items() if key != "table"}
+            for name, rule in self.dependent.items()
+        }
+        fixed |= {
+            name: {key: value for key, value in rule.items() if value is not None}
+            for name, rule in rules.items()
+        }
+        for name in self.axes:
+            fixed.pop(name, None)
+        own = {"task": self.task, "seed": self.seed}
+        own |= {"exclude": sorted(normal_rule(rule) for rule in self.exclude)}
+        return fixed | own | {"paired": sorted(self.paired)}
 
     @property
     def hash(self) -> str:
-        """Hash of the experiment: all that decides a result except how far the grid extends."""
-        content = {
-            key: value
-            for key, value in self.as_dict().items()
-            if key not in READING and key not in EXTENT
-        }
-        content["axes"] = sorted(self.axes)
-        content["dependent"] = sorted(self.dependent)
-        text = json.dumps(content, sort_keys=True)
+        """Hash of the experiment and the names of its axes."""
+        text = json.dumps([sorted(self.axes), self.experiment()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -62,7 +62,7 @@ class CompressedSensing:
         return Evaluation(0.5 * float(residual @ residual), residual, activations)
 
     def descent_vector(self, evaluation: Evaluation) -> Vector:
-        """v(x), shape (k,), in signal units squared per code unit."""
+        """v(x), shape (k,), in signal units squared (of the code's scale 1)."""
         return self.network.backward(self.sensing.T @ evaluation.residual, evaluation.activations)
 
 

@@ -160,17 +160,21 @@ class Recovery:
         A run that does not end within that time is taken to spend its whole step budget.
         """
         budget = point.solver.max_steps
-        steps, elapsed = min(5, budget), 0.0
+        steps, spent, first = 1, 0.0, 0.0
         while True:
             begun = time.perf_counter()
             values = recover(_with_budget(point, steps), trial, seed, paired)
-            spent = time.perf_counter() - begun
-            elapsed += spent
+            duration = time.perf_counter() - begun
+            spent += duration
             if values["iterations"] < steps or steps == budget:
-                return spent
-            if 3 * elapsed > seconds:
-                return spent / steps * budget
-            steps = min(budget, 5 * steps)
+                return duration
+            # The shortest run is nearly all draws; the steps of a longer one come on top.
+            first = first or duration
+            a_step = max(duration - first, 0.0) / (steps - 1) if steps > 1 else first
+            affordable = int((seconds - spent - first) / max(a_step, 1e-7))
+            if steps > 1 and affordable <= steps:
+                return first + a_step * budget
+            steps = min(budget, 5 * steps, max(affordable, steps + 4))
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights and measurements, a few vectors, one draw."""

@@ -1,12 +1,14 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from click.testing import CliRunner, Result
 from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
+from genprior.pipeline.executors import Executor, open_executor
 from genprior.tasks import KINDS
 
 
@@ -52,6 +54,17 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recovered") / "tiny.zarr"
     run_sweep(recovery_sweep(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Executor]:
+    """Two worker processes, as `--scheduler processes` starts them.
+
+    Dask gives a task up after three more deaths of its worker; one is enough for tests.
+    """
+    once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
+    with once, open_executor("processes", 2) as executor:
+        yield executor
 
 
 @pytest.fixture(scope="session")

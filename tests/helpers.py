@@ -15,12 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from threadpoolctl import threadpool_info
 
 from genprior.sweeps import Point, Purpose, Sweep, point_identity, random_stream
 from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import KINDS
 
 HERE = Path(__file__).parent
+# Processes that tests start find this module.
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]),
+}
 GENPRIOR = Path(sys.executable).with_name("genprior")
 # What may differ between two stores of the same results.
 OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision")
@@ -125,7 +131,7 @@ def scripted_command(kind: Scripted, *arguments: object) -> subprocess.Popen[str
     """Start `genprior` with the scripted task, in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", "import helpers; helpers.main()", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(HERE), "SCRIPTED": json.dumps(asdict(kind))},
+        env={**ENVIRONMENT, "SCRIPTED": json.dumps(asdict(kind))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,6 +213,11 @@ def chunk_stamps(path: Path, variable: str = "status") -> dict[str, tuple[int, i
     }
 
 
+def blas_threads() -> int:
+    """How many threads a product may use in this process."""
+    return max(found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas")
+
+
 def neighbours(path: Path) -> list[str]:
     """What lies beside a store."""
     return sorted(entry.name for entry in path.parent.iterdir() if entry.name != path.name)
@@ -257,7 +268,7 @@ def _dask(part: str, contact: Path, folder: Path, *options: str) -> subprocess.P
     common = ("--host=127.0.0.1", "--dashboard-address=127.0.0.1:0", f"--scheduler-file={contact}")
     return subprocess.Popen(
         [sys.executable, "-m", "dask", part, *common, *options],
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env=ENVIRONMENT,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -28,6 +28,8 @@ from helpers import (
 from genprior.pipeline import run_sweep
 from genprior.store import record
 
+Command = Callable[..., Result]
+
 
 def said(result: Result, exit_status: int = 2) -> str:
     """The one line a command ended with; anything more would fail."""
@@ -72,7 +74,12 @@ def copy(undisturbed: Path, store: Path) -> Path:
     ],
 )
 def test_a_sweep_that_cannot_run_is_refused_before_anything_is_made(
-    genprior, sweep_file: Path, store: Path, command: str, settings: list[str], expected: str
+    genprior: Command,
+    sweep_file: Path,
+    store: Path,
+    command: str,
+    settings: list[str],
+    expected: str,
 ) -> None:
     where = [store] if command == "run" else []
     assert expected in said(genprior(command, sweep_file, *where, *settings))
@@ -88,11 +95,11 @@ def test_a_sweep_that_cannot_run_is_refused_before_anything_is_made(
         (".", "is a folder"),
     ],
 )
-def test_an_unknown_sweep_is_named(genprior, named: str, expected: str) -> None:
+def test_an_unknown_sweep_is_named(genprior: Command, named: str, expected: str) -> None:
     assert expected in said(genprior("plan", named))
 
 
-def test_10_to_the_12_points_are_refused_at_once(genprior, store: Path) -> None:
+def test_10_to_the_12_points_are_refused_at_once(genprior: Command, store: Path) -> None:
     """10⁴ values on each of three axes; neither the grid nor the store is ever expanded."""
     values = {"m": "1:10000:1", "solver.step": "0.0001:1:0.0001", "gain": "0.0001:1:0.0001"}
     settings = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
@@ -102,11 +109,11 @@ def test_10_to_the_12_points_are_refused_at_once(genprior, store: Path) -> None:
     assert not store.exists()
 
 
-def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior, store: Path) -> None:
+def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior: Command, store: Path) -> None:
     """10⁶ × 10⁶ weights of 8 bytes are 8000 GB."""
     for command in (["plan", "quickstart"], ["run", "quickstart", store]):
         line = said(genprior(*command, "--set", "widths=1000000-1000000"))
-        assert "a trial needs 8000." in line
+        assert "a trial needs 8,000,224 MB" in line
         assert "GB are free" in line
     assert not store.exists()
 
@@ -121,7 +128,7 @@ def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior, store: Path) -> 
     ],
 )
 def test_another_experiment_is_refused_and_the_difference_named(
-    genprior, sweep_file: Path, copy: Path, setting: str, difference: str
+    genprior: Command, sweep_file: Path, copy: Path, setting: str, difference: str
 ) -> None:
     before = files(copy.parent)
     line = said(genprior("run", sweep_file, copy, "--set", setting))
@@ -129,7 +136,9 @@ def test_another_experiment_is_refused_and_the_difference_named(
     assert files(copy.parent) == before
 
 
-def test_what_is_no_store_is_left_alone(genprior, sweep_file: Path, tmp_path: Path) -> None:
+def test_what_is_no_store_is_left_alone(
+    genprior: Command, sweep_file: Path, tmp_path: Path
+) -> None:
     a_file, a_folder = tmp_path / "file.zarr", tmp_path / "folder.zarr"
     a_file.write_text("mine")
     a_folder.mkdir()
@@ -144,18 +153,20 @@ def test_what_is_no_store_is_left_alone(genprior, sweep_file: Path, tmp_path: Pa
         assert files(tmp_path) == before
 
 
-def test_an_empty_folder_may_become_a_store(genprior, sweep_file: Path, store: Path) -> None:
+def test_an_empty_folder_may_become_a_store(
+    genprior: Command, sweep_file: Path, store: Path
+) -> None:
     store.mkdir()
     assert genprior("run", sweep_file, store).exit_code == 0
 
 
-def test_a_store_that_is_not_there_is_said_to_be_missing(genprior, store: Path) -> None:
+def test_a_store_that_is_not_there_is_said_to_be_missing(genprior: Command, store: Path) -> None:
     for command in ("status", "fit", "plot"):
         assert "there is no such store; 'genprior run' makes one" in said(genprior(command, store))
 
 
 def test_a_parent_folder_that_cannot_be_made_is_named(
-    genprior, sweep_file: Path, tmp_path: Path
+    genprior: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     line = said(genprior("run", sweep_file, tmp_path / "file" / "deep" / "x.zarr"), 1)
@@ -165,7 +176,7 @@ def test_a_parent_folder_that_cannot_be_made_is_named(
 
 
 def test_the_working_directory_cannot_be_the_store(
-    genprior, sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    genprior: Command, sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -174,7 +185,7 @@ def test_the_working_directory_cannot_be_the_store(
 
 
 def test_a_read_only_disk_can_be_read_and_not_written(
-    genprior, sweep_file: Path, undisturbed: Path, tmp_path: Path
+    genprior: Command, sweep_file: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", 8) as disk:
         store = disk / "tiny.zarr"
@@ -198,10 +209,18 @@ def empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_bit, empty])
-@pytest.mark.parametrize("name", ["status", "success", "latent_error", "error"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("status", flip_bit),
+        ("status", truncate),
+        ("success", empty),
+        ("latent_error", flip_bit),
+        ("error", truncate),
+    ],
+)
 def test_a_damaged_chunk_is_named_and_following_the_advice_restores_it(
-    genprior, kind: Scripted, sweep_file: Path, copy: Path, undisturbed: Path,
+    genprior: Command, kind: Scripted, sweep_file: Path, copy: Path, undisturbed: Path,
     name: str, damage: Callable[[Path], None],
 ) -> None:  # fmt: skip
     """The second block of k = 4 also holds a crashed trial, so that it is read again."""
@@ -225,7 +244,7 @@ def test_a_damaged_chunk_is_named_and_following_the_advice_restores_it(
 
 
 def test_a_removed_status_chunk_does_not_run_excluded_points(
-    genprior, kind: Scripted, store: Path, tmp_path: Path
+    genprior: Command, kind: Scripted, store: Path, tmp_path: Path
 ) -> None:
     """The rule m < k leaves out (4, 3), (6, 3) and (6, 5); k = 6 begins with a block of both."""
     sweep = tiny_sweep(exclude=("m < k",))
@@ -239,7 +258,7 @@ def test_a_removed_status_chunk_does_not_run_excluded_points(
 
 
 def test_a_damaged_coordinate_is_named_and_an_extension_restores_it(
-    genprior, sweep_file: Path, copy: Path
+    genprior: Command, sweep_file: Path, copy: Path
 ) -> None:
     flip_bit(copy / "k/c/0")
     for command in ("status", "fit", "plot"):
@@ -250,10 +269,19 @@ def test_a_damaged_coordinate_is_named_and_an_extension_restores_it(
     assert results(copy)["k"].values.tolist() == [2, 4, 6]
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_bit, empty])
-@pytest.mark.parametrize("array", ["", "status", "success", "k"])
+@pytest.mark.parametrize(
+    ("array", "damage"),
+    [
+        ("", flip_bit),
+        ("", empty),
+        ("status", truncate),
+        ("status", flip_bit),
+        ("success", empty),
+        ("k", flip_bit),
+    ],
+)
 def test_damaged_metadata_never_ends_in_a_traceback(
-    genprior, sweep_file: Path, copy: Path, array: str, damage: Callable[[Path], None]
+    genprior: Command, sweep_file: Path, copy: Path, array: str, damage: Callable[[Path], None]
 ) -> None:
     """Where consolidated metadata is enough to go on, a command may also just work."""
     damage(copy / array / "zarr.json")
@@ -269,7 +297,7 @@ def test_damaged_metadata_never_ends_in_a_traceback(
 
 
 def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
-    genprior, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
+    genprior: Command, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A first block has crashed a trial; then 40 kB are left, and a block takes some 6 × 4 kB."""
@@ -289,7 +317,7 @@ def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
 
 
 def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
-    genprior, sweep_file: Path, tmp_path: Path
+    genprior: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
     """48 blocks of 1 trial × 5 variables × one block of 4096 bytes are 1 MB."""
     with small_disk(tmp_path / "disk", 0.5) as disk:
@@ -309,7 +337,7 @@ def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
     ],
 )
 def test_a_scheduler_that_is_not_there_is_named(
-    genprior, sweep_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch,
+    genprior: Command, sweep_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch,
     scheduler: str, expected: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("genprior.pipeline.executors.CONNECT_TIMEOUT", 0.5)
@@ -320,7 +348,7 @@ def test_a_scheduler_that_is_not_there_is_named(
 
 
 def test_a_picture_that_cannot_be_drawn_or_written_is_explained(
-    genprior, kind: Scripted, copy: Path, tmp_path: Path
+    genprior: Command, kind: Scripted, copy: Path, tmp_path: Path
 ) -> None:
     line = said(genprior("plot", copy, "-o", tmp_path / "x.doc"))
     assert "the ending must be one of .png, .pdf, .svg" in line
@@ -335,7 +363,7 @@ def test_a_picture_that_cannot_be_drawn_or_written_is_explained(
     assert "no trial is done yet" in said(genprior("plot", new), 1)
 
 
-def test_a_fit_needs_an_axis_of_the_sweep(genprior, kind: Scripted, store: Path) -> None:
+def test_a_fit_needs_an_axis_of_the_sweep(genprior: Command, kind: Scripted, store: Path) -> None:
     run_sweep(tiny_sweep(fit={}), store, kind=kind)
     assert "give --along one of k, m" in said(genprior("fit", store))
     assert "'mm' is no axis. Did you mean 'm'?" in said(genprior("fit", store, "--along", "mm"))
@@ -350,7 +378,7 @@ def test_a_fit_needs_an_axis_of_the_sweep(genprior, kind: Scripted, store: Path)
     ],
 )
 def test_results_that_may_round_otherwise_are_mixed_only_on_request(
-    genprior, sweep_file: Path, copy: Path, attribute: str, value: object, expected: str
+    genprior: Command, sweep_file: Path, copy: Path, attribute: str, value: object, expected: str
 ) -> None:
     record(copy, {attribute: value})
     before = files(copy)
@@ -364,7 +392,9 @@ def test_results_that_may_round_otherwise_are_mixed_only_on_request(
     assert [list(entry) for entry in mixed] == [[attribute]]
 
 
-def test_a_format_of_the_future_is_not_read(genprior, sweep_file: Path, copy: Path) -> None:
+def test_a_format_of_the_future_is_not_read(
+    genprior: Command, sweep_file: Path, copy: Path
+) -> None:
     attributes = zarr.open_group(copy, use_consolidated=False).attrs
     attributes.update({"genprior_format": 2, "genprior_version": "9.0"})
     for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
@@ -373,7 +403,7 @@ def test_a_format_of_the_future_is_not_read(genprior, sweep_file: Path, copy: Pa
         assert "use the version that wrote it (9.0)" in line
 
 
-def test_debug_shows_where_a_mistake_was_found(genprior, store: Path) -> None:
+def test_debug_shows_where_a_mistake_was_found(genprior: Command, store: Path) -> None:
     result = genprior("--debug", "status", store)
     assert "no such store" in str(result.exception)
     assert result.exc_info[2] is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers import (
-    HERE,
+    ENVIRONMENT,
     Scripted,
     assert_same_results,
     chunk_stamps,
@@ -54,14 +54,18 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return store_of
 
 
-@pytest.mark.parametrize("block", [2, 6, 100])
+ALL_AT_ONCE = ("k=1,2,4,6", "m=3,4,5,9,11", "trials=6")
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "block"),
     [
-        pytest.param(("k=2,4,6",), id="a value in the middle"),
-        pytest.param(("k=1,2,6,8", "m=2,3,5,9,11"), id="values at all ends"),
-        pytest.param(("trials=5",), id="more trials"),
-        pytest.param(("k=1,2,4,6", "m=3,4,5,9,11", "trials=6"), id="everything at once"),
+        pytest.param(("k=2,4,6",), 6, id="a value in the middle"),
+        pytest.param(("k=1,2,6,8", "m=2,3,5,9,11"), 6, id="values at all ends"),
+        pytest.param(("trials=5",), 2, id="more trials"),
+        pytest.param(ALL_AT_ONCE, 2, id="all at once, blocks of trials"),
+        pytest.param(ALL_AT_ONCE, 6, id="all at once, blocks of points"),
+        pytest.param(ALL_AT_ONCE, 100, id="all at once, one block"),
     ],
 )
 def test_an_extended_store_equals_one_run_of_the_larger_sweep(
@@ -95,17 +99,36 @@ def test_crashed_trials_keep_their_text_when_the_store_grows(store: Path, kind: 
     assert after["seconds"].equals(before["seconds"])
 
 
+@pytest.mark.parametrize(
+    ("rule", "settings", "before", "after"),
+    [
+        pytest.param("m < k", "k=2,4,6", 2, 3, id="between others"),
+        pytest.param("m > 10", "m=3,5,9,11", 0, 2, id="in the rest of a chunk"),
+    ],
+)
 def test_excluded_points_stay_excluded_when_the_store_grows(
-    direct: Callable[..., Path], store: Path, kind: Scripted
+    direct: Callable[..., Path],
+    store: Path,
+    kind: Scripted,
+    rule: str,
+    settings: str,
+    before: int,
+    after: int,
 ) -> None:
-    """The rule m < k leaves out (6, 3) and (6, 5) at first, then (4, 3) too."""
-    rule = {"exclude": ("m < k",)}
-    run_sweep(small_sweep("blocks.trials=6", **rule), store, kind=kind)
-    assert int((results(store)["status"] == 3).sum()) == 6
-    run_sweep(small_sweep("k=2,4,6", "blocks.trials=6", **rule), store, kind=kind)
-    excluded = (results(store)["status"] == 3).all("trial")
-    assert excluded.values.tolist() == [[False] * 3, [True, False, False], [True, True, False]]
-    assert_same_results(store, direct(small_sweep("k=2,4,6", **rule)))
+    """The rule m < k leaves out (6, 3) and (6, 5), then (4, 3) too; m > 10 both new points.
+
+    A block has two values of m: 9 is alone in its own until 11 comes beside it.
+    """
+    sweep = small_sweep("blocks.trials=6", exclude=(rule,))
+    crashing = replace(kind, crash_at=CRASH)
+    run_sweep(sweep, store, kind=crashing)
+    assert int((results(store)["status"] == 3).sum()) == 3 * before
+    larger = sweep.override([settings])
+    info = read_info(store)
+    extend_store(info, union(info.sweep, larger), kind.variables)
+    assert int((results(store)["status"] == 3).all("trial").sum()) == after
+    run_sweep(larger, store, kind=crashing)
+    assert_same_results(store, direct(larger))
 
 
 def test_blocks_that_move_whole_are_not_copied(store: Path, kind: Scripted) -> None:
@@ -176,7 +199,7 @@ def test_a_kill_while_extending_leaves_the_old_or_the_new_store(
     run_sweep(small_sweep(), store, kind=kind)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, stage, store, kind.folder],
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env=ENVIRONMENT,
         timeout=60,
     )
     assert killed.returncode == 9

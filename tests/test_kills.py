@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import dask
 import psutil
 import pytest
 from helpers import (
@@ -27,7 +26,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors import Executor
 from genprior.store.errors import StoreError
 
 INTERRUPTED = "Repeat the same command to go on."
@@ -49,29 +48,24 @@ def has_begun(store: Path, blocks: int = 1) -> bool:
 
 @pytest.mark.cluster
 def test_a_worker_that_is_killed_once_costs_nothing_but_time(
-    undisturbed: Path, store: Path, kind: Scripted
+    undisturbed: Path, store: Path, kind: Scripted, processes: Executor
 ) -> None:
     """Its block runs again on another worker; the trial that killed it is called twice."""
     killing = replace(kind, kill_at=(4, 5, 2), kills=1)
-    with open_executor("processes", 2) as executor:
-        summary = run_sweep(tiny_sweep(), store, executor, kind=killing)
+    summary = run_sweep(tiny_sweep(), store, processes, kind=killing)
     assert (summary.computed, summary.crashed, summary.exit_status) == (48, 0, 0)
     assert kind.calls()[4, 5, 2] == 2
     assert_same_results(store, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_block_that_always_kills_its_worker_ends_as_crashed(
-    undisturbed: Path, store: Path, kind: Scripted
+    undisturbed: Path, store: Path, kind: Scripted, processes: Executor
 ) -> None:
-    """Its 4 trials are crashed once Dask gives up on it, the 44 others done, and none is lost.
-
-    Dask gives a task up after 3 more deaths; 1 is enough here.
-    """
+    """Its 4 trials are crashed once Dask gives up on it, the 44 others done, and none is lost."""
     killing = replace(kind, kill_at=(4, 5, 2))
-    once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
-    with once, open_executor("processes", 2) as executor:
-        summary = run_sweep(tiny_sweep("blocks.trials=4"), store, executor, kind=killing)
+    summary = run_sweep(tiny_sweep("blocks.trials=4"), store, processes, kind=killing)
     assert (summary.computed, summary.crashed, summary.exit_status) == (44, 4, 3)
     crashed = results(store).sel(k=4, m=5)
     assert (crashed["status"] == 2).all()
@@ -82,6 +76,7 @@ def test_a_block_that_always_kills_its_worker_ends_as_crashed(
     assert_same_results(store, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_killing_the_whole_run_keeps_what_was_finished(
     undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path
@@ -108,14 +103,14 @@ def test_killing_the_whole_run_keeps_what_was_finished(
     assert_same_results(store, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize(
     ("scheduler", "number"),
     [
         ("processes", signal.SIGINT),
-        ("processes", signal.SIGTERM),
-        ("threads", signal.SIGINT),
-        ("synchronous", signal.SIGTERM),
+        ("threads", signal.SIGTERM),
+        ("synchronous", signal.SIGINT),
     ],
 )
 def test_interrupting_a_run_leaves_a_store_that_resumes(
@@ -211,6 +206,7 @@ def test_fail_fast_stops_at_the_first_crash(store: Path, kind: Scripted) -> None
     assert sum(kind.calls().values()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_scheduler_that_dies_ends_the_run_with_one_line(
     undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path, tmp_path: Path

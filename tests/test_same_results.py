@@ -7,6 +7,7 @@ import pytest
 from helpers import (
     Scripted,
     assert_same_results,
+    blas_threads,
     comparable,
     done,
     files,
@@ -16,20 +17,24 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors import Executor, open_executor
 
 
-@pytest.mark.parametrize(
-    ("scheduler", "workers"),
-    [("threads", 2), pytest.param("processes", 2, marks=pytest.mark.cluster)],
-)
-def test_local_schedulers_give_the_results_of_a_run_in_one_process(
-    recovered: Path, store: Path, scheduler: str, workers: int
-) -> None:
+def test_threads_give_the_results_of_a_run_in_one_process(recovered: Path, store: Path) -> None:
     """A trial's streams come from its point and index, and BLAS has one thread everywhere."""
-    with open_executor(scheduler, workers) as executor:
-        summary = run_sweep(recovery_sweep(), store, executor)
-    assert summary.computed == 48
+    with open_executor("threads", 2) as executor:
+        assert executor.workers == 2
+        assert run_sweep(recovery_sweep(), store, executor).computed == 48
+        assert executor.everywhere(blas_threads) == [1]
+    assert_same_results(store, recovered)
+
+
+@pytest.mark.cluster
+def test_processes_give_the_results_of_a_run_in_one_process(
+    recovered: Path, store: Path, processes: Executor
+) -> None:
+    assert processes.workers == 2
+    assert run_sweep(recovery_sweep(), store, processes).computed == 48
     assert_same_results(store, recovered)
 
 
@@ -53,13 +58,13 @@ def test_a_running_dask_cluster_gives_the_results_of_a_run_in_one_process(
     ],
 )
 def test_block_size_changes_no_result(
-    recovered: Path, store: Path, setting: str, chunks: tuple[int, ...] | None
+    undisturbed: Path, store: Path, kind: Scripted, setting: str, chunks: tuple[int, ...] | None
 ) -> None:
     """3 does not divide the 4 trials: the last block of each point holds one."""
     changes = {"blocks": {}} if chunks is None else {}
-    run_sweep(recovery_sweep(setting, **changes), store)
+    run_sweep(tiny_sweep(setting, **changes), store, kind=kind)
     assert chunks is None or results(store)["status"].encoding["chunks"] == chunks
-    assert_same_results(store, recovered)
+    assert_same_results(store, undisturbed)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_results(

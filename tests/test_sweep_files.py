@@ -534,7 +534,7 @@ def test_a_lost_axis_a_rule_and_a_replaced_dependence_are_each_named_once():
     fewer = stored.override(["m=30", "fit.along=k"])
     assert "'m_per_k' is an axis there and none here" in differences(stored, fewer)
     ruled = change(stored, exclude=["k > 10"])
-    assert differences(stored, ruled) == ["'exclude' is () there and ('k > 10',) here"]
+    assert differences(stored, ruled) == ["'exclude' is [] there and ['k > 10'] here"]
 
 
 def test_a_table_may_gain_entries_but_not_change_one():

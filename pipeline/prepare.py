@@ -1,0 +1,146 @@
+"""Before a run: the store it goes into, the trials it lacks, the blocks they make."""
+
+import json
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ..store import (
+    Layout,
+    Status,
+    StoreError,
+    StoreInfo,
+    WrongStoreError,
+    choose_chunks,
+    create_store,
+    extend_store,
+    read_info,
+    read_status,
+    record,
+    restore_excluded,
+)
+from ..sweeps import Grid, Sweep, UserError, differences, union
+from ..tasks import TaskKind
+from ..tasks.machine import machine_kind
+from .executors import Executor
+from .pilot import Pilot, run_pilot
+from .provenance import provenance
+
+BLOCKS_A_WORKER = 16
+
+
+def prepare_store(
+    sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
+) -> tuple[StoreInfo, Pilot | None]:
+    """Make the store, or check and extend the one that is there."""
+    machines = sorted(set(executor.everywhere(machine_kind)))
+    if len(machines) > 1 and not allow_mixed:
+        raise UserError(
+            f"the workers are of different kinds ({'; '.join(machines)}), which round otherwise; "
+            "use one kind, or --allow-mixed to record that they differ."
+        )
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
+        chunks = block_shape(sweep, pilot, executor.workers)
+        create_store(
+            path, sweep.complete(), kind.variables, chunks, provenance(kind, "; ".join(machines))
+        )
+        return read_info(path), pilot
+    info = read_info(path)
+    check_same_experiment(info, sweep)
+    if check_same_machine(info, kind, machines, allow_mixed):
+        info = read_info(path)
+    grown = union(info.sweep, sweep)
+    if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
+        extend_store(info, grown, kind.variables)
+    elif grown != info.sweep:
+        record(path, {"sweep": grown.as_json(), "title": grown.title or grown.name})
+    return read_info(path), None
+
+
+def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int) -> tuple[int, ...]:
+    """Choose the chunk of a block along the sweep's axes and the trial."""
+    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    return choose_chunks(shape, _trials_per_block(sweep, pilot, workers))
+
+
+def _trials_per_block(sweep: Sweep, pilot: Pilot | None, workers: int) -> int:
+    """Size a block to its target duration, but leave every worker enough of them."""
+    if sweep.blocks.trials is not None or pilot is None:
+        return sweep.blocks.trials or 1
+    trials = prod(len(values) for values in sweep.axes.values()) * sweep.trials
+    by_time = int(sweep.blocks.seconds / max(pilot.slowest, 1e-9))
+    return max(1, min(by_time, -(-trials // (BLOCKS_A_WORKER * workers))))
+
+
+def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
+    """Refuse a sweep that is another experiment than the store's, naming the difference."""
+    found = differences(info.sweep, sweep)
+    if found:
+        raise WrongStoreError(
+            f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
+            f"{'; '.join(found[:3])}. Choose another store, or set it back."
+        )
+
+
+def check_same_machine(
+    info: StoreInfo, kind: TaskKind, machines: list[str], allow_mixed: bool
+) -> bool:
+    """Refuse to mix results that may differ in their last bits, or record that they are mixed.
+
+    Returns:
+        Whether the store's attributes were changed.
+    """
+    here = {"kernel_version": kind.version, "machine": "; ".join(machines)}
+    mixed = {key: value for key, value in here.items() if info.attributes.get(key) != value}
+    if not mixed:
+        return False
+    if not allow_mixed:
+        key, value = next(iter(mixed.items()))
+        raise StoreError(
+            f"{info.path}: its {key.replace('_', ' ')} is '{info.attributes.get(key)}' and here it "
+            f"is '{value}'; results may differ. Choose another store, or --allow-mixed."
+        )
+    history = json.loads(info.attributes.get("mixed", "[]"))
+    if mixed in history:
+        return False
+    record(info.path, {"mixed": json.dumps([*history, mixed])})
+    return True
+
+
+def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+    """Find the trials a sweep asks for in a store, and those of them still to run.
+
+    Returns:
+        Two masks over the store's axes and trial; crashed trials are to be run again.
+    """
+    status = read_status(info.path)
+    excluded = Grid(info.sweep).excluded
+    if (status[excluded] != Status.EXCLUDED).any():
+        restore_excluded(info.path, info.sweep, info.layout)
+        status[excluded] = Status.EXCLUDED
+    asked = np.zeros(status.shape, dtype=bool)
+    places = []
+    for dim in info.layout.dims[:-1]:
+        known = {value: place for place, value in enumerate(info.sweep.axes[dim])}
+        places.append([known[value] for value in sweep.axes[dim]])
+    asked[np.ix_(*places, range(sweep.trials))] = True
+    asked &= status != Status.EXCLUDED
+    return asked, asked & (status != Status.DONE)
+
+
+def ordered_blocks(
+    layout: Layout, todo: np.ndarray, pilot: Pilot | None
+) -> Iterator[tuple[int, ...]]:
+    """Give the blocks with something to run, costliest first, so that no long one comes last."""
+    if pilot is None:
+        yield from (b for b in layout.block_indices() if todo[layout.region(b)].any())
+        return
+    cost = pilot.cost(layout.grid[:-1])
+    for flat in np.argsort(-cost, axis=None, kind="stable"):
+        place = tuple(int(i) for i in np.unravel_index(flat, cost.shape))
+        for last in range(layout.grid[-1]):
+            if todo[layout.region((*place, last))].any():
+                yield (*place, last)
