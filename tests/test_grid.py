@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genprior.pipeline.analysis import JSON_FIELDS
 from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
 from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
 from genprior.sweeps.checks import RESERVED
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import KINDS
+from genprior.tasks.fits import LONG_NAMES
 
 
 def grid(axes=None, parameters=None, dependent=None, exclude=()) -> Grid:
@@ -239,6 +241,7 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
     """A variable that a task kind gains must be added there, or an axis could shadow it."""
     stored = {variable.name for kind in KINDS.values() for variable in kind.variables}
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
+    stored |= {*LONG_NAMES, *JSON_FIELDS, "along", "method", "analysis"}
     assert set(RESERVED) >= stored
     assert not set(RESERVED) & set(PARAMETERS)
 

@@ -565,3 +565,32 @@ def test_the_union_holds_both_grids_sorted_and_changes_nothing_the_second_time()
     assert union(both, asked) == union(both, stored) == both
     assert union(stored, stored) == stored
     assert Grid(both).shape == (3, len(both.axes["k"]))
+
+
+def test_a_hash_tells_experiments_apart_and_not_their_spelling():
+    """M = 6k and m = 8k are two experiments; a default written out, or a rule's spaces, none."""
+    base = load_sweep("quickstart").as_dict()
+    del base["axes"]["m"]
+    base["fit"] = {}
+    hashes = {
+        Sweep.parse({**base, "dependent": {"m": {"of": "k", "times": times}}}).hash
+        for times in (6, 8)
+    }
+    assert len(hashes) == 2
+    sweep = load_sweep("quickstart")
+    assert sweep.hash == sweep.override(["gain=1.0"]).hash == sweep.complete().hash
+    rules = [["k>4 and m <20", "m > 45"], ["m > 45", "m < 20  and k > 4"]]
+    assert len({change(sweep, exclude=rule).hash for rule in rules}) == 1
+    assert differences(*(change(sweep, exclude=rule) for rule in rules)) == []
+
+
+def test_a_tables_key_is_a_number_however_it_is_written():
+    """Stored under 0.1 and asked under 0.10: the same entry, so 3 against 5 is a difference."""
+    written = load_sweep("quickstart").as_dict()
+    written["axes"] = {"k": [2], "noise.sigma": [0.1]}
+    written["fit"] = {}
+    old, new = (
+        Sweep.parse({**written, "dependent": {"m": {"by": "noise.sigma", "table": {key: value}}}})
+        for key, value in (("0.1", 3), ("0.10", 5))
+    )
+    assert differences(old, new) == ["'m[noise.sigma=0.1]' is 3 there and 5 here"]

@@ -1,0 +1,155 @@
+"""What a run decides: which trials, into what store, with whom, and how it lets go."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import Client, LocalCluster
+from helpers import Scripted, recovery_sweep, tiny_sweep
+
+from genprior.pipeline import run_sweep
+from genprior.pipeline.executors import IN_FLIGHT, Distributed, Synchronous
+from genprior.pipeline.figures import draw
+from genprior.pipeline.pilot import check_memory, run_pilot
+from genprior.pipeline.prepare import ordered_blocks
+from genprior.pipeline.worker import AbandonedError, BlockTask, abandon, run_block
+from genprior.store import Layout, Status, read_info, read_status
+from genprior.store.layout import choose_chunks
+from genprior.sweeps import Grid, SweepError
+from genprior.tasks import Recovery
+
+
+def block_task(store: Path, kind: Scripted, wanted: np.ndarray, run: str = "this") -> BlockTask:
+    """The first block of the tiny sweep's store."""
+    info = read_info(store)
+    return BlockTask(store, info.revision, (0, 0, 0), wanted, kind, frozenset(), run)
+
+
+def test_a_late_worker_keeps_what_another_command_finished_meanwhile(
+    store: Path, kind: Scripted
+) -> None:
+    """Trials 0–1 were asked for first, all eight since: the late block may undo none of them."""
+    run_sweep(tiny_sweep(), store, kind=kind)
+    first_two = np.zeros((1, 2, 4), dtype=bool)
+    first_two[0, 0, :2] = True
+    run_block(block_task(store, kind, first_two))
+    assert (read_status(store) == Status.DONE).all()
+
+
+def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
+    store: Path, kind: Scripted
+) -> None:
+    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    before = kind.calls()
+    abandon("ended")
+    with pytest.raises(AbandonedError):
+        run_block(block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="ended"))
+    assert kind.calls() == before
+
+
+@pytest.mark.cluster
+def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> None:
+    """One worker has 3 items at hand of a thousand; two more, found within 2 s, get 6 more."""
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for taken in range(1, 1001):
+            yield taken
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False,
+                     dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
+        executor = Distributed(client, local=True)
+        outcomes = executor.stream(_slowly, items())
+        next(outcomes)
+        assert taken <= IN_FLIGHT + 1
+        cluster.scale(3)
+        client.wait_for_workers(3, timeout=20)
+        for done, _ in enumerate(outcomes, start=2):
+            if taken - done >= 3 * IN_FLIGHT - 1:
+                break
+            assert done < 200
+        assert taken - done <= 3 * IN_FLIGHT
+        outcomes.close()
+
+
+def _slowly(item: int) -> int:
+    time.sleep(0.05)
+    return item
+
+
+def test_a_mixed_run_that_also_extends_is_recorded(store: Path, kind: Scripted) -> None:
+    run_sweep(tiny_sweep(), store, kind=kind)
+    newer = replace(kind, version=2)
+    run_sweep(tiny_sweep("trials=5"), store, kind=newer, allow_mixed=True)
+    assert json.loads(read_info(store).attributes["mixed"]) == [{"kernel_version": 2}]
+
+
+def test_memory_is_weighed_between_the_corners_of_a_grid_too() -> None:
+    """Middle widths of 2·10⁵ × 2·10⁵ weights are 320 GB."""
+    sweep = recovery_sweep().override(["widths=20-20,200000-200000,30-30"])
+    with pytest.raises(SweepError, match=r"200000-200000.* needs 320,0\d\d MB"):
+        check_memory(Grid(sweep), Recovery(), room=1e9)
+    assert check_memory(Grid(recovery_sweep()), Recovery(), room=1e9) > 0
+
+
+def test_memory_is_weighed_where_rules_leave_out_every_corner() -> None:
+    sweep = recovery_sweep(exclude=["k == 2", "k == 6", "m == 3", "m == 9"])
+    with pytest.raises(SweepError, match="k=4"):
+        check_memory(Grid(sweep), Recovery(), room=100)
+
+
+def test_a_store_keeps_the_defaults_it_was_made_with(store: Path) -> None:
+    """A later default would otherwise be taken for the store's own."""
+    run_sweep(recovery_sweep("trials=1"), store)
+    kept = json.loads(read_info(store).attributes["sweep"])["parameters"]
+    assert kept["success.below"] == 1e-3
+    assert kept["gain"] == 1.0
+    assert float(xr.open_zarr(store)["success.below"]) == 1e-3
+
+
+def test_the_latest_command_says_how_results_are_read(store: Path, kind: Scripted) -> None:
+    run_sweep(tiny_sweep(), store, kind=kind)
+    again = run_sweep(tiny_sweep("fit.along=k", title="Another title"), store, kind=kind)
+    assert again.computed == 0
+    assert read_info(store).sweep.fit.along == "k"
+    assert xr.open_zarr(store).attrs["title"] == "Another title"
+
+
+def test_no_50_percent_point_is_drawn_along_shared_draws(store: Path) -> None:
+    """All step budgets meet the same draws: their shares may be drawn, no interval of a fit."""
+    sweep = recovery_sweep("k=2", "m=9", "trials=2", fit={}).override(["solver.max_steps=5,10,20"])
+    run_sweep(sweep.override(["plot.x=solver.max_steps"]), store)
+    figure = draw(read_info(store))
+    assert "fitted" not in figure.get_supxlabel()
+
+
+@pytest.mark.parametrize("axis", ["solver.negation=true,false", "widths=15-20,30-40"])
+def test_axes_without_positions_can_be_drawn(store: Path, axis: str) -> None:
+    sweep = recovery_sweep("k=2", "m=9", "trials=2", axis, fit={})
+    run_sweep(sweep.override([f"plot.x={axis.split('=')[0]}"]), store)
+    assert draw(read_info(store)).axes
+
+
+def test_the_costliest_blocks_come_first(store: Path) -> None:
+    """What runs last decides how long the other workers wait at the end."""
+    sweep = recovery_sweep()
+    pilot = run_pilot(sweep, Recovery())
+    layout = Layout(("k", "m", "trial"), (3, 4, 4), choose_chunks((3, 4, 4), 4))
+    order = list(ordered_blocks(layout, np.ones((3, 4, 4), dtype=bool), pilot))
+    costs = [pilot.cost((3, 4))[block[:-1]] for block in order]
+    assert len(set(order)) == 12
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_one_process_runs_one_task_at_a_time() -> None:
+    assert Synchronous().workers == 1
+    assert [o for _, o in Synchronous().stream(abs, [-1, -2])] == [1, 2]
