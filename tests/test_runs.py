@@ -55,12 +55,12 @@ def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
 @pytest.mark.cluster
 def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> None:
     """One worker has 3 items at hand of a thousand; two more, found within 2 s, get 6 more."""
-    taken = 0
+    pulled = []
 
     def items() -> Iterator[int]:
-        nonlocal taken
-        for taken in range(1, 1001):
-            yield taken
+        for item in range(1000):
+            pulled.append(item)
+            yield item
 
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False,
@@ -70,14 +70,14 @@ def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> 
         executor = Distributed(client, local=True)
         outcomes = executor.stream(_slowly, items())
         next(outcomes)
-        assert taken <= IN_FLIGHT + 1
+        assert len(pulled) <= IN_FLIGHT + 1
         cluster.scale(3)
         client.wait_for_workers(3, timeout=20)
         for done, _ in enumerate(outcomes, start=2):
-            if taken - done >= 3 * IN_FLIGHT - 1:
+            if len(pulled) - done >= 3 * IN_FLIGHT - 1:
                 break
             assert done < 200
-        assert taken - done <= 3 * IN_FLIGHT
+        assert len(pulled) - done <= 3 * IN_FLIGHT
         outcomes.close()
 
 
