@@ -79,7 +79,13 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
                 "method": fitted.attrs["method"],
             }
         )
-    return {"transitions": rows, "groups": groups, "level": fitted.attrs["level"]}
+    positions = fitted[along].values
+    return {
+        "transitions": rows,
+        "groups": groups,
+        "level": fitted.attrs["level"],
+        "positions": [float(positions.min()), float(positions.max())],
+    }
 
 
 def _indices(array: xr.DataArray) -> list[dict[Any, int]]:

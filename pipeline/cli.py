@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..sweeps import load_sweep, preset_names
+from ..sweeps import load_sweep, preset_names, preset_text
 from . import tables
 from .analysis import fit_store
 from .bench import bench
@@ -49,22 +49,27 @@ def _print(values: Any) -> None:
 
 
 @main.command()
+@click.argument("name", required=False)
 @json_option
-def sweeps(as_json: bool) -> None:
-    """List the named sweeps.
+def sweeps(name: str | None, as_json: bool) -> None:
+    """List the named sweeps, or print the file of one.
 
     \b
     Example:
       genprior sweeps
+      genprior sweeps quickstart > mine.toml
     """
-    presets = [load_sweep(name) for name in preset_names()]
+    if name is not None and not as_json:
+        click.echo(preset_text(name), nl=False)
+        return
+    presets = [load_sweep(each) for each in ([name] if name else preset_names())]
     if as_json:
         _print([preset.as_dict() for preset in presets])
     else:
         console.print(tables.presets(presets))
 
 
-@main.command()
+@main.command(short_help="Show what a sweep would run and cost.")
 @sweep_options
 @click.option("--workers", type=click.IntRange(1, 4096), help="Workers the run will have.")
 @json_option
@@ -89,7 +94,7 @@ def plan(
         console.print(tables.plan(planned))
 
 
-@main.command()
+@main.command(short_help="Run the trials a store does not hold yet.")
 @sweep_options
 @click.argument("store", type=STORE)
 @cluster_options
@@ -128,7 +133,7 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
     chosen = chosen_sweep(sweep, settings, trials, seed)
-    with terminable(), open_executor(scheduler, workers) as executor, progress(log) as listen:
+    with terminable(), progress(log) as listen, open_executor(scheduler, workers) as executor:
         summary = run_sweep(
             chosen,
             store,
@@ -145,7 +150,7 @@ def run(
     raise SystemExit(summary.exit_status)
 
 
-@main.command()
+@main.command(short_help="Show what a store holds.")
 @click.argument("store", type=STORE)
 @json_option
 def status(store: Path, as_json: bool) -> None:
@@ -164,7 +169,7 @@ def status(store: Path, as_json: bool) -> None:
         raise SystemExit(INCOMPLETE)
 
 
-@main.command()
+@main.command(short_help="Fit the 50 % points of success.")
 @click.argument("store", type=STORE)
 @click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
 @json_option
@@ -184,7 +189,7 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
         console.print(tables.transitions(fitted))
 
 
-@main.command()
+@main.command(short_help="Draw a store's results.")
 @click.argument("store", type=STORE)
 @click.option("-o", "--output", type=STORE, help="Picture to write  [default: STORE's name .png].")
 def plot(store: Path, output: Path | None) -> None:

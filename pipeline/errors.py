@@ -27,7 +27,7 @@ class FriendlyGroup(click.Group):
             click.echo(f"genprior: {error}", err=True)
             ctx.exit(error.exit_status)
         except KeyboardInterrupt:
-            click.echo("genprior: interrupted.", err=True)
+            click.echo("genprior: interrupted; nothing is lost, repeat the same command.", err=True)
             ctx.exit(INCOMPLETE)
         except BrokenPipeError:
             # The reader of our output went away, as `head` does; there is nobody to tell.

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -213,7 +214,7 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
             count = workers or CPU_COUNT
             processes = scheduler == "processes"
             with (
-                _start(
+                _local(
                     LocalCluster,
                     n_workers=count if processes else 1,
                     threads_per_worker=1 if processes else count,
@@ -239,22 +240,47 @@ def available_memory() -> float:
     return float(min(psutil.virtual_memory().available, MEMORY_LIMIT))
 
 
-def _start(cluster: Any, **settings: Any) -> Any:
-    """Start a local cluster whose processes never see Ctrl-C: the terminal sends it to them too.
+@contextmanager
+def _local(cluster: Any, **settings: Any) -> Iterator[Any]:
+    """Run a local cluster whose processes never see Ctrl-C: the terminal sends it to them too.
 
     What is started while SIGINT is blocked keeps it blocked, and so do workers that replace dead
-    ones; here it comes when the cluster stands. The resource tracker would unblock it.
+    ones. The resource tracker would unblock it. A half-started cluster cannot be closed, so that
+    an interruption during the start is heeded only behind it.
     """
     import dask
 
     resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _deferred_interrupts() as interrupted:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            # A block that waits on a worker would share the blame when another kills that worker.
+            with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+                started = cluster(**settings)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
-        # A block that waits on a worker would share the blame when another kills that worker.
-        with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-            return cluster(**settings)
+        if interrupted:
+            raise KeyboardInterrupt
+        yield started
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        started.close()
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM instead of obeying them; only the main thread gets them."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
+    try:
+        yield caught
+    finally:
+        for kind, handler in zip(kinds, previous, strict=True):
+            signal.signal(kind, handler)
 
 
 def _connect(client: Any, address: str) -> Any:

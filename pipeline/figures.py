@@ -171,7 +171,9 @@ def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
         each.set_visible(False)
     figure.colorbar(image, ax=axes[: len(panels)], label=SYMBOLS["success"], shrink=0.85)
     axes[0].legend(fontsize=8, framealpha=0.8, frameon=True)
-    _title(figure, info, "points: 50 % success with 95 % intervals; grey: not run")
+    note = "points: 50 % success with 95 % intervals"
+    blank = bool((fitted["runs"] == 0).any())
+    _title(figure, info, f"{note}; grey: not run" if blank else note)
     return figure
 
 

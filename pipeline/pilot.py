@@ -89,8 +89,8 @@ def check_memory(grid: Grid, kind: TaskKind, room: float) -> int:
 
 
 def _samples(grid: Grid) -> list[tuple[int, ...]]:
-    """Choose points to time: three places along each axis, thinned evenly if these are many."""
-    spots = [sorted({0, size // 2, size - 1}) for size in grid.shape]
+    """Choose points to time: five places along each axis, thinned evenly if these are many."""
+    spots = [sorted({quarter * (size - 1) // 4 for quarter in range(5)}) for size in grid.shape]
     every = [index for index in islice(product(*spots), 4096) if not grid.excluded[index]]
     every = every or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
     chosen = np.unique(np.linspace(0, len(every) - 1, min(MAX_SAMPLES, len(every))).astype(int))

@@ -3,6 +3,7 @@
 from math import prod
 from typing import Any
 
+import numpy as np
 from dask.system import CPU_COUNT
 
 from ..store import TRIAL, Layout, estimate_bytes
@@ -38,7 +39,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
         "points": points,
         "excluded_points": int(grid.excluded.sum()),
         "trials": points * sweep.trials,
-        "blocks": layout.blocks,
+        "blocks": _blocks_to_run(grid, layout),
         "trials_per_block": prod(chunks),
         "workers": workers,
         "cpu_seconds": seconds,
@@ -46,3 +47,11 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
         "bytes": estimate_bytes(sweep, kind.variables, chunks),
         "memory_bytes": memory * workers,
     }
+
+
+def _blocks_to_run(grid: Grid, layout: Layout) -> int:
+    """Count the blocks that hold a point which no rule leaves out."""
+    wanted = ~grid.excluded
+    for axis, (size, chunk) in enumerate(zip(grid.shape, layout.chunks[:-1], strict=True)):
+        wanted = np.logical_or.reduceat(wanted, np.arange(0, size, chunk), axis=axis)
+    return int(wanted.sum()) * layout.grid[-1]

@@ -110,11 +110,12 @@ def check_same_machine(
     return True
 
 
-def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, int]:
     """Find the trials a sweep asks for in a store, and those of them still to run.
 
     Returns:
-        Two masks over the store's axes and trial; crashed trials are to be run again.
+        Two masks over the store's axes and trial (crashed trials are to be run again), and how
+        many other trials of the store are not done.
     """
     status = read_status(info.path)
     excluded = Grid(info.sweep).excluded
@@ -128,7 +129,8 @@ def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray
         places.append([known[value] for value in sweep.axes[dim]])
     asked[np.ix_(*places, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
-    return asked, asked & (status != Status.DONE)
+    missing = (status != Status.DONE) & (status != Status.EXCLUDED)
+    return asked, asked & missing, int((missing & ~asked).sum())
 
 
 def ordered_blocks(

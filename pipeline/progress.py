@@ -17,6 +17,7 @@ from rich.progress import (
 from .run import Listener, RunSummary
 
 LINE_EVERY = 10.0
+STARTING = "starting workers, timing a few trials"
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def progress(console: Console) -> Iterator[Listener]:
         with _bar(console) as listener:
             yield listener
     else:
+        console.print(STARTING, highlight=False)
         yield _lines(console)
 
 
@@ -45,7 +47,7 @@ def _bar(console: Console) -> Iterator[Listener]:
         speed_estimate_period=120,
     )
     with bar:
-        task = bar.add_task("trials", total=None, rate="", outcome="")
+        task = bar.add_task("trials", total=None, rate="", outcome=STARTING)
 
         def listen(summary: RunSummary) -> None:
             bar.update(
@@ -93,5 +95,5 @@ def _left(summary: RunSummary) -> str:
 def _outcome(summary: RunSummary) -> str:
     if not summary.computed and not summary.crashed:
         return ""
-    success = f"success {100 * summary.successes / max(summary.computed, 1):.0f} %"
+    success = f"success so far {100 * summary.successes / max(summary.computed, 1):.0f} %"
     return f"{success}, {summary.crashed} crashed" if summary.crashed else success

@@ -20,7 +20,10 @@ from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did with the trials it was asked for; times in seconds."""
+    """What a run did with the trials it was asked for; times in seconds.
+
+    `unasked` counts trials of the store that are not done and that this run was not asked for.
+    """
 
     store: str
     total: int
@@ -32,6 +35,7 @@ class RunSummary:
     workers: int = 1
     wall_seconds: float = 0.0
     trial_seconds: float = 0.0
+    unasked: int = 0
     interrupted: bool = False
     last_error: str = ""
 
@@ -100,9 +104,13 @@ def run_sweep(
     check_memory(Grid(sweep), kind, executor.memory)
     with exclusive(path):
         info, pilot = prepare_store(sweep, path, executor, kind, allow_mixed)
-        wanted, todo = select_trials(info, sweep)
+        wanted, todo, unasked = select_trials(info, sweep)
         summary = RunSummary(
-            str(path), int(wanted.sum()), int((wanted & ~todo).sum()), workers=executor.workers
+            str(path),
+            total=int(wanted.sum()),
+            already_done=int((wanted & ~todo).sum()),
+            workers=executor.workers,
+            unasked=unasked,
         )
         machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
         run = uuid.uuid4().hex

@@ -8,6 +8,12 @@ from rich.table import Table
 from ..sweeps import Grid, Sweep
 from .run import RunSummary
 
+REMARKS = {
+    "outside-grid": "the fitted curve crosses 50 % outside the values of {} that were run",
+    "resolution-limited": "the transition is steeper than the values of {} are apart",
+    "no-trials": "nothing was run there",
+}
+
 
 def presets(sweeps: Iterable[Sweep]) -> Table:
     """One row a preset."""
@@ -28,9 +34,10 @@ def plan(planned: dict[str, Any]) -> Table:
         axes=axes or "none",
         points=f"{planned['points']:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
         trials=f"{planned['trials']:,}",
-        blocks=f"{planned['blocks']:,} of at most {planned['trials_per_block']:,} trials",
+        blocks=f"{planned['blocks']:,}, trials in each: {planned['trials_per_block']:,}",
         time=f"about {duration(planned['cpu_seconds'])} of processor time, "
-        f"{duration(planned['wall_seconds'])} with {planned['workers']} workers (estimate)",
+        f"{duration(planned['wall_seconds'])} with {planned['workers']} idle processors "
+        "(runs that outlast the pilot are counted with their whole step budget)",
         store=f"at most {size(planned['bytes'])} on disk",
         memory=f"{size(planned['memory_bytes'])} for {planned['workers']} trials at a time",
     )
@@ -58,21 +65,33 @@ def status(found: dict[str, Any]) -> Table:
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
-    """One row a group."""
+    """One row a group; a 50 % point outside the grid is told as the bound it is."""
     found = fitted["transitions"]
     along = found[0]["along"]
     groups = [name for name in found[0] if name in fitted["groups"]]
-    table = _table(*groups, f"50 % point ({along})", "95 % interval", "10–90 % width", "trials", "")
+    table = _table(
+        *groups, f"50 % point ({along})", "95 % interval", "10–90 % width", "trials", "remark"
+    )
     for row in found:
         table.add_row(
             *(str(row[name]) for name in groups),
-            f"{row['p50']:.4g}",
+            _point(row, fitted["positions"]),
             f"{row['p50_low']:.4g} – {row['p50_high']:.4g}",
             f"{row['width']:.3g}",
             f"{row['trials']:,}",
             row["flag"],
         )
+    remarks = sorted({row["flag"] for row in found} & set(REMARKS))
+    if remarks:
+        table.caption = "\n".join(f"{name}: {REMARKS[name].format(along)}" for name in remarks)
+        table.caption_justify = "left"
     return table
+
+
+def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
+    if row["p50"] < positions[0]:
+        return f"< {positions[0]:g}"
+    return f"> {positions[1]:g}" if row["p50"] > positions[1] else f"{row['p50']:.4g}"
 
 
 def run_summary(summary: RunSummary) -> str:
@@ -81,8 +100,8 @@ def run_summary(summary: RunSummary) -> str:
     if summary.computed:
         rate = 100 * summary.successes / summary.computed
         pieces.append(
-            f"{summary.computed:,} computed in {duration(summary.wall_seconds)}, {rate:.0f} % "
-            "recovered"
+            f"{summary.computed:,} computed in {duration(summary.wall_seconds)}, {rate:.0f} % of "
+            "them recovered"
         )
     elif summary.done == summary.total:
         pieces.append("nothing left to compute")
@@ -90,6 +109,8 @@ def run_summary(summary: RunSummary) -> str:
         pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
     if summary.interrupted:
         pieces.append("interrupted")
+    if summary.unasked:
+        pieces.append(f"{summary.unasked:,} others, of earlier commands, are not done")
     text = "; ".join(pieces) + "."
     return text if summary.exit_status == 0 else f"{text}\nRepeat the same command to go on."
 

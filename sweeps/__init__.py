@@ -3,7 +3,7 @@
 This room imports none of the others and knows neither Dask nor Zarr.
 """
 
-from .catalogue import load_sweep, preset_names
+from .catalogue import load_sweep, preset_names, preset_text
 from .compare import differences, union
 from .errors import SweepError, UserError
 from .grid import Grid
@@ -22,6 +22,7 @@ __all__ = [
     "load_sweep",
     "point_identity",
     "preset_names",
+    "preset_text",
     "random_stream",
     "union",
 ]

@@ -19,6 +19,18 @@ def preset_names() -> list[str]:
     )
 
 
+def preset_text(name: str) -> str:
+    """Give a preset's file as it is, to copy and change.
+
+    Raises:
+        SweepError: there is no such preset.
+    """
+    if name not in preset_names():
+        hint = did_you_mean(name, preset_names())
+        raise SweepError(f"No sweep named {name!r}. {hint} 'genprior sweeps' lists them all.")
+    return (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
+
+
 def load_sweep(named: str) -> Sweep:
     """Load a preset by name, or a sweep file by path.
 

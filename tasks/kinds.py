@@ -35,7 +35,7 @@ class TaskKind(Protocol):
     def pilot(
         self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
     ) -> float:
-        """Estimate the duration of a trial in about the given time, both in seconds."""
+        """Estimate the processor time of a trial within about the given time, both in seconds."""
         ...
 
     def memory(self, point: Point) -> int:

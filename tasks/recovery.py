@@ -155,17 +155,17 @@ class Recovery:
     def pilot(
         self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
     ) -> float:
-        """Estimate the duration of a trial in about the given time, in seconds.
+        """Estimate the processor time of a trial within about the given time, both in seconds.
 
         A run that does not end within that time is taken to spend its whole step budget.
         """
         budget = point.solver.max_steps
         steps, spent, first = 1, 0.0, 0.0
         while True:
-            begun = time.perf_counter()
+            begun, clock = time.thread_time(), time.perf_counter()
             values = recover(_with_budget(point, steps), trial, seed, paired)
-            duration = time.perf_counter() - begun
-            spent += duration
+            duration = time.thread_time() - begun
+            spent += time.perf_counter() - clock
             if values["iterations"] < steps or steps == budget:
                 return duration
             # The shortest run is nearly all draws; the steps of a longer one come on top.
