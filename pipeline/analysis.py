@@ -29,9 +29,9 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
         SweepError: the sweep names no such axis.
         StoreError: the store cannot be read or written.
     """
-    info = read_info(path)
-    fitted = fit_transitions_of(info, along)
+    transition_axis(read_info(path), along)
     with exclusive(path):
+        fitted = fit_transitions_of(read_info(path), along)
         write_analysis(path, GROUP, fitted)
     return as_json(fitted)
 

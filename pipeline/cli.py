@@ -1,6 +1,8 @@
 """The command line: each command parses, makes one call, and prints."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ from .run import as_json as summary_as_json
 from .run import run_sweep
 from .status import store_status
 
-console = Console()
-log = Console(stderr=True)
+# Paths and error texts may hold what rich would take for its markup.
+console = Console(markup=False, emoji=False)
+log = Console(stderr=True, markup=False, emoji=False)
 
 
 @click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +45,10 @@ def main(debug: bool) -> None:
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 incomplete.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show ‖ or × shows a question mark.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _print(values: Any) -> None:
@@ -199,9 +206,9 @@ def plot(store: Path, output: Path | None) -> None:
     Example:
       genprior plot quickstart.zarr -o quickstart.png
     """
-    from .figures import draw_store
+    from .figures import default_picture, draw_store
 
-    written = draw_store(store, output or Path(f"{store.name.removesuffix('.zarr')}.png"))
+    written = draw_store(store, output or default_picture(store))
     console.print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -24,26 +24,43 @@ class FriendlyGroup(click.Group):
         except UserError as error:
             if ctx.params.get("debug"):
                 raise
-            click.echo(f"genprior: {error}", err=True)
+            _tell(str(error))
             ctx.exit(error.exit_status)
         except KeyboardInterrupt:
-            click.echo("genprior: interrupted; nothing is lost, repeat the same command.", err=True)
+            _tell("interrupted; nothing is lost, repeat the same command.")
             ctx.exit(INCOMPLETE)
         except BrokenPipeError:
             # The reader of our output went away, as `head` does; there is nobody to tell.
             sys.stderr.close()
             ctx.exit(FAILED)
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            _tell(f"{where}{error.strerror or error}.")
+            ctx.exit(FAILED)
+
+
+def _tell(message: str) -> None:
+    """Say it on stderr if anything can be said there; the exit status tells the rest."""
+    with suppress(OSError):
+        click.echo(f"genprior: {message}", err=True)
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: batch systems send it before they kill."""
+    """Let SIGTERM and a closed terminal end a run as Ctrl-C does: batch systems warn before a kill.
+
+    What is ignored, as under nohup, stays ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    kinds = [k for k in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(k) != signal.SIG_IGN]
+    previous = [signal.signal(kind, interrupt) for kind in kinds]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for kind, handler in zip(kinds, previous, strict=True):
+            signal.signal(kind, handler)

@@ -257,6 +257,11 @@ def _local(cluster: Any, **settings: Any) -> Iterator[Any]:
             # A block that waits on a worker would share the blame when another kills that worker.
             with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
                 started = cluster(**settings)
+        except (RuntimeError, OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"the local workers could not be started ({error}); try fewer --workers, or "
+                "--scheduler synchronous."
+            ) from None
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
@@ -274,7 +279,8 @@ def _deferred_interrupts() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kinds = [kind for kind in ends if signal.getsignal(kind) != signal.SIG_IGN]
     previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
     try:
         yield caught
@@ -291,9 +297,10 @@ def _connect(client: Any, address: str) -> Any:
         )
     try:
         connected = client(address, timeout=CONNECT_TIMEOUT)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, ImportError, TimeoutError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
         raise SchedulerError(
-            f"--scheduler {address}: no Dask scheduler answers there ({type(error).__name__})."
+            f"--scheduler {address}: no Dask scheduler answers there ({reason})."
         ) from None
     try:
         connected.wait_for_workers(1, timeout=CONNECT_TIMEOUT)

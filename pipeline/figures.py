@@ -73,6 +73,11 @@ def draw_store(path: Path, output: Path) -> Path:
     return output
 
 
+def default_picture(path: Path) -> Path:
+    """Name the picture of a store: in the working directory, after the store."""
+    return Path(f"{path.absolute().name.removesuffix('.zarr') or 'store'}.png")
+
+
 def draw(info: StoreInfo) -> Figure:
     """Draw a store's results: how many axes its sweep has decides what.
 

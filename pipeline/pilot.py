@@ -6,7 +6,7 @@ from itertools import islice, product
 
 import numpy as np
 
-from ..sweeps import Grid, Sweep, SweepError
+from ..sweeps import Grid, Point, Sweep, SweepError
 from ..tasks import TaskKind
 from ..tasks.machine import limit_blas_threads
 
@@ -57,9 +57,18 @@ def run_pilot(sweep: Sweep, kind: TaskKind, grid: Grid | None = None) -> Pilot:
         if left <= 0 and places:
             break
         share = max(left, 0.01) / (len(indices) - count)
-        times.append(kind.pilot(grid.point(index), 0, sweep.seed, sweep.paired, share))
+        times.append(_timed(kind, grid.point(index), sweep, share))
         places.append(np.array(index) / ends)
     return Pilot(np.array(places), np.array(times))
+
+
+def _timed(kind: TaskKind, point: Point, sweep: Sweep, share: float) -> float:
+    """Time a trial; one that crashes, as the run will record, took the time until then."""
+    begun = time.perf_counter()
+    try:
+        return kind.pilot(point, 0, sweep.seed, sweep.paired, share)
+    except Exception:
+        return time.perf_counter() - begun
 
 
 def check_memory(grid: Grid, kind: TaskKind, room: float) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..store import Status, load_results, read_info, read_status
+from ..store import Status, load_results, read_info
 
 SHOWN_ERRORS = 5
 
@@ -13,9 +13,9 @@ SHOWN_ERRORS = 5
 def store_status(path: Path) -> dict[str, Any]:
     """Count the trials of a store by status, and say what crashed ones said."""
     info = read_info(path)
-    status = read_status(path)
+    results = load_results(path, ["status", "success", "seconds"])
+    status = results["status"].values
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
-    results = load_results(path, ["success", "seconds"])
     done = status == Status.DONE
     return {
         "store": str(path),

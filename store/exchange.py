@@ -24,8 +24,20 @@ UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 def beside(path: Path, purpose: str) -> Path:
     """Name a hidden neighbour of a store; of the folder itself, where the path is a link to it."""
-    place = path.resolve()
+    place = resolved(path)
     return place.with_name(f".{place.name}.{purpose}")
+
+
+def resolved(path: Path) -> Path:
+    """Follow links to where a store really is.
+
+    Raises:
+        WrongStoreError: they go round in a circle, or nothing can be found from here.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise WrongStoreError(f"{path}: no such place ({error}).") from None
 
 
 @contextmanager
@@ -36,11 +48,13 @@ def exclusive(path: Path) -> Iterator[None]:
         WrongStoreError: a folder that cannot be replaced.
         StoreError: another process holds it, or its folder cannot be written.
     """
-    if path.resolve() in (Path.cwd(), Path(path.resolve().anchor)):
-        raise WrongStoreError(
-            f"{path}: the working directory cannot be written as a store; go elsewhere, or name a "
-            "folder in it."
-        )
+    place = resolved(path)
+    with explained(path, "finding the working directory"):
+        if place in (Path.cwd(), Path(place.anchor)):
+            raise WrongStoreError(
+                f"{path}: neither the working directory nor the root can be written as a store; "
+                "name a folder in it."
+            )
     lock = beside(path, "lock")
     with explained(path, "locking it"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +103,14 @@ def _acquire(lock: Path, path: Path) -> int:
 
 def settle(path: Path) -> None:
     """Complete an exchange that a kill cut between its two renames."""
-    if path.exists():
-        return
-    with explained(path, "completing an interrupted extension"):
+    with explained(path, "looking for it"):
+        if path.exists():
+            return
         for purpose in ("new", "old"):
             if beside(path, "old").exists() and beside(path, purpose).exists():
                 # Another reader, or the writer itself, may be quicker.
                 with suppress(FileNotFoundError):
-                    beside(path, purpose).rename(path.resolve())
+                    beside(path, purpose).rename(resolved(path))
                 return
 
 
@@ -108,7 +122,7 @@ def put_in_place(new: Path, path: Path, aside: Path) -> None:
         path: the name.
         aside: where the old folder goes if the two cannot be exchanged in one step.
     """
-    path = path.resolve()
+    path = resolved(path)
     if not path.exists():
         new.rename(path)
         return

@@ -35,7 +35,7 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
     path, new = info.path, beside(info.path, "new")
     with explained(path, "extending it"):
         needed = SPARE_BYTES + sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(new.parent).free
         if needed > free:
             raise StoreError(
                 f"{path}: extending it needs {needed / 1e6:,.1f} MB beside it and "

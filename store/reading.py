@@ -17,6 +17,8 @@ from .exchange import settle
 from .layout import Layout
 from .template import FORMAT, array_of
 
+MAX_READS = 5
+
 
 @dataclass(frozen=True)
 class StoreInfo:
@@ -99,21 +101,32 @@ def open_results(path: Path) -> xr.Dataset:
     """
     open_group(path)
     try:
-        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+        dataset: xr.Dataset = xr.open_zarr(path.absolute(), chunks=None)  # xarray expands a ~
         return dataset
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise damaged(path, [], error) from None
 
 
 def load_results(path: Path, names: list[str]) -> xr.Dataset:
-    """Read some variables into memory.
+    """Read some variables into memory, all from one layout of the store.
+
+    A store that a run extends meanwhile changes its revision; it is then read again.
 
     Raises:
         StoreError: naming the damaged chunk, if one is.
     """
-    dataset = open_results(path)
-    with readable(path, names):
-        return dataset[names].load()
+    for _ in range(MAX_READS):
+        before = open_group(path).attrs["revision"]
+        try:
+            with readable(path, names):
+                dataset = open_results(path)[names].load()
+        except UserError:
+            if open_group(path).attrs["revision"] == before:
+                raise
+            continue
+        if open_group(path).attrs["revision"] == before:
+            return dataset
+    raise StoreError(f"{path} is being extended again and again; try later.")
 
 
 @contextmanager

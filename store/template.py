@@ -5,6 +5,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ FORMAT = 1
 # Always labelled, whether the sweep sets them or not.
 ALWAYS = ("problem", "k", "depth", "widths", "n", "m", "ensemble")
 BYTES_A_FILE = 4096
+BYTES_OF_METADATA = 1_000_000  # of some forty arrays, coordinates included, and a fit
 
 
 def create_store(
@@ -53,7 +55,7 @@ def create_store(
     new = beside(path, "new")
     with explained(path, "creating the store"):
         needed = estimate_bytes(sweep, variables, chunks)
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(new.parent).free
         if needed > free:
             raise StoreError(
                 f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are "
@@ -159,14 +161,17 @@ def record(path: Path, attributes: dict[str, Any]) -> None:
 
 
 def estimate_bytes(sweep: Sweep, variables: Iterable[Variable], chunks: tuple[int, ...]) -> int:
-    """Bound the size of the finished store, in bytes: uncompressed, whole file-system blocks."""
+    """Bound the size of the finished store, in bytes: uncompressed, whole file-system blocks.
+
+    A chunk's indices are folders but for the last, as Zarr names its files.
+    """
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
     layout = Layout((*sweep.axes, TRIAL), shape, chunks)
     widths = [np.dtype(v.dtype).itemsize for v in (*variables, SECONDS, STATUS)]
     per_block = int(np.prod(chunks, dtype=float))
-    return sum(
-        layout.blocks * BYTES_A_FILE * -(-per_block * width // BYTES_A_FILE) for width in widths
-    )
+    folders = sum(prod(layout.grid[:depth]) for depth in range(len(layout.grid)))
+    pages = sum(folders + layout.blocks * -(-per_block * width // BYTES_A_FILE) for width in widths)
+    return BYTES_OF_METADATA + BYTES_A_FILE * pages
 
 
 def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:

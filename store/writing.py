@@ -41,5 +41,5 @@ def open_analysis(path: Path, name: str) -> xr.Dataset:
     open_group(path)
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
-    dataset: xr.Dataset = xr.open_zarr(path / ANALYSIS / name, chunks=None)
+    dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
     return dataset

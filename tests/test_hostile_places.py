@@ -1,0 +1,151 @@
+"""Odd paths, odd terminals, odd moments: one line, the right exit status, nothing lost."""
+
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from helpers import ENVIRONMENT, GENPRIOR, Scripted, recovery_sweep, tiny_sweep
+
+from genprior.pipeline import analysis, run_sweep
+from genprior.pipeline.plan import plan_sweep
+from genprior.store import load_results, open_analysis, reading
+
+SMALL = ("--set", "k=4", "--set", "m=12", "--trials", "2", "--scheduler", "synchronous")
+
+
+def genprior(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [GENPRIOR, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        **{"env": ENVIRONMENT, **options},
+    )
+
+
+def test_a_point_that_crashes_in_the_pilot_does_not_stop_the_others(store: Path) -> None:
+    """At a gain of 1e300 no code has a finite signal: those trials crash, the others run."""
+    ended = genprior("run", "quickstart", store, *SMALL, "--set", "gain=1,1e300")
+    assert ended.returncode == 3
+    assert "Traceback" not in ended.stderr
+    status = xr.open_zarr(store).status.isel(k=0, m=0)
+    assert status.sel(gain=1).values.tolist() == [1, 1]
+    assert status.sel(gain=1e300).values.tolist() == [2, 2]
+    assert genprior("plan", "quickstart", *SMALL[:4], "--set", "gain=1e300").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["~", "x[red]y.zarr", "[bold]b.zarr", ":smile:.zarr"])
+def test_a_path_is_taken_literally(recovered: Path, tmp_path: Path, name: str) -> None:
+    """Xarray would look for ~ in the home folder; rich would take brackets for colours."""
+    (tmp_path / name).symlink_to(recovered)
+    shown = genprior("status", name, cwd=tmp_path)
+    assert shown.returncode == 0
+    assert name in shown.stdout
+
+
+def test_a_terminal_that_knows_ascii_only_still_shows_tables(recovered: Path) -> None:
+    shown = genprior("status", recovered, env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"})
+    assert shown.returncode == 0
+    assert "k (3) ? m (4)" in shown.stdout
+
+
+def test_output_that_cannot_be_written_is_one_line(recovered: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [GENPRIOR, "status", recovered], stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == "genprior: No space left on device.\n"
+
+
+def test_links_in_a_circle_and_endless_names_are_no_stores(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path in ("loop", "y" * 300):
+        for command in (["status", path], ["run", "quickstart", path, *SMALL]):
+            ended = genprior(*command, cwd=tmp_path)
+            assert ended.returncode in (1, 2)
+            assert len(ended.stderr.splitlines()) <= 2
+            assert ended.stderr.splitlines()[-1].startswith("genprior: ")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["loop"]
+
+
+def test_a_working_directory_that_is_gone_is_told(recovered: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd '{gone}' && rmdir '{gone}' && exec '{GENPRIOR}' fit '{recovered}'"
+    ended = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("genprior: ")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "address", ["tls://127.0.0.1:1", "http://127.0.0.1:1", "ucx://127.0.0.1:1"]
+)
+def test_an_address_that_cannot_be_used_says_why(store: Path, address: str) -> None:
+    ended = genprior("run", "quickstart", store, *SMALL[:6], "--scheduler", address)
+    assert ended.returncode == 2
+    assert f"genprior: --scheduler {address}: no Dask scheduler answers there (" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.cluster
+def test_workers_that_cannot_be_started_are_one_line(store: Path) -> None:
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+
+    ended = genprior("run", "quickstart", store, *SMALL[:6], "--workers", 2, preexec_fn=few_files)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("genprior: ")
+
+
+def test_results_are_read_from_one_layout(
+    store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that extends the store between two reads would mix old places with new chunks."""
+    run_sweep(tiny_sweep(), store, kind=kind)
+    open_results = reading.open_results
+    extended = []
+
+    def open_while_extending(path: Path) -> xr.Dataset:
+        found = open_results(path)
+        if not extended:
+            extended.append(run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind))
+        return found
+
+    monkeypatch.setattr(reading, "open_results", open_while_extending)
+    assert load_results(store, ["success", "status"]).sizes["k"] == 4
+
+
+def test_a_fit_is_of_the_store_it_is_written_into(
+    store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may extend the store before the fit holds it."""
+    run_sweep(tiny_sweep(), store, kind=kind)
+    exclusive = analysis.exclusive
+
+    def late(path: Path) -> object:
+        run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind)
+        return exclusive(path)
+
+    monkeypatch.setattr(analysis, "exclusive", late)
+    analysis.fit_store(store)
+    assert open_analysis(store, "transition").sizes["k"] == 4
+
+
+@pytest.mark.parametrize("settings", [["k=2", "m=3", "trials=1"], []])
+def test_a_plans_bytes_bound_what_the_store_takes(store: Path, settings: list[str]) -> None:
+    """Counted as the file system does, folders included."""
+    sweep = recovery_sweep(*settings)
+    run_sweep(sweep, store)
+    analysis.fit_store(store)
+    taken = sum(entry.lstat().st_blocks * 512 for entry in store.rglob("*"))
+    assert taken <= plan_sweep(sweep, workers=1)["bytes"]
