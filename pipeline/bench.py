@@ -127,7 +127,7 @@ def _seconds(function: Callable[[], None]) -> float:
 
 
 @bench.command()
-@click.option("--trials", type=click.IntRange(1), default=120, show_default=True)
+@click.option("--trials", type=click.IntRange(1), default=240, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @json_option
 def overhead(trials: int, workers: int, as_json: bool) -> None:
