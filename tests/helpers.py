@@ -112,7 +112,7 @@ class Scripted:
     def calls(self) -> dict[Place, int]:
         """How often each trial was called."""
         return {
-            tuple(map(int, counter.name.split("-"))): counter.stat().st_size  # type: ignore[misc]
+            tuple(map(int, counter.name.split("-"))): counter.stat().st_size
             for counter in Path(self.folder).iterdir()
         }
 
