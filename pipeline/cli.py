@@ -17,6 +17,7 @@ from .errors import INCOMPLETE, FriendlyGroup, terminable
 from .executors import open_executor
 from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .plan import plan_sweep
+from .prepare import check_request
 from .progress import progress
 from .provenance import own_version
 from .run import as_json as summary_as_json
@@ -140,6 +141,7 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
     chosen = chosen_sweep(sweep, settings, trials, seed)
+    check_request(chosen, store)
     with terminable(), progress(log) as listen, open_executor(scheduler, workers) as executor:
         summary = run_sweep(
             chosen,

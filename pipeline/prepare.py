@@ -31,6 +31,18 @@ from .provenance import provenance
 BLOCKS_A_WORKER = 16
 
 
+def check_request(sweep: Sweep, path: Path) -> None:
+    """Refuse, before any worker starts, what no run could do.
+
+    Raises:
+        SweepError: points that cannot be run.
+        WrongStoreError: a path that holds another experiment, or no store.
+    """
+    Grid(sweep)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        check_same_experiment(read_info(path), sweep)
+
+
 def prepare_store(
     sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
 ) -> tuple[StoreInfo, Pilot | None]:

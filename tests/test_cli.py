@@ -26,6 +26,7 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
+from genprior.pipeline.progress import STARTING
 from genprior.store import open_analysis
 
 Command = Callable[..., Result]
@@ -104,7 +105,7 @@ def test_plan_counts_what_a_run_would_do(genprior: Command, sweep_file: Path) ->
     assert planned["bytes"] >= 6 * 5 * 4096
     shown = genprior(*command).stdout
     assert "k (3) × m (4)" in shown
-    assert "6 of at most 8 trials" in shown
+    assert "6, trials in each: 8" in shown
 
 
 def test_plan_and_run_agree_on_the_number_of_blocks(
@@ -122,7 +123,7 @@ def test_run_prints_a_summary_for_people(genprior: Command, sweep_file: Path, st
     first = genprior("run", sweep_file, store)
     assert first.exit_code == 0
     assert f"{store}: 48 of 48 trials done; 48 computed in " in first.stdout
-    assert "% recovered" in first.stdout
+    assert "% of them recovered" in first.stdout
     again = genprior("run", sweep_file, store)
     assert again.stdout == f"{store}: 48 of 48 trials done; nothing left to compute.\n"
 
@@ -145,9 +146,9 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
         printed, said = process.communicate(timeout=60)
     assert strict_json(printed)["workers"] == 2
     lines = said.splitlines()
-    assert lines[0] == "0/48 trials, 0 %"
+    assert lines[:2] == [STARTING, "0/48 trials, 0 %"]
     assert lines[-1].startswith("48/48 trials, 100 %, ")
-    assert "trials/s, success " in lines[-1]
+    assert "trials/s, success so far " in lines[-1]
     assert "\x1b" not in said
 
 
