@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +13,21 @@ from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
 from genprior.pipeline.executors import Executor, open_executor
 from genprior.tasks import KINDS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that mounts file systems in a user namespace of its own, unless we are root."""
+    if pyfuncitem.get_closest_marker("mounts") is None or os.geteuid() == 0:
+        return None
+    command = ["unshare", "--user", "--map-root-user", "--mount"]
+    command += [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    ended = subprocess.run(
+        command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return True
 
 
 @pytest.fixture

@@ -188,13 +188,14 @@ def test_the_working_directory_cannot_be_the_store(
     assert "/ holds no store" in said(genprior("run", sweep_file, "/"))
 
 
+@pytest.mark.mounts
 def test_a_read_only_disk_can_be_read_and_not_written(
     genprior: Command, sweep_file: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", 8) as disk:
         store = disk / "tiny.zarr"
         shutil.copytree(undisturbed, store)
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True, timeout=20)
+        subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True, timeout=20)
         assert genprior("status", store).exit_code == 0
         assert genprior("plot", store, "-o", tmp_path / "x.png").exit_code == 0
         new = disk / "new.zarr"
@@ -300,6 +301,7 @@ def test_damaged_metadata_never_ends_in_a_traceback(
         assert "restore it from a copy" in result.stderr
 
 
+@pytest.mark.mounts
 def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
     genprior: Command, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -320,6 +322,7 @@ def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
         assert_same_results(store, undisturbed)
 
 
+@pytest.mark.mounts
 def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
     genprior: Command, sweep_file: Path, tmp_path: Path
 ) -> None:

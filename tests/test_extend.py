@@ -274,6 +274,7 @@ def test_an_extension_through_a_link_changes_the_folder_behind_it(
     assert neighbours(store) == []
 
 
+@pytest.mark.mounts
 def test_an_extension_that_does_not_fit_is_refused_before_anything_is_written(
     tmp_path: Path, kind: Scripted
 ) -> None:
