@@ -57,7 +57,7 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
-    if axis in sweep.paired or shares_draws(sweep, axis):
+    if shares_draws(sweep, axis):
         raise SweepError(
             f"--along: the same draws are used all along {axis!r}, which ruins the intervals."
         )

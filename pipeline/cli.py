@@ -89,7 +89,7 @@ def plan(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Show what SWEEP would run and cost; a pilot of at most 5 s times a few trials.
+    """Show what SWEEP would run and cost; a pilot of some 4 s times a few trials.
 
     \b
     Example:

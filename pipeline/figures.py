@@ -17,7 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from ..store import StoreError, StoreInfo, explained, load_results, read_info
 from ..sweeps import SweepError
-from ..sweeps.checks import shares_draws
+from ..sweeps.checks import has_positions, shares_draws
 from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
 from .analysis import fit_transitions_of
 
@@ -99,11 +99,7 @@ def draw(info: StoreInfo) -> Figure:
 
 
 def _carries_transition(info: StoreInfo, axis: str) -> bool:
-    numeric = all(
-        isinstance(value, int | float) and not isinstance(value, bool)
-        for value in info.sweep.axes[axis]
-    )
-    return numeric and axis not in info.sweep.paired and not shares_draws(info.sweep, axis)
+    return has_positions(info.sweep, axis) and not shares_draws(info.sweep, axis)
 
 
 def _axis(info: StoreInfo) -> str:
@@ -120,11 +116,7 @@ def _axis(info: StoreInfo) -> str:
 def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:
     """Success against one axis, a curve for each group: Wilson bars, fit with band, 50 % point."""
     groups = list(fitted["p50"].dims)
-    curves = list(_each(fitted, groups))
-    if len(curves) > MAX_CURVES:
-        raise SweepError(
-            f"{info.path}: {len(curves)} curves do not fit into a picture, at most {MAX_CURVES}."
-        )
+    curves = _at_most(MAX_CURVES, "curves", _each(fitted, groups), info)
     figure, (axes,) = _figure(1)
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
         _curve(axes, one, axis, label, colour)
@@ -163,11 +155,8 @@ def _curve(axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any) -> N
 
 def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
     """Success over two axes, a panel for each group, with the fitted 50 % points."""
-    panels = list(_each(fitted, [d for d in fitted["p50"].dims if d != x]))
-    if len(panels) > MAX_PANELS:
-        raise SweepError(
-            f"{info.path}: {len(panels)} panels do not fit into a picture, at most {MAX_PANELS}."
-        )
+    groups = [dim for dim in fitted["p50"].dims if dim != x]
+    panels = _at_most(MAX_PANELS, "panels", _each(fitted, groups), info)
     figure, axes = _figure(len(panels))
     for each, (label, one) in zip(axes, panels, strict=True):
         image = _map(each, one, x, y)
@@ -212,11 +201,7 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
     values = values.where(np.isfinite(values))
     groups = [dim for dim in values.dims if dim not in (axis, "trial")]
     figure, (axes,) = _figure(1)
-    curves = list(_each(values.to_dataset(), groups))
-    if len(curves) > MAX_CURVES:
-        raise SweepError(
-            f"{info.path}: {len(curves)} curves do not fit into a picture, at most {MAX_CURVES}."
-        )
+    curves = _at_most(MAX_CURVES, "curves", _each(values.to_dataset(), groups), info)
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
         mean, spread = _mean(one[values.name])
         x = one[axis].values
@@ -257,6 +242,18 @@ def _each(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Data
             text = f"{value:g}" if isinstance(value, float) else str(value)
             parts.append(f"{SHORT.get(name, SYMBOLS.get(name, name))} = {text}")
         yield ", ".join(parts), one
+
+
+def _at_most(
+    limit: int, what: str, parts: Iterator[tuple[str, xr.Dataset]], info: StoreInfo
+) -> list[tuple[str, xr.Dataset]]:
+    """Refuse a picture of too many parts."""
+    listed = list(parts)
+    if len(listed) > limit:
+        raise SweepError(
+            f"{info.path}: {len(listed)} {what} do not fit into a picture, at most {limit}."
+        )
+    return listed
 
 
 def _figure(panels: int) -> tuple[Figure, list[Axes]]:

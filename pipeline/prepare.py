@@ -16,6 +16,7 @@ from ..store import (
     choose_chunks,
     create_store,
     extend_store,
+    is_vacant,
     read_info,
     read_status,
     record,
@@ -39,7 +40,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
         WrongStoreError: a path that holds another experiment, or no store.
     """
     Grid(sweep)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if not is_vacant(path):
         check_same_experiment(read_info(path), sweep)
 
 
@@ -53,7 +54,7 @@ def prepare_store(
             f"the workers are of different kinds ({'; '.join(machines)}), which round otherwise; "
             "use one kind, or --allow-mixed to record that they differ."
         )
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_vacant(path):
         pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
         chunks = block_shape(sweep, pilot, executor.workers)
         create_store(

@@ -2,7 +2,7 @@
 
 from .blocks import BlockWriter, open_writer
 from .errors import StoreError, WrongStoreError, explained
-from .exchange import exclusive
+from .exchange import exclusive, is_vacant
 from .extend import extend_store
 from .layout import TRIAL, Layout, Status, choose_chunks
 from .reading import StoreInfo, load_results, open_results, read_info, read_status
@@ -23,6 +23,7 @@ __all__ = [
     "exclusive",
     "explained",
     "extend_store",
+    "is_vacant",
     "load_results",
     "open_analysis",
     "open_results",

@@ -40,6 +40,11 @@ def resolved(path: Path) -> Path:
         raise WrongStoreError(f"{path}: no such place ({error}).") from None
 
 
+def is_vacant(path: Path) -> bool:
+    """Say whether a store may be made here: there is nothing, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a store for writing; finish or clear what a killed command left behind.
@@ -123,11 +128,9 @@ def put_in_place(new: Path, path: Path, aside: Path) -> None:
         aside: where the old folder goes if the two cannot be exchanged in one step.
     """
     path = resolved(path)
-    if not path.exists():
-        new.rename(path)
-        return
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
+    if is_vacant(path):
+        if path.exists():
+            path.rmdir()
         new.rename(path)
         return
     old = new

@@ -19,7 +19,7 @@ from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, parameter_attributes
 from ..sweeps.variables import Variable
 from .errors import StoreError, WrongStoreError, explained, in_short
-from .exchange import beside, put_in_place
+from .exchange import beside, is_vacant, put_in_place
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
 FORMAT = 1
@@ -49,7 +49,7 @@ def create_store(
         WrongStoreError: something else is there already.
         StoreError: it cannot be written, or would not fit.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if not is_vacant(path):
         what = "is not a folder" if not path.is_dir() else "holds something else than a store"
         raise WrongStoreError(f"{path} {what}; choose another path for the store.")
     new = beside(path, "new")

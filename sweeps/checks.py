@@ -123,17 +123,24 @@ def check_pairing(sweep: "Sweep") -> None:
     along = sweep.fit.along
     if along is None:
         return
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[along]):
+    if not has_positions(sweep, along):
         raise SweepError(f"fit.along: '{along}' is not numeric; a transition needs positions.")
-    if along in sweep.paired or shares_draws(sweep, along):
+    if shares_draws(sweep, along):
         raise SweepError(
             f"fit.along: the same draws are used all along '{along}', which would ruin the "
             "intervals. Fit along another axis, or take it out of 'paired'."
         )
 
 
+def has_positions(sweep: "Sweep", axis: str) -> bool:
+    """Say whether the values of an axis are numbers, along which something can be located."""
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[axis])
+
+
 def shares_draws(sweep: "Sweep", axis: str) -> bool:
-    """Say whether all points along an axis meet the same random draws."""
+    """Say whether the points along an axis share random draws, on purpose or by their nature."""
+    if axis in sweep.paired:
+        return True
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}

@@ -269,10 +269,10 @@ def _products(
 
 
 def _compute(name: str, rule: Dependent, given: dict[str, Any]) -> Any:
+    """Look up a table, or multiply a list: what `_products` does not do for a whole grid."""
+    factor: Any = rule.times
     if rule.table is not None and rule.by is not None:
         factor = _entry(name, rule.table, rule.by, given[rule.by])
-    else:
-        factor = given[rule.times] if isinstance(rule.times, str) else rule.times
     if rule.of is None:
         return factor
     base = given[rule.of]

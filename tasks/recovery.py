@@ -120,20 +120,18 @@ def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | f
     code, target = run.state.code, instance.target
     size = np.linalg.norm(target)
     with np.errstate(over="ignore", invalid="ignore"):
-        errors = {
+        measured = {
             "latent_error": float(np.linalg.norm(code - target) / size),
             "signal_error": float(np.linalg.norm(instance.problem.network(code) - instance.signal)),
             "mirror_error": float(np.linalg.norm(code + mirror_ratio(point.depth) * target) / size),
+            "loss": run.state.loss,
+            "gradient_norm": run.state.gradient_norm,
         }
     # A diverged run may end in NaN, which in the store means "not run".
-    errors = {name: value if np.isfinite(value) else np.inf for name, value in errors.items()}
+    measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
     return {
-        "success": int(errors[point.success.metric] < point.success.below),
-        **errors,
-        "loss": run.state.loss if np.isfinite(run.state.loss) else np.inf,
-        "gradient_norm": (
-            run.state.gradient_norm if np.isfinite(run.state.gradient_norm) else np.inf
-        ),
+        "success": int(measured[point.success.metric] < point.success.below),
+        **measured,
         "iterations": run.steps,
         "negations": run.state.negations,
         "verdict": int(run.verdict),
