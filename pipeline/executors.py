@@ -1,11 +1,12 @@
 """Where blocks run: in this process, in threads, in local processes, on a running scheduler."""
 
+import asyncio
 import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -143,7 +144,7 @@ class Distributed:
 
         waiting = iter(items)
         futures: dict[Any, Item] = {}
-        completed = as_completed(raise_errors=False)
+        completed = as_completed(raise_errors=False, loop=self.client.loop)
 
         def top_up(window: int) -> None:
             for following in islice(waiting, max(0, window - len(futures))):
@@ -225,7 +226,7 @@ def open_executor(scheduler: str = "processes", workers: int | None = None) -> I
                     worker_dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 ) as cluster,
-                Client(cluster) as client,
+                Client(cluster, set_as_default=False) as client,
             ):
                 yield Distributed(client, local=True)
             return
@@ -296,7 +297,10 @@ def _connect(client: Any, address: str) -> Any:
             "tcp://127.0.0.1:8786."
         )
     try:
-        connected = client(address, timeout=CONNECT_TIMEOUT)
+        # A client that cannot connect is hard to be rid of; so see first whether it can.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _knock(address)).result()
+        connected = client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError, ImportError, TimeoutError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
         raise SchedulerError(
@@ -308,6 +312,15 @@ def _connect(client: Any, address: str) -> Any:
         connected.close()
         raise SchedulerError(f"--scheduler {address}: it has no workers.") from None
     return connected
+
+
+async def _knock(address: str) -> None:
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    encryption = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
+    await comm.close()
 
 
 @contextmanager

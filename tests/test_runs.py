@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,7 +14,13 @@ from distributed import Client, LocalCluster
 from helpers import Scripted, recovery_sweep, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import IN_FLIGHT, Distributed, Synchronous
+from genprior.pipeline.executors import (
+    IN_FLIGHT,
+    Distributed,
+    SchedulerError,
+    Synchronous,
+    open_executor,
+)
 from genprior.pipeline.figures import draw
 from genprior.pipeline.pilot import check_memory, run_pilot
 from genprior.pipeline.prepare import ordered_blocks
@@ -65,7 +72,7 @@ def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> 
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False,
                      dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
         executor = Distributed(client, local=True)
         outcomes = executor.stream(_slowly, items())
@@ -79,6 +86,17 @@ def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> 
             assert done < 200
         assert len(pulled) - done <= 3 * IN_FLIGHT
         outcomes.close()
+
+
+@pytest.mark.cluster
+def test_an_executor_leaves_the_callers_own_dask_alone(cluster: str) -> None:
+    """A notebook's own computations stay where they were, also after an address that is wrong."""
+    for scheduler in ("threads", cluster):
+        with open_executor(scheduler, 1 if scheduler == "threads" else None):
+            assert dask.config.get("scheduler", None) is None
+    with pytest.raises(SchedulerError), open_executor("http://127.0.0.1:1"):
+        pass
+    assert dask.config.get("scheduler", None) is None
 
 
 def _slowly(item: int) -> int:
