@@ -1,7 +1,7 @@
 """Subgradient descent with negation on a latent code: the step, the verdict, the loop.
 
-This is the plain engine: each line stands for one of Cocola 2022, Algorithm 2, and every other
-engine is held against it.
+`descend` is the plain engine: each line of it stands for one of Cocola 2022, Algorithm 2, and the
+fast engine is held against it.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class Verdict(IntEnum):
     STALLED = 1
     BUDGET_SPENT = 2
     DIVERGED = 3
+    ABANDONED = 4
 
 
 class State(NamedTuple):
@@ -85,16 +86,77 @@ class SubgradientDescent:
         return State(code, here.loss, vector, norm, negations, min(best_loss, here.loss))
 
 
+@dataclass(frozen=True)
+class Patience:
+    """When a run may be abandoned: its best loss did not fall by a factor over so many steps.
+
+    Args:
+        steps: the window; best losses are compared at its multiples.
+        factor: at least 1; near 1, only runs that stand still are hopeless.
+        audited: a hopeless run goes on all the same, to find out how often that was wrong.
+    """
+
+    steps: int
+    factor: float
+    audited: bool = False
+
+
+class Progress:
+    """The best loss at the marks of a run, where it is judged.
+
+    Args:
+        max_steps: step budget T.
+        patience: when a run is hopeless; None: never.
+    """
+
+    def __init__(self, max_steps: int, patience: Patience | None = None):
+        self.hopeless = False
+        self._patience, self._best_at_window = patience, np.inf
+        self._stall_mark, self._best_at_stall_mark = int(STALL_FROM * max_steps), np.inf
+        self._window = 0 if patience else max_steps + 1
+        self.next_mark = min(self._stall_mark, self._window)
+
+    def abandons(self, steps: int, best_loss: float) -> bool:
+        """Judge a run at `next_mark`, and move that on; true if it shall be abandoned."""
+        if steps == self._stall_mark:
+            self._best_at_stall_mark = best_loss
+        if self._patience is not None and steps == self._window:
+            hopeless = steps > 0 and best_loss * self._patience.factor > self._best_at_window
+            self.hopeless |= hopeless
+            self._best_at_window = best_loss
+            self._window += self._patience.steps
+        ahead = [mark for mark in (self._stall_mark, self._window) if mark > steps]
+        self.next_mark = min(ahead, default=steps - 1)
+        return self._patience is not None and self.hopeless and not self._patience.audited
+
+    def verdict(self, best_loss: float) -> Verdict:
+        """Label a run at the end of its budget.
+
+        It is *stalled* if its best loss did not improve by 1e-9 (relative) over the last fifth.
+        """
+        stalled = best_loss >= (1 - STALL_RELATIVE) * self._best_at_stall_mark
+        return Verdict.STALLED if stalled else Verdict.BUDGET_SPENT
+
+
 class Descent(NamedTuple):
-    """The end of a run: its last state, the steps taken, and why it stopped."""
+    """The end of a run: its last state, the steps taken, why it stopped, whether it was hopeless.
+
+    A hopeless run that was not abandoned has been audited.
+    """
 
     state: State
     steps: int
     verdict: Verdict
+    hopeless: bool = False
 
 
 def descend(
-    problem: Problem, method: SubgradientDescent, code: Vector, *, max_steps: int
+    problem: Problem,
+    method: SubgradientDescent,
+    code: Vector,
+    *,
+    max_steps: int,
+    patience: Patience | None = None,
 ) -> Descent:
     """Run the descent from a code until it converges, diverges or spends its budget.
 
@@ -103,22 +165,20 @@ def descend(
         method: step and stopping rule.
         code: x_0, shape (k,).
         max_steps: step budget T.
+        patience: when to abandon a run before; None: never.
 
     Returns:
-        The last iterate x̃, the number of steps taken to it, and the verdict. A run at the end of
-        its budget is *stalled* if its best loss did not improve by 1e-9 (relative) over the last
-        fifth of the steps.
+        The last iterate x̃, the number of steps taken to it, and the verdict.
     """
+    progress = Progress(max_steps, patience)
     with np.errstate(over="ignore", invalid="ignore"):
         state = method.start(problem, code)
-        stall_mark, best_at_mark = int(STALL_FROM * max_steps), np.inf
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
-                return Descent(state, steps, verdict)
-            if steps == stall_mark:
-                best_at_mark = state.best_loss
+                return Descent(state, steps, verdict, progress.hopeless)
+            if steps == progress.next_mark and progress.abandons(steps, state.best_loss):
+                return Descent(state, steps, Verdict.ABANDONED, progress.hopeless)
             state = method.step(problem, state)
-    if (verdict := method.finished(state)) is not None:
-        return Descent(state, max_steps, verdict)
-    stalled = state.best_loss >= (1 - STALL_RELATIVE) * best_at_mark
-    return Descent(state, max_steps, Verdict.STALLED if stalled else Verdict.BUDGET_SPENT)
+    if (verdict := method.finished(state)) is None:
+        verdict = progress.verdict(state.best_loss)
+    return Descent(state, max_steps, verdict, progress.hopeless)

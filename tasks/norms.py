@@ -1,0 +1,53 @@
+"""Upper bounds on operator norms, for a few products with the matrix."""
+
+from math import acosh, cosh, inf, sqrt
+
+import numpy as np
+
+from .network import Matrix
+
+DEGREE = 20
+FAILURE = 1e-10  # probability that a bound does not hold
+NARROW = 80  # the smaller side up to which the norm itself is as cheap
+SAFE = 1 + 1e-3  # for the single precision of the products
+
+
+def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
+    """Bound ‖W‖ from above, but for a probability of 1e-10.
+
+    With p(λ) = T_q(2λ/c − 1), T_q the Chebyshev polynomial of degree q, and ω standard normal,
+    ‖p(WᵀW) ω‖ ≥ |p(‖W‖²)|·|g|, where g is standard normal, and |g| < δ with a probability below
+    δ. Where ‖W‖² > c, p(‖W‖²) = cosh(q arccosh(2‖W‖²/c − 1)) grows so fast that this bounds ‖W‖².
+    Any c > 0 is right; the edge of the spectrum of a Gaussian matrix makes the bound tight for one.
+
+    Args:
+        matrix: W, any shape.
+        degree: q; the bound is 1.4 times the norm of a large Gaussian matrix at 16, 1.2 times at
+            24.
+
+    Returns:
+        The bound; infinite if W is not finite.
+    """
+    rows, columns = matrix.shape
+    if min(rows, columns) <= NARROW:
+        gram = matrix @ matrix.T if rows < columns else matrix.T @ matrix
+        if not np.isfinite(gram).all():
+            return inf
+        return sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0)) * SAFE
+    frobenius = float(np.linalg.norm(matrix))
+    if not 0 < frobenius < inf:
+        return 0.0 if frobenius == 0 else inf
+    # Scaled so that the edge c is 2: p(WᵀW) is then T_q(WᵀW − 1).
+    edge = (sqrt(rows) + sqrt(columns)) / sqrt(rows * columns) * frobenius
+    single, scale = matrix.astype(np.float32), np.float32(2 / edge**2)
+    # A fixed start: a bound must not differ from run to run.
+    start = np.random.Generator(np.random.SFC64(rows * columns)).standard_normal(columns)
+    before = start.astype(np.float32)
+    now = scale * before.dot(single.T).dot(single) - before
+    for _ in range(degree - 1):
+        before, now = now, 2 * (scale * now.dot(single.T).dot(single) - now) - before
+    seen = float(np.linalg.norm(now.astype(float))) / FAILURE
+    if not seen < inf:
+        return frobenius * SAFE
+    bound = edge * sqrt((1 + cosh(acosh(max(seen, 1.0)) / degree)) / 2)
+    return min(bound, frobenius) * SAFE

@@ -1,0 +1,123 @@
+"""A descent under way, as the fast engine keeps it."""
+
+from math import sqrt
+
+import numpy as np
+
+from .descent import Descent, Progress, State, SubgradientDescent, Verdict
+from .negation import NegationTest
+from .network import Vector
+from .problems import CompressedSensing, Evaluation
+
+# Where ‖v‖ is so close to the tolerance, or below it, the network itself decides.
+NEAR = 1 + 1e-5
+
+
+class Run:
+    """A descent under way: the iterate x̃_t, and what is known of it.
+
+    Args:
+        problem: loss and descent vector.
+        method: step and stopping rule.
+        code: x_0, shape (k,).
+        max_steps: step budget T.
+        progress: judges the run at its marks.
+    """
+
+    def __init__(
+        self,
+        problem: CompressedSensing,
+        method: SubgradientDescent,
+        code: Vector,
+        max_steps: int,
+        progress: Progress,
+    ):
+        self.problem, self.method, self.max_steps = problem, method, max_steps
+        self.code, self.steps, self.negations, self.best_loss = code, 0, 0, np.inf
+        self.loss, self.gradient_norm, self.vector = np.inf, np.inf, np.zeros_like(code)
+        self._progress, self._is_settled = progress, False
+        self._negation = NegationTest(problem) if method.negation else None
+
+    @property
+    def stride(self) -> float:
+        """Length of the next step."""
+        return self.method.step_size * self.gradient_norm
+
+    def advance(self) -> None:
+        """Move the code by one step; loss and descent vector are still those before it."""
+        self.jump(self.code - self.method.step_size * self.vector, 1)
+
+    def jump(self, code: Vector, steps: int) -> None:
+        """Take a later code, so many steps ahead."""
+        self.code, self._is_settled = code, False
+        self.steps += steps
+
+    def evaluate(self, first: Vector | None = None) -> Evaluation:
+        """Evaluate the network itself at the code; `first` is W_1 x where it is known."""
+        first = self.problem.first(self.code) if first is None else first
+        evaluation = self.problem.evaluate(first)
+        self.loss = evaluation.loss
+        return evaluation
+
+    def take(self, vector: Vector) -> None:
+        """Take the descent vector that belongs to code and loss."""
+        self.vector, self.gradient_norm = vector, sqrt(vector.dot(vector))
+        self._is_settled = False
+        if self.gradient_norm < self.method.tolerance * NEAR:
+            self.settle()
+        elif self.loss < self.best_loss:
+            self.best_loss = self.loss
+
+    def settle(self, evaluation: Evaluation | None = None) -> None:
+        """Take loss and descent vector from the network itself, unless they are."""
+        if evaluation is None and self._is_settled:
+            return
+        evaluation = self.evaluate() if evaluation is None else evaluation
+        self.vector = self.problem.descent_vector(evaluation)
+        self.gradient_norm = sqrt(self.vector.dot(self.vector))
+        self.best_loss = min(self.best_loss, self.loss)
+        self._is_settled = True
+
+    def negated(self, moved: float, first: Vector | None = None) -> bool:
+        """Replace x by −x if f(−x) < f(x); `moved` bounds the way since the last call."""
+        if self._negation is None or not self._negation.lower(self.code, self.loss, moved, first):
+            return False
+        self._negation.forget()
+        self.code, self._is_settled = -self.code, False
+        self.negations += 1
+        return True
+
+    def sure_radius(self, wanted: float) -> float:
+        """How far from the code negation is out of the question while the loss does not grow."""
+        if self._negation is None:
+            return np.inf
+        return self._negation.radius(self.code, self.loss, wanted)
+
+    @property
+    def horizon(self) -> int:
+        """Steps that may be taken before the run must be looked at again."""
+        next_mark = self._progress.next_mark
+        end = next_mark if next_mark > self.steps else self.max_steps
+        return min(end, self.max_steps) - self.steps
+
+    def verdict(self) -> Verdict | None:
+        """Name the reason to stop, if there is one."""
+        if self.gradient_norm < self.method.tolerance:
+            return Verdict.CONVERGED
+        if not self.loss < np.inf or not self.gradient_norm < np.inf:
+            return Verdict.DIVERGED
+        if self.steps == self.max_steps:
+            return self._progress.verdict(self.best_loss)
+        if self.steps == self._progress.next_mark and self._progress.abandons(
+            self.steps, self.best_loss
+        ):
+            return Verdict.ABANDONED
+        return None
+
+    def ended(self, verdict: Verdict) -> Descent:
+        """Measure the last iterate on the network itself."""
+        self.settle()
+        state = State(
+            self.code, self.loss, self.vector, self.gradient_norm, self.negations, self.best_loss
+        )
+        return Descent(state, self.steps, verdict, self._progress.hopeless)
