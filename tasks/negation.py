@@ -12,16 +12,18 @@ from .norms import operator_norm_bound
 from .problems import CompressedSensing
 
 # After so many evaluations of f(−x) the bounds of the norms, which cost about as much, pay.
-PAYS_AFTER = 12
+PAYS_AFTER = 8
 SAFE = 1 - 1e-9  # what rounding may do to a bound is far less
+MOVES = 3  # of the centre with one direction
+TINY = float(np.finfo(float).tiny)
 
 
 class NegationTest:
-    """Whether f(−x) < f(x), computed only where the last evaluation does not tell.
+    """Whether f(−x) < f(x), computed only where a lower bound of f(−x) does not tell.
 
-    With r the residual at −c and u = r/‖r‖,
-
-        √(2f(−x)) ≥ ⟨u, A G(−x) − b⟩ ≥ ‖r‖ − ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖.
+    For any unit vector u, √(2f(−x)) ≥ ⟨u, A G(−x) − b⟩, an equality where u is the direction of the
+    residual. From a *centre* c to x this changes by at most
+    ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖.
 
     Args:
         problem: f.
@@ -30,13 +32,13 @@ class NegationTest:
     def __init__(self, problem: CompressedSensing):
         self._problem = problem
         self._evaluations = 0
-        self._upper = 0.0  # bounds ‖W_d‖⋯‖W_2‖, once that is computed
-        self._lowest = 0.0  # bounds ‖W_1‖
-        self._centre: Vector | None = None
+        self._norms: tuple[float, float] | None = None
+        self.forget()
 
     def forget(self) -> None:
-        """Drop the centre: the code has been negated."""
-        self._centre = None
+        """Drop the bound: the code has been negated."""
+        self._residual: Vector | None = None
+        self._back: Vector | None = None
 
     def lower(self, code: Vector, loss: float, moved: float, first: Vector | None = None) -> bool:
         """Tell whether f(−x) < f(x).
@@ -47,15 +49,19 @@ class NegationTest:
             moved: at least the distance from the code of the last call.
             first: W_1 x where it is known.
         """
-        if self._centre is not None and self._evaluations >= PAYS_AFTER:
-            room = self._room(loss)
-            self._change += self._lowest * moved
-            if self._change <= room:
-                return False
-            first = self._problem.first(code) if first is None else first
-            self._measure(first)
-            if self._change <= room:
-                return False
+        if self._residual is None or self._evaluations < PAYS_AFTER:
+            return self._evaluate(code, first) < loss
+        self._aim()
+        room = (self._floor - sqrt(2 * loss)) / self._rate
+        self._change += self._first_norm * moved
+        if self._change <= room:
+            return False
+        first = self._problem.first(code) if first is None else first
+        self._change = self._distance(first)
+        if self._change <= room:
+            return False
+        if self._moves < MOVES and self._recentre(first) >= sqrt(2 * loss):
+            return False
         return self._evaluate(code, first) < loss
 
     def radius(self, code: Vector, loss: float, wanted: float) -> float:
@@ -66,44 +72,51 @@ class NegationTest:
             loss: f(x).
             wanted: a radius that is enough.
         """
-        if self._centre is not None:
-            room = self._room(loss)
-            self._measure(self._problem.first(code))
-            certain = (room - self._change) / self._lowest
+        least, first = sqrt(2 * loss), self._problem.first(code)
+        if self._residual is not None:
+            self._aim()
+            self._change = self._distance(first)
+            certain = ((self._floor - least) / self._rate - self._change) / self._first_norm
             if certain >= wanted:
                 return certain
-        self._evaluate(code, None)
-        return self._room(loss) / self._lowest
-
-    def _measure(self, first: Vector) -> None:
-        """Compute how far the first activations are from those at −c."""
-        change = np.maximum(-first, 0.0)
-        change -= self._activation
-        self._change = sqrt(change.dot(change))
+        self._evaluate(code, first)
+        self._aim()
+        return (self._floor - least) / self._rate / self._first_norm
 
     def _evaluate(self, code: Vector, first: Vector | None) -> float:
-        """Compute f(−x) and take x as the centre c."""
+        """Compute f(−x); take x as the centre, and the residual's direction as u."""
         first = self._problem.first(code) if first is None else first
         there = self._problem.evaluate(-first)
         self._evaluations += 1
-        self._centre, self._activation = code, there.activations[0]
-        self._residual = there.residual
-        self._size = sqrt(2 * there.loss) if there.loss < inf else 0.0
-        self._rate, self._change = 0.0, 0.0
+        self._residual, self._back, self._moves = there.residual, None, 0
+        self._activation, self._change = there.activations[0], 0.0
+        self._floor = SAFE * sqrt(2 * there.loss) if there.loss < inf else 0.0
         return there.loss
 
-    def _room(self, loss: float) -> float:
-        """How far the first activations may move from those at −c."""
-        if not self._rate:
-            if not self._upper:
-                self._bound_norms()
-            size = max(self._size, np.finfo(float).tiny)
-            back = self._residual.dot(self._problem.sensing)
-            self._rate = max(sqrt(back.dot(back)) / size * self._upper, np.finfo(float).tiny)
-        return SAFE * (SAFE * self._size - sqrt(2 * loss)) / self._rate
+    def _aim(self) -> None:
+        """Compute Aᵀu and ⟨u, b⟩ for the direction u, once."""
+        if self._back is not None or self._residual is None:
+            return
+        problem, size = self._problem, max(sqrt(self._residual.dot(self._residual)), TINY)
+        if self._norms is None:
+            lowest, *others = map(operator_norm_bound, problem.network.weights)
+            self._norms = max(lowest, TINY), float(np.prod(others))
+        self._first_norm, upper = self._norms
+        self._back = self._residual.dot(problem.sensing) / size
+        self._offset = float(self._residual.dot(problem.observed)) / size
+        self._rate = max(sqrt(self._back.dot(self._back)) * upper / SAFE, TINY)
 
-    def _bound_norms(self) -> None:
-        first, *others = self._problem.network.weights
-        self._lowest = max(operator_norm_bound(first), np.finfo(float).tiny)
-        self._upper = np.finfo(float).tiny
-        self._upper = max(float(np.prod([operator_norm_bound(w) for w in others])), self._upper)
+    def _distance(self, first: Vector) -> float:
+        """‖relu(−W_1 x) − relu(−W_1 c)‖ from W_1 x."""
+        change = np.maximum(-first, 0.0)
+        change -= self._activation
+        return sqrt(change.dot(change))
+
+    def _recentre(self, first: Vector) -> float:
+        """Take x as the centre, u unchanged; give the bound of √(2f(−x)) there."""
+        activations = self._problem.network.forward(-first)
+        self._activation, self._change = activations[0], 0.0
+        self._moves += 1
+        inner = float(activations[-1].dot(self._back))
+        self._floor = inner - self._offset - (1 - SAFE) * (abs(inner) + abs(self._offset))
+        return self._floor

@@ -74,9 +74,10 @@ class Watch:
             values = self._maps.dot(code)
             if network.candidates:
                 values += self._transfer.dot(network.deviations)
-            left = np.flatnonzero(values > self._threshold)
-            if not left.size:
+            exceeds = values > self._threshold
+            if not np.count_nonzero(exceeds):
                 return added
+            left = np.flatnonzero(exceeds)
             self._threshold[left] = inf
             layers = np.searchsorted(self._ends, left, side="right")
             for layer in np.unique(layers):
