@@ -10,6 +10,8 @@ from ..store import StoreInfo, exclusive, load_results, read_info, write_analysi
 from ..sweeps import SweepError
 from ..sweeps.checks import shares_draws
 from ..sweeps.errors import did_you_mean
+from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
+from ..tasks.audits import audit_abandonment
 from ..tasks.fits import fit_transitions
 
 GROUP = "transition"
@@ -39,11 +41,16 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
 def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     """Fit the transitions of a store's results."""
     axis = transition_axis(info, along)
-    success = load_results(info.path, ["success"])["success"]
+    audited = "abandonment" in info.variables
+    results = load_results(info.path, ["success", "abandonment"] if audited else ["success"])
     try:
-        return fit_transitions(success, axis)
+        fitted = fit_transitions(results["success"], axis)
     except ValueError as error:
         raise SweepError(f"{info.path}: {error}") from None
+    if audited and (results["abandonment"] > 0).any():
+        audits = audit_abandonment(results["success"], results["abandonment"], (axis, "trial"))
+        fitted = fitted.merge(audits, combine_attrs="override")
+    return fitted
 
 
 def transition_axis(info: StoreInfo, along: str | None = None) -> str:
@@ -76,6 +83,7 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
                 **{str(name): one.coords[name].item() for name in groups},
                 "along": along,
                 **{name: one[name].item() for name in JSON_FIELDS},
+                **{name: _plain(one[name].item()) for name in AUDIT_FIELDS if name in one},
                 "method": fitted.attrs["method"],
             }
         )
@@ -86,6 +94,11 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
         "level": fitted.attrs["level"],
         "positions": [float(positions.min()), float(positions.max())],
     }
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if value != value else value
 
 
 def _indices(array: xr.DataArray) -> list[dict[Any, int]]:

@@ -4,13 +4,14 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from ..store import read_status
@@ -19,15 +20,19 @@ from ..tasks.descent import SubgradientDescent
 from ..tasks.kinds import NoOperation
 from ..tasks.machine import limit_blas_threads, machine_kind
 from ..tasks.recovery import Instance, draw_instance
+from .bench_engines import SHAPES, compare_preset, compare_shapes, summary_rows
 from .executors import open_executor
 from .options import json_option
 from .plan import plan_sweep
 from .progress import progress
 from .run import run_sweep
 
+PRESET_POINTS = 39
 ROUNDS = 25
 STEPS_A_ROUND = 40
-KERNEL_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
+STEP_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
+
+Item = TypeVar("Item")
 
 console = Console()
 log = Console(stderr=True)
@@ -43,6 +48,16 @@ def bench() -> None:
     """
 
 
+def _followed(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Show how far a benchmark has come: a bar on a terminal, a line an item elsewhere."""
+    if log.is_terminal:
+        yield from track(items, what, total, console=log, transient=True)
+        return
+    for count, item in enumerate(items, start=1):
+        log.print(f"{what}: {count}/{total}", highlight=False)
+        yield item
+
+
 def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"benchmark": title, "machine": machine_kind(), "rows": rows}))
@@ -51,26 +66,66 @@ def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name.replace("_", " "), justify="right")
     for row in rows:
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+        table.add_row(*map(_cell, row.values()))
     console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+@bench.command()
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Trials at each of the 39 points of cocola-fig1; 30 are the whole preset.",
+)
+@json_option
+def kernel(trials: int, as_json: bool) -> None:
+    """Time the fast engine against the plain one, and see that their runs are the same.
+
+    Every trial of cocola-fig1 is run by both in turn, with one BLAS thread, and so are runs of
+    other shapes, from k = 1 on. Ratios are plain / fast, medians over runs.
+
+    \b
+    Example:
+      genprior bench kernel
+      genprior bench kernel --trials 30 --json
+    """
+    limit_blas_threads()
+    points = list(_followed(compare_preset(trials), PRESET_POINTS, "points of cocola-fig1"))
+    shapes = list(_followed(compare_shapes(), len(SHAPES), "other shapes"))
+    rows = [row for row, _ in points]
+    summary = summary_rows(points)
+    if as_json:
+        tables = {"points": rows, "summary": summary, "shapes": shapes}
+        click.echo(json.dumps({"benchmark": "kernel", "machine": machine_kind(), **tables}))
+        return
+    _report("fast and plain engine on cocola-fig1: plain / fast", rows, as_json)
+    _report("other shapes", shapes, as_json)
+    _report("in short", summary, as_json)
 
 
 @bench.command()
 @json_option
-def kernel(as_json: bool) -> None:
-    """Time a descent step against its bare matrix-vector products.
+def step(as_json: bool) -> None:
+    """Time a step of the plain engine against its bare matrix-vector products.
 
     The products are those of two forward passes and one backward pass, the least a step with
     negation computes. Both run in turn with one BLAS thread; ratios are medians over rounds.
 
     \b
     Example:
-      genprior bench kernel
+      genprior bench step
     """
     limit_blas_threads()
     grid = Grid(load_sweep("cocola-fig1"))
     rows = []
-    for depth, k in KERNEL_POINTS:
+    for depth, k in STEP_POINTS:
         index = (grid.sweep.axes["depth"].index(depth), grid.sweep.axes["k"].index(k))
         rows.append(step_against_products(grid.point(index)))
     _report("descent step against its bare products", rows, as_json)

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ..store import Status, load_results, read_info
+from ..tasks.audits import audit_abandonment
 
 SHOWN_ERRORS = 5
 
@@ -13,7 +15,9 @@ SHOWN_ERRORS = 5
 def store_status(path: Path) -> dict[str, Any]:
     """Count the trials of a store by status, and say what crashed ones said."""
     info = read_info(path)
-    results = load_results(path, ["status", "success", "seconds"])
+    audited = "abandonment" in info.variables
+    names = ["status", "success", "seconds", *(["abandonment"] if audited else [])]
+    results = load_results(path, names)
     status = results["status"].values
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
     done = status == Status.DONE
@@ -32,10 +36,19 @@ def store_status(path: Path) -> dict[str, Any]:
         },
         "successes": int(np.nansum(results["success"].values[done])),
         "trial_seconds": float(np.nansum(results["seconds"].values)),
+        "abandonment": _audit(results) if audited else None,
         "errors": _errors(path, status),
         "machine": info.attributes.get("machine"),
         "kernel_version": info.attributes.get("kernel_version"),
     }
+
+
+def _audit(results: xr.Dataset) -> dict[str, Any] | None:
+    if not (results["abandonment"] > 0).any():
+        return None
+    found = audit_abandonment(results["success"], results["abandonment"])
+    values = {str(name): array.item() for name, array in found.items()}
+    return values if values["audited"] else values | {"wrong_rate": None}
 
 
 def _errors(path: Path, status: np.ndarray) -> list[dict[str, Any]]:

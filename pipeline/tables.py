@@ -57,6 +57,8 @@ def status(found: dict[str, Any]) -> Table:
         share = 100 * found["successes"] / trials["done"]
         rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
         rows["time"] = f"{duration(found['trial_seconds'])} in trials"
+    if found["abandonment"]:
+        rows["abandoned"] = _audit(found["abandonment"])
     for error in found["errors"]:
         text = error.pop("error")
         place = ", ".join(f"{name}={value}" for name, value in error.items())
@@ -82,10 +84,26 @@ def transitions(fitted: dict[str, Any]) -> Table:
             row["flag"],
         )
     remarks = sorted({row["flag"] for row in found} & set(REMARKS))
-    if remarks:
-        table.caption = "\n".join(f"{name}: {REMARKS[name].format(along)}" for name in remarks)
+    lines = [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
+    lines += [
+        ", ".join([*(f"{name} = {row[name]}" for name in groups), _audit(row)])
+        for row in found
+        if row.get("abandoned") or row.get("audited")
+    ]
+    if lines:
+        table.caption = "\n".join(lines)
         table.caption_justify = "left"
     return table
+
+
+def _audit(row: dict[str, Any]) -> str:
+    """What is known of abandoned runs."""
+    low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
+    return (
+        f"{row['abandoned']:,} runs abandoned as hopeless; of {row['audited']:,} such runs that "
+        f"went on for an audit {row['audited_successes']:,} recovered "
+        f"(wrongly abandoned: {low:.3g} – {high:.3g} %)"
+    )
 
 
 def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:

@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     NOISE = 2
     TARGET = 3
     START = 4
+    AUDIT = 5
 
 
 def point_identity(point: Point, paired: Collection[str] = ()) -> str:

@@ -92,7 +92,9 @@ class Noise(Strict):
 class Solver(Strict):
     """How the descent runs; no random draw depends on it."""
 
-    engine: Literal["plain"] = quantity("plain", "implementation of the descent")
+    engine: Literal["fast", "plain"] = quantity(
+        "fast", "implementation of the descent; both give the same iterates but for rounding"
+    )
     step: float = quantity(0.7, "step size α of the descent", gt=0)
     max_steps: int = quantity(10_000, "step budget", "steps", ge=1, le=1_000_000_000)
     tolerance: float = quantity(
@@ -101,6 +103,20 @@ class Solver(Strict):
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
     start: Literal["gaussian", "mirror"] = quantity(
         "gaussian", "first iterate: a standard normal draw, or the mirror point −ρ_d x*"
+    )
+    abandon_after: int = quantity(
+        0,
+        "a run is abandoned if its best loss did not fall by abandon_factor over so many steps; "
+        "0: never",
+        "steps",
+        ge=0,
+        le=1_000_000_000,
+    )
+    abandon_factor: float = quantity(
+        2.0, "factor by which the best loss must fall over abandon_after steps", gt=1
+    )
+    audit: float = quantity(
+        0.1, "probability that a run to be abandoned is run to its end all the same", ge=0, le=1
     )
 
 

@@ -170,15 +170,14 @@ def descend(
     Returns:
         The last iterate x̃, the number of steps taken to it, and the verdict.
     """
-    progress = Progress(max_steps, patience)
     with np.errstate(over="ignore", invalid="ignore"):
-        state = method.start(problem, code)
+        progress, state = Progress(max_steps, patience), method.start(problem, code)
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
                 return Descent(state, steps, verdict, progress.hopeless)
             if steps == progress.next_mark and progress.abandons(steps, state.best_loss):
                 return Descent(state, steps, Verdict.ABANDONED, progress.hopeless)
             state = method.step(problem, state)
-    if (verdict := method.finished(state)) is None:
-        verdict = progress.verdict(state.best_loss)
-    return Descent(state, max_steps, verdict, progress.hopeless)
+        if (verdict := method.finished(state)) is None:
+            verdict = progress.verdict(state.best_loss)
+        return Descent(state, max_steps, verdict, progress.hopeless)

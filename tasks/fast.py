@@ -4,13 +4,32 @@ Four regimes take turns, chosen by counted events and never by the clock, so tha
 wherever it runs. docs/fast-descent.md derives why all of them give the plain iterates.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from .descent import Descent, Patience, Progress, SubgradientDescent
 from .network import Vector
+from .policy import Policy
 from .problems import CompressedSensing
-from .regimes import Direct, Quiet, Regime
+from .reduced import CAPACITY
+from .regimes import Direct, Plain, Regime
 from .run import Run
+
+
+def engine_entries(k: int, widths: Sequence[int], m: int) -> int:
+    """How many numbers the engine may hold besides the problem."""
+    layers = range(len(widths))
+    # A region's maps and a copy of its active columns, the candidates' columns, their couplings.
+    maps = k * (sum(widths) + 3 * m + 2 * k) + max([m * widths[-1], *_products(widths)])
+    transfers = sum(widths[i] * min(CAPACITY, widths[j]) for i in layers for j in range(i))
+    coupled = len(widths) * CAPACITY * (m + CAPACITY * len(widths) + k)
+    return maps + transfers + coupled
+
+
+def _products(widths: Sequence[int]) -> list[int]:
+    return [below * above for below, above in pairwise(widths)]
 
 
 def descend_fast(
@@ -36,8 +55,9 @@ def descend_fast(
         The last iterate x̃, the number of steps taken to it, and the verdict.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        run = Run(problem, method, code, max_steps, Progress(max_steps, patience))
-        regime: Regime = Direct(run, Quiet(code.size), np.inf)
+        progress, state = Progress(max_steps, patience), method.start(problem, code)
+        run, policy = Run(problem, method, state, max_steps, progress), Policy(problem)
+        regime: Regime = Direct(run, policy, None) if policy.reduces else Plain(run, policy)
         while (verdict := run.verdict()) is None:
             regime = regime.step()
         return run.ended(verdict)

@@ -5,7 +5,10 @@ eigenbasis of H each coordinate of v shrinks by its own factor, so that any numb
 as much as one. docs/fast-descent.md derives what is said here.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .network import Matrix, Vector
 
@@ -87,7 +90,7 @@ class LinearRegion:
             begin, size = begin + size, min(2 * size, LONGEST_SCAN)
         return at_most + 1
 
-    def _sums(self, times: Vector) -> Matrix:
+    def _sums(self, times: NDArray[np.int64]) -> Matrix:
         """Σ_{s<t} (1 − a)^s = (1 − (1 − a)^t)/a for all coordinates and times."""
         small, large = self._shrunk[self._gentle], self._shrunk[~self._gentle]
         sums = np.empty((self._shrunk.size, times.size))
@@ -97,7 +100,7 @@ class LinearRegion:
         return sums
 
 
-def _first(holds, at_most: int) -> int:  # type: ignore[no-untyped-def]
+def _first(holds: Callable[[int], bool], at_most: int) -> int:
     """The first t in 1 … at_most at which a monotone condition holds, or `at_most`."""
     low, high = 0, at_most
     while high - low > 1:

@@ -3,6 +3,7 @@
 import platform
 from functools import cache
 
+import scipy.linalg.blas  # noqa: F401  (loads the BLAS that must be limited, and named)
 from threadpoolctl import threadpool_info, threadpool_limits
 
 
@@ -19,10 +20,15 @@ def limit_blas_threads() -> None:
 
 @cache
 def machine_kind() -> str:
-    """Name what two machines must share for equal bits: NumPy's BLAS, its version and kernels."""
+    """Name what two machines must share for equal bits: the BLAS of NumPy and SciPy."""
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    # SciPy may bring a BLAS of its own, loaded or not; no trial calls it.
-    own = [library for library in found if "numpy" in str(library.get("filepath"))] or found
+    # Other packages may have loaded a BLAS of their own.
+    paths = [str(library.get("filepath")) for library in found]
+    own = [
+        library
+        for library, path in zip(found, paths, strict=True)
+        if "numpy" in path or "scipy" in path
+    ] or found
     names = (
         f"{library['internal_api']} {library.get('version')} {library.get('architecture') or ''}"
         for library in own

@@ -61,6 +61,24 @@ class PatternMaps:
         return np.asarray(self.sensing[:, on] @ self.maps[-1][on])
 
 
+class Departures:
+    """Counts units that leave their pattern for good, as far as one can tell: once in 64 steps."""
+
+    def __init__(self, patterns: Sequence[Pattern]):
+        self._last = [np.full(pattern.size, -MEMORY) for pattern in patterns]
+        self._time = 0
+
+    def count(self, flips: Sequence[Units]) -> int:
+        """Count the departures among the flips of a step, listed by layer."""
+        self._time += 1
+        found = 0
+        for last, units in zip(self._last, flips, strict=False):
+            if units.size:
+                found += int(np.count_nonzero(last[units] <= self._time - MEMORY))
+                last[units] = self._time
+        return found
+
+
 class FoldedNetwork:
     """Residual and descent vector with all layers below the last folded into one linear map.
 
@@ -74,29 +92,22 @@ class FoldedNetwork:
 
     def __init__(self, maps: PatternMaps, observed: Vector):
         self.maps, self._observed = maps, observed
-        self._time = 0
-        self._last_flip = [np.full(pattern.size, -MEMORY) for pattern in maps.patterns]
+        self._departures = Departures(maps.patterns)
 
     def loss(self, code: Vector) -> tuple[float, Vector, int]:
-        """F(x), W_1 x, and how many units below the last layer left their pattern for good.
-
-        For good as far as one can tell: a unit counts once in 64 steps.
-        """
-        maps, departures = self.maps, 0
-        self._time += 1
+        """F(x), W_1 x, and how many units below the last layer left their pattern for good."""
+        maps, flips = self.maps, []
         signal = first = maps.maps[0].dot(code)
         for layer in range(maps.depth - 1):
             changed = np.flatnonzero((signal > 0) != maps.patterns[layer])
             if changed.size:
                 maps.flip(layer, changed)
-                last = self._last_flip[layer]
-                departures += np.count_nonzero(last[changed] <= self._time - MEMORY)
-                last[changed] = self._time
+            flips.append(changed)
             signal = maps.maps[layer + 1].dot(code)
         maps.patterns[-1] = signal > 0
         self._residual = maps.sensing.dot(np.maximum(signal, 0.0))
         self._residual -= self._observed
-        return 0.5 * float(self._residual.dot(self._residual)), first, departures
+        return 0.5 * float(self._residual.dot(self._residual)), first, self._departures.count(flips)
 
     def vector(self) -> Vector:
         """v(x) at the code whose loss was computed last, shape (k,)."""

@@ -13,6 +13,9 @@ from .problems import CompressedSensing
 
 # After so many evaluations of f(−x) the bounds of the norms, which cost about as much, pay.
 PAYS_AFTER = 8
+# A bound that holds for less than two steps, so often in a row, is not tried for a while.
+USELESS = 4
+SHORTEST_PAUSE, LONGEST_PAUSE = 16, 256
 SAFE = 1 - 1e-9  # what rounding may do to a bound is far less
 MOVES = 3  # of the centre with one direction
 TINY = float(np.finfo(float).tiny)
@@ -32,13 +35,19 @@ class NegationTest:
     def __init__(self, problem: CompressedSensing):
         self._problem = problem
         self._evaluations = 0
+        self._held, self._failures, self._pause, self._left_out = 0, 0, 0, 0
         self._norms: tuple[float, float] | None = None
-        self.forget()
+        # Of the centre: relu(−W_1 c), the residual, the bound of √(2f(−c)), moves since u was new.
+        self._activation, self._residual = np.zeros(0), np.zeros(0)
+        self._floor, self._moves = 0.0, 0
+        # How far the first activations have moved from the centre's, and what that costs the bound.
+        self._change, self._rate, self._first_norm = 0.0, 0.0, 0.0
+        self._back, self._offset = np.zeros(0), 0.0
+        self._has_centre = self._is_aimed = False
 
     def forget(self) -> None:
-        """Drop the bound: the code has been negated."""
-        self._residual: Vector | None = None
-        self._back: Vector | None = None
+        """Drop the centre: the code has been negated."""
+        self._has_centre = False
 
     def lower(self, code: Vector, loss: float, moved: float, first: Vector | None = None) -> bool:
         """Tell whether f(−x) < f(x).
@@ -49,20 +58,33 @@ class NegationTest:
             moved: at least the distance from the code of the last call.
             first: W_1 x where it is known.
         """
-        if self._residual is None or self._evaluations < PAYS_AFTER:
+        if not self._has_centre or self._evaluations < PAYS_AFTER or self._left_out > 0:
+            self._left_out = max(self._left_out - 1, 0)
             return self._evaluate(code, first) < loss
         self._aim()
         room = (self._floor - sqrt(2 * loss)) / self._rate
         self._change += self._first_norm * moved
+        self._held += 1
         if self._change <= room:
             return False
         first = self._problem.first(code) if first is None else first
         self._change = self._distance(first)
         if self._change <= room:
             return False
+        self._learn()
         if self._moves < MOVES and self._recentre(first) >= sqrt(2 * loss):
             return False
         return self._evaluate(code, first) < loss
+
+    def _learn(self) -> None:
+        """Heed for how many steps the bound has held."""
+        self._failures = self._failures + 1 if self._held <= 2 else 0
+        if self._failures == 0:
+            self._pause = 0
+        elif self._failures >= USELESS:
+            self._pause = min(max(2 * self._pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+            self._failures, self._left_out = 0, self._pause
+        self._held = 0
 
     def radius(self, code: Vector, loss: float, wanted: float) -> float:
         """How far from x f(−x) ≥ f(x) is certain as long as f does not grow; negative if nowhere.
@@ -73,7 +95,7 @@ class NegationTest:
             wanted: a radius that is enough.
         """
         least, first = sqrt(2 * loss), self._problem.first(code)
-        if self._residual is not None:
+        if self._has_centre:
             self._aim()
             self._change = self._distance(first)
             certain = ((self._floor - least) / self._rate - self._change) / self._first_norm
@@ -88,14 +110,15 @@ class NegationTest:
         first = self._problem.first(code) if first is None else first
         there = self._problem.evaluate(-first)
         self._evaluations += 1
-        self._residual, self._back, self._moves = there.residual, None, 0
+        self._residual, self._has_centre, self._is_aimed = there.residual, True, False
+        self._moves = 0
         self._activation, self._change = there.activations[0], 0.0
         self._floor = SAFE * sqrt(2 * there.loss) if there.loss < inf else 0.0
         return there.loss
 
     def _aim(self) -> None:
         """Compute Aᵀu and ⟨u, b⟩ for the direction u, once."""
-        if self._back is not None or self._residual is None:
+        if self._is_aimed:
             return
         problem, size = self._problem, max(sqrt(self._residual.dot(self._residual)), TINY)
         if self._norms is None:
@@ -105,6 +128,7 @@ class NegationTest:
         self._back = self._residual.dot(problem.sensing) / size
         self._offset = float(self._residual.dot(problem.observed)) / size
         self._rate = max(sqrt(self._back.dot(self._back)) * upper / SAFE, TINY)
+        self._is_aimed = True
 
     def _distance(self, first: Vector) -> float:
         """‖relu(−W_1 x) − relu(−W_1 c)‖ from W_1 x."""

@@ -3,8 +3,11 @@
 from math import acosh, cosh, inf, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .network import Matrix
+
+Single = NDArray[np.float32]
 
 DEGREE = 20
 FAILURE = 1e-10  # probability that a bound does not hold
@@ -41,13 +44,19 @@ def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
     edge = (sqrt(rows) + sqrt(columns)) / sqrt(rows * columns) * frobenius
     single, scale = matrix.astype(np.float32), np.float32(2 / edge**2)
     # A fixed start: a bound must not differ from run to run.
-    start = np.random.Generator(np.random.SFC64(rows * columns)).standard_normal(columns)
-    before = start.astype(np.float32)
-    now = scale * before.dot(single.T).dot(single) - before
+    random = np.random.Generator(np.random.SFC64(rows * columns))
+    before = random.standard_normal((columns,), dtype=np.float32)
+    now = _shifted_gram(single, scale, before)
     for _ in range(degree - 1):
-        before, now = now, 2 * (scale * now.dot(single.T).dot(single) - now) - before
-    seen = float(np.linalg.norm(now.astype(float))) / FAILURE
+        before, now = now, 2 * _shifted_gram(single, scale, now) - before
+    seen = float(np.linalg.norm(now)) / FAILURE
     if not seen < inf:
         return frobenius * SAFE
     bound = edge * sqrt((1 + cosh(acosh(max(seen, 1.0)) / degree)) / 2)
     return min(bound, frobenius) * SAFE
+
+
+def _shifted_gram(matrix: Single, scale: np.float32, vector: Single) -> Single:
+    """(scale·WᵀW − 1) v."""
+    product: Single = scale * vector.dot(matrix.T).dot(matrix) - vector
+    return product

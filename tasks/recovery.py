@@ -3,20 +3,32 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..sweeps import Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
-from .descent import Descent, SubgradientDescent, Verdict, descend
+from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
+from .fast import descend_fast, engine_entries
 from .network import Network, Vector, gaussian_network
 from .problems import CompressedSensing, gaussian_sensing, noise_of_snr
 from .theory import mirror_ratio
 
 # Raised whenever a stored number may change; results of two versions do not mix.
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 MAX_TARGET_DRAWS = 1000
+ENGINES = {"fast": descend_fast, "plain": descend}
+
+
+class Abandonment(IntEnum):
+    """What became of a run that may be abandoned; the numbers are stored."""
+
+    NEVER_HOPELESS = 0
+    ABANDONED = 1
+    AUDITED = 2
+
 
 VARIABLES = (
     Variable(
@@ -39,6 +51,12 @@ VARIABLES = (
         "int8",
         "why the descent stopped",
         flags=tuple(Flag(v.value, v.name.lower()) for v in Verdict),
+    ),
+    Variable(
+        "abandonment",
+        "int8",
+        "whether the run became hopeless, and was abandoned or, for an audit, run to its end",
+        flags=tuple(Flag(a.value, a.name.lower()) for a in Abandonment),
     ),
 )
 
@@ -111,8 +129,26 @@ def recover(
     instance = draw_instance(point, trial, seed, paired)
     solver = point.solver
     method = SubgradientDescent(solver.step, solver.tolerance, solver.negation)
-    run = descend(instance.problem, method, instance.start, max_steps=solver.max_steps)
+    run = ENGINES[solver.engine](
+        instance.problem,
+        method,
+        instance.start,
+        max_steps=solver.max_steps,
+        patience=draw_patience(point, trial, seed, paired),
+    )
     return outcome(point, instance, run)
+
+
+def draw_patience(
+    point: Point, trial: int, seed: int, paired: Collection[str] = ()
+) -> Patience | None:
+    """When a trial is abandoned, and whether it is audited instead."""
+    solver = point.solver
+    if not solver.abandon_after:
+        return None
+    stream = random_stream(seed, point_identity(point, paired), trial, Purpose.AUDIT)
+    audited = bool(stream.random() < solver.audit)
+    return Patience(solver.abandon_after, solver.abandon_factor, audited)
 
 
 def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
@@ -135,7 +171,14 @@ def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | f
         "iterations": run.steps,
         "negations": run.state.negations,
         "verdict": int(run.verdict),
+        "abandonment": int(_abandonment(run)),
     }
+
+
+def _abandonment(run: Descent) -> Abandonment:
+    if not run.hopeless:
+        return Abandonment.NEVER_HOPELESS
+    return Abandonment.ABANDONED if run.verdict is Verdict.ABANDONED else Abandonment.AUDITED
 
 
 @dataclass(frozen=True)
@@ -175,12 +218,15 @@ class Recovery:
             steps = min(budget, 5 * steps, max(affordable, steps + 4))
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: weights and measurements, a few vectors, one draw."""
+        """Bytes a trial holds at once: weights and measurements, a few vectors, its engine's."""
         layers = [
             rows * columns
             for rows, columns in zip(point.widths, (point.k, *point.widths[:-1]), strict=True)
         ]
-        return 8 * (sum(layers) + point.m * point.n + 10 * (sum(point.widths) + point.m))
+        entries = sum(layers) + point.m * point.n + 10 * (sum(point.widths) + point.m)
+        if point.solver.engine == "fast":
+            entries += engine_entries(point.k, point.widths, point.m)
+        return 8 * entries
 
 
 def _with_budget(point: Point, steps: int) -> Point:

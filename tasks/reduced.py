@@ -284,4 +284,4 @@ def _insert(rows: Matrix | Vector, place: int, end: int, new: Matrix | Vector) -
 
 def row_lengths(rows: Matrix) -> Vector:
     """Euclidean norms of the rows."""
-    return np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))

@@ -1,5 +1,6 @@
 """The ways in which the fast engine takes a step, and when each pays.
 
+- `Plain`: the plain engine's steps, for problems so small that nothing else is cheaper.
 - `Direct`: the whole network, as in the plain engine; f(−x) only where it is not certain.
 - `Folded`: all layers but the last as one linear map, changed as units flip.
 - `Reduced`: the linear map of the whole network, and the few units that flip.
@@ -8,58 +9,30 @@
 What pays is decided by counts: of units that flip, of steps without a flip, of operations.
 """
 
-from math import ceil, sqrt
+from math import sqrt
 from typing import Protocol
 
 import numpy as np
 
 from .linear_region import LinearRegion
-from .maps import FoldedNetwork, PatternMaps
+from .maps import Departures, FoldedNetwork, Pattern, PatternMaps
 from .network import Matrix
+from .policy import Policy
 from .reduced import ReducedNetwork
 from .run import NEAR, Run
 from .watch import Watch
 
-LARGE = 60_000  # entries of W_2 … W_d and A from which maps are cheaper than the network
 SETTLED = 40  # departures in a step up to which maps can follow
 FOLD_ABOVE, REDUCE_BELOW = 4.0, 0.7  # departures a step
 SMOOTHING = 0.15  # weight of the latest step in a mean number of departures
+# Maps of a large network cost many steps: the mean must be low for a while before they are made.
+UNSETTLED, SLOW_SMOOTHING = 10.0, 0.05
+FIRST_STEPS, MORE_STEPS = 150, 32  # of a small problem, between looks at its pattern
 DWELL = 4  # steps that a regime stays at least
 SHORT_WATCH = 8  # steps that a watch must last to pay
 LONGEST_PAUSE = 32  # steps without one
 MOST_CANDIDATES = 96
 MOST_UPDATES = 300  # of maps, before they are computed anew
-LONGEST_WAIT = 16  # times the first one
-
-
-class Quiet:
-    """When steps in closed form pay: after as many steps without a flip as they cost.
-
-    A region that is left sooner than that doubles the wait for the next one.
-
-    Args:
-        k: latent dimension.
-    """
-
-    def __init__(self, k: int):
-        # Microseconds: maps and eigenvectors of a region, against a step of the reduced network.
-        self._first = ceil((150 + 0.09 * k * k) / (30 + 0.15 * k))
-        self._wait, self._steps = self._first, 0
-
-    def count(self, flipped: bool) -> None:
-        """Count a step."""
-        self._steps = 0 if flipped else self._steps + 1
-
-    @property
-    def long(self) -> bool:
-        """Whether no unit has flipped for long enough."""
-        return self._steps >= self._wait
-
-    def learn(self, steps: int) -> None:
-        """Heed how long a region lasted."""
-        self._steps = 0
-        longest = LONGEST_WAIT * self._first
-        self._wait = self._first if steps >= self._wait else min(2 * self._wait, longest)
 
 
 class Regime(Protocol):
@@ -70,44 +43,86 @@ class Regime(Protocol):
         ...
 
 
+class Plain:
+    """The plain engine's steps, some at a time; then closed form, if the pattern has stayed."""
+
+    def __init__(self, run: Run, policy: Policy):
+        self._run, self._policy = run, policy
+        self._patterns: list[Pattern] | None = None
+
+    def _present(self) -> list[Pattern]:
+        problem = self._run.problem
+        activations = problem.network.forward(problem.first(self._run.code))
+        return [activation > 0 for activation in activations]
+
+    def step(self) -> Regime:
+        """Many steps, fewer at the end of the run."""
+        run, policy, method = self._run, self._policy, self._run.method
+        if self._patterns is None and run.steps:
+            self._patterns = self._present()
+        count = min(MORE_STEPS if run.steps else FIRST_STEPS, run.horizon)
+        state = run.state
+        for _ in range(count):
+            state = method.step(run.problem, state)
+            run.steps += 1
+            if method.finished(state) is not None:
+                break
+        run.state = state
+        if run.horizon == 0 or method.finished(state) is not None:
+            return self
+        before, patterns = self._patterns, self._present()
+        self._patterns = patterns
+        stayed = before is not None and all(map(np.array_equal, before, patterns))
+        policy.count(not stayed, count)
+        if policy.is_quiet:
+            maps = PatternMaps(run.problem.network.weights, run.problem.sensing, patterns)
+            return Linear(Reduced(run, maps, policy))
+        return self
+
+
 class Direct:
     """The whole network at each step.
 
     Args:
-        run: the run, whose code is new.
-        quiet: counts the steps without a flip.
-        moved: bounds the way since f(−x) was looked at; None if it need not be at this code.
+        run: the run.
+        policy: what pays.
+        moved: bounds the way since f(−x) was looked at; None if it was at this code.
     """
 
-    def __init__(self, run: Run, quiet: Quiet, moved: float | None):
-        self._run, self._quiet = run, quiet
-        others = run.problem.network.weights[1:]
-        self._is_large = run.problem.sensing.size + sum(w.size for w in others) > LARGE
-        self._steps = 0
-        self._evaluate(moved)
+    def __init__(self, run: Run, policy: Policy, moved: float | None):
+        self._run, self._policy = run, policy
+        self._steps, self._departures = 0, UNSETTLED
+        self._patterns = self._evaluate(moved)
+        self._departed = Departures(self._patterns)
 
-    def _evaluate(self, moved: float | None) -> None:
+    def _evaluate(self, moved: float | None) -> list[Pattern]:
+        """Evaluate at the code, or at −x if f is lower there; give the pattern."""
         run = self._run
         first = run.problem.first(run.code)
         evaluation = run.evaluate(first)
         if moved is not None and run.negated(moved, first):
             evaluation = run.evaluate(-first)
         run.settle(evaluation)
-        self._patterns = [activation > 0 for activation in evaluation.activations]
+        return [activation > 0 for activation in evaluation.activations]
 
     def step(self) -> Regime:
         """One step; then maps, once few enough units flip."""
-        before, moved = self._patterns, self._run.stride
+        policy, before, moved = self._policy, self._patterns, self._run.stride
         self._run.advance()
-        self._evaluate(moved)
+        self._patterns = self._evaluate(moved)
         self._steps += 1
         pairs = zip(self._patterns, before, strict=True)
-        flips = [np.count_nonzero(now != then) for now, then in pairs]
-        self._quiet.count(any(flips))
-        if self._quiet.long:
-            return Linear(Reduced(self._run, self._maps(), self._quiet))
-        if self._is_large and self._steps > 1 and sum(flips[:-1]) < SETTLED:
-            return Folded(self._run, self._maps(), self._quiet)
+        flips = [np.flatnonzero(now != then) for now, then in pairs]
+        policy.count(any(units.size for units in flips))
+        if policy.is_quiet:
+            return Linear(Reduced(self._run, self._maps(), policy))
+        if policy.folds:
+            settled = self._steps > 1 and sum(units.size for units in flips[:-1]) < SETTLED
+            return Folded(self._run, self._maps(), policy) if settled else self
+        departures = self._departed.count(flips)
+        self._departures += SLOW_SMOOTHING * (departures - self._departures)
+        if self._departures < FOLD_ABOVE / 2:
+            return Reduced(self._run, self._maps(), policy)
         return self
 
     def _maps(self) -> PatternMaps:
@@ -118,8 +133,8 @@ class Direct:
 class Folded:
     """All layers below the last as one linear map."""
 
-    def __init__(self, run: Run, maps: PatternMaps, quiet: Quiet):
-        self._run, self._quiet = run, quiet
+    def __init__(self, run: Run, maps: PatternMaps, policy: Policy):
+        self._run, self._policy = run, policy
         self._network = FoldedNetwork(_fresh(maps), run.problem.observed)
         self._steps, self._departures = 0, REDUCE_BELOW
 
@@ -129,24 +144,22 @@ class Folded:
         run.advance()
         run.loss, first, departures = network.loss(run.code)
         if run.negated(moved, first):
-            return Direct(run, self._quiet, None)
+            return Direct(run, self._policy, None)
         run.take(network.vector())
         self._steps += 1
         self._departures += SMOOTHING * (departures - self._departures)
         if self._steps > DWELL and self._departures < REDUCE_BELOW:
-            return Reduced(run, _fresh(network.maps), self._quiet)
+            return Reduced(run, _fresh(network.maps), self._policy)
         if network.maps.updates > MOST_UPDATES:
-            return Folded(run, network.maps, self._quiet)
+            return Folded(run, network.maps, self._policy)
         return self
 
 
 class Reduced:
     """The linear map of the whole network and the units that flip."""
 
-    def __init__(
-        self, run: Run, maps: PatternMaps, quiet: Quiet, jacobian: Matrix | None = None
-    ):
-        self.run, self.quiet = run, quiet
+    def __init__(self, run: Run, maps: PatternMaps, policy: Policy, jacobian: Matrix | None = None):
+        self.run, self.policy = run, policy
         self.network = ReducedNetwork(maps, run.problem.observed, jacobian)
         self._steps, self._departures, self._left = 0, 0.0, b""
         self._watch: Watch | None = None
@@ -162,18 +175,20 @@ class Reduced:
         """Evaluate at the code, which has moved so far, and name the regime that shall go on."""
         run, network = self.run, self.network
         if not self._is_watched(moved) and not self._is_resolved():
-            return Direct(run, self.quiet, moved)
+            return Direct(run, self.policy, moved)
         if run.negated(moved):
-            return Direct(run, self.quiet, None)
+            return Direct(run, self.policy, None)
         run.take(network.vector())
         self._steps += 1
         left = network.left()
-        self.quiet.count(left != self._left)
+        self.policy.count(left != self._left)
         self._left = left
-        if self.quiet.long:
+        if self.policy.is_quiet:
             return Linear(self.absorbed() if network.candidates else self)
         if self._steps > DWELL and self._departures > FOLD_ABOVE:
-            return Folded(run, self._present_maps(), self.quiet)
+            if not self.policy.folds:
+                return Direct(run, self.policy, None)
+            return Folded(run, self._present_maps(), self.policy)
         if network.candidates > MOST_CANDIDATES:
             return self.absorbed()
         return self
@@ -182,7 +197,7 @@ class Reduced:
         """The same with the present pattern as its base."""
         jacobian = self.network.present_jacobian()
         maps = self._present_maps()
-        return Reduced(self.run, maps, self.quiet, jacobian if maps.updates else None)
+        return Reduced(self.run, maps, self.policy, jacobian if maps.updates else None)
 
     def _present_maps(self) -> PatternMaps:
         maps = self.network.base
@@ -242,11 +257,10 @@ class Linear:
         """As many steps as are certain; the reduced network goes on behind a flip."""
         run, region, network = self._run, self._region, self._reduced.network
         region.enter(run.code, run.vector)
-        steps = region.first_below(run.method.tolerance * NEAR, run.horizon)
-        if region.contracts and steps:
-            steps = region.last_within(run.sure_radius(region.reach(steps)), steps)
-        if not region.contracts or not steps:
-            self._reduced.quiet.learn(0)
+        if (steps := self._certain_steps()) == 0:
+            self._reduced.policy.learn(0)
+            if not self._reduced.policy.reduces:
+                return Plain(run, self._reduced.policy).step()
             return self._reduced.step()
         network.resolve(run.code)
         flip = region.first_flip(*network.near(region.reach(steps)), steps)
@@ -257,8 +271,18 @@ class Linear:
         if flip > 1:
             run.best_loss = min(run.best_loss, network.loss(region.code(flip - 1)))
         moved = self._move(flip)
-        self._reduced.quiet.learn(self._steps)
-        return self._reduced.follow(moved)
+        self._reduced.policy.learn(self._steps)
+        after = self._reduced.follow(moved)
+        return after if self._reduced.policy.reduces else Plain(run, self._reduced.policy)
+
+    def _certain_steps(self) -> int:
+        """How many steps may be taken at once, as far as v and f(−x) tell; 0 if too few to pay."""
+        run, region = self._run, self._region
+        if not region.contracts:
+            return 0
+        wanted = region.first_below(run.method.tolerance * NEAR, run.horizon)
+        steps = region.last_within(run.sure_radius(region.reach(wanted)), wanted)
+        return steps if steps == wanted or steps >= self._reduced.policy.price else 0
 
     def _move(self, steps: int) -> float:
         """Take steps; give the distance."""

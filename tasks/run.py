@@ -19,7 +19,7 @@ class Run:
     Args:
         problem: loss and descent vector.
         method: step and stopping rule.
-        code: x_0, shape (k,).
+        state: the first iterate.
         max_steps: step budget T.
         progress: judges the run at its marks.
     """
@@ -28,15 +28,27 @@ class Run:
         self,
         problem: CompressedSensing,
         method: SubgradientDescent,
-        code: Vector,
+        state: State,
         max_steps: int,
         progress: Progress,
     ):
         self.problem, self.method, self.max_steps = problem, method, max_steps
-        self.code, self.steps, self.negations, self.best_loss = code, 0, 0, np.inf
-        self.loss, self.gradient_norm, self.vector = np.inf, np.inf, np.zeros_like(code)
-        self._progress, self._is_settled = progress, False
+        self._progress, self.steps = progress, 0
+        self.state = state
         self._negation = NegationTest(problem) if method.negation else None
+
+    @property
+    def state(self) -> State:
+        """The iterate as the plain engine keeps it."""
+        return State(
+            self.code, self.loss, self.vector, self.gradient_norm, self.negations, self.best_loss
+        )
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.code, self.loss, self.vector, self.gradient_norm = state[:4]
+        self.negations, self.best_loss = state.negations, state.best_loss
+        self._is_settled = True
 
     @property
     def stride(self) -> float:
@@ -117,7 +129,4 @@ class Run:
     def ended(self, verdict: Verdict) -> Descent:
         """Measure the last iterate on the network itself."""
         self.settle()
-        state = State(
-            self.code, self.loss, self.vector, self.gradient_norm, self.negations, self.best_loss
-        )
-        return Descent(state, self.steps, verdict, self._progress.hopeless)
+        return Descent(self.state, self.steps, verdict, self._progress.hopeless)

@@ -19,10 +19,10 @@ MOST_GROWTH = 2.0
 class Watch:
     """Units near their kinks, looked at in each step, and how far the others are certain.
 
-    For every unit |z_i(x) − z_i(c)| ≤ r_i ‖x − c‖ with r_i = ‖p_i‖ + Σ_j ‖row i of T_ij‖ λ_j and λ_j
-    a Lipschitz constant of the deviations of layer j; so it cannot flip within |z_i(c)|/r_i. A
-    watched unit s that flips becomes a candidate, and multiplies all r_i by 1 + r_s max_i |T_is|/r_i
-    at most.
+    For every unit |z_i(x) − z_i(c)| ≤ r_i ‖x − c‖ with r_i = ‖p_i‖ + Σ_j ‖row i of T_ij‖ λ_j, where
+    λ_j is a Lipschitz constant of the deviations of layer j; so it cannot flip within |z_i(c)|/r_i.
+    A watched unit s that flips becomes a candidate, and raises all r_i by a factor of
+    1 + r_s max_i |T_is|/r_i at most.
 
     Args:
         network: whose `resolve` was called last at the code.
@@ -42,7 +42,7 @@ class Watch:
         self.radius = inf
         if every.size > WATCHED:
             self.radius = float(np.partition(every, WATCHED)[WATCHED]) * SAFE
-        self._units = [np.flatnonzero(slack <= self.radius) for slack in slacks]
+        self._units = [np.flatnonzero((slack <= self.radius) & (slack < inf)) for slack in slacks]
         self._ends = np.cumsum([units.size for units in self._units])
         self._maps, self._transfer, self._threshold = network.oriented(self._units)
         self._growth = 1.0

@@ -1,0 +1,60 @@
+"""How often abandoning a run was wrong: told by the runs that an audit let go on."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from .recovery import Abandonment
+from .transitions import wilson_interval
+
+
+def audit_abandonment(
+    success: xr.DataArray,
+    abandonment: xr.DataArray,
+    over: Sequence[str] | None = None,
+    *,
+    level: float = 0.95,
+) -> xr.Dataset:
+    """Count abandoned and audited runs, and estimate how many of the former would have recovered.
+
+    Audited runs are a random part of the hopeless ones, so that their success rate estimates that
+    of the abandoned ones, had they gone on.
+
+    Args:
+        success: 1, 0 or NaN (not run).
+        abandonment: codes of `Abandonment`, or NaN; same dims.
+        over: dims to count over; all if None.
+        level: of the Wilson interval.
+
+    Returns:
+        Over the other dims: `abandoned`, `audited`, `audited_successes`, `wrong_rate` (NaN without
+        audits), `wrong_rate_low`, `wrong_rate_high`.
+    """
+    audited = abandonment == Abandonment.AUDITED
+    abandoned = (abandonment == Abandonment.ABANDONED).sum(over)
+    runs, wrong = audited.sum(over), (audited & (success == 1)).sum(over)
+    low, high = wilson_interval(wrong.values, runs.values, level)
+    values = {
+        "abandoned": abandoned,
+        "audited": runs,
+        "audited_successes": wrong,
+        "wrong_rate": wrong / runs.where(runs > 0),
+        "wrong_rate_low": runs.copy(data=low),
+        "wrong_rate_high": runs.copy(data=high),
+    }
+    return xr.Dataset(
+        {
+            name: value.assign_attrs(long_name=LONG_NAMES[name], units="1")
+            for name, value in values.items()
+        }
+    )
+
+
+LONG_NAMES = {
+    "abandoned": "abandoned runs",
+    "audited": "hopeless runs that went on to their end for an audit",
+    "audited_successes": "those of them that recovered",
+    "wrong_rate": "rate of wrongly abandoned runs",
+    "wrong_rate_low": "rate of wrongly abandoned runs, lower Wilson bound",
+    "wrong_rate_high": "rate of wrongly abandoned runs, upper Wilson bound",
+}

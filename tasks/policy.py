@@ -1,0 +1,59 @@
+"""Which way of stepping pays: decided by sizes and counts, never by the clock."""
+
+from math import ceil
+
+from .problems import CompressedSensing
+
+LONGEST_WAIT = 16  # times the first one
+AFFORDED = 0.05  # of a step, for regions that do not pay
+MOST_CREDIT = 8  # regions
+
+
+class Policy:
+    """Which regimes pay for a problem, and when steps in closed form do.
+
+    They pay after as many steps without a flip as they cost. A region that is left sooner than
+    that doubles the wait for the next one, and those that do not pay may cost a twentieth of all
+    steps.
+
+    Args:
+        problem: whose sizes decide.
+
+    Attributes:
+        folds: whether it pays to fold the layers below the last.
+        reduces: whether anything but the plain steps and closed form pays.
+        price: what a linear region costs, in steps.
+    """
+
+    def __init__(self, problem: CompressedSensing):
+        # Microseconds on one processor, fitted to measurements. They decide what is fast, never
+        # what is right.
+        first, *others = problem.network.weights
+        k, depth, m = first.shape[1], len(others) + 1, problem.observed.size
+        inner = sum(weight.size for weight in others)
+        units = sum(weight.shape[0] for weight in others)
+        network = 0.23e-3 * (inner + problem.sensing.size)
+        self.folds = 0.23e-3 * inner > 15 + 1e-3 * k * units
+        kept = 20 + 0.1e-3 * k * (units + first.shape[0] + 2 * m)
+        self.reduces = self.folds or network > kept
+        a_step = 30 + 0.15 * k if self.reduces else 15 + 8 * depth + network
+        a_region = 150 + 0.09 * k * k + (0 if self.reduces else 250 + 60 * depth)
+        self.price = ceil(a_region / a_step)
+        self._wait, self._steps, self._credit = self.price, 0, float(self.price)
+
+    def count(self, flipped: bool, steps: int = 1) -> None:
+        """Count steps."""
+        self._steps = 0 if flipped else self._steps + steps
+        self._credit += AFFORDED * steps
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no unit has flipped for long enough."""
+        return bool(self._steps >= self._wait and self._credit >= self.price)
+
+    def learn(self, steps: int) -> None:
+        """Heed how long a region lasted."""
+        self._steps = 0
+        self._credit = min(self._credit + steps - self.price, MOST_CREDIT * self.price)
+        longest = LONGEST_WAIT * self.price
+        self._wait = self.price if steps >= self._wait else min(2 * self._wait, longest)
