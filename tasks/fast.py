@@ -21,11 +21,12 @@ from .run import Run
 def engine_entries(k: int, widths: Sequence[int], m: int) -> int:
     """How many numbers the engine may hold besides the problem."""
     layers = range(len(widths))
-    # A region's maps and a copy of its active columns, the candidates' columns, their couplings.
+    # Maps and a copy of active columns; columns of candidates and their couplings, twice where one
+    # base gives way to the next.
     maps = k * (sum(widths) + 3 * m + 2 * k) + max([m * widths[-1], *_products(widths)])
     transfers = sum(widths[i] * min(CAPACITY, widths[j]) for i in layers for j in range(i))
     coupled = len(widths) * CAPACITY * (m + CAPACITY * len(widths) + k)
-    return maps + transfers + coupled
+    return maps + 2 * (transfers + coupled)
 
 
 def _products(widths: Sequence[int]) -> list[int]:

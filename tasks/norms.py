@@ -12,6 +12,7 @@ Single = NDArray[np.float32]
 DEGREE = 20
 FAILURE = 1e-10  # probability that a bound does not hold
 NARROW = 80  # the smaller side up to which the norm itself is as cheap
+MODERATE = 1e-9, 1e9  # norms that single precision can square
 SAFE = 1 + 1e-3  # for the single precision of the products
 
 
@@ -40,15 +41,18 @@ def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
     frobenius = float(np.linalg.norm(matrix))
     if not 0 < frobenius < inf:
         return 0.0 if frobenius == 0 else inf
+    if not MODERATE[0] < frobenius < MODERATE[1]:
+        return frobenius * operator_norm_bound(matrix / frobenius, degree)
     # Scaled so that the edge c is 2: p(WᵀW) is then T_q(WᵀW − 1).
     edge = (sqrt(rows) + sqrt(columns)) / sqrt(rows * columns) * frobenius
     single, scale = matrix.astype(np.float32), np.float32(2 / edge**2)
     # A fixed start: a bound must not differ from run to run.
     random = np.random.Generator(np.random.SFC64(rows * columns))
     before = random.standard_normal((columns,), dtype=np.float32)
-    now = _shifted_gram(single, scale, before)
-    for _ in range(degree - 1):
-        before, now = now, 2 * _shifted_gram(single, scale, now) - before
+    with np.errstate(over="ignore", invalid="ignore"):
+        now = _shifted_gram(single, scale, before)
+        for _ in range(degree - 1):
+            before, now = now, 2 * _shifted_gram(single, scale, now) - before
     seen = float(np.linalg.norm(now)) / FAILURE
     if not seen < inf:
         return frobenius * SAFE

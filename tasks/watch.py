@@ -46,6 +46,7 @@ class Watch:
         self._ends = np.cumsum([units.size for units in self._units])
         self._maps, self._transfer, self._threshold = network.oriented(self._units)
         self._growth = 1.0
+        self._first_candidates = [units.size for units in network.units]
 
     def covers(self, code: Vector, moved: float) -> bool:
         """Whether all units but the watched and the candidates are certain at a code.
@@ -103,9 +104,9 @@ class Watch:
             sign = network.orientation[above][watched, None]
             columns[end - watched.size : end] = sign * transfer[watched]
             growth = np.maximum(growth, (np.abs(transfer).T / self._reach[above]).max(axis=1))
-            if (others := network.units[above]).size:
-                of_candidates = row_lengths(transfer[others].T) / self._lipschitz[above]
-                growth = np.maximum(growth, of_candidates)
+            if first := self._first_candidates[above]:
+                rows = transfer[network.units[above][:first]]
+                growth = np.maximum(growth, row_lengths(rows.T) / self._lipschitz[above])
         before = self._transfer
         self._transfer = np.concatenate([before[:, :place], columns, before[:, place:]], axis=1)
         factor = float(np.prod(1 + growth * self._reach[layer][units]))
@@ -123,7 +124,8 @@ def _rates(network: ReducedNetwork) -> tuple[list[Vector], list[float]]:
             if network.units[j].size:
                 reach += np.sqrt(network.coupled_squares[i, j]) * lipschitz[j]
                 own += float(np.linalg.norm(network.coupling(i, j))) * lipschitz[j]
-        reaches.append(np.maximum(reach, np.finfo(float).tiny))
+        # More than needed for a unit that hardly moves: else a first candidate would end the watch.
+        reaches.append(np.maximum(reach, max(reach.mean() / 2, np.finfo(float).tiny)))
         lipschitz.append(max(own, np.finfo(float).tiny))
     return reaches, lipschitz
 

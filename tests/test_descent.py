@@ -38,7 +38,7 @@ def test_two_steps_of_a_single_unit():
     f(−½) = ½ > f(½) = ⅛: x is negated. v(½) = ½ − 1 = −½, so x_1 = ¾, where f(−¾) = ½ is larger
     than f(¾) = 1/32. v(¾) = −¼, so x_2 = ⅞ with f = ½ (⅛)² = 1/128 and v = −⅛.
     """
-    state, steps, verdict = run(RELU, -0.5, steps=2, step_size=0.5)
+    state, steps, verdict, _ = run(RELU, -0.5, steps=2, step_size=0.5)
     assert (state.code, state.loss, state.vector) == (0.875, 1 / 128, -0.125)
     assert (state.gradient_norm, state.negations, state.best_loss) == (0.125, 1, 1 / 128)
     assert (steps, verdict) == (2, Verdict.BUDGET_SPENT)
@@ -46,7 +46,7 @@ def test_two_steps_of_a_single_unit():
 
 def test_without_negation_a_unit_that_is_off_is_never_left():
     """G(−½) = 0, so v = 0 at once: a stationary point with the loss ½ b²."""
-    state, steps, verdict = run(RELU, -0.5, steps=2, step_size=0.5, negation=False)
+    state, steps, verdict, _ = run(RELU, -0.5, steps=2, step_size=0.5, negation=False)
     assert (state.code, state.loss, state.gradient_norm, state.negations) == (-0.5, 0.5, 0, 0)
     assert (steps, verdict) == (0, Verdict.CONVERGED)
 
@@ -140,7 +140,7 @@ def test_the_iterates_are_those_of_the_published_algorithm(k, widths, m, negatio
 
 def test_a_run_that_reaches_the_tolerance_has_converged():
     """The error of RELU halves: ‖v‖ = ½ · 2^{−t} falls below 10⁻³ at t = 9, ½/512 = 0.00098."""
-    state, steps, verdict = run(RELU, 0.5, steps=100, step_size=0.5, tolerance=1e-3)
+    state, steps, verdict, _ = run(RELU, 0.5, steps=100, step_size=0.5, tolerance=1e-3)
     assert (steps, verdict) == (9, Verdict.CONVERGED)
     assert state.gradient_norm == 0.5 / 512
 
@@ -155,13 +155,13 @@ def test_a_run_that_converges_with_its_last_step_has_converged():
 
 
 def test_a_run_that_still_improves_has_spent_its_budget():
-    _, steps, verdict = run(RELU, 0.5, steps=20, step_size=0.1)
+    _, steps, verdict, _ = run(RELU, 0.5, steps=20, step_size=0.1)
     assert (steps, verdict) == (20, Verdict.BUDGET_SPENT)
 
 
 def test_a_run_that_no_longer_improves_has_stalled():
     """α = 2 throws the code from ½ to 3/2 and back: the loss stays ⅛, the vector ∓½."""
-    state, steps, verdict = run(RELU, 0.5, steps=20, step_size=2)
+    state, steps, verdict, _ = run(RELU, 0.5, steps=20, step_size=2)
     assert (steps, verdict) == (20, Verdict.STALLED)
     assert (state.loss, state.gradient_norm) == (0.125, 0.5)
 
@@ -175,7 +175,7 @@ def test_improving_in_the_last_fifth_is_not_stalling():
 @pytest.mark.parametrize("step_size", [100, 1e9, 1e300])
 def test_a_step_far_too_large_diverges_without_nan_or_warning(step_size, negation):
     """In G(x) = |x| the error grows by 1 − α a step, until ½ error² exceeds 10³⁰⁸."""
-    state, steps, verdict = run(EVEN, 0.5, steps=500, step_size=step_size, negation=negation)
+    state, steps, verdict, _ = run(EVEN, 0.5, steps=500, step_size=step_size, negation=negation)
     assert verdict is Verdict.DIVERGED
     assert steps < 100
     assert not np.isnan(state.best_loss)
@@ -196,17 +196,17 @@ def test_a_random_network_diverges_without_a_warning():
 
 def test_with_tolerance_zero_nothing_converges():
     """α = 1 hits x = 1 in one step, where ‖v‖ = 0 is not below 0; nothing can improve on it."""
-    state, steps, verdict = run(RELU, 0.5, steps=10, step_size=1, tolerance=0)
+    state, steps, verdict, _ = run(RELU, 0.5, steps=10, step_size=1, tolerance=0)
     assert (state.code, state.loss, steps) == (1, 0, 10)
     assert verdict is Verdict.STALLED
 
 
 def test_a_budget_of_one_step_takes_one_step():
     """X_1 = ½ + ½ · ½, and from one state to the next the loss improved."""
-    state, steps, verdict = run(RELU, 0.5, steps=1, step_size=0.5)
+    state, steps, verdict, _ = run(RELU, 0.5, steps=1, step_size=0.5)
     assert (state.code, steps, verdict) == (0.75, 1, Verdict.BUDGET_SPENT)
     assert run(RELU, 0.5, steps=1, step_size=2).verdict is Verdict.STALLED
-    assert run(RELU, 1, steps=1, step_size=2)[1:] == (0, Verdict.CONVERGED)
+    assert run(RELU, 1, steps=1, step_size=2)[1:] == (0, Verdict.CONVERGED, False)
 
 
 def test_the_numbers_of_the_verdicts_are_stored():
@@ -215,4 +215,5 @@ def test_the_numbers_of_the_verdicts_are_stored():
         "STALLED": 1,
         "BUDGET_SPENT": 2,
         "DIVERGED": 3,
+        "ABANDONED": 4,
     }
