@@ -26,7 +26,7 @@ FORMAT = 1
 # Always labelled, whether the sweep sets them or not.
 ALWAYS = ("problem", "k", "depth", "widths", "n", "m", "ensemble")
 BYTES_A_FILE = 4096
-BYTES_OF_METADATA = 1_000_000  # of some forty arrays, coordinates included, and a fit
+BYTES_OF_METADATA = 1_100_000  # of some forty-five arrays, coordinates included, and a fit
 
 
 def create_store(

@@ -11,6 +11,7 @@ from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
 from genprior.sweeps.checks import RESERVED
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import KINDS
+from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.fits import LONG_NAMES
 
 
@@ -241,7 +242,7 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
     """A variable that a task kind gains must be added there, or an axis could shadow it."""
     stored = {variable.name for kind in KINDS.values() for variable in kind.variables}
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
-    stored |= {*LONG_NAMES, *JSON_FIELDS, "along", "method", "analysis"}
+    stored |= {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "analysis"}
     assert set(RESERVED) >= stored
     assert not set(RESERVED) & set(PARAMETERS)
 

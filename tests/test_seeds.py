@@ -124,7 +124,7 @@ def test_the_first_draws_are_those_of_the_first_release():
     """Stored results name their seed; were the streams to change, no trial could be run again."""
     found = [
         random_stream(7, "a0bd56acb6a48f40cf6b7140b351d0f0", 2, purpose).standard_normal(3)
-        for purpose in Purpose
+        for purpose in list(Purpose)[:5]
     ]
     expected = [
         [-0.1667055572990183, -0.29032487871446583, -0.7575559049218978],
@@ -152,11 +152,12 @@ def test_the_numbers_of_the_purposes_are_part_of_every_result():
         "NOISE": 2,
         "TARGET": 3,
         "START": 4,
+        "AUDIT": 5,
     }
 
 
 def test_no_two_streams_of_a_sweep_are_alike():
-    """4 points, 5 purposes, 3 trials, 2 seeds: 120 first draws, all different."""
+    """4 points, 6 purposes, 3 trials, 2 seeds: 144 first draws, all different."""
     points = [point(), point(k=2), point(m=7), point(gain=2)]
     firsts = [
         first
@@ -165,7 +166,7 @@ def test_no_two_streams_of_a_sweep_are_alike():
         for seed in (0, 1)
         for first in draws(each, trial, seed)[:, 0]
     ]
-    assert len(firsts) == 120 == len(set(firsts))
+    assert len(firsts) == 144 == len(set(firsts))
 
 
 def test_streams_of_different_purposes_are_uncorrelated():

@@ -278,7 +278,11 @@ def test_a_bad_setting_is_told_in_one_line(load, setting, said):
         ("m = 10", "m = 99999999999", "'m': Input should be less than or equal to 10000000"),
         ("m = 10", "m = 3\nnoise.sigma = inf", "'noise.sigma': Input should be a finite number"),
         ("m = 10", "m = 3\nnoise.sigma = -1", "'noise.sigma': Input should be greater than or"),
-        ("m = 10", "m = 3\nsolver.engine = 'plane'", "Input should be 'plain', got 'plane'"),
+        (
+            "m = 10",
+            "m = 3\nsolver.engine = 'plane'",
+            "Input should be 'fast' or 'plain', got 'plane'",
+        ),
         ("m = 10", "m = 3\nsolver.negation = 1", "'solver.negation': must be true or false, got 1"),
         ("[2, 3]", "[]", "axis 'k' is empty; give it at least one value."),
         ("[2, 3]", "[2, 3, 2]", "axis 'k' lists 2 twice."),
