@@ -63,6 +63,7 @@ def prepare_store(
         return read_info(path), pilot
     info = read_info(path)
     check_same_experiment(info, sweep)
+    check_same_variables(info, kind)
     if check_same_machine(info, kind, machines, allow_mixed):
         info = read_info(path)
     grown = union(info.sweep, sweep)
@@ -95,6 +96,16 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
         raise WrongStoreError(
             f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
             f"{'; '.join(found[:3])}. Choose another store, or set it back."
+        )
+
+
+def check_same_variables(info: StoreInfo, kind: TaskKind) -> None:
+    """Refuse a store that has no room for what a trial gives now."""
+    missing = [v.name for v in kind.variables if v.name not in info.variables]
+    if missing:
+        raise StoreError(
+            f"{info.path} was made by an earlier version, whose trials did not give "
+            f"{', '.join(missing)}; choose another store."
         )
 
 

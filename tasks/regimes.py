@@ -147,6 +147,7 @@ class Folded:
             return Direct(run, self._policy, None)
         run.take(network.vector())
         self._steps += 1
+        self._policy.count(flipped=True)
         self._departures += SMOOTHING * (departures - self._departures)
         if self._steps > DWELL and self._departures < REDUCE_BELOW:
             return Reduced(run, _fresh(network.maps), self._policy)

@@ -25,7 +25,7 @@ from genprior.pipeline.figures import draw
 from genprior.pipeline.pilot import check_memory, run_pilot
 from genprior.pipeline.prepare import ordered_blocks
 from genprior.pipeline.worker import AbandonedError, BlockTask, abandon, run_block
-from genprior.store import Layout, Status, read_info, read_status
+from genprior.store import Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
 from genprior.sweeps import Grid, SweepError
 from genprior.tasks import Recovery
@@ -102,6 +102,15 @@ def test_an_executor_leaves_the_callers_own_dask_alone(cluster: str) -> None:
 def _slowly(item: int) -> int:
     time.sleep(0.05)
     return item
+
+
+def test_a_store_of_a_version_that_recorded_less_is_refused(store: Path) -> None:
+    """Its trials would have no value for the newer variable, whatever is allowed to mix."""
+    older = replace(Recovery(), version=1, variables=Recovery().variables[:-1])
+    run_sweep(recovery_sweep("trials=1"), store, kind=older)
+    with pytest.raises(StoreError, match=r"earlier version, .* did not give abandonment; choose"):
+        run_sweep(recovery_sweep("trials=2"), store, allow_mixed=True)
+    assert read_status(store).shape[-1] == 1
 
 
 def test_a_mixed_run_that_also_extends_is_recorded(store: Path, kind: Scripted) -> None:
