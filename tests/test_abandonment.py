@@ -111,12 +111,12 @@ def test_without_an_audit_the_rate_is_unknown() -> None:
 
 
 def test_the_audit_takes_the_asked_share_of_trials() -> None:
-    """200 draws at ¼: 50 ± 6.1 by the binomial law; we allow five deviations."""
+    """2000 draws at ¼: 500 ± 19.4 by the binomial law; we allow five deviations."""
     sweep = load_sweep("quickstart").override(["solver.abandon_after=10", "solver.audit=0.25"])
     point = Grid(sweep).point((0, 0))
-    drawn = [draw_patience(point, trial, sweep.seed) for trial in range(200)]
+    drawn = [draw_patience(point, trial, sweep.seed) for trial in range(2000)]
     assert all(patience is not None and patience.steps == 10 for patience in drawn)
-    assert abs(sum(patience.audited for patience in drawn if patience) - 50) < 5 * 6.1
+    assert abs(sum(patience.audited for patience in drawn if patience) - 500) < 5 * 19.4
     assert draw_patience(Grid(load_sweep("quickstart")).point((0, 0)), 0, 0) is None
 
 

@@ -237,6 +237,20 @@ def test_a_dead_network_has_converged_at_once(policy: str) -> None:
     assert plain[1:] == fast[1:] == (0, Verdict.CONVERGED, False)
 
 
+def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
+    """G(x) = x (1, 1) for x > 0 and |x| (0.9, 0) for x < 0; b = (1, 0).
+
+    f(x) = ½ ((x − 1)² + x²) falls to ¼ at x = ½ without a flip, and f(−x) = ½ (0.9x − 1)² is larger
+    at first, but only 0.151 there: x is negated on the way.
+    """
+    network = Network((np.array([[1.0], [-1.0]]), np.array([[1.0, 0.9], [1.0, 0.0]])))
+    problem = CompressedSensing(network, np.eye(2), np.array([1.0, 0.0]))
+    plain, fast = both(problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000)
+    assert plain.state.negations == 1
+    assert plain.steps > 500
+    assert agree(plain, fast)
+
+
 def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
     """α four times too large: rounding decides a single run, but not how many recover.
 
