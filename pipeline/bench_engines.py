@@ -43,7 +43,7 @@ class Comparison(NamedTuple):
     draw_seconds: float
     verdict: Verdict
     same: bool
-    error: float
+    difference: float
 
     @property
     def ratio(self) -> float:
@@ -78,12 +78,12 @@ def compare_point(point: Point, trials: Iterable[int], seed: int) -> Iterator[Co
 
 
 def agreement(plain: Descent, fast: Descent) -> tuple[bool, float]:
-    """Whether two runs took the same steps and negations to the same verdict; codes' difference."""
+    """Whether two runs took the same steps and negations to the same verdict; how codes differ."""
     outcomes = [(run.steps, run.verdict, run.state.negations) for run in (plain, fast)]
     with np.errstate(invalid="ignore", over="ignore"):
         size = max(float(np.linalg.norm(plain.state.code)), np.finfo(float).tiny)
-        error = float(np.linalg.norm(fast.state.code - plain.state.code)) / size
-    return outcomes[0] == outcomes[1], error
+        difference = float(np.linalg.norm(fast.state.code - plain.state.code)) / size
+    return outcomes[0] == outcomes[1], difference
 
 
 def compare_preset(trials: int) -> Iterator[tuple[dict[str, Any], list[Comparison]]]:
@@ -105,7 +105,7 @@ def point_row(point: Point, found: list[Comparison]) -> dict[str, Any]:
         "k": point.k,
         "trials": len(found),
         "same": sum(one.same for one in found),
-        "largest_error": max(one.error for one in found),
+        "code_difference": max(one.difference for one in found),
         "converged": len(converged),
         "ratio_converged": float(np.median(converged)) if converged else None,
         "ratio_budget": float(np.median(others)) if others else None,

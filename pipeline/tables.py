@@ -98,11 +98,13 @@ def transitions(fitted: dict[str, Any]) -> Table:
 
 def _audit(row: dict[str, Any]) -> str:
     """What is known of abandoned runs."""
+    found = f"{row['abandoned']:,} abandoned as hopeless"
+    if not row["audited"]:
+        return f"{found}; without an audit it is unknown how many would have recovered"
     low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
     return (
-        f"{row['abandoned']:,} runs abandoned as hopeless; of {row['audited']:,} such runs that "
-        f"went on for an audit {row['audited_successes']:,} recovered "
-        f"(wrongly abandoned: {low:.3g} – {high:.3g} %)"
+        f"{found}; {row['audited_successes']:,} of {row['audited']:,} audited ones recovered, so "
+        f"{low:.3g} – {high:.3g} % of the abandoned would have (95 % interval)"
     )
 
 

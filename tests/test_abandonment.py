@@ -85,7 +85,7 @@ def test_the_rate_of_wrong_abandonment_is_that_of_audited_successes(
     assert told["wrong_rate"] == told["audited_successes"] / told["audited"]
     assert 0 <= told["wrong_rate_low"] <= told["wrong_rate"] <= told["wrong_rate_high"] <= 1
     shown = genprior("status", abandoned).output
-    assert f"{told['abandoned']} runs abandoned as hopeless" in " ".join(shown.split())
+    assert f"{told['abandoned']} abandoned as hopeless; " in " ".join(shown.split())
 
 
 def test_a_fit_tells_it_for_each_group_and_keeps_it(abandoned: Path, genprior) -> None:
@@ -96,7 +96,8 @@ def test_a_fit_tells_it_for_each_group_and_keeps_it(abandoned: Path, genprior) -
     kept = open_analysis(abandoned, "transition")
     assert int(kept.abandoned.sel(k=8)) == row["abandoned"]
     assert kept.wrong_rate_high.long_name == "rate of wrongly abandoned runs, upper Wilson bound"
-    assert "wrongly abandoned" in " ".join(genprior("fit", abandoned).output.split())
+    shown = " ".join(genprior("fit", abandoned).output.split())
+    assert f"k = 8, {row['abandoned']} abandoned as hopeless; " in shown
 
 
 def test_without_an_audit_the_rate_is_unknown() -> None:

@@ -112,7 +112,7 @@ def test_a_reduced_network_evaluates_like_the_network(widths, k, m, length) -> N
 
 
 def test_a_unit_at_exactly_zero_is_off_whatever_its_base() -> None:
-    """G(x) = relu(x), A = 1, b = (1, 1): at (0, 1), reached from (1, 1), v = (0, 0), not (−1, 0)."""
+    """G = relu, A = 1, b = (1, 1): at (0, 1), reached from (1, 1), v = (0, 0), not (−1, 0)."""
     problem = CompressedSensing(Network((np.eye(2),)), np.eye(2), np.ones(2))
     reduced = ReducedNetwork(maps_at(problem, np.ones(2)), problem.observed)
     code = np.array([0.0, 1.0])
