@@ -48,7 +48,7 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     except ValueError as error:
         raise SweepError(f"{info.path}: {error}") from None
     if audited and (results["abandonment"] > 0).any():
-        audits = audit_abandonment(results["success"], results["abandonment"], (axis, "trial"))
+        audits = audit_abandonment(results["abandonment"], (axis, "trial"))
         fitted = fitted.merge(audits, combine_attrs="override")
     return fitted
 

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ..store import Status, load_results, read_info
+from ..sweeps import Sweep
 from ..tasks.audits import audit_abandonment
 
 SHOWN_ERRORS = 5
@@ -36,19 +37,24 @@ def store_status(path: Path) -> dict[str, Any]:
         },
         "successes": int(np.nansum(results["success"].values[done])),
         "trial_seconds": float(np.nansum(results["seconds"].values)),
-        "abandonment": _audit(results) if audited else None,
+        "abandonment": _audit(info.sweep, results) if audited else None,
         "errors": _errors(path, status),
         "machine": info.attributes.get("machine"),
         "kernel_version": info.attributes.get("kernel_version"),
     }
 
 
-def _audit(results: xr.Dataset) -> dict[str, Any] | None:
+def _audit(sweep: Sweep, results: xr.Dataset) -> dict[str, Any] | None:
     if not (results["abandonment"] > 0).any():
         return None
-    found = audit_abandonment(results["success"], results["abandonment"])
+    found = audit_abandonment(results["abandonment"])
     values = {str(name): array.item() for name, array in found.items()}
-    return values if values["audited"] else values | {"wrong_rate": None}
+    if not values["audited"]:
+        values["wrong_rate"] = None
+    # Points that share draws, or differ in who is audited, are no sample of one rate.
+    if sweep.paired or any(name.startswith("solver.") for name in sweep.axes):
+        values |= {"wrong_rate": None, "wrong_rate_low": None, "wrong_rate_high": None}
+    return values
 
 
 def _errors(path: Path, status: np.ndarray) -> list[dict[str, Any]]:

@@ -101,11 +101,11 @@ def _audit(row: dict[str, Any]) -> str:
     found = f"{row['abandoned']:,} abandoned as hopeless"
     if not row["audited"]:
         return f"{found}; without an audit it is unknown how many would have recovered"
+    found += f"; {row['audited_wrong']:,} of {row['audited']:,} audited ones recovered after that"
+    if row["wrong_rate_low"] is None:
+        return found
     low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
-    return (
-        f"{found}; {row['audited_successes']:,} of {row['audited']:,} audited ones recovered, so "
-        f"{low:.3g} – {high:.3g} % of the abandoned would have (95 % interval)"
-    )
+    return f"{found}, so {low:.3g} – {high:.3g} % of the abandoned would have (95 % interval)"
 
 
 def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:

@@ -41,7 +41,7 @@ RESERVED = (
     "runs",
     "abandoned",
     "audited",
-    "audited_successes",
+    "audited_wrong",
     "wrong_rate",
     "wrong_rate_low",
     "wrong_rate_high",

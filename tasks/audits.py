@@ -9,35 +9,33 @@ from .transitions import wilson_interval
 
 
 def audit_abandonment(
-    success: xr.DataArray,
     abandonment: xr.DataArray,
     over: Sequence[str] | None = None,
     *,
     level: float = 0.95,
 ) -> xr.Dataset:
-    """Count abandoned and audited runs, and estimate how many of the former would have recovered.
+    """Count abandoned and audited runs, and estimate how many were wrongly abandoned.
 
-    Audited runs are a random part of the hopeless ones, so that their success rate estimates that
-    of the abandoned ones, had they gone on.
+    Audited runs are a random part of the hopeless ones, so that the share of those that recovered
+    only after they had become hopeless estimates that of the abandoned ones, had they gone on.
 
     Args:
-        success: 1, 0 or NaN (not run).
-        abandonment: codes of `Abandonment`, or NaN; same dims.
+        abandonment: codes of `Abandonment`, or NaN where not run.
         over: dims to count over; all if None.
         level: of the Wilson interval.
 
     Returns:
-        Over the other dims: `abandoned`, `audited`, `audited_successes`, `wrong_rate` (NaN without
+        Over the other dims: `abandoned`, `audited`, `audited_wrong`, `wrong_rate` (NaN without
         audits), `wrong_rate_low`, `wrong_rate_high`.
     """
-    audited = abandonment == Abandonment.AUDITED
     abandoned = (abandonment == Abandonment.ABANDONED).sum(over)
-    runs, wrong = audited.sum(over), (audited & (success == 1)).sum(over)
+    wrong = (abandonment == Abandonment.AUDITED_WRONG).sum(over)
+    runs = (abandonment == Abandonment.AUDITED).sum(over) + wrong
     low, high = wilson_interval(wrong.values, runs.values, level)
     values = {
         "abandoned": abandoned,
         "audited": runs,
-        "audited_successes": wrong,
+        "audited_wrong": wrong,
         "wrong_rate": wrong / runs.where(runs > 0),
         "wrong_rate_low": runs.copy(data=low),
         "wrong_rate_high": runs.copy(data=high),
@@ -53,7 +51,7 @@ def audit_abandonment(
 LONG_NAMES = {
     "abandoned": "abandoned runs",
     "audited": "hopeless runs that went on to their end for an audit",
-    "audited_successes": "those of them that recovered",
+    "audited_wrong": "those of them that recovered only after they had become hopeless",
     "wrong_rate": "rate of wrongly abandoned runs",
     "wrong_rate_low": "rate of wrongly abandoned runs, lower Wilson bound",
     "wrong_rate_high": "rate of wrongly abandoned runs, upper Wilson bound",

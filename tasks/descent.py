@@ -66,10 +66,14 @@ class SubgradientDescent:
 
     def finished(self, state: State) -> Verdict | None:
         """Name the reason to stop, if there is one."""
-        if state.gradient_norm < self.tolerance:
+        return self.reason(state.loss, state.gradient_norm)
+
+    def reason(self, loss: float, gradient_norm: float) -> Verdict | None:
+        """Name the reason to stop where loss and ‖v‖ are these, if there is one."""
+        if gradient_norm < self.tolerance:
             return Verdict.CONVERGED
         # A comparison with NaN is false, and so is one of ∞ with itself below.
-        if not state.loss < np.inf or not state.gradient_norm < np.inf:
+        if not loss < np.inf or not gradient_norm < np.inf:
             return Verdict.DIVERGED
         return None
 
@@ -110,24 +114,27 @@ class Progress:
     """
 
     def __init__(self, max_steps: int, patience: Patience | None = None):
-        self.hopeless = False
+        self.hopeless_code: Vector | None = None
         self._patience, self._best_at_window = patience, np.inf
         self._stall_mark, self._best_at_stall_mark = int(STALL_FROM * max_steps), np.inf
         self._window = 0 if patience else max_steps + 1
         self.next_mark = min(self._stall_mark, self._window)
 
-    def abandons(self, steps: int, best_loss: float) -> bool:
+    def abandons(self, steps: int, best_loss: float, code: Vector) -> bool:
         """Judge a run at `next_mark`, and move that on; true if it shall be abandoned."""
         if steps == self._stall_mark:
             self._best_at_stall_mark = best_loss
         if self._patience is not None and steps == self._window:
             hopeless = steps > 0 and best_loss * self._patience.factor > self._best_at_window
-            self.hopeless |= hopeless
+            if hopeless and self.hopeless_code is None:
+                self.hopeless_code = code
             self._best_at_window = best_loss
             self._window += self._patience.steps
         ahead = [mark for mark in (self._stall_mark, self._window) if mark > steps]
         self.next_mark = min(ahead, default=steps - 1)
-        return self._patience is not None and self.hopeless and not self._patience.audited
+        if self._patience is None or self._patience.audited:
+            return False
+        return self.hopeless_code is not None
 
     def verdict(self, best_loss: float) -> Verdict:
         """Label a run at the end of its budget.
@@ -139,15 +146,16 @@ class Progress:
 
 
 class Descent(NamedTuple):
-    """The end of a run: its last state, the steps taken, why it stopped, whether it was hopeless.
+    """The end of a run: its last state, the steps taken, why it stopped.
 
-    A hopeless run that was not abandoned has been audited.
+    `hopeless_code` is where it first was hopeless, None if it never was. A hopeless run that was
+    not abandoned has been audited.
     """
 
     state: State
     steps: int
     verdict: Verdict
-    hopeless: bool = False
+    hopeless_code: Vector | None = None
 
 
 def descend(
@@ -174,10 +182,12 @@ def descend(
         progress, state = Progress(max_steps, patience), method.start(problem, code)
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
-                return Descent(state, steps, verdict, progress.hopeless)
-            if steps == progress.next_mark and progress.abandons(steps, state.best_loss):
-                return Descent(state, steps, Verdict.ABANDONED, progress.hopeless)
+                return Descent(state, steps, verdict, progress.hopeless_code)
+            if steps == progress.next_mark and progress.abandons(
+                steps, state.best_loss, state.code
+            ):
+                return Descent(state, steps, Verdict.ABANDONED, progress.hopeless_code)
             state = method.step(problem, state)
         if (verdict := method.finished(state)) is None:
             verdict = progress.verdict(state.best_loss)
-        return Descent(state, max_steps, verdict, progress.hopeless)
+        return Descent(state, max_steps, verdict, progress.hopeless_code)

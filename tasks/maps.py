@@ -45,6 +45,7 @@ class PatternMaps:
         rows = self.maps[layer][units]
         rows[self.patterns[layer][units]] *= -1
         self.patterns[layer][units] ^= True
+        self.updates += 1
         if layer + 1 == self.depth:
             return
         column = self.weights[layer + 1][:, units]
@@ -53,7 +54,6 @@ class PatternMaps:
             dgemm(1.0, rows.T, column.T, 1.0, self.maps[above].T, overwrite_c=1)
             if above + 1 < self.depth:
                 column = self.weights[above + 1] @ (column * self.patterns[above][:, None])
-        self.updates += 1
 
     def jacobian(self) -> Matrix:
         """B = A D_d P_d, shape (m, k)."""

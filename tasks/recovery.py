@@ -28,6 +28,7 @@ class Abandonment(IntEnum):
     NEVER_HOPELESS = 0
     ABANDONED = 1
     AUDITED = 2
+    AUDITED_WRONG = 3
 
 
 VARIABLES = (
@@ -55,7 +56,8 @@ VARIABLES = (
     Variable(
         "abandonment",
         "int8",
-        "whether the run became hopeless, and was abandoned or, for an audit, run to its end",
+        "whether the run became hopeless, and was abandoned or, for an audit, run to its end; "
+        "wrong if it recovered only behind the step where it would have been abandoned",
         flags=tuple(Flag(a.value, a.name.lower()) for a in Abandonment),
     ),
 )
@@ -153,32 +155,41 @@ def draw_patience(
 
 def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
     """Measure how a run ended, as a value for each of `VARIABLES`."""
-    code, target = run.state.code, instance.target
-    size = np.linalg.norm(target)
-    with np.errstate(over="ignore", invalid="ignore"):
-        measured = {
-            "latent_error": float(np.linalg.norm(code - target) / size),
-            "signal_error": float(np.linalg.norm(instance.problem.network(code) - instance.signal)),
-            "mirror_error": float(np.linalg.norm(code + mirror_ratio(point.depth) * target) / size),
-            "loss": run.state.loss,
-            "gradient_norm": run.state.gradient_norm,
-        }
+    measured = errors(point, instance, run.state.code)
+    measured |= {"loss": run.state.loss, "gradient_norm": run.state.gradient_norm}
     # A diverged run may end in NaN, which in the store means "not run".
     measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
+    success = measured[point.success.metric] < point.success.below
     return {
-        "success": int(measured[point.success.metric] < point.success.below),
+        "success": int(success),
         **measured,
         "iterations": run.steps,
         "negations": run.state.negations,
         "verdict": int(run.verdict),
-        "abandonment": int(_abandonment(run)),
+        "abandonment": int(_abandonment(point, instance, run, success)),
     }
 
 
-def _abandonment(run: Descent) -> Abandonment:
-    if not run.hopeless:
+def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
+    """Measure how far a code is from the target, relative to it."""
+    target = instance.target
+    size = np.linalg.norm(target)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "latent_error": float(np.linalg.norm(code - target) / size),
+            "signal_error": float(np.linalg.norm(instance.problem.network(code) - instance.signal)),
+            "mirror_error": float(np.linalg.norm(code + mirror_ratio(point.depth) * target) / size),
+        }
+
+
+def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) -> Abandonment:
+    if run.hopeless_code is None:
         return Abandonment.NEVER_HOPELESS
-    return Abandonment.ABANDONED if run.verdict is Verdict.ABANDONED else Abandonment.AUDITED
+    if run.verdict is Verdict.ABANDONED:
+        return Abandonment.ABANDONED
+    before = errors(point, instance, run.hopeless_code)[point.success.metric]
+    wrong = success and not before < point.success.below
+    return Abandonment.AUDITED_WRONG if wrong else Abandonment.AUDITED
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from .reduced import ReducedNetwork
 from .run import NEAR, Run
 from .watch import Watch
 
-SETTLED = 40  # departures in a step up to which maps can follow
+SETTLED = 40  # flips in a step, below the last layer, up to which maps can follow
 FOLD_ABOVE, REDUCE_BELOW = 4.0, 0.7  # departures a step
 SMOOTHING = 0.15  # weight of the latest step in a mean number of departures
 # Maps of a large network cost many steps: the mean must be low for a while before they are made.
@@ -194,6 +194,10 @@ class Reduced:
             return self.absorbed()
         return self
 
+    def unwatch(self) -> None:
+        """Drop the watch, which knows nothing of steps taken elsewhere."""
+        self._watch = None
+
     def absorbed(self) -> "Reduced":
         """The same with the present pattern as its base."""
         jacobian = self.network.present_jacobian()
@@ -250,6 +254,7 @@ class Linear:
 
     def __init__(self, reduced: Reduced):
         self._reduced, self._run, self._steps = reduced, reduced.run, 0
+        reduced.unwatch()
         self._region = LinearRegion(reduced.network.jacobian, self._run.method.step_size)
         # The coordinates of v shrink to its last digits: they must be right in the first place.
         self._run.settle()
@@ -258,12 +263,13 @@ class Linear:
         """As many steps as are certain; the reduced network goes on behind a flip."""
         run, region, network = self._run, self._region, self._reduced.network
         region.enter(run.code, run.vector)
-        if (steps := self._certain_steps()) == 0:
+        # Within rounding of a kink the maps may see another pattern than the network.
+        agree = network.resolve(run.code) == 0
+        if not agree or (steps := self._certain_steps()) == 0:
             self._reduced.policy.learn(0)
             if not self._reduced.policy.reduces:
                 return Plain(run, self._reduced.policy).step()
             return self._reduced.step()
-        network.resolve(run.code)
         flip = region.first_flip(*network.near(region.reach(steps)), steps)
         if flip > steps:
             self._move(steps)

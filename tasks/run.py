@@ -114,14 +114,12 @@ class Run:
 
     def verdict(self) -> Verdict | None:
         """Name the reason to stop, if there is one."""
-        if self.gradient_norm < self.method.tolerance:
-            return Verdict.CONVERGED
-        if not self.loss < np.inf or not self.gradient_norm < np.inf:
-            return Verdict.DIVERGED
+        if (verdict := self.method.reason(self.loss, self.gradient_norm)) is not None:
+            return verdict
         if self.steps == self.max_steps:
             return self._progress.verdict(self.best_loss)
         if self.steps == self._progress.next_mark and self._progress.abandons(
-            self.steps, self.best_loss
+            self.steps, self.best_loss, self.code
         ):
             return Verdict.ABANDONED
         return None
@@ -129,4 +127,4 @@ class Run:
     def ended(self, verdict: Verdict) -> Descent:
         """Measure the last iterate on the network itself."""
         self.settle()
-        return Descent(self.state, self.steps, verdict, self._progress.hopeless)
+        return Descent(self.state, self.steps, verdict, self._progress.hopeless_code)

@@ -21,8 +21,8 @@ class Watch:
 
     For every unit |z_i(x) − z_i(c)| ≤ r_i ‖x − c‖ with r_i = ‖p_i‖ + Σ_j ‖row i of T_ij‖ λ_j, where
     λ_j is a Lipschitz constant of the deviations of layer j; so it cannot flip within |z_i(c)|/r_i.
-    A watched unit s that flips becomes a candidate, and raises all r_i by a factor of
-    1 + r_s max_i |T_is|/r_i at most.
+    A watched unit s that flips becomes a candidate; it moves the units above by |T_is| r_s, and by
+    way of the candidates in between.
 
     Args:
         network: whose `resolve` was called last at the code.
@@ -97,16 +97,18 @@ class Watch:
         place = network.place(layer).stop
         network.add(layer, units)
         columns = np.zeros((self._threshold.size, units.size))
-        growth = np.zeros(units.size)
+        # By how much r_i and λ_i of the layers above grow, relative to themselves and per r_s.
+        growth, carried = np.zeros(units.size), np.zeros(units.size)
         for above in range(layer + 1, len(self._units)):
             transfer = network.transfers[above, layer][:, known : known + units.size]
             watched, end = self._units[above], self._ends[above]
             sign = network.orientation[above][watched, None]
             columns[end - watched.size : end] = sign * transfer[watched]
-            growth = np.maximum(growth, (np.abs(transfer).T / self._reach[above]).max(axis=1))
+            direct = (np.abs(transfer).T / self._reach[above]).max(axis=1)
+            growth = np.maximum(growth, direct + carried)
             if first := self._first_candidates[above]:
                 rows = transfer[network.units[above][:first]]
-                growth = np.maximum(growth, row_lengths(rows.T) / self._lipschitz[above])
+                carried = carried + row_lengths(rows.T) / self._lipschitz[above]
         before = self._transfer
         self._transfer = np.concatenate([before[:, :place], columns, before[:, place:]], axis=1)
         factor = float(np.prod(1 + growth * self._reach[layer][units]))

@@ -206,7 +206,7 @@ def test_a_budget_of_one_step_takes_one_step():
     state, steps, verdict, _ = run(RELU, 0.5, steps=1, step_size=0.5)
     assert (state.code, steps, verdict) == (0.75, 1, Verdict.BUDGET_SPENT)
     assert run(RELU, 0.5, steps=1, step_size=2).verdict is Verdict.STALLED
-    assert run(RELU, 1, steps=1, step_size=2)[1:] == (0, Verdict.CONVERGED, False)
+    assert run(RELU, 1, steps=1, step_size=2)[1:] == (0, Verdict.CONVERGED, None)
 
 
 def test_the_numbers_of_the_verdicts_are_stored():

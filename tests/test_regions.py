@@ -171,6 +171,47 @@ def test_within_a_watch_only_watched_units_leave_the_base(
     assert admitted > 5
 
 
+def test_a_watch_heeds_what_moves_a_unit_by_way_of_a_candidate() -> None:
+    """Unit s of layer 1 flips; unit i of layer 3 moves by T_is, and by a candidate c of layer 2.
+
+    Along x_2, z_i = 1.25 − 2.8 x_2 behind the kink of s; with either effect alone it would be
+    1.25 − 1.9 x_2. 127 further units, nearer to their kinks, are the watched ones.
+    """
+    tiny, gain = 1e-6, 0.9
+    first = np.zeros((130, 3))
+    first[:3] = [[tiny, 0, 0], [10 * tiny, 1, 0], [0, 1, 0]]
+    first[3:] = [0.01 * tiny, 0, 1]
+    second = np.zeros((3, 130))
+    second[:, 1] = 1
+    second[0, 0], second[0, 2], second[1, 2] = -5, gain, gain
+    third = np.array([[-1.0, -1.0, 1.0]])
+    centre = np.array([1 / tiny, -tiny, 0.0])
+
+    def last(code: np.ndarray) -> float:
+        return float((third @ np.maximum(second @ np.maximum(first @ code, 0), 0))[0])
+
+    second[2, 0] = 1.25 - last(centre)
+    problem = CompressedSensing(Network((first, second, third)), np.eye(1), np.zeros(1))
+    base = pattern(problem, centre)
+    base[1][0] = False
+    reduced = ReducedNetwork(PatternMaps((first, second, third), np.eye(1), base), np.zeros(1))
+    assert reduced.resolve(centre) == 1
+    reduced.loss(centre)
+    watch, covered = Watch(reduced, centre), 0
+    for away in np.arange(0.025, 1.0, 0.025):
+        code = centre + np.array([0, away, 0])
+        if not watch.covers(code, 0.025):
+            break
+        loss = reduced.loss(code)
+        added = watch.admit(code)
+        if added is None:
+            break
+        loss = reduced.last_loss() if added else loss
+        assert loss == pytest.approx(max(last(code), 0) ** 2 / 2, abs=1e-8)
+        covered += 1
+    assert covered > 3
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_no_unit_moves_faster_than_its_bound(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Straight at the kink of the first unit that is not watched: it is reached at the radius.
