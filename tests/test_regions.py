@@ -197,7 +197,7 @@ def test_a_watch_heeds_what_moves_a_unit_by_way_of_a_candidate() -> None:
     reduced = ReducedNetwork(PatternMaps((first, second, third), np.eye(1), base), np.zeros(1))
     assert reduced.resolve(centre) == 1
     reduced.loss(centre)
-    watch, covered = Watch(reduced, centre), 0
+    watch = Watch(reduced, centre)
     for away in np.arange(0.025, 1.0, 0.025):
         code = centre + np.array([0, away, 0])
         if not watch.covers(code, 0.025):
@@ -208,8 +208,8 @@ def test_a_watch_heeds_what_moves_a_unit_by_way_of_a_candidate() -> None:
             break
         loss = reduced.last_loss() if added else loss
         assert loss == pytest.approx(max(last(code), 0) ** 2 / 2, abs=1e-8)
-        covered += 1
-    assert covered > 3
+    assert reduced.units[0].tolist() == [2]
+    assert watch.radius < 1.25 / 2.8
 
 
 @pytest.mark.parametrize("seed", range(20))
