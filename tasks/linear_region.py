@@ -27,6 +27,8 @@ class LinearRegion:
 
     def __init__(self, jacobian: Matrix, step_size: float):
         curvature, self._basis = np.linalg.eigh(jacobian.T @ jacobian)
+        # Coordinates that no active unit sees: the loop leaves them exactly where they are.
+        self._fixed = np.flatnonzero(~jacobian.any(axis=0))
         self._step_size = step_size
         self._shrunk = step_size * np.maximum(curvature, 0.0)
         self._factor = 1 - self._shrunk
@@ -44,6 +46,7 @@ class LinearRegion:
     def code(self, t: int) -> Vector:
         """x_t, shape (k,)."""
         moved = self._basis @ (self._sums(np.array([t]))[:, 0] * self._coordinates)
+        moved[self._fixed] = 0.0
         return np.asarray(self._code - self._step_size * moved)
 
     def vector_norm(self, t: int) -> float:
@@ -80,6 +83,9 @@ class LinearRegion:
         """
         if not len(maps):
             return at_most + 1
+        if self._fixed.size:
+            maps = maps.copy()
+            maps[:, self._fixed] = 0.0
         rates = self._step_size * (maps @ self._basis) * self._coordinates
         begin, size = 1, SCAN
         while begin <= at_most:

@@ -17,6 +17,8 @@ PAYS_AFTER = 8
 USELESS = 4
 SHORTEST_PAUSE, LONGEST_PAUSE = 16, 256
 SAFE = 1 - 1e-9  # what rounding may do to a bound is far less
+# f(x) may come from maps, which round otherwise: relative to √f, and to ‖b‖.
+CLOSE, ROUNDING = 1e-9, 1e-12
 MOVES = 3  # of the centre with one direction
 TINY = float(np.finfo(float).tiny)
 
@@ -36,6 +38,7 @@ class NegationTest:
         self._problem = problem
         self._evaluations = 0
         self._held, self._failures, self._pause, self._left_out = 0, 0, 0, 0
+        self._rounding = ROUNDING * float(np.linalg.norm(problem.observed))
         self._norms: tuple[float, float] | None = None
         # Of the centre: relu(−W_1 c), the residual, the bound of √(2f(−c)), moves since u was new.
         self._activation, self._residual = np.zeros(0), np.zeros(0)
@@ -60,7 +63,7 @@ class NegationTest:
         """
         if not self._has_centre or self._evaluations < PAYS_AFTER or self._left_out > 0:
             self._left_out = max(self._left_out - 1, 0)
-            return self._evaluate(code, first) < loss
+            return self._is_lower(code, loss, first)
         self._aim()
         room = (self._floor - sqrt(2 * loss)) / self._rate
         self._change += self._first_norm * moved
@@ -74,7 +77,7 @@ class NegationTest:
         self._learn()
         if self._moves < MOVES and self._recentre(first) >= sqrt(2 * loss):
             return False
-        return self._evaluate(code, first) < loss
+        return self._is_lower(code, loss, first)
 
     def _learn(self) -> None:
         """Heed for how many steps the bound has held."""
@@ -104,6 +107,15 @@ class NegationTest:
         self._evaluate(code, first)
         self._aim()
         return (self._floor - least) / self._rate / self._first_norm
+
+    def _is_lower(self, code: Vector, loss: float, first: Vector | None) -> bool:
+        """Compute f(−x) and compare; where both are close, with f(x) from the network too."""
+        first = self._problem.first(code) if first is None else first
+        there = self._evaluate(code, first)
+        apart = abs(sqrt(there) - sqrt(loss)) if there < inf else inf
+        if apart <= CLOSE * sqrt(loss) + self._rounding:
+            loss = self._problem.evaluate(first).loss
+        return there < loss
 
     def _evaluate(self, code: Vector, first: Vector | None) -> float:
         """Compute f(−x); take x as the centre, and the residual's direction as u."""

@@ -258,6 +258,55 @@ def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
     assert agree(plain, fast)
 
 
+def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
+    """G(−x) = G(x): the plain engine finds f(−x) = f(x) to the bit, and keeps x."""
+    rng = np.random.default_rng(0)
+    half = np.abs(rng.standard_normal((256, 1))) / 16
+    above = rng.standard_normal((300, 256)) / 20
+    network = Network((np.concatenate([half, -half]), np.concatenate([above, above], axis=1)))
+    sensing = gaussian_sensing(rng, 200, 300)
+    problem = CompressedSensing(network, sensing, sensing @ network(np.ones(1)))
+    plain, fast = both(problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000)
+    assert plain.state.negations == 0
+    assert agree(plain, fast)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
+    policy: str, seed: int
+) -> None:
+    """Units that see x_1 alone are at 0, so off; rounding must not turn them on."""
+    rng = np.random.default_rng(seed)
+    first = rng.standard_normal((30, 4)) / 5
+    first[:20, 1], first[20:, [0, 2, 3]] = 0, 0
+    network = Network((first, rng.standard_normal((30, 30)) / 5))
+    sensing = rng.standard_normal((20, 30)) / 4
+    problem = CompressedSensing(network, sensing, sensing @ network(rng.standard_normal(4)))
+    start = rng.standard_normal(4)
+    start[1] = 0
+    plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000)
+    assert plain.state.code[1] == fast.state.code[1] == 0
+    assert agree(plain, fast)
+
+
+@pytest.mark.parametrize("windows", [1, 7])
+def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int) -> None:
+    """Looks at every step or so cut the jumps; slow and fast coordinates share no unit."""
+    for seed in (76, 187, 235):
+        rng = np.random.default_rng(seed)
+        first = np.zeros((450, 4))
+        first[:250, :2] = rng.standard_normal((250, 2)) / 16
+        first[250:, 2:] = rng.standard_normal((200, 2)) / 14
+        target = rng.standard_normal(4)
+        target[2:] *= 0.01
+        start = target.copy()
+        start[:2] = rng.standard_normal(2) * 0.3
+        observed = np.maximum(first @ target, 0)
+        problem = CompressedSensing(Network((first,)), np.eye(450), observed)
+        method, patience = SubgradientDescent(0.1, 1e-10, False), Patience(windows, 1 + 1e-9, True)
+        assert agree(*both(problem, method, start, 300, patience))
+
+
 def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
     """α four times too large: rounding decides a single run, but not how many recover.
 
@@ -284,8 +333,10 @@ def test_a_run_is_the_same_each_time(engine: Any) -> None:
 
 def test_the_engine_holds_no_more_than_it_says() -> None:
     """Sweeps are refused by this figure before memory is taken."""
-    for depth, k in ((2, 60), (3, 40)):
-        problem, start = cocola(depth, k)
+    rng = np.random.default_rng(0)
+    flat = draw_problem(rng, 2, [20_000], 1), rng.standard_normal(2)
+    for problem, start in (cocola(2, 60), cocola(3, 40), flat):
+        k = start.size
         widths = [weight.shape[0] for weight in problem.network.weights]
         tracemalloc.start()
         descend_fast(problem, METHOD, start, max_steps=1500)
