@@ -121,6 +121,8 @@ def main() -> None:
     """Run the command line with the scripted task that the environment describes."""
     from genprior.pipeline.cli import main as genprior
 
+    # A shell's background job, as tests may be, has Ctrl-C ignored, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     written = json.loads(os.environ["SCRIPTED"])
     places = {key: tuple(written[key]) for key in ("crash_at", "kill_at") if written[key]}
     KINDS["scripted"] = Scripted(**{**written, **places})
