@@ -5,6 +5,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,18 +17,16 @@ from rich.table import Table
 
 from ..store import read_status
 from ..sweeps import Grid, Point, Sweep, load_sweep
-from ..tasks.descent import SubgradientDescent
 from ..tasks.kinds import NoOperation
 from ..tasks.machine import limit_blas_threads, machine_kind
 from ..tasks.recovery import Instance, draw_instance
-from .bench_engines import SHAPES, compare_preset, compare_shapes, summary_rows
+from .bench_engines import SHAPES, compare_preset, compare_shapes, preset_points, summary_rows
 from .executors import open_executor
 from .options import json_option
 from .plan import plan_sweep
 from .progress import progress
 from .run import run_sweep
 
-PRESET_POINTS = 39
 ROUNDS = 25
 STEPS_A_ROUND = 40
 STEP_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
@@ -100,7 +99,7 @@ def kernel(trials: int, as_json: bool) -> None:
       genprior bench kernel --trials 30 --json
     """
     limit_blas_threads()
-    points = list(_followed(compare_preset(trials), PRESET_POINTS, "points of cocola-fig1"))
+    points = list(_followed(compare_preset(trials), preset_points(), "points of cocola-fig1"))
     shapes = list(_followed(compare_shapes(), len(SHAPES), "other shapes"))
     rows = [row for row, _ in points]
     summary = summary_rows(points)
@@ -137,13 +136,13 @@ def step(as_json: bool) -> None:
 def step_against_products(point: Point) -> dict[str, Any]:
     """Time steps and bare products in turn; times in µs a step."""
     instance = draw_instance(point, 0, seed=1)
-    method = SubgradientDescent(point.solver.step, tolerance=0.0)
-    state = method.start(instance.problem, instance.start)
+    method = replace(instance.method, tolerance=0.0)
+    state = method.start(instance.objective, instance.start)
 
     def steps() -> None:
         nonlocal state
         for _ in range(STEPS_A_ROUND):
-            state = method.step(instance.problem, state)
+            state = method.step(instance.objective, state)
 
     products = _bare_products(instance)
     pairs = np.array([(_seconds(steps), _seconds(products)) for _ in range(ROUNDS)])
@@ -161,7 +160,8 @@ def step_against_products(point: Point) -> dict[str, Any]:
 
 
 def _bare_products(instance: Instance) -> Callable[[], None]:
-    weights, sensing = instance.problem.network.weights, instance.problem.sensing
+    problem: Any = instance.objective.problem
+    weights, sensing = instance.objective.network.weights, problem.sensing.matrix
     vectors = [instance.start]
     for weight in (*weights, sensing):
         vectors.append(weight @ vectors[-1])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid, Point, load_sweep
-from ..tasks.descent import Descent, SubgradientDescent, Verdict
+from ..tasks.descent import Descent, Verdict
 from ..tasks.recovery import ENGINES, draw_instance
 
 PRESET = "cocola-fig1"
@@ -59,7 +59,6 @@ class Comparison(NamedTuple):
 def compare_point(point: Point, trials: Iterable[int], seed: int) -> Iterator[Comparison]:
     """Run trials of a point by both engines, the first one in turn."""
     solver = point.solver
-    method = SubgradientDescent(solver.step, solver.tolerance, solver.negation)
     for trial in trials:
         begun = time.perf_counter()
         instance = draw_instance(point, trial, seed)
@@ -69,7 +68,7 @@ def compare_point(point: Point, trials: Iterable[int], seed: int) -> Iterator[Co
         for engine in ("plain", "fast") if trial % 2 == 0 else ("fast", "plain"):
             begun = time.perf_counter()
             runs[engine] = ENGINES[engine](
-                instance.problem, method, instance.start, max_steps=solver.max_steps
+                instance.objective, instance.method, instance.start, max_steps=solver.max_steps
             )
             seconds[engine] = time.perf_counter() - begun
         yield Comparison(
@@ -84,6 +83,11 @@ def agreement(plain: Descent, fast: Descent) -> tuple[bool, float]:
         size = max(float(np.linalg.norm(plain.state.code)), np.finfo(float).tiny)
         difference = float(np.linalg.norm(fast.state.code - plain.state.code)) / size
     return outcomes[0] == outcomes[1], difference
+
+
+def preset_points() -> int:
+    """How many points `cocola-fig1` has."""
+    return int((~Grid(load_sweep(PRESET)).excluded).sum())
 
 
 def compare_preset(trials: int) -> Iterator[tuple[dict[str, Any], list[Comparison]]]:

@@ -13,7 +13,7 @@ from ..tasks.machine import limit_blas_threads
 PILOT_SECONDS = 4.0
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
-MEMORY_PARAMETERS = ("k", "depth", "widths", "n", "m")
+MEMORY_PARAMETERS = ("problem", "k", "depth", "widths", "n", "m", "samples", "ensemble")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     """
     workers = workers or CPU_COUNT
     grid, kind = Grid(sweep), task_kind(sweep.task)
+    kind.check(grid)
     memory = check_memory(grid, kind, available_memory() / workers)
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers)

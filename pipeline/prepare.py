@@ -23,7 +23,7 @@ from ..store import (
     restore_excluded,
 )
 from ..sweeps import Grid, Sweep, UserError, differences, union
-from ..tasks import TaskKind
+from ..tasks import TaskKind, task_kind
 from ..tasks.machine import machine_kind
 from .executors import Executor
 from .pilot import Pilot, run_pilot
@@ -39,7 +39,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
         SweepError: points that cannot be run.
         WrongStoreError: a path that holds another experiment, or no store.
     """
-    Grid(sweep)
+    task_kind(sweep.task).check(Grid(sweep))
     if not is_vacant(path):
         check_same_experiment(read_info(path), sweep)
 

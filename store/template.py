@@ -232,19 +232,27 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
     trial = {"long_name": "trial index", "units": "1"}
     write_coordinate(group, TRIAL, (TRIAL,), np.arange(sweep.trials), trial)
     labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
-    others = [name for name in dict.fromkeys(labels) if name not in sweep.axes]
-    for name in (*sweep.axes, *others):
-        column = grid.column(name)
-        if column is None:
-            continue
-        values = column.values
+    others = [
+        name
+        for name in dict.fromkeys(labels)
+        if name not in sweep.axes and not _goes_without_saying(sweep, name)
+    ]
+    columns = {name: grid.column(name) for name in (*sweep.axes, *others)}
+    written = {name: column for name, column in columns.items() if column is not None}
+    for name, column in written.items():
         attributes = (
             parameter_attributes(name)
             if name in PARAMETERS
             else {"long_name": f"multiplier {name}", "units": "1"}
         )
-        write_coordinate(group, name, column.dims, values, attributes)
-    return others
+        write_coordinate(group, name, column.dims, column.values, attributes)
+    return [name for name in written if name not in sweep.axes]
+
+
+def _goes_without_saying(sweep: Sweep, name: str) -> bool:
+    """Whether a parameter is at a default that means: there is no such thing."""
+    is_optional = name.split(".")[0] not in ("solver", "success", *ALWAYS)
+    return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default
 
 
 def write_coordinate(

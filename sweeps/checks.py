@@ -88,7 +88,7 @@ def check_names(sweep: "Sweep") -> None:
         raise SweepError(
             f"'{name}' is given twice; leave it in one of axes, parameters, dependent."
         )
-    for name in ("k", "m", "depth"):
+    for name in ("k", "depth"):
         if name not in tables:
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():

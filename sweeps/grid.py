@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from .dependent import Dependent
 from .errors import SweepError, first_complaint, shown
 from .parameters import (
+    ABSENT,
     PARAMETERS,
     Point,
     check_shapes,
@@ -28,7 +29,7 @@ from .rules import rule_mask
 from .sweep import Sweep
 from .values import check_value, parse_scalar
 
-WHOLE = ("k", "n", "m", "depth", "widths", "solver.max_steps")
+WHOLE = ("k", "n", "m", "samples", "target", "depth", "widths", "solver.max_steps")
 LARGEST_FACTOR = 1e15
 SHAPE = ("k", "depth", "widths", "n")
 
@@ -134,6 +135,8 @@ class Grid:
         if name == "n":
             return self._last_width((*path, name))
         field = PARAMETERS.get(name)
+        if name in ABSENT:
+            return None
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
     def _last_width(self, path: tuple[str, ...]) -> Column | None:
@@ -172,7 +175,7 @@ class Grid:
     def _check_shapes(self) -> None:
         """Check every network of the grid, over the axes that shape it only."""
         columns = {name: self.column(name) for name in SHAPE}
-        for name in ("k", "m", "depth"):
+        for name in ("k", "depth", "m", "samples"):
             self.column(name)
         own = {column.dims for column in columns.values() if column is not None}
         axes = tuple(dim for dim in self.dims if any(dim in dims for dims in own))

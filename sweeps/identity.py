@@ -24,6 +24,15 @@ DRAW_PARAMETERS = (
     "ensemble",
     "noise.sigma",
     "noise.snr_db",
+    "generator",
+    "target_norm",
+    "target_codes",
+    "samples",
+    "student_df",
+    "noise.law",
+    "dither.enabled",
+    "dither.amplitude",
+    "dither.rule",
 )
 # Widths hold both the depth and n: pairing either of these has to leave all three out.
 CARRIED_BY = {"depth": "widths", "n": "widths"}
@@ -38,6 +47,11 @@ class Purpose(IntEnum):
     TARGET = 3
     START = 4
     AUDIT = 5
+    DITHER = 6
+
+
+# What is another draw for each of several targets that share all others.
+OF_A_TARGET = (Purpose.TARGET, Purpose.START, Purpose.AUDIT)
 
 
 def point_identity(point: Point, paired: Collection[str] = ()) -> str:
@@ -69,7 +83,9 @@ def _identity_words(identity: str) -> tuple[int, ...]:
     return tuple(int(identity[start : start + 8], 16) for start in range(0, len(identity), 8))
 
 
-def random_stream(seed: int, identity: str, trial: int, purpose: Purpose) -> np.random.Generator:
+def random_stream(
+    seed: int, identity: str, trial: int, purpose: Purpose, target: int = 0
+) -> np.random.Generator:
     """Open the random stream of one purpose in one trial of one point.
 
     SFC64 rather than NumPy's default: drawing a network of 650 000 normals, the larger part of
@@ -80,6 +96,9 @@ def random_stream(seed: int, identity: str, trial: int, purpose: Purpose) -> np.
         identity: from `point_identity`.
         trial: trial index t ≥ 0.
         purpose: what is drawn.
+        target: which of several targets; they differ in target, start and audit only.
     """
     key = (*_identity_words(identity), trial, int(purpose))
+    if target and purpose in OF_A_TARGET:
+        key = (*key, target)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))

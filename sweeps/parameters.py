@@ -1,5 +1,6 @@
 """The parameters of one point of a sweep: names, units, bounds, and how they must fit together."""
 
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -34,7 +35,30 @@ def widths_label(widths: tuple[int, ...]) -> str:
     return "-".join(str(width) for width in widths)
 
 
+def code_rows(label: str) -> tuple[tuple[float, ...], ...]:
+    """Read codes as they are written, `1 0; 1 0.5`."""
+    return tuple(tuple(float(number) for number in row.split()) for row in label.split(";"))
+
+
+def check_codes(written: Any) -> Any:
+    """Refuse what is no list of codes of one length."""
+    if not isinstance(written, str) or not written:
+        return written
+    try:
+        rows = code_rows(written)
+    except ValueError:
+        raise ValueError(f"must be codes as in '1 0; 1 0.5', got {shown(written)}") from None
+    if len({len(row) for row in rows}) > 1 or not rows[0]:
+        raise ValueError(f"must be codes of the same length, got {shown(written)}")
+    if not all(isfinite(number) for row in rows for number in row):
+        raise ValueError(f"must be finite numbers, got {shown(written)}")
+    return "; ".join(" ".join(f"{number:g}" for number in row) for row in rows)
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Codes = Annotated[str, BeforeValidator(check_codes)]
 Size = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Count = Annotated[int, Field(ge=0, le=MAX_WIDTH)]
 Widths = Annotated[tuple[Size, ...], BeforeValidator(parse_widths)]
 
 
@@ -67,10 +91,14 @@ class Strict(BaseModel):
 
 
 class Noise(Strict):
-    """Noise of the measurements: Gaussian by sigma, or of fixed norm by SNR; not both."""
+    """Noise of the data: independent entries by sigma, or of fixed norm by SNR; not both.
 
-    sigma: float = quantity(
-        0.0, "standard deviation of the measurement noise", "signal units", ge=0
+    For one-bit it is added before the sign is taken; in spiked models it is the matrix's.
+    """
+
+    sigma: float = quantity(0.0, "standard deviation of the noise", "signal units", ge=0)
+    law: Literal["gaussian", "laplace", "uniform", "student-t"] = quantity(
+        "gaussian", "law of the noise's entries"
     )
     snr_db: float | None = quantity(
         None,
@@ -89,20 +117,49 @@ class Noise(Strict):
         return self
 
 
+class Dither(Strict):
+    """Dither of one-bit measurements."""
+
+    enabled: bool = quantity(True, "whether dither is added before the sign is taken")
+    amplitude: float | None = quantity(
+        None,
+        "λ: the dither is uniform on [−λ, λ], and the back-projection is (λ/m) Σ s_i a_i, "
+        "with dither or without",
+        "signal units",
+        gt=0,
+    )
+    rule: Literal["fixed", "log-m"] = quantity(
+        "fixed", "what sets λ: dither.amplitude, or ½ √(‖y*‖² + σ²) log m"
+    )
+
+
 class Solver(Strict):
-    """How the descent runs; no random draw depends on it."""
+    """How the descent runs; no random draw depends on it.
+
+    Where step, tolerance and start_scale are not given, the problem sets them from its data.
+    """
 
     engine: Literal["fast", "plain"] = quantity(
         "fast", "implementation of the descent; both give the same iterates but for rounding"
     )
-    step: float = quantity(0.7, "step size α of the descent", gt=0)
+    step: float | None = quantity(
+        None,
+        "step size α of the descent; by default 0.175·(2/gain)^d over the loss's curvature",
+        gt=0,
+    )
     max_steps: int = quantity(10_000, "step budget", "steps", ge=1, le=1_000_000_000)
-    tolerance: float = quantity(
-        1e-10, "descent stops when the descent vector is shorter", "signal units squared", ge=0
+    tolerance: float | None = quantity(
+        None,
+        "descent stops when the descent vector is shorter; by default 1e-10 of what it is at first",
+        "signal units squared",
+        ge=0,
     )
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
     start: Literal["gaussian", "mirror"] = quantity(
         "gaussian", "first iterate: a standard normal draw, or the mirror point −ρ_d x*"
+    )
+    start_scale: float | None = quantity(
+        None, "factor on a standard normal first iterate; by default the problem's", gt=0
     )
     abandon_after: int = quantity(
         0,
@@ -123,10 +180,11 @@ class Solver(Strict):
 class Success(Strict):
     """When a trial counts as recovered."""
 
-    metric: Literal["latent_error", "signal_error"] = quantity(
-        "latent_error", "error that decides success"
+    metric: Literal["latent_error", "signal_error", "nearest_target"] = quantity(
+        "latent_error",
+        "error that decides success, or whether no other of target_codes gives a nearer signal",
     )
-    below: float = quantity(1e-3, "largest relative error of a success", gt=0)
+    below: float = quantity(1e-3, "relative error below which a trial is a success", gt=0)
 
 
 class Point(Strict):
@@ -135,15 +193,35 @@ class Point(Strict):
     `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out.
     """
 
-    problem: Literal["compressed-sensing"] = quantity("compressed-sensing", "recovery problem")
+    problem: Name = quantity("compressed-sensing", "recovery problem")
     k: Size = quantity(..., "latent dimension")
     depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
     widths: Widths = quantity((), "layer widths n_1 … n_d")
     n: int = quantity(0, "signal dimension", ge=1, le=MAX_WIDTH)
+    generator: Literal["gaussian", "identity"] = quantity(
+        "gaussian", "network: Gaussian weights, or the identity's, whose range is the codes ≥ 0"
+    )
     gain: float = quantity(1.0, "variance of a weight times its layer's width", gt=0)
-    m: Size = quantity(..., "number of measurements")
-    ensemble: Literal["gaussian"] = quantity("gaussian", "measurement ensemble")
+    target: int = quantity(
+        0,
+        "which of several targets, all met by the same network, measurements, noise and dither",
+        ge=0,
+        le=1_000_000_000,
+    )
+    target_norm: float = quantity(1.0, "norm ‖y*‖ of the true signal", "signal units", gt=0)
+    target_codes: Codes = quantity(
+        "", "true codes that target numbers, as in '1 0; 1 0.5'; empty: they are drawn"
+    )
+    m: Count = quantity(0, "number of measurements")
+    samples: Count = quantity(0, "number of samples N of the spiked Wishart model")
+    ensemble: Literal["gaussian", "rademacher", "laplace", "subsampled-dct", "student-t"] = (
+        quantity("gaussian", "measurement ensemble; entries of all have the same variance")
+    )
+    student_df: float = quantity(
+        5.0, "degrees of freedom ν of Student's t, where measurements or noise have that law", gt=2
+    )
     noise: Noise = Noise()
+    dither: Dither = Dither()
     solver: Solver = Solver()
     success: Success = Success()
 
@@ -160,7 +238,23 @@ class Point(Strict):
     @model_validator(mode="after")
     def _shapes_fit(self) -> Self:
         check_shapes(self.k, self.depth, self.widths)
+        codes = self.codes
+        if codes and len(codes[0]) != self.k:
+            raise ValueError(
+                f"target_codes have {len(codes[0])} coordinates and k is {self.k}; give k of them."
+            )
+        if codes and self.target >= len(codes):
+            raise ValueError(
+                f"target is {self.target} and target_codes list {len(codes)}, counted from 0."
+            )
+        if self.success.metric == "nearest_target" and len(codes) < 2:
+            raise ValueError("success.metric 'nearest_target' needs two target_codes or more.")
         return self
+
+    @property
+    def codes(self) -> tuple[tuple[float, ...], ...]:
+        """The rows of `target_codes`."""
+        return code_rows(self.target_codes) if self.target_codes else ()
 
 
 def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
@@ -208,6 +302,8 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 
 
 PARAMETERS = parameter_fields()
+# Given as 0: not given. Which of them a point needs depends on its problem.
+ABSENT = ("n", "m", "samples")
 GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}
 
 

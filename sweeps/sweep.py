@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from .checks import check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, first_complaint
-from .parameters import GROUPS, PARAMETERS, Strict
+from .parameters import ABSENT, GROUPS, PARAMETERS, Strict
 from .rules import normal_rule
 from .values import axis_length, axis_values, check_value, is_several, parse_setting
 
@@ -148,7 +148,7 @@ class Sweep(Strict):
     def complete(self) -> Self:
         """Give the sweep with every default written out, so that it outlives a change of them."""
         written = self.as_dict()
-        given = {*self.axes, *self.parameters, *self.dependent, "widths", "n"}
+        given = {*self.axes, *self.parameters, *self.dependent, "widths", *ABSENT}
         for name, field in PARAMETERS.items():
             if name not in given and not field.is_required() and field.default is not None:
                 written["parameters"][name] = field.default

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .errors import SweepError, complaint_text, shown
-from .parameters import PARAMETERS, refuse_lookalikes, widths_label
+from .parameters import ABSENT, PARAMETERS, refuse_lookalikes, widths_label
 
 MAX_AXIS_LENGTH = 100_000
 # Beyond these, decimal arithmetic with its 28 digits would not be exact.
@@ -171,6 +171,8 @@ def check_value(name: str, value: Any) -> Any:
     try:
         refuse_lookalikes(value, PARAMETERS[name].annotation)
         checked = _ADAPTERS[name].validate_python(value)
+        if name in ABSENT and checked == 0:
+            raise ValueError("Input should be greater than or equal to 1, got 0")
     except ValidationError as error:
         raise SweepError(f"'{name}': {complaint_text(error)}") from None
     except ValueError as error:

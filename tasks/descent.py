@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .latent_loss import LatentLoss
 from .network import Vector
-from .problems import Problem
 
 # A run has stalled if the last fifth of its budget did not improve its best loss by this much.
 STALL_RELATIVE = 1e-9
@@ -55,14 +55,14 @@ class SubgradientDescent:
     tolerance: float
     negation: bool = True
 
-    def start(self, problem: Problem, code: Vector) -> State:
+    def start(self, objective: LatentLoss, code: Vector) -> State:
         """Evaluate the first iterate."""
-        return self._settle(problem, code, negations=0, best_loss=np.inf)
+        return self._settle(objective, code, negations=0, best_loss=np.inf)
 
-    def step(self, problem: Problem, state: State) -> State:
+    def step(self, objective: LatentLoss, state: State) -> State:
         """Take one step from x̃_t to x̃_{t+1}."""
         code = state.code - self.step_size * state.vector
-        return self._settle(problem, code, state.negations, state.best_loss)
+        return self._settle(objective, code, state.negations, state.best_loss)
 
     def finished(self, state: State) -> Verdict | None:
         """Name the reason to stop, if there is one."""
@@ -77,15 +77,17 @@ class SubgradientDescent:
             return Verdict.DIVERGED
         return None
 
-    def _settle(self, problem: Problem, code: Vector, negations: int, best_loss: float) -> State:
+    def _settle(
+        self, objective: LatentLoss, code: Vector, negations: int, best_loss: float
+    ) -> State:
         """Choose between x and −x, and compute the descent vector there."""
-        first = problem.first(code)
-        here = problem.evaluate(first)
+        first = objective.first(code)
+        here = objective.evaluate(first)
         if self.negation:
-            there = problem.evaluate(-first)
+            there = objective.evaluate(-first)
             if there.loss < here.loss:
                 code, here, negations = -code, there, negations + 1
-        vector = problem.descent_vector(here)
+        vector = objective.descent_vector(here)
         norm = float(np.sqrt(vector @ vector))
         return State(code, here.loss, vector, norm, negations, min(best_loss, here.loss))
 
@@ -159,27 +161,28 @@ class Descent(NamedTuple):
 
 
 def descend(
-    problem: Problem,
+    objective: LatentLoss,
     method: SubgradientDescent,
     code: Vector,
     *,
     max_steps: int,
     patience: Patience | None = None,
 ) -> Descent:
-    """Run the descent from a code until it converges, diverges or spends its budget.
+    """Run the descent from a code until it converges, diverges, is abandoned or spends its budget.
 
     Args:
-        problem: loss and descent vector.
+        objective: loss and descent vector.
         method: step and stopping rule.
         code: x_0, shape (k,).
         max_steps: step budget T.
         patience: when to abandon a run before; None: never.
 
     Returns:
-        The last iterate x̃, the number of steps taken to it, and the verdict.
+        The last iterate x̃, the number of steps taken to it, the verdict, and where the run first
+        was hopeless.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        progress, state = Progress(max_steps, patience), method.start(problem, code)
+        progress, state = Progress(max_steps, patience), method.start(objective, code)
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
                 return Descent(state, steps, verdict, progress.hopeless_code)
@@ -187,7 +190,7 @@ def descend(
                 steps, state.best_loss, state.code
             ):
                 return Descent(state, steps, Verdict.ABANDONED, progress.hopeless_code)
-            state = method.step(problem, state)
+            state = method.step(objective, state)
         if (verdict := method.finished(state)) is None:
             verdict = progress.verdict(state.best_loss)
         return Descent(state, max_steps, verdict, progress.hopeless_code)

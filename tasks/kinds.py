@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..sweeps import Point, SweepError
+from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
 from .recovery import Recovery
@@ -26,6 +26,14 @@ class TaskKind(Protocol):
     @property
     def variables(self) -> tuple[Variable, ...]:
         """What `run` returns a value for; `success` is always among them."""
+        ...
+
+    def check(self, grid: Grid) -> None:
+        """Refuse points that could not be run.
+
+        Raises:
+            SweepError: with the point and what is wrong.
+        """
         ...
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
@@ -52,6 +60,9 @@ class NoOperation:
     variables: tuple[Variable, ...] = (
         Variable("success", "int8", "always 1", flags=(Flag(0, "failed"), Flag(1, "succeeded"))),
     )
+
+    def check(self, grid: Grid) -> None:
+        """Any point will do."""
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Succeed at once."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sweeps import Point
+
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
@@ -66,6 +68,22 @@ class Network:
         for weight, activation in zip(reversed(self.weights), reversed(activations), strict=True):
             gradient = weight.T @ (gradient * (activation > 0))
         return gradient
+
+
+def draw_network(random: np.random.Generator, point: Point) -> Network:
+    """Draw the network of a point: Gaussian weights, or fixed ones that draw nothing."""
+    if point.generator == "identity":
+        return identity_network(point.k, point.widths)
+    return gaussian_network(random, point.k, point.widths, point.gain)
+
+
+def identity_network(k: int, widths: Sequence[int]) -> Network:
+    """G(x) = relu(x), padded with zeros: W_i are the identity's, of shape (n_i, n_{i−1})."""
+    return Network(
+        tuple(
+            np.eye(rows, columns) for rows, columns in zip(widths, (k, *widths[:-1]), strict=True)
+        )
+    )
 
 
 def gaussian_network(

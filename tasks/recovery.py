@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..sweeps import Point, Purpose, point_identity, random_stream
+from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
 from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
 from .fast import descend_fast, engine_entries
-from .network import Network, Vector, gaussian_network
-from .problems import CompressedSensing, gaussian_sensing, noise_of_snr
-from .theory import mirror_ratio
+from .latent_loss import LatentLoss
+from .network import Network, Vector, draw_network
+from .problems import check_point, check_sweep, problem_class
 
 # Raised whenever a stored number may change; results of two versions do not mix.
 KERNEL_VERSION = 2
@@ -64,50 +64,70 @@ VARIABLES = (
 
 
 class Instance(NamedTuple):
-    """A drawn problem: what is to be found, what is known of it, where the descent starts."""
+    """A drawn problem: what is to be found, the loss that is to find it, where descent starts.
 
-    problem: CompressedSensing
+    `rivals` are the signals of all listed targets, if they are listed.
+    """
+
+    objective: LatentLoss
     target: Vector
     signal: Vector
     start: Vector
+    method: SubgradientDescent
+    rivals: tuple[Vector, ...] = ()
 
 
 def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
-    """Draw network, target, measurements, noise and start of one trial.
+    """Draw network, target, data and start of one trial.
 
-    The target is standard normal, scaled so that ‖G(x*)‖ = 1; b = A y* + η.
+    The target is standard normal, scaled so that ‖G(x*)‖ is the point's, unless it is listed.
+
+    Raises:
+        ValueError: the point lacks what its problem needs.
 
     Source: Cocola 2022, Appendix H.
     """
+    check_point(point)
     identity = point_identity(point, paired)
 
     def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose)
+        return random_stream(seed, identity, trial, purpose, point.target)
 
-    network = gaussian_network(stream(Purpose.NETWORK), point.k, point.widths, point.gain)
-    target, signal = draw_target(stream(Purpose.TARGET), network, point.k)
-    sensing = gaussian_sensing(stream(Purpose.MEASUREMENTS), point.m, point.n)
-    observed = sensing @ signal
-    if point.noise.snr_db is not None:
-        observed += noise_of_snr(stream(Purpose.NOISE), observed, point.noise.snr_db)
-    elif point.noise.sigma > 0:
-        observed += point.noise.sigma * stream(Purpose.NOISE).standard_normal(point.m)
-    if point.solver.start == "mirror":
-        start = -mirror_ratio(point.depth) * target
+    network = draw_network(stream(Purpose.NETWORK), point)
+    rivals: tuple[Vector, ...] = ()
+    if point.codes:
+        rivals = tuple(network(np.array(code)) for code in point.codes)
+        target, signal = np.array(point.codes[point.target]), rivals[point.target]
+    else:
+        target, signal = draw_target(stream(Purpose.TARGET), network, point.k, point.target_norm)
+    problem = problem_class(point.problem).draw(point, signal, stream)
+    solver, depth = point.solver, point.depth
+    if solver.start == "mirror":
+        start = -problem.mirror_ratio(depth) * target
     else:
         start = stream(Purpose.START).standard_normal(point.k)
-    return Instance(CompressedSensing(network, sensing, observed), target, signal, start)
+        scale = solver.start_scale
+        start *= problem.start_scale(point.k, depth, point.gain) if scale is None else scale
+    step, tolerance = solver.step, solver.tolerance
+    method = SubgradientDescent(
+        problem.step_size(depth, point.gain) if step is None else step,
+        problem.tolerance() if tolerance is None else tolerance,
+        solver.negation,
+    )
+    return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
 
 
-def draw_target(random: np.random.Generator, network: Network, k: int) -> tuple[Vector, Vector]:
-    """Draw x* and y* = G(x*), ‖y*‖ = 1; codes that the network sends to 0 are drawn again."""
+def draw_target(
+    random: np.random.Generator, network: Network, k: int, norm: float = 1.0
+) -> tuple[Vector, Vector]:
+    """Draw x* and y* = G(x*) of a given norm; codes that the network sends to 0 are drawn again."""
     for _ in range(MAX_TARGET_DRAWS):
         code = random.standard_normal(k)
         with np.errstate(over="ignore", invalid="ignore"):
             signal = network(code)
-            norm = np.linalg.norm(signal)
-        if 0 < norm < np.inf:
-            return code / norm, signal / norm
+            drawn = np.linalg.norm(signal) / norm
+        if 0 < drawn < np.inf:
+            return code / drawn, signal / drawn
     raise ArithmeticError(
         f"no code in {MAX_TARGET_DRAWS} draws gives a signal that is neither 0 nor infinite: the "
         "network is too narrow, or its gain too small or too large for its depth."
@@ -129,13 +149,11 @@ def recover(
         A value for each of `VARIABLES`.
     """
     instance = draw_instance(point, trial, seed, paired)
-    solver = point.solver
-    method = SubgradientDescent(solver.step, solver.tolerance, solver.negation)
-    run = ENGINES[solver.engine](
-        instance.problem,
-        method,
+    run = ENGINES[point.solver.engine](
+        instance.objective,
+        instance.method,
         instance.start,
-        max_steps=solver.max_steps,
+        max_steps=point.solver.max_steps,
         patience=draw_patience(point, trial, seed, paired),
     )
     return outcome(point, instance, run)
@@ -148,7 +166,8 @@ def draw_patience(
     solver = point.solver
     if not solver.abandon_after:
         return None
-    stream = random_stream(seed, point_identity(point, paired), trial, Purpose.AUDIT)
+    identity = point_identity(point, paired)
+    stream = random_stream(seed, identity, trial, Purpose.AUDIT, point.target)
     audited = bool(stream.random() < solver.audit)
     return Patience(solver.abandon_after, solver.abandon_factor, audited)
 
@@ -156,10 +175,11 @@ def draw_patience(
 def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
     """Measure how a run ended, as a value for each of `VARIABLES`."""
     measured = errors(point, instance, run.state.code)
-    measured |= {"loss": run.state.loss, "gradient_norm": run.state.gradient_norm}
+    loss = run.state.loss + instance.objective.problem.offset
+    measured |= {"loss": loss, "gradient_norm": run.state.gradient_norm}
     # A diverged run may end in NaN, which in the store means "not run".
     measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
-    success = measured[point.success.metric] < point.success.below
+    success = is_success(point, instance, run.state.code)
     return {
         "success": int(success),
         **measured,
@@ -173,13 +193,24 @@ def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | f
 def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
     """Measure how far a code is from the target, relative to it."""
     target = instance.target
-    size = np.linalg.norm(target)
+    size, signal = np.linalg.norm(target), instance.signal
+    mirror = -instance.objective.problem.mirror_ratio(point.depth) * target
     with np.errstate(over="ignore", invalid="ignore"):
+        away = np.linalg.norm(instance.objective.network(code) - signal)
         return {
             "latent_error": float(np.linalg.norm(code - target) / size),
-            "signal_error": float(np.linalg.norm(instance.problem.network(code) - instance.signal)),
-            "mirror_error": float(np.linalg.norm(code + mirror_ratio(point.depth) * target) / size),
+            "signal_error": float(away / np.linalg.norm(signal)),
+            "mirror_error": float(np.linalg.norm(code - mirror) / size),
         }
+
+
+def is_success(point: Point, instance: Instance, code: Vector) -> bool:
+    """Tell whether a code counts as recovered."""
+    if point.success.metric == "nearest_target":
+        signal = instance.objective.network(code)
+        away = [np.linalg.norm(signal - rival) for rival in instance.rivals]
+        return int(np.argmin(away)) == point.target
+    return errors(point, instance, code)[point.success.metric] < point.success.below
 
 
 def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) -> Abandonment:
@@ -187,8 +218,7 @@ def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) 
         return Abandonment.NEVER_HOPELESS
     if run.verdict is Verdict.ABANDONED:
         return Abandonment.ABANDONED
-    before = errors(point, instance, run.hopeless_code)[point.success.metric]
-    wrong = success and not before < point.success.below
+    wrong = success and not is_success(point, instance, run.hopeless_code)
     return Abandonment.AUDITED_WRONG if wrong else Abandonment.AUDITED
 
 
@@ -199,6 +229,14 @@ class Recovery:
     name: str = "recovery"
     version: int = KERNEL_VERSION
     variables: tuple[Variable, ...] = VARIABLES
+
+    def check(self, grid: Grid) -> None:
+        """Refuse parameters that do not fit the problem.
+
+        Raises:
+            SweepError: with the point.
+        """
+        check_sweep(grid)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""
@@ -229,14 +267,17 @@ class Recovery:
             steps = min(budget, 5 * steps, max(affordable, steps + 4))
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: weights and measurements, a few vectors, its engine's."""
+        """Bytes a trial holds at once: weights and data, a few vectors, its engine's."""
         layers = [
             rows * columns
             for rows, columns in zip(point.widths, (point.k, *point.widths[:-1]), strict=True)
         ]
-        entries = sum(layers) + point.m * point.n + 10 * (sum(point.widths) + point.m)
+        problem = problem_class(point.problem)
+        rows = problem.residuals(point)
+        entries = sum(layers) + problem.entries(point) + 10 * (sum(point.widths) + rows)
         if point.solver.engine == "fast":
-            entries += engine_entries(point.k, point.widths, point.m)
+            widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
+            entries += engine_entries(point.k, widths, rows)
         return 8 * entries
 
 

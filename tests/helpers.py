@@ -14,12 +14,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_info
 
-from genprior.sweeps import Point, Purpose, Sweep, point_identity, random_stream
+from genprior.sweeps import Grid, Point, Purpose, Sweep, point_identity, random_stream
 from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import KINDS
+from genprior.tasks.fast.least_squares import LeastSquares, least_squares
+from genprior.tasks.latent_loss import LatentLoss
+from genprior.tasks.network import Network
+from genprior.tasks.problems import CompressedSensing
+from genprior.tasks.sensing import DenseSensing
 
 HERE = Path(__file__).parent
 # Processes that tests start find this module.
@@ -56,6 +62,30 @@ def recovery_sweep(*settings: str, **changes: Any) -> Sweep:
     return tiny_sweep(*settings, **{"task": "recovery", "parameters": parameters, **changes})
 
 
+class SensingLoss(LatentLoss):
+    """Compressed sensing of a network's signals, its matrix and its data at hand."""
+
+    def __init__(self, network: Network, sensing: np.ndarray, observed: np.ndarray):
+        super().__init__(network, CompressedSensing(DenseSensing(sensing), observed))
+
+    @property
+    def sensing(self) -> np.ndarray:
+        return self.problem.sensing.matrix
+
+    @property
+    def observed(self) -> np.ndarray:
+        return self.problem.observed
+
+    @property
+    def form(self) -> LeastSquares:
+        return least_squares(self)
+
+
+def gaussian_sensing(random: np.random.Generator, m: int, n: int) -> np.ndarray:
+    """A with iid N(0, 1/m) entries."""
+    return random.standard_normal((m, n)) / np.sqrt(m)
+
+
 @dataclass(frozen=True)
 class Scripted:
     """A task that draws one number, counts its calls in files, and misbehaves as told.
@@ -80,6 +110,9 @@ class Scripted:
             Variable("latent_error", "float64", "a draw"),
             Variable("iterations", "int64", "digits of the draw", "steps"),
         )
+
+    def check(self, grid: Grid) -> None:
+        """Any point will do."""
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         place = (point.k, point.m, trial)

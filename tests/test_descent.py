@@ -2,19 +2,19 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import SensingLoss, gaussian_sensing
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.tasks.descent import SubgradientDescent, Verdict, descend
 from genprior.tasks.network import Network, gaussian_network
-from genprior.tasks.problems import CompressedSensing, gaussian_sensing
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def tiny(*layers: list[list[float]], observed: float) -> CompressedSensing:
+def tiny(*layers: list[list[float]], observed: float) -> SensingLoss:
     """A problem with one code and one signal entry, A = 1."""
     network = Network(tuple(np.array(layer, dtype=float) for layer in layers))
-    return CompressedSensing(network, np.eye(1), np.array([observed]))
+    return SensingLoss(network, np.eye(1), np.array([observed]))
 
 
 def run(problem, start, *, steps, step_size, negation=True, tolerance=1e-10):
@@ -121,7 +121,7 @@ def test_the_iterates_are_those_of_the_published_algorithm(k, widths, m, negatio
         network = gaussian_network(random, k, widths, gain=2)
         sensing = gaussian_sensing(random, m, widths[-1])
         observed = sensing @ network(random.standard_normal(k)) + 0.1 * random.standard_normal(m)
-        problem = CompressedSensing(network, sensing, observed)
+        problem = SensingLoss(network, sensing, observed)
         start = 3 * random.standard_normal(k)
         expected, negations = transcription(problem, start, 0.2, 50, negation=negation)
         method = SubgradientDescent(0.2, 0, negation)
@@ -185,7 +185,7 @@ def test_a_step_far_too_large_diverges_without_nan_or_warning(step_size, negatio
 def test_a_random_network_diverges_without_a_warning():
     random = np.random.default_rng(0)
     network = gaussian_network(random, 4, (20, 30))
-    problem = CompressedSensing(network, gaussian_sensing(random, 15, 30), np.ones(15))
+    problem = SensingLoss(network, gaussian_sensing(random, 15, 30), np.ones(15))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for step_size in (1e3, 1e200, 1e308):

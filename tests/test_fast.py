@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import SensingLoss, gaussian_sensing
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from genprior.sweeps import Grid, load_sweep
-from genprior.tasks import regimes
 from genprior.tasks.descent import (
     Descent,
     Patience,
@@ -21,13 +21,13 @@ from genprior.tasks.descent import (
     Verdict,
     descend,
 )
-from genprior.tasks.fast import descend_fast, engine_entries
+from genprior.tasks.fast import descend_fast, engine_entries, regimes
+from genprior.tasks.fast.least_squares import LeastSquares
+from genprior.tasks.fast.policy import Policy
+from genprior.tasks.fast.run import Run
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network, gaussian_network
-from genprior.tasks.policy import Policy
-from genprior.tasks.problems import CompressedSensing, gaussian_sensing
 from genprior.tasks.recovery import draw_instance
-from genprior.tasks.run import Run
 
 limit_blas_threads()
 
@@ -37,22 +37,24 @@ METHOD = SubgradientDescent(0.7, 1e-10)
 
 def draw_problem(
     rng: np.random.Generator, k: int, widths: list[int], m: int, sigma: float = 0.0
-) -> CompressedSensing:
+) -> SensingLoss:
     """A problem whose signal has a norm of 1, unless the network is dead."""
     network = gaussian_network(rng, k, widths)
     target = rng.standard_normal(k)
     target /= max(np.linalg.norm(network(target)), 1e-3)
     sensing = gaussian_sensing(rng, m, widths[-1])
     observed = sensing @ network(target) + sigma * rng.standard_normal(m)
-    return CompressedSensing(network, sensing, observed)
+    return SensingLoss(network, sensing, observed)
 
 
-def cocola(depth: int, k: int, trial: int = 0) -> tuple[CompressedSensing, np.ndarray]:
+def cocola(depth: int, k: int, trial: int = 0) -> tuple[SensingLoss, np.ndarray]:
     """A trial of cocola-fig1, and its start."""
     axes = COCOLA.sweep.axes
     point = COCOLA.point((axes["depth"].index(depth), axes["k"].index(k)))
     instance = draw_instance(point, trial, COCOLA.sweep.seed)
-    return instance.problem, instance.start
+    problem = instance.objective.problem
+    loss = SensingLoss(instance.objective.network, problem.sensing.matrix, problem.observed)
+    return loss, instance.start
 
 
 def both(problem, method, start, max_steps, patience=None) -> tuple[Descent, Descent]:
@@ -83,7 +85,7 @@ def is_chaotic(problem, method, start, max_steps, patience, plain: Descent) -> b
     rng = np.random.default_rng(0)
     for _ in range(3):
         moved = problem.sensing * (1 + 3e-15 * rng.standard_normal(problem.sensing.shape))
-        other = CompressedSensing(problem.network, moved, problem.observed)
+        other = SensingLoss(problem.network, moved, problem.observed)
         again = descend(other, method, start, max_steps=max_steps, patience=patience)
         if not agree(plain, again):
             return True
@@ -95,8 +97,8 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Also where they do not pay, all regimes must be right."""
     chosen = Policy.__init__
 
-    def forced(self: Policy, problem: CompressedSensing) -> None:
-        chosen(self, problem)
+    def forced(self: Policy, form: LeastSquares) -> None:
+        chosen(self, form)
         if request.param != "as it pays":
             self.reduces, self.folds = True, request.param == "folded"
         if request.param == "hasty":
@@ -188,10 +190,13 @@ def test_a_problem_too_small_for_maps_still_skips_its_tail() -> None:
     assert steps["Linear"] > steps["Plain"]
 
 
-def steps_by_regime(problem: CompressedSensing, start: np.ndarray, max_steps: int) -> Counter[str]:
+def steps_by_regime(problem: SensingLoss, start: np.ndarray, max_steps: int) -> Counter[str]:
     """How many steps each regime takes of a run."""
     state = METHOD.start(problem, start)
-    run, policy = Run(problem, METHOD, state, max_steps, Progress(max_steps)), Policy(problem)
+    run, policy = (
+        Run(problem, problem.form, METHOD, state, max_steps, Progress(max_steps)),
+        Policy(problem.form),
+    )
     regime: Any = regimes.Direct(run, policy, None)
     if not policy.reduces:
         regime = regimes.Plain(run, policy)
@@ -232,14 +237,14 @@ def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: str) -> None:
     problem = draw_problem(rng, 4, [30, 30, 30], 20)
     first, second, third = (weight.copy() for weight in problem.network.weights)
     first[::3], second[:, ::2], third[5:9] = 0, 0, 0
-    problem = CompressedSensing(Network((first, second, third)), problem.sensing, problem.observed)
+    problem = SensingLoss(Network((first, second, third)), problem.sensing, problem.observed)
     for _ in range(5):
         assert agree(*both(problem, SubgradientDescent(1.4, 1e-10), rng.standard_normal(4), 600))
 
 
 def test_a_dead_network_has_converged_at_once(policy: str) -> None:
     network = Network((-np.abs(np.random.default_rng(0).standard_normal((4, 1))), np.zeros((3, 4))))
-    problem = CompressedSensing(network, np.eye(3), np.ones(3))
+    problem = SensingLoss(network, np.eye(3), np.ones(3))
     plain, fast = both(problem, METHOD, np.ones(1), 50)
     assert ending(plain) == ending(fast) == (0, Verdict.CONVERGED, False)
 
@@ -251,7 +256,7 @@ def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
     at first, but only 0.151 there: x is negated on the way.
     """
     network = Network((np.array([[1.0], [-1.0]]), np.array([[1.0, 0.9], [1.0, 0.0]])))
-    problem = CompressedSensing(network, np.eye(2), np.array([1.0, 0.0]))
+    problem = SensingLoss(network, np.eye(2), np.array([1.0, 0.0]))
     plain, fast = both(problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000)
     assert plain.state.negations == 1
     assert plain.steps > 500
@@ -265,7 +270,7 @@ def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
     above = rng.standard_normal((300, 256)) / 20
     network = Network((np.concatenate([half, -half]), np.concatenate([above, above], axis=1)))
     sensing = gaussian_sensing(rng, 200, 300)
-    problem = CompressedSensing(network, sensing, sensing @ network(np.ones(1)))
+    problem = SensingLoss(network, sensing, sensing @ network(np.ones(1)))
     plain, fast = both(problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000)
     assert plain.state.negations == 0
     assert agree(plain, fast)
@@ -281,7 +286,7 @@ def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
     first[:20, 1], first[20:, [0, 2, 3]] = 0, 0
     network = Network((first, rng.standard_normal((30, 30)) / 5))
     sensing = rng.standard_normal((20, 30)) / 4
-    problem = CompressedSensing(network, sensing, sensing @ network(rng.standard_normal(4)))
+    problem = SensingLoss(network, sensing, sensing @ network(rng.standard_normal(4)))
     start = rng.standard_normal(4)
     start[1] = 0
     plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000)
@@ -302,7 +307,7 @@ def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int
         start = target.copy()
         start[:2] = rng.standard_normal(2) * 0.3
         observed = np.maximum(first @ target, 0)
-        problem = CompressedSensing(Network((first,)), np.eye(450), observed)
+        problem = SensingLoss(Network((first,)), np.eye(450), observed)
         method, patience = SubgradientDescent(0.1, 1e-10, False), Patience(windows, 1 + 1e-9, True)
         assert agree(*both(problem, method, start, 300, patience))
 

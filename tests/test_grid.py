@@ -279,7 +279,7 @@ def kept(rule: str, **tables) -> list[tuple[int, int]]:
         ("m > k and k == 3", [(2, 5), (2, 10)]),
         ("m < n and k == 3", [(2, 5), (2, 10)]),
         ("m > n", [(2, 5), (2, 10), (3, 5), (3, 10)]),
-        ("solver.step < 0.71 and k > 2", [(2, 5), (2, 10)]),
+        ("solver.audit < 0.11 and k > 2", [(2, 5), (2, 10)]),
         ("solver.negation == true and k > 2", [(2, 5), (2, 10)]),
         ("solver.negation == False and k > 2", [(2, 5), (2, 10), (3, 5), (3, 10)]),
         ("solver.start == 'gaussian' and k > 2", [(2, 5), (2, 10)]),

@@ -1,29 +1,28 @@
 import numpy as np
 import pytest
+from helpers import SensingLoss, gaussian_sensing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.tasks.network import Network, gaussian_network
-from genprior.tasks.problems import CompressedSensing, gaussian_sensing, noise_of_snr
+from genprior.tasks.problems.linear import noise_of_snr
 
 SHAPES = [(3, (7,), 5), (3, (7,), 40), (4, (12, 9), 5), (4, (12, 9), 30), (2, (6, 9, 8, 7), 4)]
 
 
-def drawn(k: int, widths: tuple[int, ...], m: int, seed: int = 0) -> CompressedSensing:
+def drawn(k: int, widths: tuple[int, ...], m: int, seed: int = 0) -> SensingLoss:
     """A noisy problem, so that the descent vector vanishes nowhere in particular."""
     random = np.random.default_rng(seed)
     network = gaussian_network(random, k, widths, gain=2)
-    return CompressedSensing(
-        network, gaussian_sensing(random, m, widths[-1]), random.standard_normal(m)
-    )
+    return SensingLoss(network, gaussian_sensing(random, m, widths[-1]), random.standard_normal(m))
 
 
-def loss(problem: CompressedSensing, code: np.ndarray) -> float:
+def loss(problem: SensingLoss, code: np.ndarray) -> float:
     return problem.evaluate(problem.first(code)).loss
 
 
-def descent_vector(problem: CompressedSensing, code: np.ndarray) -> np.ndarray:
+def descent_vector(problem: SensingLoss, code: np.ndarray) -> np.ndarray:
     return problem.descent_vector(problem.evaluate(problem.first(code)))
 
 
@@ -111,7 +110,7 @@ def test_units_at_exactly_zero_are_off():
     the pre-activations are −1 and −0, and both units are off.
     """
     layer = np.array([[1.0, 0.0], [1.0, -1.0]])
-    problem = CompressedSensing(Network((layer,)), np.eye(2), np.array([0.0, 1.0]))
+    problem = SensingLoss(Network((layer,)), np.eye(2), np.array([0.0, 1.0]))
     first = problem.first(np.array([1.0, 1.0]))
     assert_array_equal(problem.descent_vector(problem.evaluate(first)), [1, 0])
     assert_array_equal(problem.descent_vector(problem.evaluate(-first)), [0, 0])

@@ -37,10 +37,12 @@ def point(**changes) -> Point:
 def test_the_target_is_scaled_to_a_signal_of_norm_one(gain, trial):
     """G is homogeneous, so the code is divided by ‖G(x)‖; no noise: b = A y*."""
     made = draw_instance(point(gain=gain), trial, 0)
-    network = made.problem.network
+    network = made.objective.network
     assert_allclose(np.linalg.norm(made.signal), 1, rtol=1e-15)
     assert_allclose(network(made.target), made.signal, rtol=1e-12, atol=1e-15)
-    assert_array_equal(made.problem.observed, made.problem.sensing @ made.signal)
+    assert_array_equal(
+        made.objective.problem.observed, made.objective.problem.sensing.matrix @ made.signal
+    )
 
 
 def test_the_gain_cancels_in_signals_but_not_in_codes():
@@ -55,15 +57,15 @@ def test_the_gain_cancels_in_signals_but_not_in_codes():
 def test_a_trial_has_the_stated_signal_to_noise_ratio(snr_db, ratio):
     """10·log10 of ‖A y*‖/‖η‖, a ratio of norms (Cocola, App. H): 20 dB is a hundredth."""
     made = draw_instance(point(noise={"snr_db": snr_db}), 0, 0)
-    clean = made.problem.sensing @ made.signal
-    noise = made.problem.observed - clean
+    clean = made.objective.problem.sensing.matrix @ made.signal
+    noise = made.objective.problem.observed - clean
     assert_allclose(np.linalg.norm(clean) / np.linalg.norm(noise), ratio, rtol=1e-12)
 
 
 def test_sigma_is_the_standard_deviation_of_the_noise():
     """Over 5000 measurements it is known to 1 % (1/√(2·5000)); we allow five times that."""
     made = draw_instance(point(m=5000, noise={"sigma": 0.03}), 0, 0)
-    noise = made.problem.observed - made.problem.sensing @ made.signal
+    noise = made.objective.problem.observed - made.objective.problem.sensing.matrix @ made.signal
     assert_allclose(noise.std(), 0.03, rtol=0.05)
     assert abs(noise.mean()) < 5 * 0.03 / np.sqrt(5000)
 
@@ -81,7 +83,7 @@ def test_a_start_is_drawn_apart_from_the_problem():
         draw_instance(point(solver={"start": s}), 3, 0) for s in ("gaussian", "mirror")
     )
     assert_array_equal(random.target, mirror.target)
-    assert_array_equal(random.problem.observed, mirror.problem.observed)
+    assert_array_equal(random.objective.problem.observed, mirror.objective.problem.observed)
     assert not np.allclose(random.start, mirror.start)
 
 
@@ -144,11 +146,11 @@ def test_the_errors_are_relative_distances_of_what_was_found():
     made = point(solver={"start": "mirror", "tolerance": 1e9, "negation": False})
     values = recover(made, 2, 0)
     instance = draw_instance(made, 2, 0)
-    signal = instance.problem.network(instance.start)
+    signal = instance.objective.network(instance.start)
     assert_allclose(values["latent_error"], 1 + 1 / np.pi, rtol=1e-12)
     assert_allclose(values["mirror_error"], 0, atol=1e-15)
     assert_allclose(values["signal_error"], np.linalg.norm(signal - instance.signal), rtol=1e-12)
-    residual = instance.problem.sensing @ (signal - instance.signal)
+    residual = instance.objective.problem.sensing.matrix @ (signal - instance.signal)
     assert_allclose(values["loss"], 0.5 * residual @ residual, rtol=1e-12)
     assert (values["iterations"], values["negations"], values["success"]) == (0, 0, 0)
     assert values["verdict"] == Verdict.CONVERGED

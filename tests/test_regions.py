@@ -2,35 +2,36 @@
 
 import numpy as np
 import pytest
+from helpers import SensingLoss, gaussian_sensing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genprior.tasks import watch as watch_module
-from genprior.tasks.linear_region import LinearRegion
-from genprior.tasks.maps import Departures, FoldedNetwork, PatternMaps
-from genprior.tasks.negation import NegationTest
+from genprior.tasks.fast import watch as watch_module
+from genprior.tasks.fast.linear_region import LinearRegion
+from genprior.tasks.fast.maps import Departures, FoldedNetwork, PatternMaps
+from genprior.tasks.fast.negation import NegationTest
+from genprior.tasks.fast.norms import operator_norm_bound
+from genprior.tasks.fast.policy import Policy
+from genprior.tasks.fast.reduced import CAPACITY, ReducedNetwork
+from genprior.tasks.fast.watch import Watch
 from genprior.tasks.network import Network, gaussian_network
-from genprior.tasks.norms import operator_norm_bound
-from genprior.tasks.policy import Policy
-from genprior.tasks.problems import CompressedSensing, gaussian_sensing
-from genprior.tasks.reduced import CAPACITY, ReducedNetwork
-from genprior.tasks.watch import Watch
+from genprior.tasks.sensing import Scaling
 
 SHAPES = [((70, 65), 5, 30), ((15, 70, 60), 4, 30), ((40,), 3, 20), ((20, 30, 25, 22), 4, 50)]
 
 
-def draw(widths: tuple[int, ...], k: int, m: int, seed: int = 1) -> CompressedSensing:
+def draw(widths: tuple[int, ...], k: int, m: int, seed: int = 1) -> SensingLoss:
     rng = np.random.default_rng(seed)
     network = gaussian_network(rng, k, widths)
-    return CompressedSensing(network, gaussian_sensing(rng, m, widths[-1]), rng.standard_normal(m))
+    return SensingLoss(network, gaussian_sensing(rng, m, widths[-1]), rng.standard_normal(m))
 
 
-def pattern(problem: CompressedSensing, code: np.ndarray) -> list[np.ndarray]:
+def pattern(problem: SensingLoss, code: np.ndarray) -> list[np.ndarray]:
     return [a > 0 for a in problem.network.forward(problem.first(code))]
 
 
-def maps_at(problem: CompressedSensing, code: np.ndarray) -> PatternMaps:
-    return PatternMaps(problem.network.weights, problem.sensing, pattern(problem, code))
+def maps_at(problem: SensingLoss, code: np.ndarray) -> PatternMaps:
+    return PatternMaps(problem.network.weights, problem.form.sensing, pattern(problem, code))
 
 
 def assert_evaluates(problem, code, loss, vector) -> None:
@@ -113,7 +114,7 @@ def test_a_reduced_network_evaluates_like_the_network(widths, k, m, length) -> N
 
 def test_a_unit_at_exactly_zero_is_off_whatever_its_base() -> None:
     """G = relu, A = 1, b = (1, 1): at (0, 1), reached from (1, 1), v = (0, 0), not (−1, 0)."""
-    problem = CompressedSensing(Network((np.eye(2),)), np.eye(2), np.ones(2))
+    problem = SensingLoss(Network((np.eye(2),)), np.eye(2), np.ones(2))
     reduced = ReducedNetwork(maps_at(problem, np.ones(2)), problem.observed)
     code = np.array([0.0, 1.0])
     assert reduced.resolve(code) == 1
@@ -128,12 +129,12 @@ def test_more_departures_than_candidates_can_be_are_refused() -> None:
     assert reduced.resolve(-code) is None
 
 
-def uneven(widths: tuple[int, ...], k: int, m: int, seed: int) -> CompressedSensing:
+def uneven(widths: tuple[int, ...], k: int, m: int, seed: int) -> SensingLoss:
     """Some units of a layer act a hundred times more on the next one than others."""
     rng, problem = np.random.default_rng(seed), draw(widths, k, m, seed)
     first, *others = problem.network.weights
     scaled = [weight * rng.lognormal(0, 2, weight.shape[1]) for weight in others]
-    return CompressedSensing(Network((first, *scaled)), problem.sensing, problem.observed)
+    return SensingLoss(Network((first, *scaled)), problem.sensing, problem.observed)
 
 
 @pytest.mark.parametrize(("widths", "k", "m"), [*SHAPES, ((200, 150), 10, 60)])
@@ -191,10 +192,10 @@ def test_a_watch_heeds_what_moves_a_unit_by_way_of_a_candidate() -> None:
         return float((third @ np.maximum(second @ np.maximum(first @ code, 0), 0))[0])
 
     second[2, 0] = 1.25 - last(centre)
-    problem = CompressedSensing(Network((first, second, third)), np.eye(1), np.zeros(1))
+    problem = SensingLoss(Network((first, second, third)), np.eye(1), np.zeros(1))
     base = pattern(problem, centre)
     base[1][0] = False
-    reduced = ReducedNetwork(PatternMaps((first, second, third), np.eye(1), base), np.zeros(1))
+    reduced = ReducedNetwork(PatternMaps((first, second, third), Scaling(1), base), np.zeros(1))
     assert reduced.resolve(centre) == 1
     reduced.loss(centre)
     watch = Watch(reduced, centre)
@@ -328,7 +329,12 @@ def test_norms_of_matrices_that_are_zero_or_not_finite() -> None:
 def test_negation_is_never_missed(widths, k, m, length, make) -> None:
     """Along random walks that negate as the descent does; f(x) and f(−x) are often close."""
     problem, rng = make(widths, k, m, 1), np.random.default_rng(2)
-    test, code, moved, negations = NegationTest(problem), rng.standard_normal(k), np.inf, 0
+    test, code, moved, negations = (
+        NegationTest(problem, problem.form),
+        rng.standard_normal(k),
+        np.inf,
+        0,
+    )
     for _ in range(400):
         loss = problem.evaluate(problem.first(code)).loss
         expected = problem.evaluate(-problem.first(code)).loss < loss
@@ -345,10 +351,10 @@ def test_negation_is_never_missed(widths, k, m, length, make) -> None:
 def test_one_evaluation_serves_many_steps() -> None:
     problem = draw((70, 65), 5, 30)
     target = np.ones(5)
-    problem = CompressedSensing(
+    problem = SensingLoss(
         problem.network, problem.sensing, problem.sensing @ problem.network(target)
     )
-    test, counted = NegationTest(problem), 0
+    test, counted = NegationTest(problem, problem.form), 0
     for step in range(500):
         code = target * (1 + 0.3 * 0.97**step)
         loss = problem.evaluate(problem.first(code)).loss
@@ -362,7 +368,7 @@ def test_a_negation_is_out_of_the_question_within_the_radius() -> None:
     checked = 0
     for code in walk(5, 60, 0.5):
         loss = problem.evaluate(problem.first(code)).loss
-        test = NegationTest(problem)
+        test = NegationTest(problem, problem.form)
         if test.lower(code, loss, np.inf):
             continue
         radius = test.radius(code, loss, wanted=np.inf)
@@ -381,7 +387,7 @@ def test_a_negation_is_out_of_the_question_within_the_radius() -> None:
 
 def test_regions_that_do_not_pay_cost_a_twentieth_of_the_steps() -> None:
     """A pattern that always changes just after a region was built."""
-    policy = Policy(draw((60, 60), 5, 30))
+    policy = Policy(draw((60, 60), 5, 30).form)
     built = 0
     for _ in range(20_000):
         policy.count(flipped=False)

@@ -79,7 +79,11 @@ def test_solvers_meet_the_same_problems(changed):
 def test_every_parameter_is_known_to_decide_draws_or_not_to():
     """A new parameter has to be put on one side; forgotten, its values would share all draws."""
     deciding = {*DRAW_PARAMETERS, *CARRIED_BY}
-    assert {name.split(".")[0] for name in set(PARAMETERS) - deciding} == {"solver", "success"}
+    assert {name.split(".")[0] for name in set(PARAMETERS) - deciding} == {
+        "solver",
+        "success",
+        "target",
+    }
     assert deciding <= set(PARAMETERS)
 
 
@@ -108,12 +112,16 @@ def test_paired_numbers_of_measurements_share_network_target_and_rows():
     """A has rows a_i/√m: five more measurements leave the first six a_i as they are."""
     few = draw_instance(point(), 0, 7, ["m"])
     many = draw_instance(point(m=11), 0, 7, ["m"])
-    for one, same in zip(few.problem.network.weights, many.problem.network.weights, strict=True):
+    for one, same in zip(
+        few.objective.network.weights, many.objective.network.weights, strict=True
+    ):
         np.testing.assert_array_equal(one, same)
     np.testing.assert_array_equal(few.target, many.target)
     np.testing.assert_array_equal(few.start, many.start)
     np.testing.assert_allclose(
-        few.problem.sensing * np.sqrt(6), many.problem.sensing[:6] * np.sqrt(11), rtol=1e-14
+        few.objective.problem.sensing.matrix * np.sqrt(6),
+        many.objective.problem.sensing.matrix[:6] * np.sqrt(11),
+        rtol=1e-14,
     )
 
 
@@ -153,11 +161,12 @@ def test_the_numbers_of_the_purposes_are_part_of_every_result():
         "TARGET": 3,
         "START": 4,
         "AUDIT": 5,
+        "DITHER": 6,
     }
 
 
 def test_no_two_streams_of_a_sweep_are_alike():
-    """4 points, 6 purposes, 3 trials, 2 seeds: 144 first draws, all different."""
+    """4 points, 7 purposes, 3 trials, 2 seeds: 168 first draws, all different."""
     points = [point(), point(k=2), point(m=7), point(gain=2)]
     firsts = [
         first
@@ -166,7 +175,7 @@ def test_no_two_streams_of_a_sweep_are_alike():
         for seed in (0, 1)
         for first in draws(each, trial, seed)[:, 0]
     ]
-    assert len(firsts) == 144 == len(set(firsts))
+    assert len(firsts) == 168 == len(set(firsts))
 
 
 def test_streams_of_different_purposes_are_uncorrelated():
@@ -188,17 +197,20 @@ def test_each_draw_of_a_trial_comes_from_its_own_stream():
     def normals(purpose, *shape):
         return random_stream(7, identity, 4, purpose).standard_normal(shape)
 
-    first, second = instance.problem.network.weights
+    first, second = instance.objective.network.weights
     drawn = normals(Purpose.NETWORK, 4 * 3 + 5 * 4)
     np.testing.assert_allclose(first.ravel(), drawn[:12] * np.sqrt(2 / 4), rtol=1e-15)
     np.testing.assert_allclose(second.ravel(), drawn[12:] * np.sqrt(2 / 5), rtol=1e-15)
     sensing = normals(Purpose.MEASUREMENTS, 6, 5) / np.sqrt(6)
-    np.testing.assert_allclose(instance.problem.sensing, sensing, rtol=1e-15)
+    np.testing.assert_allclose(instance.objective.problem.sensing.matrix, sensing, rtol=1e-15)
     target = normals(Purpose.TARGET, 3)
     scale = np.linalg.norm(instance.target) / np.linalg.norm(target)
     np.testing.assert_allclose(instance.target, scale * target, rtol=1e-14)
     np.testing.assert_array_equal(instance.start, normals(Purpose.START, 3))
-    noise = instance.problem.observed - instance.problem.sensing @ instance.signal
+    noise = (
+        instance.objective.problem.observed
+        - instance.objective.problem.sensing.matrix @ instance.signal
+    )
     np.testing.assert_allclose(noise, 0.1 * normals(Purpose.NOISE, 6), atol=1e-15)
 
 

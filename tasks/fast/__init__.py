@@ -1,6 +1,6 @@
 """The fast engine: the iterates of the plain one, several times cheaper.
 
-Four regimes take turns, chosen by counted events and never by the clock, so that a run is the same
+Five regimes take turns, chosen by counted events and never by the clock, so that a run is the same
 wherever it runs. docs/fast-descent.md derives why all of them give the plain iterates.
 """
 
@@ -9,17 +9,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from .descent import Descent, Patience, Progress, SubgradientDescent
-from .network import Vector
+from ..descent import Descent, Patience, Progress, SubgradientDescent, descend
+from ..latent_loss import LatentLoss
+from ..network import Vector
+from .least_squares import least_squares
 from .policy import Policy
-from .problems import CompressedSensing
 from .reduced import CAPACITY
 from .regimes import Direct, Plain, Regime
 from .run import Run
 
 
 def engine_entries(k: int, widths: Sequence[int], m: int) -> int:
-    """How many numbers the engine may hold besides the problem."""
+    """How many numbers the engine may hold besides the problem, with m residuals."""
     layers = range(len(widths))
     # Maps and a copy of active columns; columns of candidates and their couplings, twice where one
     # base gives way to the next.
@@ -34,30 +35,24 @@ def _products(widths: Sequence[int]) -> list[int]:
 
 
 def descend_fast(
-    problem: CompressedSensing,
+    objective: LatentLoss,
     method: SubgradientDescent,
     code: Vector,
     *,
     max_steps: int,
     patience: Patience | None = None,
 ) -> Descent:
-    """Run the descent from a code until it converges, diverges or spends its budget.
+    """Run the descent as `descend` does, with the same arguments and result.
 
-    Steps, verdict and negations are those of `descend`, and the codes but for rounding.
-
-    Args:
-        problem: loss and descent vector.
-        method: step and stopping rule.
-        code: x_0, shape (k,).
-        max_steps: step budget T.
-        patience: when to abandon a run before; None: never.
-
-    Returns:
-        The last iterate x̃, the number of steps taken to it, and the verdict.
+    Steps, verdict and negations are its own, and the codes but for rounding. Losses that are no
+    sums of squares are left to it.
     """
+    if (form := least_squares(objective)) is None:
+        return descend(objective, method, code, max_steps=max_steps, patience=patience)
     with np.errstate(over="ignore", invalid="ignore"):
-        progress, state = Progress(max_steps, patience), method.start(problem, code)
-        run, policy = Run(problem, method, state, max_steps, progress), Policy(problem)
+        progress, state = Progress(max_steps, patience), method.start(objective, code)
+        run = Run(objective, form, method, state, max_steps, progress)
+        policy = Policy(form)
         regime: Regime = Direct(run, policy, None) if policy.reduces else Plain(run, policy)
         while (verdict := run.verdict()) is None:
             regime = regime.step()

@@ -7,9 +7,10 @@ from math import inf, sqrt
 
 import numpy as np
 
-from .network import Vector
+from ..latent_loss import LatentLoss
+from ..network import Vector
+from .least_squares import LeastSquares
 from .norms import operator_norm_bound
-from .problems import CompressedSensing
 
 # After so many evaluations of f(−x) the bounds of the norms, which cost about as much, pay.
 PAYS_AFTER = 8
@@ -28,17 +29,19 @@ class NegationTest:
 
     For any unit vector u, √(2f(−x)) ≥ ⟨u, A G(−x) − b⟩, an equality where u is the direction of the
     residual. From a *centre* c to x this changes by at most
-    ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖.
+    ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖; with |A G(−x)| in place of A G(−x), ‖A‖ takes
+    the place of ‖Aᵀu‖.
 
     Args:
-        problem: f.
+        objective: f.
+        form: f in the form that maps serve.
     """
 
-    def __init__(self, problem: CompressedSensing):
-        self._problem = problem
+    def __init__(self, objective: LatentLoss, form: LeastSquares):
+        self._objective, self._form = objective, form
         self._evaluations = 0
         self._held, self._failures, self._pause, self._left_out = 0, 0, 0, 0
-        self._rounding = ROUNDING * float(np.linalg.norm(problem.observed))
+        self._rounding = ROUNDING * float(np.linalg.norm(form.observed))
         self._norms: tuple[float, float] | None = None
         # Of the centre: relu(−W_1 c), the residual, the bound of √(2f(−c)), moves since u was new.
         self._activation, self._residual = np.zeros(0), np.zeros(0)
@@ -70,7 +73,7 @@ class NegationTest:
         self._held += 1
         if self._change <= room:
             return False
-        first = self._problem.first(code) if first is None else first
+        first = self._objective.first(code) if first is None else first
         self._change = self._distance(first)
         if self._change <= room:
             return False
@@ -97,7 +100,7 @@ class NegationTest:
             loss: f(x).
             wanted: a radius that is enough.
         """
-        least, first = sqrt(2 * loss), self._problem.first(code)
+        least, first = sqrt(2 * loss), self._objective.first(code)
         if self._has_centre:
             self._aim()
             self._change = self._distance(first)
@@ -110,36 +113,40 @@ class NegationTest:
 
     def _is_lower(self, code: Vector, loss: float, first: Vector | None) -> bool:
         """Compute f(−x) and compare; where both are close, with f(x) from the network too."""
-        first = self._problem.first(code) if first is None else first
+        first = self._objective.first(code) if first is None else first
         there = self._evaluate(code, first)
         apart = abs(sqrt(there) - sqrt(loss)) if there < inf else inf
         if apart <= CLOSE * sqrt(loss) + self._rounding:
-            loss = self._problem.evaluate(first).loss
+            loss = self._objective.evaluate(first).loss
         return there < loss
 
     def _evaluate(self, code: Vector, first: Vector | None) -> float:
         """Compute f(−x); take x as the centre, and the residual's direction as u."""
-        first = self._problem.first(code) if first is None else first
-        there = self._problem.evaluate(-first)
+        first = self._objective.first(code) if first is None else first
+        there = self._objective.evaluate(-first)
         self._evaluations += 1
-        self._residual, self._has_centre, self._is_aimed = there.residual, True, False
+        self._residual, self._has_centre, self._is_aimed = there.misfit.residual, True, False
         self._moves = 0
         self._activation, self._change = there.activations[0], 0.0
         self._floor = SAFE * sqrt(2 * there.loss) if there.loss < inf else 0.0
         return there.loss
 
     def _aim(self) -> None:
-        """Compute Aᵀu and ⟨u, b⟩ for the direction u, once."""
+        """Compute Aᵀu and ⟨u, b⟩ for the direction u, once; u itself where it meets |A y|."""
         if self._is_aimed:
             return
-        problem, size = self._problem, max(sqrt(self._residual.dot(self._residual)), TINY)
+        form, size = self._form, max(sqrt(self._residual.dot(self._residual)), TINY)
         if self._norms is None:
-            lowest, *others = map(operator_norm_bound, problem.network.weights)
+            lowest, *others = map(operator_norm_bound, self._objective.network.weights)
+            if form.phaseless:
+                others.append(operator_norm_bound(form.magnitudes))
             self._norms = max(lowest, TINY), float(np.prod(others))
         self._first_norm, upper = self._norms
-        self._back = self._residual.dot(problem.sensing) / size
-        self._offset = float(self._residual.dot(problem.observed)) / size
-        self._rate = max(sqrt(self._back.dot(self._back)) * upper / SAFE, TINY)
+        direction = self._residual / size
+        self._offset = float(direction.dot(form.observed))
+        self._back = direction if form.phaseless else form.sensing.adjoint(direction)
+        length = 1.0 if form.phaseless else sqrt(self._back.dot(self._back))
+        self._rate = max(length * upper / SAFE, TINY)
         self._is_aimed = True
 
     def _distance(self, first: Vector) -> float:
@@ -150,9 +157,12 @@ class NegationTest:
 
     def _recentre(self, first: Vector) -> float:
         """Take x as the centre, u unchanged; give the bound of √(2f(−x)) there."""
-        activations = self._problem.network.forward(-first)
+        activations = self._objective.network.forward(-first)
         self._activation, self._change = activations[0], 0.0
         self._moves += 1
-        inner = float(activations[-1].dot(self._back))
+        seen = activations[-1]
+        if self._form.phaseless:
+            seen = np.abs(self._form.magnitudes @ seen)
+        inner = float(seen.dot(self._back))
         self._floor = inner - self._offset - (1 - SAFE) * (abs(inner) + abs(self._offset))
         return self._floor

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from .problems import CompressedSensing
+from .least_squares import LeastSquares
 
 LONGEST_WAIT = 16  # times the first one
 AFFORDED = 0.05  # of a step, for regions that do not pay
@@ -17,7 +17,7 @@ class Policy:
     steps.
 
     Args:
-        problem: whose sizes decide.
+        form: whose sizes decide.
 
     Attributes:
         folds: whether it pays to fold the layers below the last.
@@ -25,14 +25,14 @@ class Policy:
         price: what a linear region costs, in steps.
     """
 
-    def __init__(self, problem: CompressedSensing):
+    def __init__(self, form: LeastSquares):
         # Microseconds on one processor, fitted to measurements. They decide what is fast, never
         # what is right.
-        first, *others = problem.network.weights
-        k, depth, m = first.shape[1], len(others) + 1, problem.observed.size
+        first, *others = form.weights
+        k, depth, m = first.shape[1], len(others) + 1, form.observed.size
         inner = sum(weight.size for weight in others)
         units = sum(weight.shape[0] for weight in others)
-        network = 0.23e-3 * (inner + problem.sensing.size)
+        network = 0.23e-3 * form.evaluation_cost
         self.folds = 0.23e-3 * inner > 15 + 1e-3 * k * units
         kept = 20 + 0.1e-3 * k * (units + first.shape[0] + 2 * m)
         self.reduces = self.folds or network > kept

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
+from ..network import Matrix
 from .linear_region import LinearRegion
 from .maps import Departures, FoldedNetwork, Pattern, PatternMaps
-from .network import Matrix
 from .policy import Policy
 from .reduced import ReducedNetwork
 from .run import NEAR, Run
@@ -51,9 +51,8 @@ class Plain:
         self._patterns: list[Pattern] | None = None
 
     def _present(self) -> list[Pattern]:
-        problem = self._run.problem
-        activations = problem.network.forward(problem.first(self._run.code))
-        return [activation > 0 for activation in activations]
+        objective = self._run.objective
+        return self._run.form.patterns(objective.evaluate(objective.first(self._run.code)))
 
     def step(self) -> Regime:
         """Many steps, fewer at the end of the run."""
@@ -63,7 +62,7 @@ class Plain:
         count = min(MORE_STEPS if run.steps else FIRST_STEPS, run.horizon)
         state = run.state
         for _ in range(count):
-            state = method.step(run.problem, state)
+            state = method.step(run.objective, state)
             run.steps += 1
             if method.finished(state) is not None:
                 break
@@ -75,8 +74,7 @@ class Plain:
         stayed = before is not None and all(map(np.array_equal, before, patterns))
         policy.count(not stayed, count)
         if policy.is_quiet:
-            maps = PatternMaps(run.problem.network.weights, run.problem.sensing, patterns)
-            return Linear(Reduced(run, maps, policy))
+            return Linear(Reduced(run, run.maps(patterns), policy))
         return self
 
 
@@ -98,12 +96,12 @@ class Direct:
     def _evaluate(self, moved: float | None) -> list[Pattern]:
         """Evaluate at the code, or at −x if f is lower there; give the pattern."""
         run = self._run
-        first = run.problem.first(run.code)
+        first = run.objective.first(run.code)
         evaluation = run.evaluate(first)
         if moved is not None and run.negated(moved, first):
             evaluation = run.evaluate(-first)
         run.settle(evaluation)
-        return [activation > 0 for activation in evaluation.activations]
+        return run.form.patterns(evaluation)
 
     def step(self) -> Regime:
         """One step; then maps, once few enough units flip."""
@@ -115,19 +113,15 @@ class Direct:
         flips = [np.flatnonzero(now != then) for now, then in pairs]
         policy.count(any(units.size for units in flips))
         if policy.is_quiet:
-            return Linear(Reduced(self._run, self._maps(), policy))
+            return Linear(Reduced(self._run, self._run.maps(self._patterns), policy))
         if policy.folds:
             settled = self._steps > 1 and sum(units.size for units in flips[:-1]) < SETTLED
-            return Folded(self._run, self._maps(), policy) if settled else self
+            return Folded(self._run, self._run.maps(self._patterns), policy) if settled else self
         departures = self._departed.count(flips)
         self._departures += SLOW_SMOOTHING * (departures - self._departures)
         if self._departures < FOLD_ABOVE / 2:
-            return Reduced(self._run, self._maps(), policy)
+            return Reduced(self._run, self._run.maps(self._patterns), policy)
         return self
-
-    def _maps(self) -> PatternMaps:
-        problem = self._run.problem
-        return PatternMaps(problem.network.weights, problem.sensing, self._patterns)
 
 
 class Folded:
@@ -135,7 +129,7 @@ class Folded:
 
     def __init__(self, run: Run, maps: PatternMaps, policy: Policy):
         self._run, self._policy = run, policy
-        self._network = FoldedNetwork(_fresh(maps), run.problem.observed)
+        self._network = FoldedNetwork(_fresh(maps), run.form.observed)
         self._steps, self._departures = 0, REDUCE_BELOW
 
     def step(self) -> Regime:
@@ -161,7 +155,7 @@ class Reduced:
 
     def __init__(self, run: Run, maps: PatternMaps, policy: Policy, jacobian: Matrix | None = None):
         self.run, self.policy = run, policy
-        self.network = ReducedNetwork(maps, run.problem.observed, jacobian)
+        self.network = ReducedNetwork(maps, run.form.observed, jacobian)
         self._steps, self._departures, self._left = 0, 0.0, b""
         self._watch: Watch | None = None
         self._watched, self._unwatched, self._pause = 0, 0, 0

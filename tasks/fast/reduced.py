@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .maps import Pattern, PatternMaps, Units
-from .network import Matrix, Vector
+from ..network import Matrix, Vector
+from ..sensing import Units
+from .maps import Pattern, PatternMaps
 
 CAPACITY = 128  # candidates of a layer
 # A unit that is on in the base has left it when −z > this: where z is exactly 0 it is off.
@@ -113,7 +114,7 @@ class ReducedNetwork:
         return slice(self._starts[j], self._starts[j] + self.units[j].size)
 
     def loss(self, code: Vector) -> float:
-        """F(x); the residual and the candidates' pattern are kept for `vector`."""
+        """Compute f(x); the residual and the candidates' pattern are kept for `vector`."""
         np.dot(self._all_rows, code, out=self._active)
         self._residual -= self._observed
         for raised, threshold, left, deviation, before, matrix in self._couplings:
@@ -234,7 +235,7 @@ class ReducedNetwork:
             if (above := self.units[i]).size:
                 coupled[self.block(i), new] = self.orientation[i][above, None] * column[above]
         if column is None:
-            coupled[: self._m, new] = base.sensing[:, units]
+            coupled[: self._m, new] = base.sensing.columns(units)
         else:
             coupled[: self._m, new] = base.sensing @ (column * base.patterns[-1][:, None])
         self._lay_out()

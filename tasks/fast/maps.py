@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemm
 
-from .network import Matrix, Vector
+from ..network import Matrix, Vector
+from ..sensing import Sensing, Units
 
 Pattern = NDArray[np.bool_]
-Units = NDArray[np.intp]
 
 MEMORY = 64  # steps after which a unit that flips again counts anew
 
@@ -21,11 +21,11 @@ class PatternMaps:
 
     Args:
         weights: W_1 … W_d; W_i has shape (n_i, n_{i−1}), n_0 = k.
-        sensing: A, shape (m, n_d).
+        sensing: A: R^{n_d} → R^m.
         patterns: D_1 … D_d, True where a unit is on.
     """
 
-    def __init__(self, weights: Sequence[Matrix], sensing: Matrix, patterns: Sequence[Pattern]):
+    def __init__(self, weights: Sequence[Matrix], sensing: Sensing, patterns: Sequence[Pattern]):
         self.weights, self.sensing = tuple(weights), sensing
         self.patterns = [pattern.copy() for pattern in patterns]
         # Each update adds a rounding error of about one unit in the last place.
@@ -58,7 +58,7 @@ class PatternMaps:
     def jacobian(self) -> Matrix:
         """B = A D_d P_d, shape (m, k)."""
         on = np.flatnonzero(self.patterns[-1])
-        return np.asarray(self.sensing[:, on] @ self.maps[-1][on])
+        return self.sensing.combine(on, self.maps[-1][on])
 
 
 class Departures:
@@ -95,7 +95,7 @@ class FoldedNetwork:
         self._departures = Departures(maps.patterns)
 
     def loss(self, code: Vector) -> tuple[float, Vector, int]:
-        """F(x), W_1 x, and how many units below the last layer left their pattern for good."""
+        """Compute f(x), W_1 x, and how many units below the last left their pattern for good."""
         maps, flips = self.maps, []
         signal = first = maps.maps[0].dot(code)
         for layer in range(maps.depth - 1):
@@ -105,12 +105,11 @@ class FoldedNetwork:
             flips.append(changed)
             signal = maps.maps[layer + 1].dot(code)
         maps.patterns[-1] = signal > 0
-        self._residual = maps.sensing.dot(np.maximum(signal, 0.0))
+        self._residual = maps.sensing @ np.maximum(signal, 0.0)
         self._residual -= self._observed
         return 0.5 * float(self._residual.dot(self._residual)), first, self._departures.count(flips)
 
     def vector(self) -> Vector:
         """v(x) at the code whose loss was computed last, shape (k,)."""
-        gradient = self._residual.dot(self.maps.sensing)
-        gradient *= self.maps.patterns[-1]
+        gradient = self.maps.sensing.adjoint(self._residual) * self.maps.patterns[-1]
         return np.asarray(gradient.dot(self.maps.maps[-1]))

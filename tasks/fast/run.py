@@ -4,10 +4,12 @@ from math import sqrt
 
 import numpy as np
 
-from .descent import Descent, Progress, State, SubgradientDescent, Verdict
+from ..descent import Descent, Progress, State, SubgradientDescent, Verdict
+from ..latent_loss import Evaluation, LatentLoss
+from ..network import Vector
+from .least_squares import LeastSquares
+from .maps import Pattern, PatternMaps
 from .negation import NegationTest
-from .network import Vector
-from .problems import CompressedSensing, Evaluation
 
 # Where ‖v‖ is so close to the tolerance, or below it, the network itself decides.
 NEAR = 1 + 1e-5
@@ -17,7 +19,8 @@ class Run:
     """A descent under way: the iterate x̃_t, and what is known of it.
 
     Args:
-        problem: loss and descent vector.
+        objective: loss and descent vector.
+        form: the loss in the form that maps serve.
         method: step and stopping rule.
         state: the first iterate.
         max_steps: step budget T.
@@ -26,16 +29,18 @@ class Run:
 
     def __init__(
         self,
-        problem: CompressedSensing,
+        objective: LatentLoss,
+        form: LeastSquares,
         method: SubgradientDescent,
         state: State,
         max_steps: int,
         progress: Progress,
     ):
-        self.problem, self.method, self.max_steps = problem, method, max_steps
+        self.objective, self.form = objective, form
+        self.method, self.max_steps = method, max_steps
         self._progress, self.steps = progress, 0
         self.state = state
-        self._negation = NegationTest(problem) if method.negation else None
+        self._negation = NegationTest(objective, form) if method.negation else None
 
     @property
     def state(self) -> State:
@@ -66,10 +71,14 @@ class Run:
 
     def evaluate(self, first: Vector | None = None) -> Evaluation:
         """Evaluate the network itself at the code; `first` is W_1 x where it is known."""
-        first = self.problem.first(self.code) if first is None else first
-        evaluation = self.problem.evaluate(first)
+        first = self.objective.first(self.code) if first is None else first
+        evaluation = self.objective.evaluate(first)
         self.loss = evaluation.loss
         return evaluation
+
+    def maps(self, patterns: list[Pattern]) -> PatternMaps:
+        """The linear maps of the network for a pattern."""
+        return PatternMaps(self.form.weights, self.form.sensing, patterns)
 
     def take(self, vector: Vector) -> None:
         """Take the descent vector that belongs to code and loss."""
@@ -85,7 +94,7 @@ class Run:
         if evaluation is None and self._is_settled:
             return
         evaluation = self.evaluate() if evaluation is None else evaluation
-        self.vector = self.problem.descent_vector(evaluation)
+        self.vector = self.objective.descent_vector(evaluation)
         self.gradient_norm = sqrt(self.vector.dot(self.vector))
         self.best_loss = min(self.best_loss, self.loss)
         self._is_settled = True

@@ -1,0 +1,65 @@
+"""The form of a loss that the fast engine serves: ½‖A h − b‖² of a ReLU network's output h."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..latent_loss import Evaluation, LatentLoss
+from ..network import Matrix, Vector
+from ..sensing import DenseSensing, PairSum, Sensing
+from .maps import Pattern
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """f(x) = ½‖A h_d(x) − b‖² with h_d = relu(W_d ⋯ relu(W_1 x)).
+
+    A phaseless loss ½‖|A y| − b‖² is one of these, since |z| = relu(z) + relu(−z): the last layer
+    is then [A; −A], and its halves are added.
+
+    Args:
+        weights: W_1 … W_d, with that last layer where the loss is phaseless.
+        sensing: A, or the sum of the halves.
+        observed: b.
+        phaseless: whether the last layer holds signs.
+    """
+
+    weights: tuple[Matrix, ...]
+    sensing: Sensing
+    observed: Vector
+    phaseless: bool = False
+
+    def patterns(self, evaluation: Evaluation) -> list[Pattern]:
+        """Which units of each layer are on at a code that was evaluated."""
+        patterns = [activation > 0 for activation in evaluation.activations]
+        if self.phaseless:
+            measured = evaluation.misfit.measured
+            patterns.append(np.concatenate([measured > 0, measured < 0]))
+        return patterns
+
+    @property
+    def evaluation_cost(self) -> int:
+        """Multiplications of f above the first layer: one half of [A; −A] serves both."""
+        layers = sum(weight.size for weight in self.weights[1:])
+        twice = self.weights[-1].size // 2 if self.phaseless else 0
+        return layers - twice + self.sensing.cost
+
+    @property
+    def magnitudes(self) -> Matrix:
+        """A of a phaseless loss, shape (m, n)."""
+        return self.weights[-1][: self.observed.size]
+
+
+def least_squares(objective: LatentLoss) -> LeastSquares | None:
+    """Bring a loss into this form, if it has it."""
+    form = objective.problem.quadratic()
+    if form is None:
+        return None
+    weights = objective.network.weights
+    if not objective.problem.phaseless:
+        return LeastSquares(weights, *form)
+    if not isinstance(form.sensing, DenseSensing):
+        return None
+    matrix = form.sensing.matrix
+    signs = np.concatenate([matrix, -matrix])
+    return LeastSquares((*weights, signs), PairSum(len(matrix)), form.observed, phaseless=True)

@@ -1,0 +1,45 @@
+"""The loss on latent codes that the descent sees."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .network import Network, Vector
+from .problems import Misfit, Problem
+
+
+class Evaluation(NamedTuple):
+    """f(x), and what its descent vector needs: the misfit and the activations."""
+
+    loss: float
+    misfit: Misfit
+    activations: tuple[Vector, ...]
+
+
+@dataclass(frozen=True)
+class LatentLoss:
+    """f(x) = L(G(x)) and v(x) = Λ_xᵀ g, where Λ_x is G's linear map at x and g L's gradient.
+
+    Args:
+        network: G.
+        problem: L.
+
+    Source: Cocola 2022, Algorithm 2, for compressed sensing.
+    """
+
+    network: Network
+    problem: Problem
+
+    def first(self, code: Vector) -> Vector:
+        """W_1 x, shape (n_1,), which serves both x and −x."""
+        return self.network.weights[0] @ code
+
+    def evaluate(self, first: Vector) -> Evaluation:
+        """Compute f(x) from W_1 x."""
+        activations = self.network.forward(first)
+        misfit = self.problem.misfit(activations[-1])
+        return Evaluation(misfit.loss, misfit, activations)
+
+    def descent_vector(self, evaluation: Evaluation) -> Vector:
+        """Compute v, shape (k,), at the code that was evaluated."""
+        gradient = self.problem.gradient(evaluation.misfit)
+        return self.network.backward(gradient, evaluation.activations)

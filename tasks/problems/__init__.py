@@ -1,0 +1,106 @@
+"""Recovery problems, each a class in a file of its own; docs/problems.md shows how to add one."""
+
+from importlib.metadata import entry_points
+
+from ...sweeps import Grid, Point, SweepError
+from ...sweeps.errors import did_you_mean
+from ...sweeps.parameters import PARAMETERS
+from .base import OPTIONAL, Misfit, Problem, Quadratic
+from .compressed_sensing import CompressedSensing
+from .denoising import Denoising
+from .inversion import Inversion
+from .one_bit import OneBit
+from .phase_retrieval import PhaseRetrieval
+from .spiked_wigner import SpikedWigner
+from .spiked_wishart import SpikedWishart
+
+GROUP = "genprior.problems"
+MOST_CHECKED = 20_000  # points of a sweep
+BUILT_IN: dict[str, type[Problem]] = {
+    problem.name: problem
+    for problem in (
+        CompressedSensing,
+        Inversion,
+        Denoising,
+        PhaseRetrieval,
+        SpikedWishart,
+        SpikedWigner,
+        OneBit,
+    )
+}
+
+__all__ = [
+    "BUILT_IN",
+    "OPTIONAL",
+    "CompressedSensing",
+    "Denoising",
+    "Inversion",
+    "Misfit",
+    "OneBit",
+    "PhaseRetrieval",
+    "Problem",
+    "Quadratic",
+    "SpikedWigner",
+    "SpikedWishart",
+    "check_point",
+    "check_sweep",
+    "problem_class",
+]
+
+
+def problem_class(name: str) -> type[Problem]:
+    """Find a problem by name: one of ours, or one that an installed package offers.
+
+    Raises:
+        SweepError: there is none of that name, or it cannot be loaded.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in offered:
+        raise SweepError(
+            f"problem: there is none named {name!r}. {did_you_mean(name, (*BUILT_IN, *offered))}"
+        )
+    where = f"problem: {name!r}, offered as {offered[name].value},"
+    try:
+        found = offered[name].load()
+    except Exception as error:
+        raise SweepError(f"{where} cannot be loaded: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Problem)):
+        raise SweepError(f"{where} is no subclass of genprior.tasks.problems.Problem.")
+    return found
+
+
+def check_point(point: Point) -> None:
+    """Refuse a point whose parameters its problem cannot have.
+
+    Raises:
+        SweepError: there is no such problem.
+        ValueError: saying what is wrong, in one line.
+    """
+    problem_class(point.problem).check(point)
+
+
+def check_sweep(grid: Grid) -> None:
+    """Refuse parameters that no problem of a sweep has, and points that lack what theirs needs.
+
+    Raises:
+        SweepError: with the point.
+    """
+    sweep = grid.sweep
+    names = grid.column("problem")
+    problems = sorted(set(names.values.ravel())) if names is not None else []
+    used = {name for problem in problems for name in problem_class(problem).uses}
+    fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
+    for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):
+        if name in OPTIONAL and name not in used:
+            raise SweepError(
+                f"'{name}' is given, but problem {' or '.join(map(repr, problems))} has "
+                f"{', '.join(sorted(used)) or 'no parameters of its own'}."
+            )
+    for index in grid.distinct(("problem", "k", "widths", "n", *OPTIONAL), MOST_CHECKED):
+        try:
+            check_point(grid.point(index))
+        except ValueError as error:
+            place = grid.place(index)
+            raise SweepError(f"{place}: {error}" if place else str(error)) from None

@@ -1,0 +1,169 @@
+"""What a recovery problem is: data drawn from a true signal, and a loss on signals."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from ...sweeps import Point, Purpose
+from ...sweeps.parameters import PARAMETERS
+from ..network import Vector
+from ..sensing import Sensing
+from ..theory import mirror_ratio
+
+Streams = Callable[[Purpose], np.random.Generator]
+
+# α·curvature·(gain/2)^d, which is the papers' α = 0.7 for compressed sensing at two layers of
+# gain 1.
+RELATIVE_STEP = 0.175
+RELATIVE_TOLERANCE = 1e-10
+# What only some problems have; `uses` of a problem lists its own.
+OPTIONAL = (
+    "m",
+    "ensemble",
+    "student_df",
+    "samples",
+    "noise.sigma",
+    "noise.snr_db",
+    "noise.law",
+    "dither.enabled",
+    "dither.amplitude",
+    "dither.rule",
+)
+
+
+class Misfit(NamedTuple):
+    """The loss at a signal and what its gradient needs.
+
+    Attributes:
+        loss: L(y) ≥ 0, less the problem's offset.
+        residual: how the signal differs from the data.
+        measured: what is seen of the signal before any nonlinearity.
+    """
+
+    loss: float
+    residual: Vector
+    measured: Vector
+
+
+class Quadratic(NamedTuple):
+    """A loss in the form ½‖A y − b‖², or ½‖|A y| − b‖² where the problem is phaseless."""
+
+    sensing: Sensing
+    observed: Vector
+
+
+class Problem(ABC):
+    """A recovery problem, drawn: the descent minimises f(x) = L(G(x)).
+
+    A subclass in this folder, or one that another package offers as an entry point of the group
+    `genprior.problems`, is a value of `problem` in sweep files.
+
+    Attributes:
+        name: value of `problem`.
+        uses: which of `OPTIONAL` parameters it has.
+        offset: what the sources' loss has on top of L: only differences matter to the descent,
+            but a loss that is never negative tells how far it has come.
+        phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
+    """
+
+    name: ClassVar[str]
+    uses: ClassVar[tuple[str, ...]] = ()
+    offset: float = 0.0
+    phaseless: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw the data.
+
+        Args:
+            point: all parameters.
+            signal: y*, shape (n,).
+            streams: opens the random stream of a purpose.
+        """
+
+    @abstractmethod
+    def misfit(self, signal: Vector) -> Misfit:
+        """Compute L(y), in signal units to the power of the loss."""
+
+    @abstractmethod
+    def gradient(self, misfit: Misfit) -> Vector:
+        """Derivative g of L with respect to y, shape (n,); the descent vector is v = Λ_xᵀ g."""
+
+    @abstractmethod
+    def curvature(self) -> float:
+        """Size of L's second derivative near y*, from the data."""
+
+    @abstractmethod
+    def scale(self) -> float:
+        """An estimate of ‖y*‖ from the data."""
+
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """Refuse a point that lacks what the problem needs, or has what it cannot have.
+
+        Raises:
+            ValueError: saying what and why, in one line.
+        """
+        for name in ("m", "samples"):
+            if name in cls.uses and not getattr(point, name):
+                raise ValueError(
+                    f"problem '{cls.name}' needs '{name}', the {PARAMETERS[name].description}."
+                )
+        if "noise.snr_db" not in cls.uses and point.noise.snr_db is not None:
+            raise ValueError(
+                f"problem '{cls.name}' has no 'noise.snr_db'; it has "
+                f"{', '.join(cls.uses) or 'no parameters of its own'}."
+            )
+        if "m" in cls.uses and point.ensemble == "subsampled-dct" and point.m > point.n:
+            raise ValueError(
+                f"m = {point.m} exceeds n = {point.n}: 'subsampled-dct' draws its rows without "
+                "replacement. Lower m, or leave such points out with 'exclude'."
+            )
+
+    @classmethod
+    def mirror_ratio(cls, depth: int) -> float:
+        """Length of the mirror point −ρ x* relative to x*."""
+        return mirror_ratio(depth)
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """How many numbers are held while the problem is drawn and solved."""
+        return 4 * point.n
+
+    @classmethod
+    def residuals(cls, point: Point) -> int:
+        """Length of the residual."""
+        return point.n
+
+    def quadratic(self) -> Quadratic | None:
+        """The loss as a sum of squares, if it is one: the fast engine then serves it."""
+        return None
+
+    def step_size(self, depth: int, gain: float) -> float:
+        """Default of α: 0.175·(2/gain)^d/curvature.
+
+        On a region, f has the second derivative Λᵀ L'' Λ, and ΛᵀΛ ≈ (gain/2)^d for wide Gaussian
+        layers. Its largest eigenvalue is larger, by (1 + √(2k/n_i))² and the like for each layer;
+        descent is stable up to α = 2 over it, so that 0.175 leaves room for a factor of eleven.
+
+        Source: Cocola 2022, Appendix H, has 0.7 for two and three layers of gain 1.
+        """
+        return RELATIVE_STEP * (2 / gain) ** depth / self.curvature()
+
+    def tolerance(self) -> float:
+        """Default of the tolerance: 1e-10 of curvature·‖y*‖, which v is about at the start.
+
+        Source: Cocola 2022, Appendix H, has 1e-10 where both are 1.
+        """
+        return RELATIVE_TOLERANCE * self.curvature() * self.scale()
+
+    def start_scale(self, k: int, depth: int, gain: float) -> float:
+        """Default factor on a standard normal x_0.
+
+        1, as in the papers: where a loss is quadratic its descent is the same at any scale, and 0
+        is a local maximum, from which a start that is too small comes away.
+        """
+        return 1.0

@@ -1,0 +1,54 @@
+"""Denoising: y* = G(x*) from itself and noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ...sweeps import Point
+from ..network import Vector
+from ..sensing import Scaling
+from .base import Misfit, Problem, Quadratic, Streams
+from .linear import add_noise
+
+
+@dataclass(frozen=True)
+class Denoising(Problem):
+    """b = y* + η, L(y) = ½‖y − b‖², g = y − b; with σ, η has entries of standard deviation σ.
+
+    Args:
+        observed: b, shape (n,), in signal units.
+
+    Source: Cocola 2022, Appendix F.2.
+    """
+
+    name: ClassVar[str] = "denoising"
+    uses: ClassVar[tuple[str, ...]] = ("noise.sigma", "noise.snr_db", "noise.law", "student_df")
+
+    observed: Vector
+
+    @classmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw η."""
+        return cls(add_noise(signal, point, streams))
+
+    def misfit(self, signal: Vector) -> Misfit:
+        """½‖y − b‖², in signal units squared."""
+        residual = signal - self.observed
+        return Misfit(0.5 * float(residual @ residual), residual, signal)
+
+    def gradient(self, misfit: Misfit) -> Vector:
+        """Y − b."""
+        return misfit.residual
+
+    def curvature(self) -> float:
+        """1, exactly."""
+        return 1.0
+
+    def scale(self) -> float:
+        """‖b‖: with much noise more than ‖y*‖, which only loosens the tolerance."""
+        return float(np.linalg.norm(self.observed))
+
+    def quadratic(self) -> Quadratic:
+        """A is the identity."""
+        return Quadratic(Scaling(self.observed.size), self.observed)

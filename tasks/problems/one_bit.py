@@ -1,0 +1,141 @@
+"""One-bit recovery: y* = G(x*) from the signs of dithered measurements."""
+
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ...sweeps import Point, Purpose
+from ..ensembles import BLOCK_ENTRIES, blocks_of_rows, draw_noise, rows_of_block
+from ..network import Vector
+from ..sensing import Scaling
+from .base import Misfit, Problem, Quadratic, Streams
+
+
+@dataclass(frozen=True)
+class OneBit(Problem):
+    """s_i = sign(⟨a_i, y*⟩ + ξ_i + τ_i), L(y) = ‖y‖² − (2λ/m) Σ s_i ⟨a_i, y⟩, g = 2(y − v).
+
+    With v = (λ/m) Σ s_i a_i the loss is ‖y − v‖² − ‖v‖²: denoising of the back-projection, which
+    is all that is kept. Rows are drawn and forgotten block by block, so that memory does not grow
+    with m. The descent works on ‖y − v‖²; the stored loss is the source's, negative at y*.
+
+    a_i has entries of variance 1, τ_i is uniform on [−λ, λ], or 0 without dither; sign(0) = 1.
+
+    Args:
+        back_projection: v, shape (n,), in signal units.
+
+    Source: Qiu, Wei & Yang, (2) and (4).
+    """
+
+    name: ClassVar[str] = "one-bit"
+    uses: ClassVar[tuple[str, ...]] = (
+        "m",
+        "ensemble",
+        "student_df",
+        "noise.sigma",
+        "noise.law",
+        "dither.enabled",
+        "dither.amplitude",
+        "dither.rule",
+    )
+
+    back_projection: Vector
+
+    @classmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw rows, noise and dither, and add up what they see."""
+        return cls(back_project(point, signal, streams))
+
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """There must be one λ besides."""
+        super().check(point)
+        dither = point.dither
+        if dither.rule == "fixed" and dither.amplitude is None:
+            raise ValueError(
+                "problem 'one-bit' needs 'dither.amplitude', the λ of the dither and of the "
+                "back-projection; give it, or a 'dither.rule' that sets it."
+            )
+        if dither.rule != "fixed" and dither.amplitude is not None:
+            raise ValueError(
+                f"'dither.rule' is {dither.rule!r} and 'dither.amplitude' is {dither.amplitude}; "
+                "give one."
+            )
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """A block of rows, twice, and a few signals."""
+        rows = min(rows_of_block(point.n), point.m)
+        return 2 * min(BLOCK_ENTRIES, rows * point.n) + 4 * rows + 6 * point.n
+
+    @property
+    def offset(self) -> float:  # type: ignore[override]
+        """−‖v‖²."""
+        return -float(self.back_projection @ self.back_projection)
+
+    def misfit(self, signal: Vector) -> Misfit:
+        """‖y − v‖², in signal units squared."""
+        residual = signal - self.back_projection
+        return Misfit(float(residual @ residual), residual, signal)
+
+    def gradient(self, misfit: Misfit) -> Vector:
+        """2(y − v)."""
+        return 2 * misfit.residual
+
+    def curvature(self) -> float:
+        """2, exactly: half the step of compressed sensing."""
+        return 2.0
+
+    def scale(self) -> float:
+        """‖v‖: where m is small for n this is mostly noise, which only loosens the tolerance."""
+        return float(np.linalg.norm(self.back_projection))
+
+    def quadratic(self) -> Quadratic:
+        """‖y − v‖² = ½‖√2 y − √2 v‖²."""
+        return Quadratic(
+            Scaling(self.back_projection.size, sqrt(2)), sqrt(2) * self.back_projection
+        )
+
+
+def dither_amplitude(point: Point) -> float:
+    """λ in signal units: the point's own, or by the rule `log-m`.
+
+    λ = ½ √(‖y*‖² + σ²) log m, with at least λ = √(‖y*‖² + σ²): the theorem asks for
+    λ ≥ 4C log(64C/ε), and an error of ε takes m ~ ε^{−2}, so that λ grows as ½ log m, in units of
+    the standard deviation of ⟨a, y*⟩ + ξ. With it the bias of truncated measurements falls
+    faster than the error, also for rows with exponential tails.
+
+    Source: Qiu, Wei & Yang, Theorem 3.2, for the form; the constant is ours.
+    """
+    if point.dither.amplitude is not None:
+        return point.dither.amplitude
+    deviation = sqrt(point.target_norm**2 + point.noise.sigma**2)
+    return deviation * max(1.0, 0.5 * log(point.m))
+
+
+def back_project(
+    point: Point, signal: Vector, streams: Streams, entries: int = BLOCK_ENTRIES
+) -> Vector:
+    """Compute v = (λ/m) Σ s_i a_i with a bounded number of rows at a time.
+
+    Args:
+        point: gives m, n, ensemble, noise and dither.
+        signal: y*, shape (n,).
+        streams: of the measurements, the noise and the dither.
+        entries: of rows at a time; changes v by no more than rounding.
+
+    Returns:
+        Shape (n,), in signal units.
+    """
+    amplitude = dither_amplitude(point)
+    noise, dither = streams(Purpose.NOISE), streams(Purpose.DITHER)
+    total = np.zeros(point.n)
+    for rows in blocks_of_rows(streams(Purpose.MEASUREMENTS), point, entries):
+        seen = rows @ signal
+        seen += draw_noise(noise, point, seen.shape)
+        if point.dither.enabled:
+            seen += dither.uniform(-amplitude, amplitude, seen.shape)
+        total += rows.adjoint(np.where(seen >= 0, 1.0, -1.0))
+    return total * (amplitude / point.m)

@@ -1,0 +1,93 @@
+"""What the spiked matrix models share: M, a noisy y* y*ᵀ, and the loss ½‖M − y yᵀ‖²."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from ..network import Matrix, Vector
+from .base import Misfit, Problem
+
+SMALLEST = np.finfo(float).tiny
+
+
+@dataclass(frozen=True)
+class Spiked(Problem):
+    """L(y) = ½‖M − y yᵀ‖²_F = ½‖M‖²_F − yᵀM y + ½‖y‖⁴, g = 2(‖y‖² y − M y).
+
+    M y = factorᵀ(factor y)/N − shift·y, or M y for a symmetric M given as a matrix: whatever is
+    smaller.
+
+    Args:
+        matrix: M, shape (n, n), or B, shape (N, n).
+        samples: N, 0 if the matrix is M.
+        shift: σ² of M = BᵀB/N − σ²1.
+
+    Source: Cocola 2022, Appendix F.3.
+    """
+
+    matrix: Matrix
+    samples: int = 0
+    shift: float = 0.0
+
+    def product(self, signal: Vector) -> Vector:
+        """M y, shape (n,)."""
+        if not self.samples:
+            return self.matrix @ signal
+        back = (self.matrix @ signal) @ self.matrix
+        return np.asarray(back / self.samples - self.shift * signal)
+
+    @cached_property
+    def _half_square(self) -> float:
+        """½‖M‖²_F, from BBᵀ where that is what M is known by."""
+        if not self.samples:
+            return 0.5 * float(np.vdot(self.matrix, self.matrix))
+        gram = self.matrix @ self.matrix.T
+        squares = float(np.vdot(gram, gram)) / self.samples**2
+        trace = float(np.trace(gram)) / self.samples
+        return 0.5 * (squares - 2 * self.shift * trace + self.shift**2 * self.matrix.shape[1])
+
+    @cached_property
+    def _top(self) -> float:
+        """Largest eigenvalue of M, in signal units squared."""
+        n = self.matrix.shape[1]
+        if n < 3:
+            dense = np.stack([self.product(unit) for unit in np.eye(n)])
+            return float(np.linalg.eigvalsh(dense)[-1])
+        operator = LinearOperator((n, n), matvec=self.product, dtype=float)
+        # A fixed start, as a trial must not differ from run to run.
+        start = np.random.Generator(np.random.SFC64(n)).standard_normal(n)
+        return float(
+            eigsh(operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)[0]
+        )
+
+    def misfit(self, signal: Vector) -> Misfit:
+        """½‖M − y yᵀ‖²_F, in signal units to the fourth."""
+        measured, square = self.product(signal), float(signal @ signal)
+        loss = self._half_square - float(signal @ measured) + 0.5 * square**2
+        return Misfit(max(loss, 0.0), square * signal - measured, measured)
+
+    def gradient(self, misfit: Misfit) -> Vector:
+        """2(‖y‖² y − M y)."""
+        return 2 * misfit.residual
+
+    def scale(self) -> float:
+        """√ of the largest eigenvalue of M, ‖y*‖ where the spike stands out of the noise.
+
+        Where it does not, the noise's own largest eigenvalue stands for it, as it must: it bounds
+        the curvature.
+        """
+        return sqrt(max(self._top, SMALLEST))
+
+    def curvature(self) -> float:
+        """6‖y*‖²: L'' = 2‖y‖²1 + 4yyᵀ − 2M is at most 6‖y*‖² for ‖y‖ ≤ ‖y*‖ without noise."""
+        return 6 * self.scale() ** 2
+
+    def start_scale(self, k: int, depth: int, gain: float) -> float:
+        """So that ‖G(x_0)‖² is ‖y*‖² on average: a quartic loss has a scale.
+
+        From farther out the step would have to be smaller; from 0, a saddle, it takes longer.
+        """
+        return self.scale() * (2 / gain) ** (depth / 2) / sqrt(k)

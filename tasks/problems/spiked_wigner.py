@@ -1,0 +1,39 @@
+"""The spiked Wigner model: y* = G(x*) from y* y*ᵀ and a symmetric noise matrix."""
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ...sweeps import Point, Purpose
+from ..network import Matrix, Vector
+from .base import Streams
+from .spiked import Spiked
+
+
+class SpikedWigner(Spiked):
+    """M = y* y*ᵀ + σH, H from the Gaussian orthogonal ensemble.
+
+    Source: Cocola 2022, Appendix F.3.
+    """
+
+    name: ClassVar[str] = "spiked-wigner"
+    uses: ClassVar[tuple[str, ...]] = ("noise.sigma",)
+
+    @classmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw H."""
+        matrix = np.outer(signal, signal)
+        if point.noise.sigma > 0:
+            matrix += point.noise.sigma * orthogonal_ensemble(streams(Purpose.NOISE), point.n)
+        return cls(matrix)
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """M, H and what they are made of."""
+        return 3 * point.n**2
+
+
+def orthogonal_ensemble(random: np.random.Generator, n: int) -> Matrix:
+    """Draw H, symmetric, shape (n, n): H_ij ~ N(0, 1/n) off the diagonal, N(0, 2/n) on it."""
+    draws = random.standard_normal((n, n))
+    return np.asarray((draws + draws.T) / np.sqrt(2 * n))

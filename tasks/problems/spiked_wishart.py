@@ -1,0 +1,39 @@
+"""The spiked Wishart model: y* = G(x*) from the covariance of noisy multiples of it."""
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ...sweeps import Point, Purpose
+from ..network import Vector
+from .base import Streams
+from .spiked import Spiked
+
+
+class SpikedWishart(Spiked):
+    """B = u y*ᵀ + σZ, M = BᵀB/N − σ²1; u ~ N(0, 1_N), Z_ij ~ N(0, 1).
+
+    Without noise L is least at (‖u‖/√N) y*.
+
+    Source: Cocola 2022, Appendix F.3.
+    """
+
+    name: ClassVar[str] = "spiked-wishart"
+    uses: ClassVar[tuple[str, ...]] = ("samples", "noise.sigma")
+
+    @classmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw u and Z; M itself is formed where it is smaller than two passes over B."""
+        samples, sigma = point.samples, point.noise.sigma
+        weights = streams(Purpose.MEASUREMENTS).standard_normal(samples)
+        rows = np.outer(weights, signal)
+        if sigma > 0:
+            rows += sigma * streams(Purpose.NOISE).standard_normal(rows.shape)
+        if 2 * samples < point.n:
+            return cls(rows, samples, sigma**2)
+        return cls(rows.T @ rows / samples - sigma**2 * np.eye(point.n))
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """B, and M or BBᵀ."""
+        return 2 * point.samples * point.n + min(point.samples, point.n) ** 2 + point.n**2

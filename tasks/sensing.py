@@ -1,0 +1,210 @@
+"""Linear maps from signals to measurements: a matrix, or something faster that acts like one."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct, idct
+
+from .network import Matrix, Vector
+
+Units = NDArray[np.intp]
+
+
+class Sensing(Protocol):
+    """A linear map A: R^n → R^m."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        ...
+
+    @property
+    def cost(self) -> int:
+        """Multiplications of A y, about."""
+        ...
+
+    def __matmul__(self, signals: Vector) -> Vector:
+        """A y for a signal of shape (n,), or for each column of shape (n, q)."""
+        ...
+
+    def adjoint(self, values: Vector) -> Vector:
+        """Aᵀ r, shape (n,), for r of shape (m,)."""
+        ...
+
+    def columns(self, units: Units) -> Matrix:
+        """Some columns of A, shape (m, q)."""
+        ...
+
+    def combine(self, units: Units, rows: Matrix) -> Matrix:
+        """Some columns of A times as many rows, shape (m, k) for rows of shape (q, k)."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenseSensing:
+    """A given as a matrix, shape (m, n)."""
+
+    matrix: Matrix
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        rows, columns = self.matrix.shape
+        return rows, columns
+
+    @property
+    def cost(self) -> int:
+        """m·n."""
+        return self.matrix.size
+
+    def __matmul__(self, signals: Vector) -> Vector:
+        """A y."""
+        return self.matrix @ signals
+
+    def adjoint(self, values: Vector) -> Vector:
+        """Aᵀ r."""
+        return self.matrix.T @ values
+
+    def columns(self, units: Units) -> Matrix:
+        """Some columns of A."""
+        return self.matrix[:, units]
+
+    def combine(self, units: Units, rows: Matrix) -> Matrix:
+        """Some columns of A times as many rows."""
+        return self.matrix[:, units] @ rows
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A = c·1: the signal itself is seen.
+
+    Args:
+        n: signal dimension.
+        factor: c.
+    """
+
+    n: int
+    factor: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, n)."""
+        return self.n, self.n
+
+    @property
+    def cost(self) -> int:
+        """N."""
+        return self.n
+
+    def __matmul__(self, signals: Vector) -> Vector:
+        """A y."""
+        return self.factor * signals
+
+    def adjoint(self, values: Vector) -> Vector:
+        """Aᵀ r."""
+        return self.factor * values
+
+    def columns(self, units: Units) -> Matrix:
+        """Some columns of A."""
+        found = np.zeros((self.n, units.size))
+        found[units, np.arange(units.size)] = self.factor
+        return found
+
+    def combine(self, units: Units, rows: Matrix) -> Matrix:
+        """Some columns of A times as many rows."""
+        combined = np.zeros((self.n, rows.shape[1]))
+        combined[units] = self.factor * rows
+        return combined
+
+
+@dataclass(frozen=True)
+class SubsampledDCT:
+    """A = c P C D: random signs D, orthonormal DCT-II C, and m of its n rows P.
+
+    No matrix is held; a product costs some n log n.
+
+    Args:
+        signs: diagonal of D, shape (n,).
+        rows: which rows of C are kept, shape (m,), without repetition.
+        factor: c; √n gives entries of mean square 1.
+    """
+
+    signs: Vector
+    rows: Units
+    factor: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        return self.rows.size, self.signs.size
+
+    @property
+    def cost(self) -> int:
+        """About 5 n log₂ n and what a call costs."""
+        n = self.signs.size
+        return int(5 * n * np.log2(n + 1)) + 20_000
+
+    def __matmul__(self, signals: Vector) -> Vector:
+        """A y."""
+        signs = self.signs if signals.ndim == 1 else self.signs[:, None]
+        transformed = dct(signs * signals, axis=0, norm="ortho")
+        return np.asarray(self.factor * transformed[self.rows])
+
+    def adjoint(self, values: Vector) -> Vector:
+        """Aᵀ r."""
+        spread = np.zeros(self.signs.size)
+        spread[self.rows] = values
+        return np.asarray(self.factor * self.signs * idct(spread, norm="ortho"))
+
+    def columns(self, units: Units) -> Matrix:
+        """Some columns of A."""
+        return self.combine(units, np.eye(units.size))
+
+    def combine(self, units: Units, rows: Matrix) -> Matrix:
+        """Some columns of A times as many rows."""
+        signals = np.zeros((self.signs.size, rows.shape[1]))
+        signals[units] = rows
+        return self @ signals
+
+
+@dataclass(frozen=True)
+class PairSum:
+    """A = [1 1]: adds the two halves, so that relu(z) and relu(−z) give |z|.
+
+    Args:
+        m: number of sums.
+    """
+
+    m: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, 2m)."""
+        return self.m, 2 * self.m
+
+    @property
+    def cost(self) -> int:
+        """M."""
+        return self.m
+
+    def __matmul__(self, signals: Vector) -> Vector:
+        """A y."""
+        return signals[: self.m] + signals[self.m :]
+
+    def adjoint(self, values: Vector) -> Vector:
+        """Aᵀ r."""
+        return np.concatenate([values, values])
+
+    def columns(self, units: Units) -> Matrix:
+        """Some columns of A."""
+        found = np.zeros((self.m, units.size))
+        found[units % self.m, np.arange(units.size)] = 1.0
+        return found
+
+    def combine(self, units: Units, rows: Matrix) -> Matrix:
+        """Some columns of A times as many rows."""
+        combined = np.zeros((self.m, rows.shape[1]))
+        np.add.at(combined, units % self.m, rows)
+        return combined
