@@ -48,7 +48,8 @@ class Spiked(Problem):
         gram = self.matrix @ self.matrix.T
         squares = float(np.vdot(gram, gram)) / self.samples**2
         trace = float(np.trace(gram)) / self.samples
-        return 0.5 * (squares - 2 * self.shift * trace + self.shift**2 * self.matrix.shape[1])
+        shift = self.shift**2 * self.matrix.shape[1] - 2 * self.shift * trace
+        return float(0.5 * (squares + shift))
 
     @cached_property
     def _top(self) -> float:
