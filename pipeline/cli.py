@@ -213,6 +213,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 def plot(store: Path, output: Path | None) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 
+    With [law], the errors of recovered trials, the fitted law and the claimed slope; with
+    [compare] and without fit.along, success rates side by side.
+
     \b
     Example:
       genprior plot quickstart.zarr -o quickstart.png

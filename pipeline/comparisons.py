@@ -77,6 +77,7 @@ def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
         if along:
             row |= {"along": along} | _transition(part)
         adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
+        row["cells_tested"] = len(adjusted)
         row["cells_that_differ"] = sum(p < DIFFERENT for p in adjusted)
         rows.append({**row, "cells": cells, "method": compared.attrs["method"]})
     return rows

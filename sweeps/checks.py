@@ -113,6 +113,7 @@ RESERVED = (
     "value",
     "paired",
     "cells",
+    "cells_tested",
     "cells_that_differ",
 )
 
