@@ -63,6 +63,27 @@ def _recovered(row: dict[str, Any]) -> str:
     return _percent(row, "share", row["trials"])
 
 
+def uniform(rows: list[dict[str, Any]]) -> Table:
+    """One row a cell: how many targets were recovered, and how large their errors are."""
+    axes = _before(rows[0], "targets")
+    table = table_of(
+        *axes, "trials", "targets recovered, %", "all recovered, %", "worst error", "mean error"
+    )
+    table.title = f"{rows[0]['targets']} targets meet each draw; signal errors, medians over trials"
+    table.title_justify = "left"
+    for row in rows:
+        share = row["success_share"]
+        table.add_row(
+            *(_short(row[name]) for name in axes),
+            str(int(row["runs"])),
+            "–" if share is None else f"{100 * share:.3g}",
+            _percent(row, "success_all", int(row["runs"])),
+            _number(row.get("worst_signal_error"), "{:.3g}"),
+            _number(row.get("mean_signal_error"), "{:.3g}"),
+        )
+    return _captioned(table, ["in brackets: 95 % intervals"])
+
+
 def comparisons(rows: list[dict[str, Any]]) -> Table:
     """One row a value where transitions are compared, else one a cell."""
     table = _shifts(rows) if "shift" in rows[0] else _cells(rows)

@@ -12,9 +12,10 @@ from .rows import indices, place_of, plain_values
 UNIFORM = "uniform"
 
 
-def has_targets(info: StoreInfo) -> bool:
-    """Whether trials hold several targets, which share their draws."""
-    return len(info.sweep.axes.get(TARGET, ())) > 1
+def number_of_targets(info: StoreInfo) -> int:
+    """How many targets share their draws; 0 if every trial has its own."""
+    targets = len(info.sweep.axes.get(TARGET, ()))
+    return targets if targets > 1 else 0
 
 
 def load_worst(info: StoreInfo, names: list[str]) -> xr.Dataset:

@@ -44,7 +44,7 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
         `success_all_high`, and `targets`. For each error over cells and trials:
         `worst_…`, `mean_…`, the largest and the mean over the targets.
     """
-    success = results["success"]
+    success = results["success"].astype(float)
     every, share = success.min(TARGET, skipna=False), success.mean(TARGET, skipna=False)
     runs, all_found = every.notnull().sum("trial"), (every == 1).sum("trial")
     low, high = wilson_interval(all_found.values, runs.values, level)
