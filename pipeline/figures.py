@@ -83,7 +83,7 @@ def draw(info: StoreInfo) -> Figure:
     if variable != "success" or not _carries_transition(info, axis):
         return _levels(info, results[variable], axis)
     fitted = fit_transitions_of(info, axis)
-    others = list(fitted["p50"].dims)
+    others = [str(dim) for dim in fitted["p50"].dims]
     numeric = [dim for dim in others if results[dim].dtype.kind in "if" and results[dim].size > 2]
     if numeric:
         return _maps(info, fitted, numeric[-1], axis)

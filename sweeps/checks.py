@@ -177,7 +177,7 @@ def check_names(sweep: "Sweep") -> None:
             raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
         if axis == "target" and key in ("law.exponents", "compare.over"):
             raise SweepError(
-                f"{key}: of the targets of a trial the worst counts; name another axis."
+                f"{key}: of several targets the worst counts; name another axis."
             )
 
 
