@@ -181,7 +181,7 @@ def compare_others(points: Iterable[Point]) -> Iterator[dict[str, Any]]:
             "ensemble": point.ensemble,
             "k": point.k,
             "widths": "-".join(map(str, point.widths)),
-            "m": point.m,
+            "m": point.m or None,
             "trials": total,
             "same": same,
             "ratio": float(np.median(ratios)),
