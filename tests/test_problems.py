@@ -318,9 +318,9 @@ def one_bit(m: int, n: int, **changes: Any) -> Point:
 def test_the_mean_back_projection_of_gaussian_rows_is_an_error_function(amplitude, sigma, norm):
     """E v = y*·P(|t| < λ) = y*·erf(λ/√(2(‖y*‖² + σ²))) for t = ⟨a, y*⟩ + ξ.
 
-    E[s | t] is t/λ, cut off at ±1, and t is normal with variance ‖y*‖² + σ²: by Stein's lemma
-    λ E[s a] is y* times the mean slope of λ E[s | t]. A coordinate of v is the mean of m terms λ s a_j of variance at most λ²; we allow five standard
-    deviations, 5λ/√m.
+    E[s | t] is t/λ, cut off at ±1, and t is normal with variance ‖y*‖² + σ²: by Stein's lemma λ
+    E[s a] is y* times the mean slope of λ E[s | t]. A coordinate of v is the mean of m terms λ s
+    a_j of variance at most λ²; we allow five standard deviations, 5λ/√m.
     """
     m, signal = 100_000, norm * np.array([0.6, 0.0, 0.0, 0.8, 0.0])
     made = one_bit(m, 5, noise={"sigma": sigma}, dither={"amplitude": amplitude})
@@ -404,8 +404,9 @@ def test_signs_of_rademacher_rows_confuse_two_signals_until_there_is_dither():
 def test_every_problem_estimates_the_norm_of_its_target(norm):
     """‖A y*‖/‖y*‖ has a standard deviation of 1/√(2m), and ‖u‖/√N one of 1/√(2N).
 
-    The other noiseless data give the norm itself, but for the 10⁻³ of an eigenvalue. Of one-bit data ‖v − E v‖² is nλ²/m at most on average: with λ = 3‖y*‖, n = 80, m = 10⁵ the
-    norm is off by 0.085 at most, and E v by a factor of 0.9973.
+    The other noiseless data give the norm itself, but for the 10⁻³ of an eigenvalue. Of one-bit
+    data ‖v − E v‖² is nλ²/m at most on average: with λ = 3‖y*‖, n = 80, m = 10⁵ the norm is off by
+    0.085 at most, and E v by a factor of 0.9973.
     """
     for problem, bound in {
         "compressed-sensing": 5 / sqrt(2 * 80),
