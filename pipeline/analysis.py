@@ -1,9 +1,8 @@
-"""Fitting what a store holds, and keeping the fits beside it."""
+"""Fitting what a store holds, as its sweep asks, and keeping the fits beside it."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from ..store import StoreInfo, exclusive, load_results, read_info, write_analysis
@@ -13,6 +12,9 @@ from ..sweeps.errors import did_you_mean
 from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from ..tasks.audits import audit_abandonment
 from ..tasks.fits import fit_transitions
+from .comparisons import COMPARISON, check_comparison_of, compare_of, comparison_rows
+from .laws import LAW, check_law_of, fit_law_of, law_rows
+from .rows import indices, plain
 
 GROUP = "transition"
 JSON_FIELDS = (
@@ -21,21 +23,51 @@ JSON_FIELDS = (
 
 
 def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
-    """Fit the transitions of a store, write them into it, and give them as plain values.
+    """Make every fit that a store's sweep names, write them into it, and give them as plain values.
 
     Args:
         path: the store.
         along: axis of the transition; the sweep's `fit.along` if None.
 
     Raises:
-        SweepError: the sweep names no such axis.
+        SweepError: the sweep names nothing to fit, or what cannot be fitted.
         StoreError: the store cannot be read or written.
     """
-    transition_axis(read_info(path), along)
+    check_fits(read_info(path), along)
     with exclusive(path):
-        fitted = fit_transitions_of(read_info(path), along)
-        write_analysis(path, GROUP, fitted)
-    return as_json(fitted)
+        info = read_info(path)
+        found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": []}
+        fitted = None
+        if along or info.sweep.fit.along:
+            fitted = fit_transitions_of(info, along)
+            write_analysis(path, GROUP, fitted)
+            found |= as_json(fitted)
+        if info.sweep.law:
+            law = fit_law_of(info)
+            write_analysis(path, LAW, law)
+            found |= {"laws": law_rows(law), "level": law.attrs["level"]}
+        if info.sweep.compare:
+            compared = compare_of(info, fitted)
+            write_analysis(path, COMPARISON, compared)
+            found |= {"comparisons": comparison_rows(compared), "level": compared.attrs["level"]}
+    return found
+
+
+def check_fits(info: StoreInfo, along: str | None) -> None:
+    """Refuse what cannot be fitted before anything is.
+
+    Raises:
+        SweepError: saying what is missing.
+    """
+    sweep = info.sweep
+    if along or sweep.fit.along or not (sweep.law or sweep.compare):
+        axis = transition_axis(info, along)
+        if sweep.compare and sweep.compare.over == axis:
+            raise SweepError(
+                f"--along: {axis!r} is compare.over too; compare the values of another axis."
+            )
+    check_law_of(info)
+    check_comparison_of(info)
 
 
 def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
@@ -59,8 +91,8 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
     axis = along or sweep.fit.along
     if axis is None:
         raise SweepError(
-            f"{info.path}: its sweep names no fit.along; give --along one of "
-            f"{', '.join(sweep.axes)}."
+            f"{info.path}: its sweep names no fit.along, no law and nothing to compare; give "
+            f"--along one of {', '.join(sweep.axes)}."
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
@@ -76,14 +108,14 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
     along = fitted.attrs["along"]
     groups = list(fitted["p50"].dims)
     rows = []
-    for index in _indices(fitted["p50"]):
+    for index in indices(fitted["p50"]):
         one = fitted.isel(index)
         rows.append(
             {
                 **{str(name): one.coords[name].item() for name in groups},
                 "along": along,
                 **{name: one[name].item() for name in JSON_FIELDS},
-                **{name: _plain(one[name].item()) for name in AUDIT_FIELDS if name in one},
+                **{name: plain(one[name].item()) for name in AUDIT_FIELDS if name in one},
                 "method": fitted.attrs["method"],
             }
         )
@@ -94,12 +126,3 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
         "level": fitted.attrs["level"],
         "positions": [float(positions.min()), float(positions.max())],
     }
-
-
-def _plain(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if value != value else value
-
-
-def _indices(array: xr.DataArray) -> list[dict[Any, int]]:
-    return [dict(zip(array.dims, index, strict=True)) for index in np.ndindex(array.shape)]

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..sweeps import load_sweep, preset_names, preset_text
-from . import tables
+from . import fit_tables, tables
 from .analysis import fit_store
 from .bench import bench
 from .errors import INCOMPLETE, FriendlyGroup, terminable
@@ -178,14 +178,18 @@ def status(store: Path, as_json: bool) -> None:
         raise SystemExit(INCOMPLETE)
 
 
-@main.command(short_help="Fit the 50 % points of success.")
+@main.command(short_help="Fit what the sweep names: transitions, a law, a comparison.")
 @click.argument("store", type=STORE)
 @click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
 @json_option
 def fit(store: Path, along: str | None, as_json: bool) -> None:
-    """Fit the 50 % point of success, its interval and the width, for every group of STORE.
+    """Fit what the sweep of STORE names, for every group of its other axes.
 
-    The fits are written into the store as analysis/transition.
+    With fit.along, the 50 % point of success, its interval and the width. With [law],
+    the exponents of the errors of recovered trials, beside those that are claimed.
+    With [compare], success at every value of an axis against one of them, and the
+    shift of the 50 % point. The fits are written into the store, as
+    analysis/transition, analysis/law and analysis/comparison.
 
     \b
     Example:
@@ -194,8 +198,13 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     fitted = fit_store(store, along)
     if as_json:
         _print(fitted)
-    else:
+        return
+    if fitted["transitions"]:
         console.print(tables.transitions(fitted))
+    if fitted["laws"]:
+        console.print(fit_tables.laws(fitted["laws"]))
+    if fitted["comparisons"]:
+        console.print(fit_tables.comparisons(fitted["comparisons"]))
 
 
 @main.command(short_help="Draw a store's results.")

@@ -1,9 +1,8 @@
 """Pictures of a store: curves over one axis, a map with the 50 % contour over two.
 
-Further axes become panels of maps, or further curves.
+Further axes become panels of maps, or further curves. Laws and comparisons have their own.
 """
 
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,36 +19,22 @@ from ..sweeps import SweepError
 from ..sweeps.checks import has_positions, shares_draws
 from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
 from .analysis import fit_transitions_of
+from .canvas import (
+    COLOURS,
+    MAX_CURVES,
+    MAX_PANELS,
+    STYLE,
+    SYMBOLS,
+    add_title,
+    at_most,
+    each_part,
+    name_of,
+    new_figure,
+)
+from .comparison_figures import draw_comparison, shows_comparison
+from .law_figures import draw_law, shows_law
 
-SYMBOLS = {
-    "k": "latent dimension $k$",
-    "m": "number of measurements $m$",
-    "n": "signal dimension $n$",
-    "depth": "depth $d$",
-    "m_per_k": "measurements a latent dimension, $m/k$",
-    "noise.sigma": "noise level $\\sigma$",
-    "noise.snr_db": "SNR [dB]",
-    "solver.step": "step size $\\alpha$",
-    "success": "success probability",
-    "signal_error": "relative signal error $\\|G(\\hat x) - y^*\\|/\\|y^*\\|$",
-    "latent_error": "relative latent error $\\|\\hat x - x^*\\|/\\|x^*\\|$",
-    "iterations": "steps",
-    "loss": "loss $f(\\hat x)$",
-}
-SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$"}
 FORMATS = (".png", ".pdf", ".svg")
-MAX_CURVES = 8
-MAX_PANELS = 24
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "legend.frameon": False,
-    "savefig.dpi": 160,
-    "svg.hashsalt": "genprior",
-}
-COLOURS = mpl.color_sequences["tab10"]
 
 
 def draw_store(path: Path, output: Path) -> Path:
@@ -79,10 +64,14 @@ def default_picture(path: Path) -> Path:
 
 
 def draw(info: StoreInfo) -> Figure:
-    """Draw a store's results: how many axes its sweep has decides what.
+    """Draw a store's results: what its sweep names, and how many axes it has, decide what.
 
     A 50 % point is drawn only along an axis that can have one.
     """
+    if shows_law(info):
+        return draw_law(info)
+    if shows_comparison(info):
+        return draw_comparison(info)
     variable = info.sweep.plot.variable
     results = load_results(info.path, [variable])
     if not results[variable].notnull().any():
@@ -116,15 +105,15 @@ def _axis(info: StoreInfo) -> str:
 def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:
     """Success against one axis, a curve for each group: Wilson bars, fit with band, 50 % point."""
     groups = list(fitted["p50"].dims)
-    curves = _at_most(MAX_CURVES, "curves", _each(fitted, groups), info)
-    figure, (axes,) = _figure(1)
+    curves = at_most(MAX_CURVES, "curves", each_part(fitted, groups), info)
+    figure, (axes,) = new_figure(1)
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
         _curve(axes, one, axis, label, colour)
     axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
-    axes.set(xlabel=_name(axis), ylabel=SYMBOLS["success"], ylim=(-0.03, 1.03))
+    axes.set(xlabel=name_of(axis), ylabel=SYMBOLS["success"], ylim=(-0.03, 1.03))
     if groups:
         axes.legend()
-    _title(figure, info, "bars: 95 % Wilson intervals; band: 95 % of the fitted curve; "
+    add_title(figure, info, "bars: 95 % Wilson intervals; band: 95 % of the fitted curve; "
            "diamond: 50 % point with its 95 % interval")  # fmt: skip
     return figure
 
@@ -156,8 +145,8 @@ def _curve(axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any) -> N
 def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
     """Success over two axes, a panel for each group, with the fitted 50 % points."""
     groups = [dim for dim in fitted["p50"].dims if dim != x]
-    panels = _at_most(MAX_PANELS, "panels", _each(fitted, groups), info)
-    figure, axes = _figure(len(panels))
+    panels = at_most(MAX_PANELS, "panels", each_part(fitted, groups), info)
+    figure, axes = new_figure(len(panels))
     for each, (label, one) in zip(axes, panels, strict=True):
         image = _map(each, one, x, y)
         each.set_title(label)
@@ -167,7 +156,7 @@ def _maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str) -> Figure:
     axes[0].legend(fontsize=8, framealpha=0.8, frameon=True)
     note = "points: 50 % success with 95 % intervals"
     blank = bool((fitted["runs"] == 0).any())
-    _title(figure, info, f"{note}; grey: not run" if blank else note)
+    add_title(figure, info, f"{note}; grey: not run" if blank else note)
     return figure
 
 
@@ -188,7 +177,7 @@ def _map(axes: Axes, one: xr.Dataset, x: str, y: str) -> Any:
     )  # fmt: skip
     for line in (points.lines[0], *points.lines[1], *points.lines[2]):
         line.set_path_effects([withStroke(linewidth=3, foreground="black")])
-    axes.set(xlabel=_name(x), ylabel=_name(y), ylim=(_edges(one[y].values)[[0, -1]]))
+    axes.set(xlabel=name_of(x), ylabel=name_of(y), ylim=(_edges(one[y].values)[[0, -1]]))
     return image
 
 
@@ -200,14 +189,14 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
     diverged = int(np.isinf(values).sum())
     values = values.where(np.isfinite(values))
     groups = [dim for dim in values.dims if dim not in (axis, "trial")]
-    figure, (axes,) = _figure(1)
-    curves = _at_most(MAX_CURVES, "curves", _each(values.to_dataset(), groups), info)
+    figure, (axes,) = new_figure(1)
+    curves = at_most(MAX_CURVES, "curves", each_part(values.to_dataset(), groups), info)
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
         mean, spread = _mean(one[values.name])
         x = one[axis].values
         x = x if x.dtype.kind in "if" else np.array([str(value) for value in x])
         axes.errorbar(x, mean, spread, fmt="o-", ms=3.5, lw=1, color=colour, label=label)
-    axes.set(xlabel=_name(axis), ylabel=SYMBOLS.get(str(values.name), str(values.name)))
+    axes.set(xlabel=name_of(axis), ylabel=SYMBOLS.get(str(values.name), str(values.name)))
     if values.name == "success":
         axes.set_ylim(-0.03, 1.03)
     elif float(values.max()) > 30 * max(float(values.min()), 1e-300):
@@ -215,7 +204,7 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str) -> Figure:
     if groups:
         axes.legend()
     note = "means over trials; bars: 95 % intervals"
-    _title(figure, info, f"{note}; {diverged} diverged trials left out" if diverged else note)
+    add_title(figure, info, f"{note}; {diverged} diverged trials left out" if diverged else note)
     return figure
 
 
@@ -230,48 +219,6 @@ def _mean(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     deviations = ((values - values.mean("trial")) ** 2).sum("trial").values
     half = 1.96 * np.sqrt(deviations / np.maximum(count - 1, 1) / np.maximum(count, 1))
     return mean, np.stack([half, half])
-
-
-def _each(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Dataset]]:
-    """Run through the groups: a label and the part of the dataset for each."""
-    for index in np.ndindex(tuple(dataset.sizes[name] for name in groups)):
-        one = dataset.isel(dict(zip(groups, index, strict=True)))
-        parts = []
-        for name in groups:
-            value = one.coords[name].item()
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-            parts.append(f"{SHORT.get(name, SYMBOLS.get(name, name))} = {text}")
-        yield ", ".join(parts), one
-
-
-def _at_most(
-    limit: int, what: str, parts: Iterator[tuple[str, xr.Dataset]], info: StoreInfo
-) -> list[tuple[str, xr.Dataset]]:
-    """Refuse a picture of too many parts."""
-    listed = list(parts)
-    if len(listed) > limit:
-        raise SweepError(
-            f"{info.path}: {len(listed)} {what} do not fit into a picture, at most {limit}."
-        )
-    return listed
-
-
-def _figure(panels: int) -> tuple[Figure, list[Axes]]:
-    columns = min(panels, 4)
-    rows = -(-panels // columns)
-    width = 6.4 if columns == 1 else 3.1 * columns + 1
-    figure = Figure(figsize=(width, 4.4 if rows == 1 else 2.9 * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.ravel())
-
-
-def _title(figure: Figure, info: StoreInfo, note: str) -> None:
-    figure.suptitle(info.sweep.title or info.sweep.name, fontsize=10)
-    figure.supxlabel(note, fontsize=7, color="0.4")
-
-
-def _name(axis: str) -> str:
-    return SYMBOLS.get(axis, axis)
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:

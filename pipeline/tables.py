@@ -17,7 +17,7 @@ REMARKS = {
 
 def presets(sweeps: Iterable[Sweep]) -> Table:
     """One row a preset."""
-    table = _table("sweep", "what it measures", "trials", "source")
+    table = table_of("sweep", "what it measures", "trials", "source")
     for sweep in sweeps:
         grid = Grid(sweep)
         trials = int((~grid.excluded).sum()) * sweep.trials
@@ -71,7 +71,7 @@ def transitions(fitted: dict[str, Any]) -> Table:
     found = fitted["transitions"]
     along = found[0]["along"]
     groups = [name for name in found[0] if name in fitted["groups"]]
-    table = _table(
+    table = table_of(
         *groups, f"50 % point ({along})", "95 % interval", "10–90 % width", "trials", "remark"
     )
     for row in found:
@@ -153,7 +153,8 @@ def size(count: int) -> str:
     return f"{value:.3g} TB"
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """Begin a table without lines."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .errors import SweepError, did_you_mean
 from .identity import CARRIED_BY, DRAW_PARAMETERS
 from .parameters import GROUPS, PARAMETERS
+from .values import check_value
 
 if TYPE_CHECKING:
     from .sweep import Sweep
@@ -54,6 +55,65 @@ RESERVED = (
     "along",
     "method",
     "analysis",
+    # … of laws …
+    "law_axis",
+    "local",
+    "local_axis",
+    "local_from",
+    "local_to",
+    "exponent",
+    "exponent_low",
+    "exponent_high",
+    "claimed",
+    "constant",
+    "constant_low",
+    "constant_high",
+    "local_exponent",
+    "local_exponent_low",
+    "local_exponent_high",
+    "median",
+    "median_low",
+    "median_high",
+    "lack_of_fit",
+    "recovered",
+    "entered",
+    "share",
+    "share_low",
+    "share_high",
+    "variable",
+    "axis",
+    "curved",
+    "clustered",
+    # … and of comparisons.
+    "rate",
+    "rate_low",
+    "rate_high",
+    "reference",
+    "reference_successes",
+    "reference_runs",
+    "reference_rate",
+    "reference_rate_low",
+    "reference_rate_high",
+    "both",
+    "gained",
+    "lost",
+    "neither",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_holm",
+    "shift",
+    "shift_low",
+    "shift_high",
+    "detectable_shift",
+    "p_one_curve",
+    "p_pooled",
+    "over",
+    "value",
+    "paired",
+    "cells",
+    "cells_that_differ",
 )
 
 
@@ -100,6 +160,8 @@ def check_names(sweep: "Sweep") -> None:
                 )
     named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
     named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]
+    named += [("law.exponents", name) for name in (sweep.law.exponents if sweep.law else ())]
+    named += [("compare.over", sweep.compare.over)] if sweep.compare else []
     for key, axis in named:
         if axis is not None and axis not in sweep.axes:
             raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
@@ -137,6 +199,69 @@ def check_pairing(sweep: "Sweep") -> None:
             f"fit.along: the same draws are used all along '{along}', which would ruin the "
             "intervals. Fit along another axis, or take it out of 'paired'."
         )
+
+
+def check_law(sweep: "Sweep") -> None:
+    """Refuse a law that names no axis, or one along which no power can be taken.
+
+    Raises:
+        SweepError: naming the axis.
+    """
+    if sweep.law is None:
+        return
+    if not sweep.law.exponents:
+        raise SweepError(
+            "law.exponents: it is empty; name an axis and the exponent that is claimed, as in "
+            "k = 0.5."
+        )
+    for name in sweep.law.exponents:
+        if not has_positions(sweep, name):
+            raise SweepError(f"law.exponents: '{name}' is not numeric; a power law needs numbers.")
+        wrong = [value for value in sweep.axes[name] if value <= 0]
+        if wrong:
+            raise SweepError(
+                f"law.exponents: '{name}' has the value {wrong[0]}; "
+                "a power law needs positive ones."
+            )
+
+
+def check_comparison(sweep: "Sweep") -> None:
+    """Refuse a comparison with a value that its axis does not have.
+
+    An axis of which a command leaves one value compares nothing, and may be run.
+
+    Raises:
+        SweepError: naming the axis and its values.
+    """
+    if sweep.compare is None:
+        return
+    over = sweep.compare.over
+    if over == sweep.fit.along:
+        raise SweepError(
+            f"compare.over: '{over}' is fit.along too; compare the values of another axis."
+        )
+    if len(sweep.axes[over]) > 1:
+        reference_index(sweep)
+
+
+def reference_index(sweep: "Sweep") -> int:
+    """Find the place of the comparison's reference along its axis: the first if none is named.
+
+    Raises:
+        SweepError: the axis has no such value.
+    """
+    if sweep.compare is None or sweep.compare.reference is None:
+        return 0
+    over, wanted = sweep.compare.over, sweep.compare.reference
+    try:
+        wanted = check_value(over, wanted)
+    except SweepError as error:
+        raise SweepError(f"compare.reference: {error}") from None
+    values = sweep.axes[over]
+    if wanted not in values:
+        known = ", ".join(str(value) for value in values[:10]) + (", …" if values[10:] else "")
+        raise SweepError(f"compare.reference: '{over}' has no value {wanted}; it has {known}.")
+    return int(values.index(wanted))
 
 
 def has_positions(sweep: "Sweep", axis: str) -> bool:

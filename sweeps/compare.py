@@ -47,6 +47,8 @@ def union(stored: Sweep, asked: Sweep) -> Sweep:
     """Give the stored sweep with its grid grown to hold the asked one's too, read as asked."""
     written = stored.as_dict()
     latest = asked.as_dict()
+    # A law or a comparison that is asked for no longer goes.
+    written = {key: value for key, value in written.items() if key not in READING}
     written |= {key: latest[key] for key in READING if key in latest}
     for name, values in asked.axes.items():
         known = set(stored.axes[name])

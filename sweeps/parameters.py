@@ -161,6 +161,14 @@ class Solver(Strict):
     start_scale: float | None = quantity(
         None, "factor on a standard normal first iterate; by default the problem's", gt=0
     )
+    stall_after: int | None = quantity(
+        None,
+        "a run stops as stalled if its best loss did not fall by 1e-9 over so many steps; 0: only "
+        "seen at the end; by default 500 for noisy data and 0 otherwise",
+        "steps",
+        ge=0,
+        le=1_000_000_000,
+    )
     abandon_after: int = quantity(
         0,
         "a run is abandoned if its best loss did not fall by abandon_factor over so many steps; "

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from .checks import check_names, check_pairing, check_size
+from .checks import check_comparison, check_law, check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, first_complaint
 from .parameters import ABSENT, GROUPS, PARAMETERS, Strict
@@ -19,11 +19,16 @@ SETTINGS = (
     "blocks.seconds",
     "blocks.trials",
     "fit.along",
+    "law.variable",
+    "compare.over",
+    "compare.reference",
     "plot.variable",
     "plot.x",
 )
 # What changes how results are computed and read, not which results they are.
-READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
+READING = (
+    "name", "title", "description", "source", "expected", "blocks", "fit", "plot", "law", "compare",
+)  # fmt: skip
 
 
 class Blocks(Strict):
@@ -44,6 +49,13 @@ class Plot(Strict):
 
     variable: Literal["success", "latent_error", "signal_error", "iterations", "loss"] = "success"
     x: str | None = None
+
+
+class Compare(Strict):
+    """Whose success is compared: the values of an axis, with one of them."""
+
+    over: str
+    reference: bool | int | float | str | list[int] | None = None
 
 
 VALUE_KEYS = {"start", "stop", "of", "times", "by", "table"}
@@ -67,6 +79,14 @@ def _flatten(written: Any, prefix: str = "") -> Any:
 
 
 Flat = Annotated[dict[str, Any], BeforeValidator(_flatten)]
+Exponent = Annotated[float, Field(strict=True)]
+
+
+class Law(Strict):
+    """The power law that a source claims for the error of recovered trials."""
+
+    variable: Literal["signal_error", "latent_error"] = "signal_error"
+    exponents: Annotated[dict[str, Exponent], BeforeValidator(_flatten)] = {}
 
 
 class Sweep(Strict):
@@ -87,6 +107,8 @@ class Sweep(Strict):
     paired: tuple[str, ...] = ()
     blocks: Blocks = Blocks()
     fit: Fit = Fit()
+    law: Law | None = None
+    compare: Compare | None = None
     plot: Plot = Plot()
 
     @model_validator(mode="after")
@@ -102,6 +124,8 @@ class Sweep(Strict):
             {name: check_value(name, value) for name, value in self.parameters.items()},
         )
         check_pairing(self)
+        check_law(self)
+        check_comparison(self)
         return self
 
     @classmethod

@@ -94,17 +94,24 @@ class SubgradientDescent:
 
 @dataclass(frozen=True)
 class Patience:
-    """When a run may be abandoned: its best loss did not fall by a factor over so many steps.
+    """When a run may end before it converges or has spent its budget; best losses tell.
 
     Args:
-        steps: the window; best losses are compared at its multiples.
+        steps: a run is hopeless if its best loss did not fall by a factor over so many steps; best
+            losses are compared at its multiples. 0: none is.
         factor: at least 1; near 1, only runs that stand still are hopeless.
         audited: a hopeless run goes on all the same, to find out how often that was wrong.
+        stall_after: a run has stalled if its best loss did not fall by 1e-9 (relative) from one
+            multiple of this to the next. 0: that is seen at the end of the budget only.
     """
 
-    steps: int
-    factor: float
+    steps: int = 0
+    factor: float = 2.0
     audited: bool = False
+    stall_after: int = 0
+
+
+NO_END = Patience()
 
 
 class Progress:
@@ -112,39 +119,49 @@ class Progress:
 
     Args:
         max_steps: step budget T.
-        patience: when a run is hopeless; None: never.
+        patience: when a run may end before.
     """
 
-    def __init__(self, max_steps: int, patience: Patience | None = None):
+    def __init__(self, max_steps: int, patience: Patience = NO_END):
         self.hopeless_code: Vector | None = None
-        self._patience, self._best_at_window = patience, np.inf
+        self._patience = patience
+        # The next mark of each kind, and the best loss at the last one.
+        self._window, self._best_at_window = (0 if patience.steps else max_steps + 1), np.inf
         self._stall_mark, self._best_at_stall_mark = int(STALL_FROM * max_steps), np.inf
-        self._window = 0 if patience else max_steps + 1
+        if patience.stall_after:
+            self._stall_mark = 0
         self.next_mark = min(self._stall_mark, self._window)
 
-    def abandons(self, steps: int, best_loss: float, code: Vector) -> bool:
-        """Judge a run at `next_mark`, and move that on; true if it shall be abandoned."""
+    def judge(self, steps: int, best_loss: float, code: Vector) -> Verdict | None:
+        """Judge a run at `next_mark`, and move that on; give the reason to stop, if any."""
+        patience, verdict = self._patience, None
         if steps == self._stall_mark:
+            if patience.stall_after:
+                self._stall_mark += patience.stall_after
+                verdict = Verdict.STALLED if self._is_still(best_loss) else None
             self._best_at_stall_mark = best_loss
-        if self._patience is not None and steps == self._window:
-            hopeless = steps > 0 and best_loss * self._patience.factor > self._best_at_window
+        if steps == self._window:
+            hopeless = steps > 0 and best_loss * patience.factor > self._best_at_window
             if hopeless and self.hopeless_code is None:
                 self.hopeless_code = code
             self._best_at_window = best_loss
-            self._window += self._patience.steps
+            self._window += patience.steps
         ahead = [mark for mark in (self._stall_mark, self._window) if mark > steps]
         self.next_mark = min(ahead, default=steps - 1)
-        if self._patience is None or self._patience.audited:
-            return False
-        return self.hopeless_code is not None
+        if verdict is None and self.hopeless_code is not None and not patience.audited:
+            return Verdict.ABANDONED
+        return verdict
+
+    def _is_still(self, best_loss: float) -> bool:
+        return best_loss >= (1 - STALL_RELATIVE) * self._best_at_stall_mark
 
     def verdict(self, best_loss: float) -> Verdict:
         """Label a run at the end of its budget.
 
-        It is *stalled* if its best loss did not improve by 1e-9 (relative) over the last fifth.
+        It is *stalled* if its best loss did not improve by 1e-9 (relative) over the last fifth, or
+        since the last mark.
         """
-        stalled = best_loss >= (1 - STALL_RELATIVE) * self._best_at_stall_mark
-        return Verdict.STALLED if stalled else Verdict.BUDGET_SPENT
+        return Verdict.STALLED if self._is_still(best_loss) else Verdict.BUDGET_SPENT
 
 
 class Descent(NamedTuple):
@@ -166,7 +183,7 @@ def descend(
     code: Vector,
     *,
     max_steps: int,
-    patience: Patience | None = None,
+    patience: Patience = NO_END,
 ) -> Descent:
     """Run the descent from a code until it converges, diverges, is abandoned or spends its budget.
 
@@ -175,7 +192,7 @@ def descend(
         method: step and stopping rule.
         code: x_0, shape (k,).
         max_steps: step budget T.
-        patience: when to abandon a run before; None: never.
+        patience: when a run may end before.
 
     Returns:
         The last iterate x̃, the number of steps taken to it, the verdict, and where the run first
@@ -186,10 +203,10 @@ def descend(
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
                 return Descent(state, steps, verdict, progress.hopeless_code)
-            if steps == progress.next_mark and progress.abandons(
-                steps, state.best_loss, state.code
-            ):
-                return Descent(state, steps, Verdict.ABANDONED, progress.hopeless_code)
+            if steps == progress.next_mark:
+                verdict = progress.judge(steps, state.best_loss, state.code)
+                if verdict is not None:
+                    return Descent(state, steps, verdict, progress.hopeless_code)
             state = method.step(objective, state)
         if (verdict := method.finished(state)) is None:
             verdict = progress.verdict(state.best_loss)

@@ -29,7 +29,10 @@ def rademacher(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Ma
     *others, last = shape
     words = random.integers(0, 2**64, size=(*others, -(-last // 64)), dtype=np.uint64)
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=-1, bitorder="little")
-    return 2.0 * bits[..., :last] - 1.0
+    signs = bits[..., :last].astype(float)
+    signs *= 2
+    signs -= 1
+    return signs
 
 
 def laplace(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:

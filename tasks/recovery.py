@@ -14,11 +14,12 @@ from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
 from .fast import descend_fast, engine_entries
 from .latent_loss import LatentLoss
 from .network import Network, Vector, draw_network
-from .problems import check_point, check_sweep, problem_class
+from .problems import Problem, check_point, check_sweep, problem_class
 
 # Raised whenever a stored number may change; results of two versions do not mix.
 KERNEL_VERSION = 2
 MAX_TARGET_DRAWS = 1000
+STALL_AFTER = 500  # steps, where noise leaves a kink to end at
 ENGINES = {"fast": descend_fast, "plain": descend}
 
 
@@ -100,21 +101,30 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
         target, signal = np.array(point.codes[point.target]), rivals[point.target]
     else:
         target, signal = draw_target(stream(Purpose.TARGET), network, point.k, point.target_norm)
-    problem = problem_class(point.problem).draw(point, signal, stream)
-    solver, depth = point.solver, point.depth
-    if solver.start == "mirror":
-        start = -problem.mirror_ratio(depth) * target
-    else:
-        start = stream(Purpose.START).standard_normal(point.k)
-        scale = solver.start_scale
-        start *= problem.start_scale(point.k, depth, point.gain) if scale is None else scale
-    step, tolerance = solver.step, solver.tolerance
-    method = SubgradientDescent(
-        problem.step_size(depth, point.gain) if step is None else step,
-        problem.tolerance() if tolerance is None else tolerance,
-        solver.negation,
-    )
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        problem = problem_class(point.problem).draw(point, signal, stream)
+        if point.solver.start == "mirror":
+            start = -problem.mirror_ratio(point.depth) * target
+        else:
+            start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
+        method = choose_method(point, problem)
     return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
+
+
+def start_scale(point: Point, problem: Problem) -> float:
+    """The point's factor on a standard normal start, or the problem's."""
+    given = point.solver.start_scale
+    return problem.start_scale(point) if given is None else given
+
+
+def choose_method(point: Point, problem: Problem) -> SubgradientDescent:
+    """The descent by the point's step size and tolerance, or by the problem's."""
+    step, tolerance = point.solver.step, point.solver.tolerance
+    return SubgradientDescent(
+        problem.step_size(point) if step is None else step,
+        problem.tolerance() if tolerance is None else tolerance,
+        point.solver.negation,
+    )
 
 
 def draw_target(
@@ -159,17 +169,18 @@ def recover(
     return outcome(point, instance, run)
 
 
-def draw_patience(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> Patience | None:
-    """When a trial is abandoned, and whether it is audited instead."""
-    solver = point.solver
+def draw_patience(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Patience:
+    """When a trial has stalled or is abandoned, and whether it is audited instead."""
+    solver, problem = point.solver, problem_class(point.problem)
+    stall_after = solver.stall_after
+    if stall_after is None:
+        stall_after = STALL_AFTER if problem.has_noise(point) else 0
     if not solver.abandon_after:
-        return None
+        return Patience(stall_after=stall_after)
     identity = point_identity(point, paired)
     stream = random_stream(seed, identity, trial, Purpose.AUDIT, point.target)
     audited = bool(stream.random() < solver.audit)
-    return Patience(solver.abandon_after, solver.abandon_factor, audited)
+    return Patience(solver.abandon_after, solver.abandon_factor, audited, stall_after)
 
 
 def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:

@@ -119,6 +119,29 @@ def fit_transition(
 
 
 @np.errstate(under="ignore")
+def centre_quantiles(
+    positions: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike,
+    levels: ArrayLike,
+    *,
+    direction: int | None = None,
+) -> Floats:
+    """Give quantiles of the posterior of the 50 % point, in units of the positions.
+
+    The other arguments and the errors are those of `fit_transition`; `levels` are probabilities of
+    shape (l,), and so is the result. Without trials the prior's range is all there is.
+    """
+    counts, tried = _tried(positions, successes, trials)
+    _, _, grid, density = posterior(counts, direction)
+    wanted = np.asarray(levels, dtype=float)
+    if not tried:
+        first, last = grid.centres[[0, -1]]
+        return np.asarray(first + wanted * (last - first), dtype=float)
+    return quantiles(grid, density, wanted)[0]
+
+
+@np.errstate(under="ignore")
 def curve(positions: ArrayLike, transition: Transition) -> Floats:
     """Evaluate 1/(1 + exp(∓(x − p50)/s)), s = width/(2 ln 9), at positions of any shape."""
     x = np.asarray(positions, dtype=float)

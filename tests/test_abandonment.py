@@ -12,6 +12,7 @@ from genprior.store import open_analysis
 from genprior.sweeps import Grid, load_sweep
 from genprior.tasks import Recovery
 from genprior.tasks.audits import audit_abandonment
+from genprior.tasks.descent import NO_END
 from genprior.tasks.recovery import Abandonment, draw_patience, recover
 
 HARD = ("--set", "k=8", "--set", "m=8,16,60", "--trials", "24")
@@ -145,9 +146,9 @@ def test_the_audit_takes_the_asked_share_of_trials() -> None:
     sweep = load_sweep("quickstart").override(["solver.abandon_after=10", "solver.audit=0.25"])
     point = Grid(sweep).point((0, 0))
     drawn = [draw_patience(point, trial, sweep.seed) for trial in range(2000)]
-    assert all(patience is not None and patience.steps == 10 for patience in drawn)
-    assert abs(sum(patience.audited for patience in drawn if patience) - 500) < 5 * 19.4
-    assert draw_patience(Grid(load_sweep("quickstart")).point((0, 0)), 0, 0) is None
+    assert all(patience.steps == 10 for patience in drawn)
+    assert abs(sum(patience.audited for patience in drawn) - 500) < 5 * 19.4
+    assert draw_patience(Grid(load_sweep("quickstart")).point((0, 0)), 0, 0) == NO_END
 
 
 @pytest.mark.parametrize(

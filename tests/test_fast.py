@@ -11,8 +11,9 @@ from helpers import SensingLoss, gaussian_sensing
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from genprior.sweeps import Grid, load_sweep
+from genprior.sweeps import Grid, Point, load_sweep
 from genprior.tasks.descent import (
+    NO_END,
     Descent,
     Patience,
     Progress,
@@ -25,14 +26,25 @@ from genprior.tasks.fast import descend_fast, engine_entries, regimes
 from genprior.tasks.fast.least_squares import LeastSquares
 from genprior.tasks.fast.policy import Policy
 from genprior.tasks.fast.run import Run
+from genprior.tasks.latent_loss import LatentLoss
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network, gaussian_network
+from genprior.tasks.problems import problem_class
 from genprior.tasks.recovery import draw_instance
 
 limit_blas_threads()
 
 COCOLA = Grid(load_sweep("cocola-fig1"))
 METHOD = SubgradientDescent(0.7, 1e-10)
+
+OTHERS = (
+    "inversion",
+    "denoising",
+    "phase-retrieval",
+    "one-bit",
+    "compressed-sensing, subsampled-dct",
+    "phase-retrieval, subsampled-dct",
+)
 
 
 def draw_problem(
@@ -47,6 +59,27 @@ def draw_problem(
     return SensingLoss(network, sensing, observed)
 
 
+def draw_other(
+    rng: np.random.Generator, kind: str, k: int, widths: list[int], m: int, sigma: float
+) -> LatentLoss:
+    """Another loss that is a sum of squares, or compressed sensing by a fast transform."""
+    name, _, ensemble = kind.partition(", ")
+    point = Point(
+        problem=name,
+        k=k,
+        depth=len(widths),
+        widths=tuple(widths),
+        m=min(m, widths[-1]) if ensemble else m,
+        ensemble=ensemble or "gaussian",
+        noise={"sigma": sigma},
+        dither={"amplitude": 3.0},
+    )
+    network = gaussian_network(rng, k, widths)
+    signal = network(rng.standard_normal(k))
+    signal /= max(np.linalg.norm(signal), 1e-3)
+    return LatentLoss(network, problem_class(name).draw(point, signal, lambda purpose: rng))
+
+
 def cocola(depth: int, k: int, trial: int = 0) -> tuple[SensingLoss, np.ndarray]:
     """A trial of cocola-fig1, and its start."""
     axes = COCOLA.sweep.axes
@@ -57,7 +90,7 @@ def cocola(depth: int, k: int, trial: int = 0) -> tuple[SensingLoss, np.ndarray]
     return loss, instance.start
 
 
-def both(problem, method, start, max_steps, patience=None) -> tuple[Descent, Descent]:
+def both(problem, method, start, max_steps, patience=NO_END) -> tuple[Descent, Descent]:
     """The runs of both engines."""
     plain = descend(problem, method, start, max_steps=max_steps, patience=patience)
     return plain, descend_fast(problem, method, start, max_steps=max_steps, patience=patience)
@@ -81,11 +114,12 @@ def agree(one: Descent, other: Descent) -> bool:
 
 
 def is_chaotic(problem, method, start, max_steps, patience, plain: Descent) -> bool:
-    """Whether rounding alone parts the plain engine from itself: A moved by its last digits."""
+    """Whether rounding alone parts the plain engine from itself: weights moved by last digits."""
     rng = np.random.default_rng(0)
+    *lower, last = problem.network.weights
     for _ in range(3):
-        moved = problem.sensing * (1 + 3e-15 * rng.standard_normal(problem.sensing.shape))
-        other = SensingLoss(problem.network, moved, problem.observed)
+        moved = last * (1 + 3e-15 * rng.standard_normal(last.shape))
+        other = LatentLoss(Network((*lower, moved)), problem.problem)
         again = descend(other, method, start, max_steps=max_steps, patience=patience)
         if not agree(plain, again):
             return True
@@ -118,19 +152,23 @@ def runs(draw: Any) -> tuple[Any, ...]:
     m = draw(st.sampled_from([max(1, k // 2), k + 3, 3 * k + 10, 2 * widths[-1]]))
     sigma = draw(st.sampled_from([0.0, 0.0, 1e-3, 0.05]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["compressed-sensing", *OTHERS]))
     problem = draw_problem(rng, k, widths, m, sigma)
+    if kind != "compressed-sensing":
+        problem = draw_other(rng, kind, k, widths, m, sigma)
     start = rng.standard_normal(k) * draw(st.sampled_from([1.0, 1.0, 30.0, 1e-3, 1e-12]))
     # α = 0.7·2^{d−2} suits a depth d; much larger ones make the descent oscillate or diverge.
     step = draw(st.sampled_from([0.05, 0.7, 0.7 * 2.0 ** (depth - 2), 2.0, 8.0, 30.0]))
     tolerance = draw(st.sampled_from([1e-10, 1e-7, 1e-4]))
     method = SubgradientDescent(step, tolerance, draw(st.booleans() | st.just(True)))
     patience = draw(
-        st.none()
+        st.just(NO_END)
         | st.builds(
             Patience,
-            st.integers(1, 80),
+            st.integers(0, 80),
             st.sampled_from([1 + 1e-9, 1.01, 2.0]),
             st.booleans(),
+            st.sampled_from([0, 0, 7, 60]),
         )
     )
     return problem, method, start, draw(st.sampled_from([1, 7, 100, 600])), patience
@@ -353,11 +391,11 @@ def test_the_engine_holds_no_more_than_it_says() -> None:
 # Abandonment
 
 
-def scripted(losses: list[float], patience: Patience | None, max_steps: int) -> Progress:
+def scripted(losses: list[float], patience: Patience, max_steps: int) -> Progress:
     """Judge a run with given best losses at its steps."""
     progress = Progress(max_steps, patience)
     for steps, loss in enumerate(losses):
-        if steps == progress.next_mark and progress.abandons(steps, loss, np.array([loss])):
+        if steps == progress.next_mark and progress.judge(steps, loss, np.array([loss])):
             break
     return progress
 
@@ -367,7 +405,7 @@ def test_a_run_is_hopeless_when_its_best_loss_did_not_fall_by_the_factor() -> No
     patience = Patience(2, 2.0)
     assert not scripted([8, 6, 4, 3, 2], patience, 100).hopeless_code
     assert scripted([8, 6, 4, 3, 2.1], patience, 100).hopeless_code == 2.1
-    assert not scripted([8, 6, 4, 3, 2.1], None, 100).hopeless_code
+    assert not scripted([8, 6, 4, 3, 2.1], NO_END, 100).hopeless_code
 
 
 @pytest.mark.parametrize("engine", [descend, descend_fast])

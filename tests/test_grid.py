@@ -12,7 +12,9 @@ from genprior.sweeps.checks import RESERVED
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import KINDS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
+from genprior.tasks.comparisons import LONG_NAMES as COMPARISON_NAMES
 from genprior.tasks.fits import LONG_NAMES
+from genprior.tasks.law_fits import LONG_NAMES as LAW_NAMES
 
 
 def grid(axes=None, parameters=None, dependent=None, exclude=()) -> Grid:
@@ -243,6 +245,8 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
     stored = {variable.name for kind in KINDS.values() for variable in kind.variables}
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
     stored |= {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "analysis"}
+    stored |= {*LAW_NAMES, "law_axis", "local", "local_axis", "local_from", "local_to"}
+    stored |= {*COMPARISON_NAMES}
     assert set(RESERVED) >= stored
     assert not set(RESERVED) & set(PARAMETERS)
 

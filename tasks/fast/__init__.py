@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..descent import Descent, Patience, Progress, SubgradientDescent, descend
+from ..descent import NO_END, Descent, Patience, Progress, SubgradientDescent, descend
 from ..latent_loss import LatentLoss
 from ..network import Vector
 from .least_squares import least_squares
@@ -40,7 +40,7 @@ def descend_fast(
     code: Vector,
     *,
     max_steps: int,
-    patience: Patience | None = None,
+    patience: Patience = NO_END,
 ) -> Descent:
     """Run the descent as `descend` does, with the same arguments and result.
 

@@ -127,10 +127,8 @@ class Run:
             return verdict
         if self.steps == self.max_steps:
             return self._progress.verdict(self.best_loss)
-        if self.steps == self._progress.next_mark and self._progress.abandons(
-            self.steps, self.best_loss, self.code
-        ):
-            return Verdict.ABANDONED
+        if self.steps == self._progress.next_mark:
+            return self._progress.judge(self.steps, self.best_loss, self.code)
         return None
 
     def ended(self, verdict: Verdict) -> Descent:

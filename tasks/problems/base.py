@@ -139,6 +139,15 @@ class Problem(ABC):
         return 4 * point.n
 
     @classmethod
+    def has_noise(cls, point: Point) -> bool:
+        """Whether the loss is above 0 at its minimum.
+
+        That is often on a kink then, where the descent vector never becomes short: such a run ends
+        as stalled once its loss stands still.
+        """
+        return point.noise.sigma > 0 or point.noise.snr_db is not None
+
+    @classmethod
     def residuals(cls, point: Point) -> int:
         """Length of the residual."""
         return point.n
@@ -147,7 +156,7 @@ class Problem(ABC):
         """The loss as a sum of squares, if it is one: the fast engine then serves it."""
         return None
 
-    def step_size(self, depth: int, gain: float) -> float:
+    def step_size(self, point: Point) -> float:
         """Default of α: 0.175·(2/gain)^d/curvature.
 
         On a region, f has the second derivative Λᵀ L'' Λ, and ΛᵀΛ ≈ (gain/2)^d for wide Gaussian
@@ -156,7 +165,7 @@ class Problem(ABC):
 
         Source: Cocola 2022, Appendix H, has 0.7 for two and three layers of gain 1.
         """
-        return RELATIVE_STEP * (2 / gain) ** depth / self.curvature()
+        return float(RELATIVE_STEP * np.float64(2 / point.gain) ** point.depth / self.curvature())
 
     def tolerance(self) -> float:
         """Default of the tolerance: 1e-10 of curvature·‖y*‖, which v is about at the start.
@@ -165,10 +174,10 @@ class Problem(ABC):
         """
         return RELATIVE_TOLERANCE * self.curvature() * self.scale()
 
-    def start_scale(self, k: int, depth: int, gain: float) -> float:
-        """Default factor on a standard normal x_0.
+    def start_scale(self, point: Point) -> float:
+        """Default factor on a standard normal x_0: ‖y*‖, so that every scale is alike.
 
-        1, as in the papers: where a loss is quadratic its descent is the same at any scale, and 0
-        is a local maximum, from which a start that is too small comes away.
+        The sources take ‖y*‖ = 1 and so its size as known. It matters little to a quadratic loss,
+        but from a thousand times too far deep networks are trapped more often.
         """
-        return 1.0
+        return point.target_norm

@@ -70,6 +70,11 @@ class OneBit(Problem):
         rows = min(rows_of_block(point.n), point.m)
         return 2 * min(BLOCK_ENTRIES, rows * point.n) + 4 * rows + 6 * point.n
 
+    @classmethod
+    def has_noise(cls, point: Point) -> bool:
+        """Always: signs are noisy."""
+        return True
+
     @property
     def offset(self) -> float:  # type: ignore[override]
         """−‖v‖²."""

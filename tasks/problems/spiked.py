@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ...sweeps import Point
 from ..network import Matrix, Vector
 from .base import Misfit, Problem
 
@@ -47,7 +48,8 @@ class Spiked(Problem):
         gram = self.matrix @ self.matrix.T
         squares = float(np.vdot(gram, gram)) / self.samples**2
         trace = float(np.trace(gram)) / self.samples
-        return 0.5 * (squares - 2 * self.shift * trace + self.shift**2 * self.matrix.shape[1])
+        shift = self.shift**2 * self.matrix.shape[1] - 2 * self.shift * trace
+        return float(0.5 * (squares + shift))
 
     @cached_property
     def _top(self) -> float:
@@ -85,9 +87,10 @@ class Spiked(Problem):
         """6‖y*‖²: L'' = 2‖y‖²1 + 4yyᵀ − 2M is at most 6‖y*‖² for ‖y‖ ≤ ‖y*‖ without noise."""
         return 6 * self.scale() ** 2
 
-    def start_scale(self, k: int, depth: int, gain: float) -> float:
+    def start_scale(self, point: Point) -> float:
         """So that ‖G(x_0)‖² is ‖y*‖² on average: a quartic loss has a scale.
 
         From farther out the step would have to be smaller; from 0, a saddle, it takes longer.
         """
-        return self.scale() * (2 / gain) ** (depth / 2) / sqrt(k)
+        shrinks = np.float64(point.gain / 2) ** (point.depth / 2)
+        return float(self.scale() / (shrinks * sqrt(point.k)))

@@ -1,0 +1,212 @@
+"""Compare the success of the values of one axis, in every cell of the others."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .proportions import fisher_p, holm, mcnemar_p, paired_difference, unpaired_difference
+from .shifts import fit_shift, one_curve_p, slices
+from .transitions import wilson_interval
+
+PAIRED = (
+    "difference: Newcombe's hybrid score for paired proportions; p: McNemar's mid-p, Holm for "
+    "several"
+)
+UNPAIRED = (
+    "difference: Newcombe's hybrid score for independent proportions; p: Fisher's mid-p, Holm for "
+    "several"
+)
+
+
+def compare_rates(
+    success: xr.DataArray, over: str, reference: int, *, paired: bool, level: float = 0.95
+) -> xr.Dataset:
+    """Compare the success rates of every other value of an axis with those of a reference.
+
+    Args:
+        success: 1, 0 or NaN (not run), dims (…cells…, over, "trial") in any order.
+        over: the axis.
+        reference: index of the reference along it.
+        paired: whether its values meet the same draws, trial by trial; the difference is then that
+            over the trials which ran at both.
+        level: of all intervals.
+
+    Returns:
+        Over (…cells…, over without the reference): `successes`, `runs`, `rate` and Wilson bounds,
+        the same of the reference as `reference_…`, `difference` and bounds, `p_value`, `p_holm`
+        (over all cells and values); if paired also `both`, `gained`, `lost`, `neither`, counts of
+        trials.
+    """
+    success = success.transpose(..., over, "trial")
+    others = [i for i in range(success.sizes[over]) if i != reference]
+    tested = success.isel({over: others})
+    against = success.isel({over: reference}, drop=True).broadcast_like(tested)
+    against = against.transpose(*tested.dims)
+    found = _rates(tested, "", level) | _rates(against, "reference_", level)
+    if paired:
+        counts = _pairs(tested, against)
+        found |= counts
+        tables = [counts[name] for name in ("both", "gained", "lost", "neither")]
+        differences = _each(partial(paired_difference, level=level), tables, 3)
+        p_values = _each(mcnemar_p, tables[1:3], 1)[..., 0]
+    else:
+        names = ("successes", "runs", "reference_successes", "reference_runs")
+        tables = [found[name] for name in names]
+        differences = _each(partial(unpaired_difference, level=level), tables, 3)
+        p_values = _each(fisher_p, tables, 1)[..., 0]
+    for place, bound in enumerate(("", "_low", "_high")):
+        found[f"difference{bound}"] = differences[..., place]
+    met = found["both"] + found["gained"] + found["lost"] + found["neither"] if paired else (
+        np.minimum(found["runs"], found["reference_runs"])
+    )  # fmt: skip
+    # Cells without trials are no tests that Holm would have to count.
+    found["p_value"] = np.where(met > 0, p_values, np.nan)
+    found["p_holm"] = holm(found["p_value"])
+    kept = {name: c for name, c in tested.coords.items() if "trial" not in c.dims}
+    result = xr.Dataset({n: (tested.dims[:-1], v) for n, v in found.items()}, coords=kept)
+    result.attrs = {
+        "over": over,
+        "reference": str(success[over].values[reference]),
+        "paired": int(paired),
+        "level": level,
+        "method": PAIRED if paired else UNPAIRED,
+    }
+    return labelled(result, over)
+
+
+def compare_transitions(
+    success: xr.DataArray,
+    fitted: xr.Dataset,
+    over: str,
+    reference: int,
+    *,
+    paired: bool,
+    level: float = 0.95,
+) -> xr.Dataset:
+    """Compare the transitions of every other value of an axis with that of a reference.
+
+    Args:
+        success: as for `compare_rates`.
+        fitted: its transitions, as `fit_transitions` gives them.
+        over: the axis.
+        reference: index of the reference along it.
+        paired: whether the values meet the same draws. Draws along the axis of the transition are
+            never shared, so that the discordant trials of all positions are then counted together.
+        level: of the intervals.
+
+    Returns:
+        Over (…groups…, over without the reference): `shift` and bounds, `detectable_shift`, `flag`
+        ("outside-grid" where either 50 % point is off the values that were run), and if paired
+        `p_pooled`, McNemar's mid-p for all positions together; over the groups `p_one_curve`.
+    """
+    along = str(fitted.attrs["along"])
+    success = success.transpose(..., over, along, "trial")
+    positions = np.asarray(success[along].values, dtype=float)
+    wins = (success == 1).sum("trial").values
+    runs = success.notnull().sum("trial").values
+    groups = success.dims[:-3]
+    shape = tuple(success.sizes[name] for name in groups)
+    others = [i for i in range(success.sizes[over]) if i != reference]
+    signs = fitted["direction"].transpose(*groups, over).values
+    off = fitted["flag"].isin(["outside-grid", "no-trials"]).transpose(*groups, over).values
+    shifts = np.empty((*shape, len(others), 4))
+    one_curve = np.empty(shape)
+    for at in np.ndindex(shape):
+        cut = [slices(positions, wins[at][v], runs[at][v], int(signs[at][v]))
+               for v in range(success.sizes[over])]  # fmt: skip
+        shifts[at] = [fit_shift(cut[v], cut[reference], level) for v in others]
+        one_curve[at] = one_curve_p(positions, list(wins[at]), list(runs[at]))
+    kept = {n: c for n, c in success.isel({over: others}).coords.items()
+            if not {along, "trial"} & set(c.dims)}  # fmt: skip
+    result = xr.Dataset(coords=kept)
+    for place, name in enumerate(("shift", "shift_low", "shift_high", "detectable_shift")):
+        result[name] = ((*groups, over), shifts[..., place])
+    result["p_one_curve"] = (groups, one_curve)
+    flags = np.where(off[..., others] | off[..., [reference]], "outside-grid", "")
+    result["flag"] = ((*groups, over), flags.astype(np.dtypes.StringDType()))
+    if paired:
+        tested = success.isel({over: others})
+        against = success.isel({over: reference}, drop=True).broadcast_like(tested)
+        pairs = _pairs(tested, against.transpose(*tested.dims))
+        pooled = [pairs[name].sum(axis=-1) for name in ("gained", "lost")]
+        result["p_pooled"] = ((*groups, over), _each(mcnemar_p, pooled, 1)[..., 0])
+    return labelled(result, over, along, success[along].attrs.get("units"))
+
+
+def _rates(success: xr.DataArray, prefix: str, level: float) -> dict[str, np.ndarray]:
+    successes = (success == 1).sum("trial").values
+    runs = success.notnull().sum("trial").values
+    low, high = wilson_interval(successes, runs, level)
+    rate = np.where(runs > 0, successes / np.maximum(runs, 1), np.nan)
+    names = ("successes", "runs", "rate", "rate_low", "rate_high")
+    values = (successes, runs, rate, low, high)
+    return {f"{prefix}{name}": value for name, value in zip(names, values, strict=True)}
+
+
+def _pairs(tested: xr.DataArray, against: xr.DataArray) -> dict[str, np.ndarray]:
+    """Count the trials that ran at both, by what became of them."""
+    first, second = tested.values, against.values
+    return {
+        "both": ((first == 1) & (second == 1)).sum(axis=-1),
+        "gained": ((first == 1) & (second == 0)).sum(axis=-1),
+        "lost": ((first == 0) & (second == 1)).sum(axis=-1),
+        "neither": ((first == 0) & (second == 0)).sum(axis=-1),
+    }
+
+
+def _each(function: Callable[..., Any], tables: list[np.ndarray], outputs: int) -> np.ndarray:
+    """Call a function of counts for every cell; shape (…cells…, outputs)."""
+    shape = tables[0].shape
+    result = np.empty((*shape, outputs))
+    for at in np.ndindex(shape):
+        result[at] = function(*(int(table[at]) for table in tables))
+    return result
+
+
+def labelled(
+    dataset: xr.Dataset, over: str, along: str = "", units: str | None = "1"
+) -> xr.Dataset:
+    """Give every variable its long name and its unit."""
+    for name in dataset.data_vars:
+        label = {"long_name": LONG_NAMES[str(name)].format(over=over, along=along)}
+        if "shift" not in str(name):
+            label |= {} if name == "flag" else {"units": "1"}
+        elif units is not None:
+            label["units"] = units
+        dataset[name].attrs = label
+    return dataset
+
+
+CELL_NAMES = {
+    "successes": "successful trials",
+    "runs": "trials run",
+    "rate": "success rate",
+    "rate_low": "success rate, lower Wilson bound",
+    "rate_high": "success rate, upper Wilson bound",
+    "reference_successes": "successful trials of the reference",
+    "reference_runs": "trials of the reference run",
+    "reference_rate": "success rate of the reference",
+    "reference_rate_low": "success rate of the reference, lower Wilson bound",
+    "reference_rate_high": "success rate of the reference, upper Wilson bound",
+    "both": "trials that succeed here and at the reference",
+    "gained": "trials that succeed here only",
+    "lost": "trials that succeed at the reference only",
+    "neither": "trials that succeed at neither",
+    "difference": "success rate less that of the reference",
+    "difference_low": "success rate less that of the reference, lower bound",
+    "difference_high": "success rate less that of the reference, upper bound",
+    "p_value": "p-value of equal success",
+    "p_holm": "p-value of equal success, adjusted by Holm for all cells and values",
+}
+LONG_NAMES = CELL_NAMES | {
+    "shift": "50 % point in {along} less that of the reference",
+    "shift_low": "50 % point in {along} less that of the reference, lower bound",
+    "shift_high": "50 % point in {along} less that of the reference, upper bound",
+    "detectable_shift": "shift in {along} that as many trials find with 80 % power",
+    "p_one_curve": "p-value of one curve for all values of {over}",
+    "flag": "what limits the shift, empty if nothing does",
+    "p_pooled": "McNemar's p-value of equal success, all of {along} together",
+}

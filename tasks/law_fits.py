@@ -1,0 +1,179 @@
+"""Fit an error law for every group of a labelled dataset, beside the exponents that are claimed."""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .laws import FEWEST, REJECTED, Law, fit_law
+from .posterior import Floats
+from .transitions import wilson_interval
+
+METHOD = (
+    "least squares on log-medians of the recovered trials' errors; t intervals from the Bayesian "
+    "bootstrap of the trials"
+)
+BOUNDS = ("", "_low", "_high")
+CUT_SHARE, CUT_NEAR = 0.05, 0.5  # a threshold cuts if 5 % of a cell lie in its upper half
+
+
+def fit_laws(
+    errors: xr.DataArray,
+    success: xr.DataArray,
+    claimed: Mapping[str, float],
+    *,
+    shared: Collection[str] = (),
+    judged: xr.DataArray | None = None,
+    level: float = 0.95,
+) -> xr.Dataset:
+    """Fit error = C · Π axis^b for every combination of the axes that are not in the law.
+
+    Success, and the error given success, are two questions: only trials that succeeded enter, and
+    the share of the trials that did is given beside the law.
+
+    Args:
+        errors: positive numbers, dims (…groups…, …law axes…, "trial") in any order. A recovered
+            trial whose error is 0 or not finite has no logarithm and does not enter.
+        success: 1, 0 or NaN (not run), same dims.
+        claimed: for each law axis, the exponent that is claimed.
+        shared: the law axes whose values share their draws.
+        judged: the error that decided success, over the threshold, same dims; tells where the
+            threshold cuts into the errors.
+        level: of all intervals.
+
+    Returns:
+        Over the groups `constant`, `trials`, `entered`, `share` and its Wilson bounds,
+        `lack_of_fit`, `flag`; over (groups, `law_axis`) `exponent` and bounds, `claimed`; over
+        (groups, `local`) `local_exponent` and bounds; over (groups, law axes) `median` and bounds,
+        `runs`, `recovered`. A `flag` names, with commas: "no-fit", too few cells have 5 trials that
+        entered; "curved", the medians do not follow a law (lack of fit below 0.01);
+        "threshold", the threshold of success cuts into the errors, which flattens the law.
+
+    Raises:
+        ValueError: a law axis has fewer than two values, or one that is not a positive number.
+    """
+    axes = [str(name) for name in claimed]
+    positions = [_positions(errors, axis) for axis in axes]
+    dims = (*(d for d in errors.dims if d not in (*axes, "trial")), *axes, "trial")
+    errors, success = errors.transpose(*dims), success.transpose(*dims)
+    groups = dims[: -len(axes) - 1]
+    entering = (success == 1) & np.isfinite(errors) & (errors > 0)
+    runs, recovered = success.notnull().sum("trial"), entering.sum("trial")
+    values = errors.where(entering).values.astype(float)
+    shape = tuple(errors.sizes[name] for name in groups)
+    is_shared = [axis in shared for axis in axes]
+    laws = [fit_law(positions, values[at], is_shared, level) for at in np.ndindex(shape)]
+    fitted = _dataset(laws, shape, groups, axes, errors)
+    fitted["claimed"] = ("law_axis", [float(claimed[axis]) for axis in axes])
+    total, trials = (counts.sum(axes) for counts in (recovered, runs))
+    low, high = wilson_interval(total.values, trials.values, level)
+    fitted = fitted.assign(
+        runs=runs, recovered=recovered, trials=trials, entered=total,
+        share=total / trials.where(trials > 0),
+        share_low=total.copy(data=low), share_high=total.copy(data=high),
+    )  # fmt: skip
+    cut = _cut(judged, entering, axes) if judged is not None else total.copy(data=False & (low > 2))
+    fitted["flag"] = (groups, _flags(laws, cut.values, shape))
+    units = errors.attrs.get("units", "1")
+    for name in fitted.data_vars:
+        of_errors = str(name).startswith(("constant", "median"))
+        fitted[name].attrs = {"long_name": LONG_NAMES[str(name)]}
+        if name != "flag":
+            fitted[name].attrs["units"] = units if of_errors else "1"
+    clustered = [axis for axis in axes if axis in shared]
+    fitted.attrs = {
+        "variable": str(errors.name),
+        "method": METHOD,
+        "level": level,
+        "clustered_along": " ".join(clustered),
+    }
+    return fitted
+
+
+def _positions(errors: xr.DataArray, axis: str) -> Floats:
+    values = errors[axis].values
+    if values.size < 2:
+        raise ValueError(f"'{axis}' has one value, {values[0]}; an exponent needs two.")
+    if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"'{axis}' has values that are not positive; a power law needs that.")
+    return np.asarray(values, dtype=float)
+
+
+def _dataset(
+    laws: list[Law], shape: tuple[int, ...], groups: tuple[Any, ...], axes: list[str],
+    errors: xr.DataArray,
+) -> xr.Dataset:  # fmt: skip
+    """Label the estimates of all groups."""
+    kept = {name: c for name, c in errors.coords.items() if "trial" not in c.dims}
+    fitted = xr.Dataset(coords={**kept, "law_axis": ("law_axis", _text(axes))})
+    size = tuple(errors.sizes[axis] for axis in axes)
+    local = [[each.exponent for each in law.local] for law in laws]
+    parts: dict[str, tuple[list[Any], tuple[Any, ...], tuple[int, ...]]] = {
+        "exponent": ([law.exponents for law in laws], ("law_axis",), (len(axes),)),
+        "constant": ([law.constant for law in laws], (), ()),
+        "local_exponent": (local, ("local",), (len(local[0]) if local else 0,)),
+        "median": ([law.medians for law in laws], tuple(axes), size),
+    }
+    for name, (estimates, dims, inner) in parts.items():
+        values = np.array(estimates, dtype=float).reshape(*shape, *inner, 3)
+        for place, bound in enumerate(BOUNDS):
+            fitted[f"{name}{bound}"] = ((*groups, *dims), values[..., place])
+    neighbours = laws[0].local if laws else ()
+    fitted = fitted.assign_coords(
+        local_axis=("local", _text([axes[each.axis] for each in neighbours])),
+        local_from=("local", [each.lower for each in neighbours]),
+        local_to=("local", [each.upper for each in neighbours]),
+    )
+    fitted["lack_of_fit"] = (groups, np.reshape([law.lack_of_fit for law in laws], shape))
+    return fitted
+
+
+def _text(words: list[str]) -> np.ndarray:
+    return np.array(words, dtype=np.dtypes.StringDType())
+
+
+def _cut(judged: xr.DataArray, entering: xr.DataArray, axes: list[str]) -> xr.DataArray:
+    """Say whether more than 5 % of a cell's recovered trials lie in the threshold's upper half."""
+    near = ((judged > CUT_NEAR) & entering).sum("trial")
+    count = entering.sum("trial")
+    return ((near > CUT_SHARE * count) & (count >= FEWEST)).any(axes)
+
+
+def _flags(laws: list[Law], cut: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    words = []
+    for law, is_cut in zip(laws, cut.ravel(), strict=True):
+        found = {
+            "no-fit": math.isnan(law.constant.best),
+            "curved": law.lack_of_fit < REJECTED,
+            "threshold": bool(is_cut),
+        }
+        words.append(", ".join(word for word, holds in found.items() if holds))
+    return _text(words).reshape(shape)
+
+
+LONG_NAMES = {
+    "exponent": "exponent",
+    "exponent_low": "exponent, lower bound",
+    "exponent_high": "exponent, upper bound",
+    "claimed": "exponent that is claimed",
+    "constant": "error where every axis of the law is 1",
+    "constant_low": "error where every axis of the law is 1, lower bound",
+    "constant_high": "error where every axis of the law is 1, upper bound",
+    "local_exponent": "exponent between adjacent values",
+    "local_exponent_low": "exponent between adjacent values, lower bound",
+    "local_exponent_high": "exponent between adjacent values, upper bound",
+    "median": "median error of the recovered trials",
+    "median_low": "median error of the recovered trials, lower bound",
+    "median_high": "median error of the recovered trials, upper bound",
+    "lack_of_fit": "probability of medians as far from a law, if they followed one",
+    "flag": "what limits the law, empty if nothing does",
+    "runs": "trials run",
+    "recovered": "recovered trials that entered",
+    "trials": "trials run, all cells together",
+    "entered": "recovered trials that entered, all cells together",
+    "share": "share of the trials that entered",
+    "share_low": "share of the trials that entered, lower Wilson bound",
+    "share_high": "share of the trials that entered, upper Wilson bound",
+}

@@ -1,0 +1,117 @@
+"""Compare two success rates: differences with intervals, and exact tests at mid-p."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import binom, hypergeom
+
+from .posterior import Floats
+from .transitions import wilson_interval
+
+
+def paired_difference(
+    both: int, gained: int, lost: int, neither: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Bound the difference of two success rates over the same trials.
+
+    θ = (g − l)/n between θ − √(δ₁² − 2φ δ₁ε₂ + ε₂²) and θ + √(ε₁² − 2φ ε₁δ₂ + δ₂²), where δ_i and
+    ε_i are the distances of the rates (b + g)/n and (b + l)/n from their lower and upper Wilson
+    bounds, and φ is their correlation, its numerator bn' − gl less n/2 if it is positive (n' is
+    `neither`), but not below 0. No trials give (NaN, −1, 1).
+
+    Args:
+        both: trials where both succeed.
+        gained: where only the first does.
+        lost: where only the second does.
+        neither: where neither does.
+        level: nominal coverage.
+
+    Returns:
+        θ and its bounds.
+
+    Source: Newcombe, Statist. Med. 17 (1998) 2635–2650, method 10.
+    """
+    trials = both + gained + lost + neither
+    if not trials:
+        return math.nan, -1.0, 1.0
+    first, second = both + gained, both + lost
+    product = first * (trials - first) * second * (trials - second)
+    numerator = float(both * neither - gained * lost)
+    if numerator > 0:
+        numerator = max(numerator - trials / 2, 0)
+    correlation = numerator / math.sqrt(product) if product else 0.0
+    return _hybrid(first, trials, second, trials, correlation, level)
+
+
+def unpaired_difference(
+    first: int, first_trials: int, second: int, second_trials: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Bound the difference of the success rates of two independent samples, p₁ − p₂.
+
+    The bounds are those of `paired_difference` with φ = 0.
+
+    Source: Newcombe, Statist. Med. 17 (1998) 873–890, method 10.
+    """
+    if not first_trials or not second_trials:
+        return math.nan, -1.0, 1.0
+    return _hybrid(first, first_trials, second, second_trials, 0.0, level)
+
+
+def _hybrid(
+    k1: int, n1: int, k2: int, n2: int, correlation: float, level: float
+) -> tuple[float, float, float]:
+    (low1, low2), (high1, high2) = wilson_interval([k1, k2], [n1, n2], level)
+    p1, p2 = k1 / n1, k2 / n2
+    difference = p1 - p2
+    down = _third_side(p1 - low1, high2 - p2, correlation)
+    up = _third_side(high1 - p1, p2 - low2, correlation)
+    return difference, max(difference - down, -1.0), min(difference + up, 1.0)
+
+
+def _third_side(a: float, b: float, correlation: float) -> float:
+    return math.sqrt(max(a**2 - 2 * correlation * a * b + b**2, 0.0))
+
+
+def mcnemar_p(gained: int, lost: int) -> float:
+    """Test that gains and losses are equally likely: two-sided mid-p of McNemar's exact test.
+
+    2 P(X < min) + P(X = min), X ~ Binomial(gained + lost, ½), at most 1: the mid-p of one side,
+    twice. No discordant trials give 1.
+
+    Source: Fagerland, Lydersen & Laake, BMC Med. Res. Methodol. 13 (2013) 91.
+    """
+    count, fewer = gained + lost, min(gained, lost)
+    return min(1.0, float(2 * binom.cdf(fewer, count, 0.5) - binom.pmf(fewer, count, 0.5)))
+
+
+def fisher_p(first: int, first_trials: int, second: int, second_trials: int) -> float:
+    """Test that two independent samples have one success rate: two-sided mid-p of Fisher's test.
+
+    Given all margins the successes X of the first sample are hypergeometric. The mid-p of a side
+    is P(X < x) + P(X = x)/2, or the same with >; the smaller of them, twice. Samples without
+    trials, or all of one outcome, give 1.
+
+    Source: Lydersen, Fagerland & Laake, Statist. Med. 28 (2009) 1159–1175.
+    """
+    law = hypergeom(first_trials + second_trials, first + second, first_trials)
+    here = float(law.pmf(first)) / 2
+    return min(1.0, 2 * min(float(law.cdf(first - 1)), float(law.sf(first))) + 2 * here)
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Adjust p-values for their number by Holm's step-down method; NaN stays and is not counted.
+
+    In ascending order p_(i) becomes the largest (m − j + 1) p_(j), j ≤ i, and at most 1.
+
+    Source: Holm, Scand. J. Statist. 6 (1979) 65–70.
+    """
+    given = np.asarray(p_values, dtype=float)
+    adjusted = np.full(given.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(given.ravel()))
+    order = known[np.argsort(given.ravel()[known], kind="stable")]
+    factors = np.arange(order.size, 0, -1)
+    adjusted.ravel()[order] = np.minimum(
+        np.maximum.accumulate(factors * given.ravel()[order]) if order.size else factors, 1.0
+    )
+    return adjusted

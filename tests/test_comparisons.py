@@ -1,0 +1,402 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import recovery_sweep, tiny_sweep, write_sweep
+from numpy.testing import assert_allclose
+from scipy.stats import binom, fisher_exact
+
+from genprior.pipeline import run_sweep
+from genprior.store import open_analysis
+from genprior.sweeps import Sweep, SweepError, differences, union
+from genprior.tasks.comparisons import LONG_NAMES, compare_rates, compare_transitions
+from genprior.tasks.fits import fit_transitions
+from genprior.tasks.proportions import (
+    fisher_p,
+    holm,
+    mcnemar_p,
+    paired_difference,
+    unpaired_difference,
+)
+from genprior.tasks.shifts import fit_shift, one_curve_p, slices
+
+POSITIONS = np.arange(20.0)
+
+
+def curve(centre, scale):
+    return 1 / (1 + np.exp(np.clip((centre - POSITIONS) / scale, -500, 500)))
+
+
+# Two rates
+
+
+def test_mcnemars_mid_p_of_1_against_7_is_10_in_256():
+    """2 P(X ≤ 1) − P(X = 1) for Binomial(8, ½) is (2 · 9 − 8)/256; no discordant pair gives 1.
+
+    Equal counts give 2 P(X ≤ 2) − P(X = 2) = 1 − P(X > 2) + P(X < 2) = 1 for 2 against 2.
+    """
+    assert_allclose([mcnemar_p(1, 7), mcnemar_p(7, 1)], 10 / 256)
+    assert_allclose([mcnemar_p(0, 0), mcnemar_p(2, 2), mcnemar_p(0, 1)], [1, 1, 0.5])
+
+
+def test_the_published_examples_of_the_paired_interval_are_met():
+    """Newcombe (1998, paired), his example 36, 12, 2, 0: 0.0569 … 0.3404 by method 10.
+
+    Fagerland, Lydersen & Laake (2014), 1, 1, 7, 12: −0.507 … −0.026.
+    """
+    assert_allclose(paired_difference(36, 12, 2, 0), (0.2, 0.0569, 0.3404), atol=5e-5)
+    assert_allclose(paired_difference(1, 1, 7, 12)[1:], (-0.507, -0.026), atol=5e-4)
+
+
+def test_the_published_example_of_the_unpaired_interval_is_met():
+    """Newcombe (1998, unpaired), 56 of 70 against 48 of 80: 0.0524 … 0.3339 by method 10."""
+    assert_allclose(unpaired_difference(56, 70, 48, 80), (0.2, 0.0524, 0.3339), atol=5e-5)
+
+
+def test_the_paired_bounds_are_the_third_sides_of_triangles():
+    """Bounds of 30 trials, 20 both, 5 gained, 1 lost, 4 neither, from Wilson's quadratic.
+
+    (p − k/n)² = z² p (1 − p)/n has the roots l, u. φ = (20 · 4 − 5 · 1 − 15)/√(25 · 5 · 21 · 9).
+    """
+    z, n = 1.959964, 30
+    roots = [
+        np.sort(np.roots([n + z**2, -(2 * k + z**2), k**2 / n]).real) - k / n for k in (25, 21)
+    ]
+    (below1, above1), (below2, above2) = np.abs(roots)
+    phi = 60 / math.sqrt(25 * 5 * 21 * 9)
+    low = 4 / 30 - math.sqrt(below1**2 - 2 * phi * below1 * above2 + above2**2)
+    high = 4 / 30 + math.sqrt(above1**2 - 2 * phi * above1 * below2 + below2**2)
+    assert_allclose(paired_difference(20, 5, 1, 4), (4 / 30, low, high), atol=1e-6)
+
+
+def test_swapping_the_two_mirrors_the_difference():
+    both, mirrored = paired_difference(9, 4, 1, 6), paired_difference(9, 1, 4, 6)
+    assert_allclose(both, [-mirrored[0], -mirrored[2], -mirrored[1]])
+    one, other = unpaired_difference(9, 12, 4, 30), unpaired_difference(4, 30, 9, 12)
+    assert_allclose(one, [-other[0], -other[2], -other[1]])
+    assert fisher_p(9, 12, 4, 30) == pytest.approx(fisher_p(4, 30, 9, 12))
+
+
+@pytest.mark.parametrize(
+    ("trials", "both", "gained", "lost"),
+    [(20, 0.5, 0.2, 0.05), (30, 0.3, 0.1, 0.1), (16, 0.4, 0.3, 0.1), (30, 0.75, 0.2, 0.0)],
+)
+def test_the_paired_interval_covers_the_difference_as_often_as_it_claims(
+    trials, both, gained, lost
+):
+    """At least the 10⁻³ quantile of Binomial(2000, 0.95), 1 870, in each setting.
+
+    With bounds half as long as they are it would be some 1 350.
+    """
+    rng = np.random.default_rng(1)
+    tables = rng.multinomial(trials, [both, gained, lost, 1 - both - gained - lost], 2000)
+    bounds = np.array([paired_difference(*map(int, table))[1:] for table in tables])
+    truth = gained - lost
+    hits = ((bounds[:, 0] <= truth) & (truth <= bounds[:, 1])).sum()
+    assert hits >= binom.ppf(1e-3, 2000, 0.95)
+
+
+def test_pairing_narrows_the_interval_where_outcomes_agree():
+    """30 trials, 24 and 20 successes: with 20 in common the difference is 4 gained, none lost."""
+    paired, apart = paired_difference(20, 4, 0, 6), unpaired_difference(24, 30, 20, 30)
+    assert paired[0] == pytest.approx(apart[0])
+    assert paired[2] - paired[1] < 0.7 * (apart[2] - apart[1])
+
+
+def test_fishers_mid_p_is_twice_the_half_point_below_the_exact_one():
+    """One-sided exact p less half the probability of the table seen, twice.
+
+    The smaller side of 7 of 20 against 1 of 20: scipy's exact one-sided p less half the pmf,
+    C(20, 7) C(20, 1)/C(40, 8).
+    """
+    exact = fisher_exact([[7, 13], [1, 19]], alternative="greater").pvalue
+    seen = math.comb(20, 7) * 20 / math.comb(40, 8)
+    assert fisher_p(7, 20, 1, 20) == pytest.approx(2 * (exact - seen / 2))
+    assert [fisher_p(20, 20, 9, 9), fisher_p(0, 5, 0, 9), fisher_p(3, 5, 0, 0)] == [1, 1, 1]
+    assert fisher_p(5, 10, 5, 10) == pytest.approx(1)
+
+
+def test_fishers_mid_p_rejects_equal_rates_in_about_five_of_a_hundred_cases():
+    """Summed over all tables of two samples of 25: never above 6 %, and above 3 % at p = ½."""
+    rejected = np.array([[fisher_p(a, 25, b, 25) < 0.05 for b in range(26)] for a in range(26)])
+    sizes = []
+    for p in (0.1, 0.3, 0.5):
+        chance = binom.pmf(np.arange(26), 25, p)
+        sizes.append(float(chance @ rejected @ chance))
+    assert max(sizes) < 0.06
+    assert sizes[-1] > 0.03
+
+
+def test_holms_adjustment_multiplies_step_by_step():
+    """Of four: 4 · 0.005, then max(0.02, 3 · 0.01), then 2 · 0.03, then max(0.06, 0.04)."""
+    assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    assert_allclose(holm([[0.5, math.nan], [0.9, 0.01]]), [[1, math.nan], [1, 0.03]])
+    assert holm([math.nan]).tolist() != [0]
+    assert holm([]).size == 0
+
+
+# Transitions
+
+
+def test_a_shift_of_the_transition_is_recovered_with_its_interval():
+    """Fisher: the variance of a centre is s h/n, so the shift's interval is 2 · 1.96 √(2 s h/n)."""
+    trials = np.full(20, 400.0)
+    cut = [slices(POSITIONS, np.rint(400 * curve(c, 2.0)), trials, 1) for c in (8.5, 9.4)]
+    found = fit_shift(cut[1], cut[0])
+    assert_allclose(found.shift, 0.9, atol=0.01)
+    length = 2 * 1.96 * math.sqrt(2 * 2.0 / 400)
+    assert_allclose(found.shift_high - found.shift_low, length, rtol=0.03)
+    assert_allclose(found.detectable_shift, (1.96 + 0.8416) * math.sqrt(2 * 2.0 / 400), rtol=0.03)
+
+
+def test_one_curve_is_rejected_as_often_as_the_level_says_and_the_detectable_shift_is_found():
+    """150 repetitions: at 5 %, at most 18 rejections of a true curve (probability 10⁻³).
+
+    A shift of the detectable size is found with 80 %: between the 10⁻³ quantiles, 104 and 134.
+    """
+    rng = np.random.default_rng(2)
+    trials = np.full(20, 30.0)
+    cut = slices(POSITIONS, np.rint(30 * curve(9.5, 1.0)), trials, 1)
+    detectable = fit_shift(cut, cut).detectable_shift
+    false, found = 0, 0
+    for _ in range(150):
+        same = [rng.binomial(30, curve(9.5, 1.0)) for _ in range(3)]
+        false += one_curve_p(POSITIONS, same, [trials] * 3) < 0.05
+        moved = rng.binomial(30, curve(9.5 + detectable, 1.0))
+        found += one_curve_p(POSITIONS, [same[0], moved], [trials] * 2) < 0.05
+    assert false <= binom.isf(1e-3, 150, 0.05)
+    assert binom.ppf(1e-3, 150, 0.8) <= found <= binom.isf(1e-3, 150, 0.8)
+
+
+def test_the_likelihood_ratio_is_that_of_a_direct_maximisation():
+    """The same two logistic regressions by a general optimiser."""
+    from scipy.optimize import minimize
+    from scipy.stats import chi2
+
+    rng = np.random.default_rng(4)
+    counts = [rng.binomial(25, curve(c, 1.7)) for c in (9.0, 9.6, 8.8)]
+
+    def loss(theta, offsets):
+        total = 0.0
+        for v, k in enumerate(counts):
+            z = theta[0] * (POSITIONS - 9) + theta[1 + (v if offsets else 0)]
+            total -= float(k @ z - 25 * np.logaddexp(0, z).sum())
+        return total
+
+    options = {"method": "BFGS", "options": {"gtol": 1e-9}}
+    one = minimize(loss, [0.5, 0], args=(False,), **options).fun
+    free = minimize(loss, [0.5, 0, 0, 0], args=(True,), **options).fun
+    found = one_curve_p(POSITIONS, counts, [np.full(20, 25.0)] * 3)
+    assert found == pytest.approx(chi2.sf(2 * (one - free), 2), rel=1e-3)
+
+
+def test_separated_and_constant_outcomes_have_a_likelihood_too():
+    """Steps at the same place are one curve; 8 positions apart they are not; one sample is none."""
+    trials = np.full(20, 30.0)
+    step, later = 30.0 * (POSITIONS > 6), 30.0 * (POSITIONS > 14)
+    assert one_curve_p(POSITIONS, [step, step], [trials] * 2) == pytest.approx(1)
+    assert one_curve_p(POSITIONS, [step, later], [trials] * 2) < 1e-9
+    assert one_curve_p(POSITIONS, [step, later[::-1]], [trials] * 2) < 1e-9
+    assert one_curve_p(POSITIONS, [trials, trials], [trials] * 2) == pytest.approx(1)
+    assert one_curve_p(POSITIONS, [trials, 0 * trials], [trials] * 2) < 1e-9
+    assert math.isnan(one_curve_p(POSITIONS, [step, 0 * step], [trials, 0 * trials]))
+    single = np.array([4.0])
+    assert one_curve_p(single, [np.array([9.0]), np.array([1.0])], [np.array([9.0])] * 2) < 0.01
+
+
+# Whole datasets
+
+
+def solved(seed=3, shift=1.0):
+    """Success over (solver, k, m, trial): the second solver needs more m, on the same draws."""
+    rng = np.random.default_rng(seed)
+    luck = rng.random((1, 2, 20, 40))
+    chance = np.stack([curve(9, 1.5), curve(9 + shift, 1.5)])[:, None, :, None]
+    return xr.DataArray(
+        (luck < chance).astype(float),
+        dims=("solver", "k", "m", "trial"),
+        coords={"solver": ["old", "new"], "k": [5, 6], "m": ("m", POSITIONS, {"units": "rows"})},
+    )
+
+
+def test_every_cell_is_counted_trial_by_trial():
+    """The new solver never succeeds where the old one fails: it has fewer m, as it were."""
+    success = solved()
+    success[1, 0, 9, :5] = np.nan
+    found = compare_rates(success.transpose("trial", "m", ...), "solver", 0, paired=True)
+    assert found["rate"].dims == ("m", "k", "solver")
+    assert found["solver"].values.tolist() == ["new"]
+    assert (found["gained"] == 0).all()
+    lost = ((success[0] == 1) & (success[1] == 0)).sum("trial")
+    assert (found["lost"].isel(solver=0).transpose("k", "m") == lost).all()
+    cell = found.sel(k=5, m=9, solver="new")
+    assert (cell["runs"].item(), cell["reference_runs"].item()) == (35, 40)
+    counts = [int(cell[name]) for name in ("both", "gained", "lost", "neither")]
+    assert sum(counts) == 35
+    assert_allclose(
+        [cell[f"difference{end}"] for end in ("", "_low", "_high")], paired_difference(*counts)
+    )
+    assert cell["p_value"].item() == mcnemar_p(0, counts[2])
+    assert_allclose(found["p_holm"].values.ravel(), holm(found["p_value"].values.ravel()))
+    assert all(found[name].attrs["long_name"] for name in found.data_vars)
+
+
+def test_independent_draws_are_compared_as_two_samples():
+    found = compare_rates(solved(), "solver", 1, paired=False)
+    cell = found.sel(k=6, m=9, solver="old")
+    counts = [int(cell[name]) for name in
+              ("successes", "runs", "reference_successes", "reference_runs")]  # fmt: skip
+    assert cell["difference_high"].item() == unpaired_difference(*counts)[2]
+    assert cell["p_value"].item() == fisher_p(*counts)
+    assert "gained" not in found
+    empty = solved()
+    empty[0] = np.nan
+    assert compare_rates(empty, "solver", 1, paired=False)["p_holm"].isnull().all()
+
+
+def test_transitions_are_compared_group_by_group():
+    """A shift of 1 on shared draws: pooled pairs find it for certain, the two curves do barely."""
+    success = solved()
+    fitted = fit_transitions(success, "m")
+    found = compare_transitions(success, fitted, "solver", 0, paired=True)
+    assert found["shift"].dims == ("k", "solver")
+    assert found["p_one_curve"].dims == ("k",)
+    assert (found["shift_low"] < 1).all()
+    assert (found["shift_high"] > 1).all()
+    difference = fitted["p50"].sel(solver="new") - fitted["p50"].sel(solver="old")
+    assert_allclose(found["shift"].isel(solver=0), difference, atol=0.03)
+    assert (found["p_pooled"] < 1e-6).all()
+    assert (found["p_pooled"] < found["p_one_curve"].values[:, None]).all()
+    assert found["shift"].attrs["units"] == "rows"
+    assert set(found.data_vars) <= set(LONG_NAMES)
+    far = solved(shift=30)
+    fitted = fit_transitions(far, "m", direction=1)
+    flags = compare_transitions(far, fitted, "solver", 0, paired=False)["flag"]
+    assert (flags == "outside-grid").all()
+
+
+# Sweep files
+
+
+def written(**changes):
+    return {
+        "axes": {"k": [2, 4, 8], "solver.negation": [True, False], "widths": ["12", "14"]},
+        "parameters": {"m": 9, "depth": 1},
+        "compare": {"over": "solver.negation"},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ({"over": "solver.negatoin"}, "'solver.negatoin' is no axis. Did you mean"),
+        ({"reference": True}, "'compare.over': Field required"),
+        ({"over": "k", "reference": 3}, "compare.reference: 'k' has no value 3; it has 2, 4, 8."),
+        ({"over": "solver.negation", "reference": 1}, "must be true or false, got 1"),
+        ({"over": "k", "reference": True}, "compare.reference: 'k': must be a number, got True"),
+        ({"over": "k", "refrence": 2}, "Did you mean 'reference'?"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused_in_one_line(table, line):
+    with pytest.raises(SweepError) as caught:
+        Sweep.parse(written(compare=table))
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_axis_of_the_transition_is_not_compared():
+    with pytest.raises(SweepError, match=r"'k' is fit\.along too"):
+        Sweep.parse(written(fit={"along": "k"}, compare={"over": "k"}))
+
+
+def test_a_comparison_is_about_reading_and_can_be_set():
+    """An axis of which one value is left may be run: the store may hold the others."""
+    sweep = Sweep.parse(written())
+    other = sweep.override(["compare.over=widths", "compare.reference=14"])
+    assert (other.compare.over, other.compare.reference) == ("widths", 14)
+    assert sweep.hash == other.hash == Sweep.parse(written(compare=None)).hash
+    assert differences(sweep, other) == []
+    assert union(sweep, other).compare == other.compare
+    one = sweep.override(["compare.reference=true", "solver.negation=false"])
+    assert union(sweep, one).compare.reference is True
+
+
+# Whole runs
+
+
+@pytest.fixture(scope="module")
+def negation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shrunk quickstart with and without negation; not to be changed but by `fit`."""
+    path = tmp_path_factory.mktemp("negation") / "negation.zarr"
+    parameters = {"k": 3, "depth": 1, "widths": [40], "solver": {"max_steps": 60, "step": 1.0}}
+    axes = {"solver.negation": [True, False], "m": [2, 5, 8, 14]}
+    compare = {"over": "solver.negation", "reference": True}
+    run_sweep(recovery_sweep(axes=axes, parameters=parameters, compare=compare, trials=8), path)
+    return path
+
+
+def test_solvers_are_compared_on_the_same_draws(genprior, negation):
+    found = json.loads(genprior("fit", negation, "--json").stdout)
+    assert len(found["transitions"]) == 2
+    assert (found["groups"], found["positions"]) == (["solver.negation"], [2.0, 14.0])
+    (row,) = found["comparisons"]
+    assert (row["over"], row["reference"], row["value"]) == ("solver.negation", "True", "False")
+    assert row["paired"]
+    assert [cell["m"] for cell in row["cells"]] == [2, 5, 8, 14]
+    for cell in row["cells"]:
+        assert cell["both"] + cell["gained"] + cell["lost"] + cell["neither"] == 8
+        assert cell["successes"] == cell["both"] + cell["gained"]
+    assert row["shift_low"] <= row["shift"] <= row["shift_high"]
+    pairs = [sum(cell[name] for cell in row["cells"]) for name in ("gained", "lost")]
+    assert row["p_pooled"] == mcnemar_p(*pairs)
+    kept = open_analysis(negation, "comparison")
+    assert kept["gained"].values.ravel().tolist() == [cell["gained"] for cell in row["cells"]]
+    assert kept["shift"].values.tolist() == [row["shift"]]
+    shown = genprior("fit", negation).stdout
+    assert "solver.negation compared with True; paired, trial by trial" in shown
+    assert "50 % point (m)" in shown
+
+
+def test_plot_puts_the_rates_side_by_side(genprior, negation, tmp_path):
+    """Without an axis of a transition; k draws anew for every value, so it is not paired."""
+    again = tmp_path / "k.zarr"
+    changes = {"fit": {}, "compare": {"over": "k", "reference": 4}, "axes": {"k": [2, 4, 6]},
+               "parameters": {"m": 8, "depth": 1, "widths": [20]}}  # fmt: skip
+    sweep = write_sweep(recovery_sweep(**changes), tmp_path / "k.toml")
+    assert genprior("run", sweep, again).exit_code == 0
+    for store, pieces in (
+        (again, ["independent draws", "differs from 4", "success probability"]),
+        (negation, ["solver.negation = False"]),
+    ):
+        picture = tmp_path / f"{store.stem}.svg"
+        assert genprior("plot", store, "-o", picture).exit_code == 0
+        assert all(piece in picture.read_text() for piece in pieces)
+    shown = genprior("fit", again).stdout
+    assert "k compared with 4; independent draws" in shown
+    assert "in brackets: 95 % intervals" in shown
+    (first, last) = json.loads(genprior("fit", again, "--json").stdout)["comparisons"]
+    assert (first["value"], last["value"], first["paired"]) == ("2", "6", False)
+
+
+def test_commands_say_what_a_comparison_lacks(genprior, kind, store):
+    run_sweep(tiny_sweep("k=2", compare={"over": "k"}), store, kind=kind)
+    for command in (["fit", store], ["fit", store, "--along", "m"]):
+        result = genprior(*command)
+        assert result.exit_code == 2
+        assert "'k' has one value, 2; a comparison needs two." in result.stderr
+    run_sweep(tiny_sweep("k=2,4", compare={"over": "k"}), store, kind=kind)
+    result = genprior("fit", store, "--along", "k")
+    assert result.exit_code == 2
+    assert "'k' is compare.over too" in result.stderr
+    assert genprior("fit", store).exit_code == 0
+
+
+def test_a_sweep_that_names_nothing_to_fit_says_so(genprior, kind, store):
+    run_sweep(tiny_sweep(fit={}), store, kind=kind)
+    result = genprior("fit", store)
+    assert result.exit_code == 2
+    assert "names no fit.along, no law and nothing to compare" in result.stderr

@@ -1,0 +1,382 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import Result
+from helpers import recovery_sweep, tiny_sweep, write_sweep
+from numpy.testing import assert_allclose
+from scipy.stats import binom
+
+from genprior.pipeline import run_sweep
+from genprior.store import open_analysis
+from genprior.sweeps import Sweep, SweepError, differences, union
+from genprior.tasks.law_fits import LONG_NAMES, fit_laws
+from genprior.tasks.laws import fit_law
+from genprior.tasks.medians import replicated_medians, weighted_medians
+
+K = np.array([5.0, 10.0, 20.0, 40.0])
+SIGMA = np.array([0.01, 0.03, 0.1])
+INDEPENDENT = (False, False)
+
+
+def law(exponents=(0.5, 1.0), constant=1.0):
+    """C k^a σ^b over (k, σ, one trial)."""
+    a, b = exponents
+    return constant * K[:, None, None] ** a * SIGMA[None, :, None] ** b
+
+
+def draws(rng, trials=30, scatter=0.3, exponents=(0.5, 1.0)):
+    """Errors of recovered trials, log-normal about the law; `scatter` may differ from k to k."""
+    noise = np.reshape(scatter, (-1, 1, 1)) * rng.standard_normal((4, 3, trials))
+    return law(exponents) * np.exp(noise)
+
+
+def dataset(errors, success=None, trials=None):
+    """Errors and success as a store has them, over (k, noise.sigma, trial)."""
+    dims, coords = ("k", "noise.sigma", "trial"), {"k": K, "noise.sigma": SIGMA}
+    found = np.ones(errors.shape) if success is None else success
+    return (
+        xr.DataArray(errors, dims=dims, coords=coords, name="signal_error", attrs={"units": "1"}),
+        xr.DataArray(found, dims=dims, coords=coords, name="success"),
+    )
+
+
+CLAIMED = {"noise.sigma": 1.0, "k": 0.5}
+
+
+# The law
+
+
+def test_errors_that_follow_a_law_give_its_exponents_and_its_constant():
+    """Errors 3 √k σ without scatter: every median lies on the law, every interval has length 0."""
+    fitted = fit_law([K, SIGMA], np.repeat(law(constant=3.0), 8, axis=2), INDEPENDENT)
+    for found, true in zip(fitted.exponents, (0.5, 1.0), strict=True):
+        assert_allclose(found, true, rtol=1e-9)
+    assert_allclose(fitted.constant, 3.0, rtol=1e-9)
+    assert [(each.axis, each.lower, each.upper) for each in fitted.local] == [
+        (0, 5, 10), (0, 10, 20), (0, 20, 40), (1, 0.01, 0.03), (1, 0.03, 0.1),
+    ]  # fmt: skip
+    assert_allclose([each.exponent.best for each in fitted.local], [0.5] * 3 + [1.0] * 2)
+
+
+def test_the_interval_has_the_length_of_medians_scatter():
+    """The median of n normals has variance π σ²/(2n), so an exponent's is π σ²/(2 n Σ l²).
+
+    Here σ = 0.3, n = 400, and Σ l² = 3 · ln²2 · (1.5² + 0.5² + 0.5² + 1.5²) = 7.207 over 12 cells.
+    """
+    expected = 2 * 1.96 * math.sqrt(math.pi / 2 * 0.3**2 / 400 / (15 * math.log(2) ** 2))
+    lengths = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        found = fit_law([K, SIGMA], draws(rng, trials=400), INDEPENDENT).exponents[0]
+        lengths.append(found.high - found.low)
+    assert_allclose(np.mean(lengths), expected, rtol=0.07)
+
+
+@pytest.mark.parametrize("trials", [6, 30])
+def test_intervals_cover_the_true_exponents_as_often_as_they_claim(trials):
+    """Outside the 10⁻³ quantiles of Binomial(250, 0.95), 226 and 247, 95 % would be refuted.
+
+    The scatter grows fivefold with k. The interval of medians is a little long: coverage above the
+    upper quantile is no lie.
+    """
+    rng = np.random.default_rng(20_261_122)
+    hits = np.zeros(2)
+    for _ in range(250):
+        errors = draws(rng, trials, scatter=[0.1, 0.2, 0.3, 0.5])
+        fitted = fit_law([K, SIGMA], errors, INDEPENDENT).exponents
+        hits += [e.low <= true <= e.high for e, true in zip(fitted, (0.5, 1.0), strict=True)]
+    assert (hits >= binom.ppf(1e-3, 250, 0.95)).all()
+
+
+def test_failures_that_slip_through_bend_medians_less_than_means():
+    """5 % of the trials at k = 40 end 2 … 10 times too far, fewer at smaller k.
+
+    A trial of 6 times the error moves a mean log by 1.7; the median moves by less than its rank.
+    """
+    rng = np.random.default_rng(3)
+    medians, means = [], []
+    design = np.log(K) - np.log(K).mean()
+    for _ in range(60):
+        errors = draws(rng, scatter=[0.1, 0.2, 0.3, 0.5])
+        failed = rng.random(errors.shape) < 0.05 * (K / 40)[:, None, None]
+        errors = np.where(failed, errors * rng.uniform(2, 10, errors.shape), errors)
+        medians.append(fit_law([K, SIGMA], errors, INDEPENDENT).exponents[0].best)
+        means.append(design @ np.log(errors).mean(axis=(1, 2)) / (design @ design))
+    bias = np.mean(medians) - 0.5, np.mean(means) - 0.5
+    assert bias[1] > 0.025
+    assert abs(bias[0]) < 0.6 * bias[1]
+
+
+def test_shared_draws_need_intervals_that_know_of_them():
+    """Every trial has an exponent of its own, 0.5 + 0.2 N(0, 1), all along k.
+
+    The variance of the slope is then 0.04/n times that of a median. Taken as independent, cells
+    give Σ l⁴/(Σ l²)² = 0.41 of that, for l = ±0.5, ±1.5: 1.96 √0.41 standard errors cover 79 %.
+    """
+    rng = np.random.default_rng(5)
+    hits = {True: 0, False: 0}
+    for _ in range(200):
+        own = 0.5 + 0.2 * rng.standard_normal(40)
+        errors = (K[:, None] / math.sqrt(200)) ** own * np.exp(0.01 * rng.standard_normal((4, 40)))
+        for shared in hits:
+            found = fit_law([K], errors, [shared]).exponents[0]
+            hits[shared] += found.low <= 0.5 <= found.high
+    assert hits[True] >= binom.ppf(1e-3, 200, 0.95)
+    assert hits[False] < binom.ppf(1e-3, 200, 0.95)
+
+
+def test_draws_shared_along_one_axis_make_one_cluster_for_each_value_of_the_other():
+    """Cells with the same k and any σ get the same weights: equal values, equal replicates."""
+    rng = np.random.default_rng(6)
+    row = rng.standard_normal(20)
+    values = np.array([row, row + 1, row, row + 1])
+    replicates = replicated_medians(values, np.array([0, 0, 1, 1]), 50)
+    assert_allclose(replicates[:, 1] - replicates[:, 0], 1)
+    assert_allclose(replicates[:, 3] - replicates[:, 2], 1)
+    assert np.abs(replicates[:, 2] - replicates[:, 0]).max() > 0.1
+
+
+def test_a_weighted_median_with_equal_weights_is_the_median():
+    """With weights 1, 1, 6 half of all lies between 2, at 1.5/8, and 9, at 5/8: 2 + 7 · 5/7."""
+    ascending = np.sort(np.random.default_rng(0).standard_normal((2, 7)), axis=1)
+    for values in (ascending[0], ascending[1, :6], ascending[0, :1], ascending[0, :2]):
+        assert_allclose(weighted_medians(values, np.ones((1, values.size))), np.median(values))
+    assert_allclose(weighted_medians(np.array([1.0, 2, 9]), np.array([[1.0, 1, 6]])), 7)
+
+
+# Lack of fit
+
+
+def test_an_error_floor_is_flagged_and_seen_in_the_local_exponents():
+    """√(σ² + 0.02²): from 0.01 to 0.03 the exponent is ln(0.0361/0.0224)/ln 3 = 0.43, not 1."""
+    rng = np.random.default_rng(8)
+    floor = np.sqrt(SIGMA**2 + 0.02**2)[None, :, None] * np.sqrt(K)[:, None, None]
+    errors, success = dataset(floor * np.exp(0.2 * rng.standard_normal((4, 3, 30))))
+    fitted = fit_laws(errors, success, CLAIMED)
+    assert fitted["flag"].item() == "curved"
+    assert fitted["lack_of_fit"].item() < 1e-3
+    local = fitted.swap_dims(local="local_from").set_xindex("local_from")
+    first = local.sel(local_from=0.01)
+    expected = math.log(math.hypot(0.03, 0.02) / math.hypot(0.01, 0.02)) / math.log(3)
+    assert expected == pytest.approx(0.43, abs=0.005)
+    assert first["local_exponent_low"] < expected < first["local_exponent_high"] < 1
+
+
+@pytest.mark.parametrize(
+    ("shared", "trials"), [(INDEPENDENT, 8), (INDEPENDENT, 30), ((True, True), 30)]
+)
+def test_a_true_law_is_seldom_called_curved(shared, trials):
+    """A test of size 1 % rejects more than 7 of 150 laws with a probability of 10⁻⁴.
+
+    With 8 trials its size is some 2 %, and 10 of 150 are as improbable.
+    """
+    rng = np.random.default_rng(9)
+    curved = 0
+    for _ in range(150):
+        errors = draws(rng, trials, scatter=[0.1, 0.2, 0.3, 0.5])
+        if shared[0]:
+            errors *= np.exp(0.5 * rng.standard_normal(trials))
+        curved += fit_law([K, SIGMA], errors, shared).lack_of_fit < 0.01
+    assert curved <= (10 if trials < 30 else 7)
+
+
+def test_few_shared_trials_still_show_a_bend():
+    """10 trials shared by 12 cells cannot tell 12 medians apart, but two curvatures they can."""
+    rng = np.random.default_rng(10)
+    bent = law() * np.exp(0.3 * (np.log(K) - np.log(K).mean()) ** 2)[:, None, None]
+    errors = bent * np.exp(0.1 * rng.standard_normal((4, 3, 10)))
+    assert fit_law([K, SIGMA], errors, (True, True)).lack_of_fit < 1e-3
+    straight = law() * np.exp(0.1 * rng.standard_normal((4, 3, 10)))
+    assert fit_law([K, SIGMA], straight, (True, True)).lack_of_fit > 0.01
+
+
+# Which trials enter
+
+
+def test_only_recovered_trials_enter_and_their_share_is_told():
+    """A failed trial has any error, a diverged one an infinite one; 0 has no logarithm."""
+    rng = np.random.default_rng(11)
+    values, success = draws(rng), np.ones((4, 3, 30))
+    clean = fit_laws(*dataset(values[..., :25]), CLAIMED)
+    success[..., 25], values[..., 25] = 0, 1e6
+    success[..., 26], values[..., 26] = 0, np.inf
+    success[..., 27:29] = np.nan
+    values[..., 27:29] = np.nan
+    values[..., 29] = 0
+    found = fit_laws(*dataset(values, success), CLAIMED)
+    assert (found["trials"].item(), found["entered"].item()) == (12 * 28, 12 * 25)
+    assert found["share"].item() == pytest.approx(25 / 28)
+    assert found["share_low"] < 25 / 28 < found["share_high"]
+    assert_allclose(found["exponent"], clean["exponent"], rtol=1e-12)
+    assert_allclose(found["median"], np.median(values[..., :25], axis=-1).T, rtol=1e-12)
+
+
+def test_cells_of_fewer_than_five_trials_stay_out_and_too_few_cells_give_no_law():
+    rng = np.random.default_rng(12)
+    values, success = draws(rng), np.ones((4, 3, 30))
+    success[2:, :, 4:] = 0
+    found = fit_laws(*dataset(values, success), CLAIMED)
+    assert np.isfinite(found["median_low"]).sum() == 6
+    assert found["flag"].item() == ""
+    success[1, :, 4:] = 0
+    found = fit_laws(*dataset(values, success), CLAIMED)
+    assert found["flag"].item() == "no-fit"
+    assert found["exponent"].isnull().all()
+    assert (found["exponent_low"] == -np.inf).all()
+    found = fit_laws(*dataset(values, 0 * success), CLAIMED)
+    assert (found["entered"].item(), found["flag"].item()) == (0, "no-fit")
+
+
+def test_a_threshold_that_cuts_into_the_errors_is_told():
+    """Judged by the same error below 1.2, cells whose median is near 1 lose their larger half."""
+    errors = draws(np.random.default_rng(13))
+    for below, flag in ((1.2, "threshold"), (50.0, "")):
+        values, success = dataset(errors, (errors < below).astype(float))
+        found = fit_laws(values, success, CLAIMED, judged=values / below)
+        assert ("threshold" in found["flag"].item()) == bool(flag)
+
+
+def test_every_group_has_a_law_of_its_own_whatever_the_order_of_the_dims():
+    rng = np.random.default_rng(14)
+    pairs = [dataset(draws(rng, exponents=(a, 1.0))) for a in (0.5, 1.5)]
+    errors, success = (
+        xr.concat(parts, xr.Variable("depth", [2, 3])).transpose("trial", "k", ...)
+        for parts in zip(*pairs, strict=True)
+    )
+    errors.name = "signal_error"
+    found = fit_laws(errors, success, CLAIMED)
+    assert found["exponent"].dims == ("depth", "law_axis")
+    assert found["median"].dims == ("depth", "noise.sigma", "k")
+    assert_allclose(found["exponent"].sel(law_axis="k"), [0.5, 1.5], atol=0.1)
+    for at, pair in enumerate(pairs):
+        alone = fit_laws(*pair, CLAIMED)
+        xr.testing.assert_allclose(found.isel(depth=at).drop_vars("depth"), alone)
+    assert set(found.data_vars) <= set(LONG_NAMES)
+    assert all(found[name].attrs["long_name"] for name in found.data_vars)
+
+
+# Sweep files
+
+
+def written(**changes):
+    return {
+        "axes": {"k": [2, 4, 8], "noise.sigma": [0.0, 0.1]},
+        "parameters": {"m": 9, "depth": 1, "widths": [12]},
+        "law": {"exponents": {"k": 0.5}},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ({"exponents": {"kk": 0.5}}, "law.exponents: 'kk' is no axis. Did you mean 'k'?"),
+        ({"exponents": {"m": 0.5}}, "law.exponents: 'm' is no axis."),
+        ({}, "law.exponents: it is empty; name an axis"),
+        ({"exponents": {"noise": {"sigma": 1}}}, "'noise.sigma' has the value 0.0; a power law"),
+        ({"exponents": {"k": "0.5"}}, "'law.exponents.k': Input should be a valid number"),
+        ({"exponents": {"k": True}}, "'law.exponents.k': Input should be a valid number"),
+        ({"exponents": {"k": math.nan}}, "'law.exponents.k': Input should be a finite number"),
+        ({"variable": "loss", "exponents": {"k": 1}}, "'law.variable': Input should be"),
+        ({"exponent": {"k": 1}}, "unknown key 'law.exponent'. Did you mean 'exponents'?"),
+    ],
+)
+def test_a_law_that_cannot_be_fitted_is_refused_in_one_line(table, line):
+    with pytest.raises(SweepError) as caught:
+        Sweep.parse(written(law=table))
+    assert line in str(caught.value)
+
+
+def test_a_law_needs_numbers_along_its_axes():
+    axes = {"k": [2, 4], "solver.negation": [True, False]}
+    with pytest.raises(SweepError, match=r"'solver\.negation' is not numeric"):
+        Sweep.parse(written(axes=axes, law={"exponents": {"solver.negation": 1}}))
+
+
+def test_a_law_is_about_reading_and_may_change():
+    """Another claim is the same experiment; a law that is asked for no longer goes."""
+    sweep = Sweep.parse(written())
+    latent = sweep.override(["law.variable=latent_error"])
+    without = Sweep.parse(written(law=None))
+    assert latent.law.variable == "latent_error"
+    assert latent.hash == sweep.hash == without.hash
+    assert differences(sweep, latent) == differences(sweep, without) == []
+    assert union(sweep, latent).law == latent.law
+    assert union(sweep, without).law is None
+    assert union(without, sweep).law == sweep.law
+    assert Sweep.parse(json.loads(sweep.as_json())) == sweep
+
+
+# Whole runs
+
+NOISY = {
+    "axes": {"noise.sigma": [0.001, 0.004, 0.016], "k": [2, 4]},
+    "parameters": {
+        "depth": 1, "widths": [60], "m": 25, "success": {"metric": "signal_error", "below": 0.5},
+        "solver": {"max_steps": 150, "step": 1.0, "tolerance": 1e-7},
+    },
+    "trials": 8,
+    "fit": {},
+    "law": {"exponents": {"noise": {"sigma": 1.0}}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sweep of noisy recoveries; not to be changed but by `fit`."""
+    path = tmp_path_factory.mktemp("noisy") / "noisy.zarr"
+    run_sweep(recovery_sweep(**NOISY), path)
+    return path
+
+
+def test_the_error_of_recovered_trials_is_proportional_to_the_noise(genprior, noisy):
+    """A local linear count gives σ √k for the error of a recovered trial: exponent 1 in σ."""
+    result = genprior("fit", noisy, "--json")
+    found = json.loads(result.stdout)
+    assert (found["transitions"], found["comparisons"], found["level"]) == ([], [], 0.95)
+    assert [(row["k"], row["axis"], row["claimed"]) for row in found["laws"]] == [
+        (2, "noise.sigma", 1.0), (4, "noise.sigma", 1.0),
+    ]  # fmt: skip
+    for row in found["laws"]:
+        assert row["exponent_low"] < 1 < row["exponent_high"]
+        assert row["exponent_high"] - row["exponent_low"] < 0.6
+        assert row["variable"] == "signal_error"
+        assert (row["trials"], row["clustered"]) == (24, False)
+        assert [(one["from"], one["to"]) for one in row["local"]] == [
+            (0.001, 0.004),
+            (0.004, 0.016),
+        ]
+    kept = open_analysis(noisy, "law")
+    assert kept["exponent"].values[:, 0].tolist() == [row["exponent"] for row in found["laws"]]
+    assert json.loads(genprior("fit", noisy, "--json").stdout) == found, "the same every time"
+    shown = genprior("fit", noisy).stdout
+    assert "claim inside" in shown
+    assert "24 trials recovered" in shown
+
+
+def test_plot_draws_the_law_with_what_is_claimed(genprior, noisy, tmp_path):
+    picture = tmp_path / "law.svg"
+    result: Result = genprior("plot", noisy, "-o", picture)
+    assert result.exit_code == 0, result.output
+    drawn = picture.read_text()
+    for piece in ("noise level", "claimed, 1", "exponent in noise.sigma", "0.016"):
+        assert piece in drawn
+
+
+def test_commands_say_what_a_law_lacks(genprior, kind, store, tmp_path):
+    sweep = tiny_sweep(fit={}, law={"exponents": {"k": 1}})
+    run_sweep(sweep, store, kind=kind)
+    for command in (["fit", store], ["plot", store]):
+        result = genprior(*command)
+        assert result.exit_code == 2
+        assert "its trials give no signal_error" in result.stderr
+    again = write_sweep(tiny_sweep("k=2", fit={}, law={"exponents": {"k": 1}}), tmp_path / "a.toml")
+    one = tmp_path / "one.zarr"
+    assert genprior("run", again, one).exit_code == 0
+    result = genprior("fit", one)
+    assert result.exit_code == 2
+    assert "law.exponents: 'k' has one value, 2; an exponent needs two." in result.stderr
