@@ -21,3 +21,8 @@ class Inversion(Denoising):
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
         """Draw nothing: in a sweep over problems, noise.sigma is that of others."""
         return cls(signal)
+
+    @classmethod
+    def has_noise(cls, point: Point) -> bool:
+        """Never."""
+        return False
