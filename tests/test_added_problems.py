@@ -131,10 +131,10 @@ def test_the_pages_that_name_parameters_lead_to_this_one():
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("no_such_module:Thing", "offered as no_such_module:Thing, cannot be loaded: No module"),
+        ("no_such_module:Thing", "no_such_module:Thing, cannot be loaded: No module"),
         (
             "math:no_such_thing",
-            "offered as math:no_such_thing, cannot be loaded: module 'math' has",
+            "math:no_such_thing, cannot be loaded: module 'math' has",
         ),
         ("math:pi", "offered as math:pi, is no subclass of genprior.tasks.problems.Problem."),
         ("math:sqrt", "is no subclass of genprior.tasks.problems.Problem."),
@@ -168,7 +168,7 @@ def test_a_module_that_fails_while_it_is_imported_ends_in_one_line(
 def test_an_offered_problem_is_suggested_and_cannot_replace_ours(deblurring, monkeypatch):
     with pytest.raises(SweepError, match="Did you mean 'deblurring'"):
         problem_class("deblurrring")
-    with pytest.raises(SweepError, match="Known: compressed-sensing, .*, one-bit, deblurring"):
+    with pytest.raises(SweepError, match=r"Known: compressed-sensing, .*, one-bit, deblurring"):
         problem_class("tomography")
     offer(monkeypatch, inversion="deblurring:Deblurring")
     assert problem_class("inversion") is BUILT_IN["inversion"]
