@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..store import StoreInfo, exclusive, load_results, read_info, write_analysis
+from ..store import StoreInfo, exclusive, read_info, write_analysis
 from ..sweeps import SweepError
 from ..sweeps.checks import shares_draws
 from ..sweeps.errors import did_you_mean
@@ -15,6 +15,7 @@ from ..tasks.fits import fit_transitions
 from .comparisons import COMPARISON, check_comparison_of, compare_of, comparison_rows
 from .laws import LAW, check_law_of, fit_law_of, law_rows
 from .rows import indices, plain
+from .uniform import UNIFORM, load_worst, number_of_targets, uniform_of, uniform_rows
 
 GROUP = "transition"
 JSON_FIELDS = (
@@ -36,8 +37,12 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     check_fits(read_info(path), along)
     with exclusive(path):
         info = read_info(path)
-        found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": []}
+        found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": [], "uniform": []}
         fitted = None
+        if number_of_targets(info):
+            uniform = uniform_of(info)
+            write_analysis(path, UNIFORM, uniform)
+            found |= {"uniform": uniform_rows(uniform), "level": uniform.attrs["level"]}
         if along or info.sweep.fit.along:
             fitted = fit_transitions_of(info, along)
             write_analysis(path, GROUP, fitted)
@@ -60,7 +65,7 @@ def check_fits(info: StoreInfo, along: str | None) -> None:
         SweepError: saying what is missing.
     """
     sweep = info.sweep
-    if along or sweep.fit.along or not (sweep.law or sweep.compare):
+    if along or sweep.fit.along or not (sweep.law or sweep.compare or number_of_targets(info)):
         axis = transition_axis(info, along)
         if sweep.compare and sweep.compare.over == axis:
             raise SweepError(
@@ -74,7 +79,7 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     """Fit the transitions of a store's results."""
     axis = transition_axis(info, along)
     audited = "abandonment" in info.variables
-    results = load_results(info.path, ["success", "abandonment"] if audited else ["success"])
+    results = load_worst(info, ["success", "abandonment"] if audited else ["success"])
     try:
         fitted = fit_transitions(results["success"], axis)
     except ValueError as error:

@@ -20,7 +20,13 @@ from ..sweeps import Grid, Point, Sweep, load_sweep
 from ..tasks.kinds import NoOperation
 from ..tasks.machine import limit_blas_threads, machine_kind
 from ..tasks.recovery import Instance, draw_instance
-from .bench_engines import SHAPES, compare_preset, compare_shapes, preset_points, summary_rows
+from .bench_engines import (
+    compare_others,
+    compare_preset,
+    other_points,
+    preset_points,
+    summary_rows,
+)
 from .executors import open_executor
 from .options import json_option
 from .plan import plan_sweep
@@ -88,10 +94,11 @@ def kernel(trials: int, as_json: bool) -> None:
     """Time the fast engine against the plain one, and see that their runs are the same.
 
     Trials of cocola-fig1 are run by both in turn, with one BLAS thread, and so are runs of other
-    shapes, from k = 1 on: some minutes. Ratios are the plain engine's time over the fast one's,
-    medians over runs; low and high are 10 and 90 % quantiles, for other shapes the slowest trial.
-    "same" counts runs with equal steps, negations and verdict; the difference is that of the two
-    engines' codes, relative to their size. "asked" is what this project demands of itself.
+    shapes, from k = 1 on, and of other problems: some minutes. Ratios are the plain engine's time
+    over the fast one's, medians over runs; low and high are 10 and 90 % quantiles, for others the
+    slowest trial. "same" counts runs with equal steps, negations and verdict; the difference is
+    that of the two engines' codes, relative to their size. "asked" is what this project demands of
+    itself.
 
     \b
     Example:
@@ -100,7 +107,8 @@ def kernel(trials: int, as_json: bool) -> None:
     """
     limit_blas_threads()
     points = list(_followed(compare_preset(trials), preset_points(), "points of cocola-fig1"))
-    shapes = list(_followed(compare_shapes(), len(SHAPES), "other shapes"))
+    others = other_points()
+    shapes = list(_followed(compare_others(others), len(others), "other problems"))
     rows = [row for row, _ in points]
     summary = summary_rows(points)
     if as_json:
@@ -108,7 +116,7 @@ def kernel(trials: int, as_json: bool) -> None:
         click.echo(json.dumps({"benchmark": "kernel", "machine": machine_kind(), **tables}))
         return
     _report("cocola-fig1: how many times faster the fast engine is", rows, as_json)
-    _report("other shapes", shapes, as_json)
+    _report("other shapes and losses", shapes, as_json)
     _report("all runs of cocola-fig1", summary, as_json)
 
 

@@ -33,6 +33,15 @@ SHAPES = (
     (200, (250, 220), 500),
     (200, (700, 650), 300),
 )
+# Other losses that the fast engine serves, each with this network.
+NETWORK: dict[str, Any] = {"k": 20, "depth": 2, "widths": (500, 600)}
+LOSSES: tuple[dict[str, Any], ...] = (
+    {"problem": "inversion"},
+    {"problem": "denoising", "noise": {"sigma": 0.01}},
+    {"problem": "phase-retrieval", "m": 300},
+    {"problem": "one-bit", "m": 20_000, "dither": {"amplitude": 3.0}},
+    {"problem": "compressed-sensing", "m": 150, "ensemble": "subsampled-dct"},
+)
 
 
 class Comparison(NamedTuple):
@@ -147,21 +156,32 @@ def _ratio_row(name: str, ratios: list[float], asked: float | None) -> dict[str,
     }
 
 
-def compare_shapes() -> Iterator[dict[str, Any]]:
-    """Time both engines on small, narrow, flat and large shapes; medians over rounds."""
-    for k, widths, m in SHAPES:
-        point = Point.model_validate(
-            {"k": k, "depth": len(widths), "widths": widths, "m": m, "solver": {"max_steps": 1000}}
-        )
+def other_points() -> list[Point]:
+    """Small, narrow, flat and large shapes of compressed sensing, and other losses."""
+    shapes: list[dict[str, Any]] = [
+        {"k": k, "depth": len(widths), "widths": widths, "m": m} for k, widths, m in SHAPES
+    ]
+    solver = {"max_steps": 1000}
+    return [
+        Point.model_validate({**written, "solver": solver})
+        for written in (*shapes, *({**NETWORK, **loss} for loss in LOSSES))
+    ]
+
+
+def compare_others(points: Iterable[Point]) -> Iterator[dict[str, Any]]:
+    """Time both engines on three trials of each point; medians over rounds."""
+    for point in points:
         ratios, same, total = [], 0, 0
         for trial in range(3):
             rounds = [next(compare_point(point, [trial], seed=1)) for _ in range(ROUNDS)]
             ratios.append(float(np.median([one.ratio for one in rounds])))
             same, total = same + rounds[0].same, total + 1
         yield {
-            "k": k,
-            "widths": "-".join(map(str, widths)),
-            "m": m,
+            "problem": point.problem,
+            "ensemble": point.ensemble,
+            "k": point.k,
+            "widths": "-".join(map(str, point.widths)),
+            "m": point.m,
             "trials": total,
             "same": same,
             "ratio": float(np.median(ratios)),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..store import StoreInfo
 from ..sweeps import SweepError
+from .uniform import number_of_targets
 
 SYMBOLS = {
     "k": "latent dimension $k$",
@@ -79,6 +80,8 @@ def new_figure(panels: int) -> tuple[Figure, list[Axes]]:
 def add_title(figure: Figure, info: StoreInfo, note: str) -> None:
     """Write the sweep's title above the panels, and what marks and bars mean below."""
     figure.suptitle(info.sweep.title or info.sweep.name, fontsize=10)
+    if targets := number_of_targets(info):
+        note = f"{note}\nof the {targets} targets that meet each draw the worst counts"
     figure.supxlabel(note, fontsize=7, color="0.4")
 
 

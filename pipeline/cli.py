@@ -188,8 +188,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     With fit.along, the 50 % point of success, its interval and the width. With [law],
     the exponents of the errors of recovered trials, beside those that are claimed.
     With [compare], success at every value of an axis against one of them, and the
-    shift of the 50 % point. The fits are written into the store, as
-    analysis/transition, analysis/law and analysis/comparison.
+    shift of the 50 % point. Where trials hold several targets, the worst and the mean
+    over them; the worst counts in all fits. They are written into the store, as
+    analysis/transition, analysis/law, analysis/comparison and analysis/uniform.
 
     \b
     Example:
@@ -199,6 +200,8 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     if as_json:
         _print(fitted)
         return
+    if fitted["uniform"]:
+        console.print(fit_tables.uniform(fitted["uniform"]))
     if fitted["transitions"]:
         console.print(tables.transitions(fitted))
     if fitted["laws"]:
@@ -212,6 +215,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=STORE, help="Picture to write  [default: STORE's name .png].")
 def plot(store: Path, output: Path | None) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
+
+    With [law], the errors of recovered trials, the fitted law and the claimed slope; with
+    [compare] and without fit.along, success rates side by side.
 
     \b
     Example:

@@ -54,7 +54,8 @@ def draw_comparison(info: StoreInfo) -> Figure:
     for each in axes[len(panels) :]:
         each.set_visible(False)
     axes[0].set_ylabel(SYMBOLS["success"])
-    axes[0].legend(title=name_of(over), fontsize=8, title_fontsize=8)
+    if x is not None:
+        axes[0].legend(title=name_of(over), fontsize=8, title_fontsize=8)
     kind = "the same draws" if compared.attrs["paired"] else "independent draws"
     note = f"bars: 95 % Wilson intervals; {kind}; star: differs from {compared.attrs['reference']}"
     add_title(figure, info, f"{note} (p < {DIFFERENT:g}, Holm)")
@@ -76,9 +77,12 @@ def _panel(axes: Axes, one: xr.Dataset, over: str, x: Any, info: StoreInfo) -> N
         axes.plot(places[stars] + shift[place], np.full(stars.size, 1.05), "*", ms=5,
                   color=COLOURS[place])  # fmt: skip
     step = -(-count // MOST_TICKS)
-    names = [_short(value) for value in one[x].values.tolist()] if x else [""]
-    axes.set_xticks(places[::step], names[::step])
-    axes.set(xlim=(-0.6, count - 0.4), ylim=(-0.03, 1.09), xlabel=name_of(x) if x else "")
+    axes.set(xlim=(-0.6, count - 0.4), ylim=(-0.03, 1.09), xlabel=name_of(x or over))
+    if x:
+        names = [_short(value) for value in one[x].values.tolist()]
+        axes.set_xticks(places[::step], names[::step])
+    else:
+        axes.set_xticks(shift, labels)
 
 
 def _points(axes: Axes, at: Any, part: xr.Dataset, name: str, label: str, colour: Any) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 import xarray as xr
 
-from ..store import StoreInfo, load_results
+from ..store import StoreInfo
 from ..sweeps import SweepError
 from ..sweeps.checks import reference_index, shares_draws
 from ..tasks.comparisons import CELL_NAMES, compare_rates, compare_transitions
 from .rows import indices, place_of, plain, plain_values
+from .uniform import load_worst
 
 COMPARISON = "comparison"
 DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as different
@@ -44,7 +45,7 @@ def compare_of(info: StoreInfo, fitted: xr.Dataset | None = None) -> xr.Dataset:
         raise SweepError(f"{info.path}: its sweep names nothing to compare.")
     reference = reference_index(info.sweep)
     paired = shares_draws(info.sweep, compare.over)
-    success = load_results(info.path, ["success"])["success"]
+    success = load_worst(info, ["success"])["success"]
     compared = compare_rates(success, compare.over, reference, paired=paired)
     if fitted is None:
         return compared
@@ -77,6 +78,7 @@ def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
         if along:
             row |= {"along": along} | _transition(part)
         adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
+        row["cells_tested"] = len(adjusted)
         row["cells_that_differ"] = sum(p < DIFFERENT for p in adjusted)
         rows.append({**row, "cells": cells, "method": compared.attrs["method"]})
     return rows

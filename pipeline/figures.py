@@ -18,6 +18,7 @@ from ..store import StoreError, StoreInfo, explained, load_results, read_info
 from ..sweeps import SweepError
 from ..sweeps.checks import has_positions, shares_draws
 from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
+from ..tasks.uniform import TARGET
 from .analysis import fit_transitions_of
 from .canvas import (
     COLOURS,
@@ -33,6 +34,7 @@ from .canvas import (
 )
 from .comparison_figures import draw_comparison, shows_comparison
 from .law_figures import draw_law, shows_law
+from .uniform import load_worst
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -73,14 +75,15 @@ def draw(info: StoreInfo) -> Figure:
     if shows_comparison(info):
         return draw_comparison(info)
     variable = info.sweep.plot.variable
-    results = load_results(info.path, [variable])
+    axis = _axis(info)
+    each = axis == TARGET
+    results = load_results(info.path, [variable]) if each else load_worst(info, [variable])
     if not results[variable].notnull().any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
-    axis = _axis(info)
     if variable != "success" or not _carries_transition(info, axis):
         return _levels(info, results[variable], axis)
     fitted = fit_transitions_of(info, axis)
-    others = [dim for dim in info.layout.dims[:-1] if dim != axis]
+    others = [str(dim) for dim in fitted["p50"].dims]
     numeric = [dim for dim in others if results[dim].dtype.kind in "if" and results[dim].size > 2]
     if numeric:
         return _maps(info, fitted, numeric[-1], axis)
@@ -99,7 +102,7 @@ def _axis(info: StoreInfo) -> str:
         return sweep.fit.along
     if not sweep.axes:
         raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
-    return list(sweep.axes)[-1]
+    return [name for name in sweep.axes if name != TARGET or len(sweep.axes) == 1][-1]
 
 
 def _curves(info: StoreInfo, fitted: xr.Dataset, axis: str) -> Figure:

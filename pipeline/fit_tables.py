@@ -16,7 +16,7 @@ REMARKS = {
 def laws(rows: list[dict[str, Any]]) -> Table:
     """One row a group and axis: the claimed exponent beside the measured one."""
     groups = _before(rows[0], "variable")
-    table = table_of(*groups, "axis", "claimed", "measured", "95 % interval", "remark")
+    table = table_of(*groups, "axis", "claimed", "measured", "recovered, %", "remark")
     table.title = f"{rows[0]['variable']} of recovered trials = C · Π axis^exponent"
     table.title_justify = "left"
     for row in rows:
@@ -24,8 +24,8 @@ def laws(rows: list[dict[str, Any]]) -> Table:
             *(_short(row[name]) for name in groups),
             row["axis"],
             _short(row["claimed"]),
-            _number(row["exponent"], "{:.3f}"),
-            _interval(row, "exponent", "{:.3f}"),
+            _estimate(row, "exponent", "{:.3f}"),
+            _recovered(row),
             ", ".join(filter(None, [_verdict(row), row["flag"]])),
         )
     return _captioned(table, _law_remarks(rows, groups))
@@ -33,11 +33,7 @@ def laws(rows: list[dict[str, Any]]) -> Table:
 
 def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Explain the flags, and give the local exponents where a law is curved."""
-    lines = []
-    for row in rows:
-        if row["axis"] == rows[0]["axis"]:
-            place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
-            lines.append(f"{place}{_entered(row)}")
+    lines = ["in brackets: 95 % intervals; recovered: the share of the trials that entered"]
     flags = {word for row in rows for word in row["flag"].split(", ") if word}
     lines += [f"{word}: {REMARKS[word]}" for word in sorted(flags)]
     for row in rows:
@@ -45,8 +41,7 @@ def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
             place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
             pieces = [
                 f"{_short(one['from'])} – {_short(one['to'])}: "
-                f"{_number(one['exponent'], '{:.2f}')} "
-                f"[{_interval(one, 'exponent', '{:.2f}')}]"
+                f"{_estimate(one, 'exponent', '{:.2f}')}"
                 for one in row["local"]
             ]
             lines.append(f"{place}{row['axis']} {'; '.join(pieces)}")
@@ -64,14 +59,29 @@ def _verdict(row: dict[str, Any]) -> str:
     return "claim too high" if row["claimed"] > row["exponent_high"] else "claim inside"
 
 
-def _entered(row: dict[str, Any]) -> str:
-    if not row["trials"]:
-        return "no trial was run"
-    low, high = 100 * row["share_low"], 100 * row["share_high"]
-    return (
-        f"{row['entered']:,} of {row['trials']:,} trials recovered and entered "
-        f"({low:.3g} – {high:.3g} %, 95 % interval)"
+def _recovered(row: dict[str, Any]) -> str:
+    return _percent(row, "share", row["trials"])
+
+
+def uniform(rows: list[dict[str, Any]]) -> Table:
+    """One row a cell: how many targets were recovered, and how large their errors are."""
+    axes = _before(rows[0], "targets")
+    table = table_of(
+        *axes, "trials", "targets recovered, %", "all recovered, %", "worst error", "mean error"
     )
+    table.title = f"{rows[0]['targets']} targets meet each draw; signal errors, medians over trials"
+    table.title_justify = "left"
+    for row in rows:
+        share = row["success_share"]
+        table.add_row(
+            *(_short(row[name]) for name in axes),
+            str(int(row["runs"])),
+            "–" if share is None else f"{100 * share:.3g}",
+            _percent(row, "success_all", int(row["runs"])),
+            _number(row.get("worst_signal_error"), "{:.3g}"),
+            _number(row.get("mean_signal_error"), "{:.3g}"),
+        )
+    return _captioned(table, ["in brackets: 95 % intervals"])
 
 
 def comparisons(rows: list[dict[str, Any]]) -> Table:
@@ -87,24 +97,23 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
     groups, along = _before(rows[0], "over"), rows[0]["along"]
     paired = rows[0]["paired"]
     table = table_of(
-        *groups, rows[0]["over"], f"shift in {along}", "95 % interval", "detectable",
+        *groups, rows[0]["over"], f"shift in {along}", "detectable",
         "p, one curve", *(["p, pairs"] if paired else []), "cells that differ", "remark",
     )  # fmt: skip
     for row in rows:
         table.add_row(
             *(_short(row[name]) for name in groups),
             row["value"],
-            _number(row["shift"], "{:+.3g}"),
-            _interval(row, "shift", "{:+.3g}"),
+            _estimate(row, "shift", "{:+.3g}"),
             _number(row["detectable_shift"], "{:.3g}"),
             _p(row["p_one_curve"]),
             *([_p(row["p_pooled"])] if paired else []),
-            f"{row['cells_that_differ']} of {len(row['cells'])}",
+            f"{row['cells_that_differ']} of {row['cells_tested']}",
             row["flag"],
         )
     lines = [
-        f"shift: of the 50 % point, less that of {rows[0]['reference']}; detectable: the smallest "
-        "one that as many trials find with 80 % power",
+        f"shift: of the 50 % point, with its 95 % interval, less that of {rows[0]['reference']}; "
+        "detectable: the smallest one that as many trials find with 80 % power",
         "p, one curve: likelihood ratio, one curve for all values against one offset for each",
     ]
     if paired:
@@ -130,9 +139,9 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
             table.add_row(
                 row["value"],
                 *(_short(cell[name]) for name in axes),
-                _percent(cell, "rate", "{:.3g}"),
-                _percent(cell, "reference_rate", "{:.3g}"),
-                _percent(cell, "difference", "{:+.3g}"),
+                _percent(cell, "rate", cell["runs"]),
+                _percent(cell, "reference_rate", cell["reference_runs"]),
+                _percent(cell, "difference", cell["runs"], "+"),
                 *([f"{cell['gained']}, {cell['lost']}"] if paired else []),
                 _p(cell["p_value"]),
                 _p(cell["p_holm"]),
@@ -140,10 +149,12 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
     return _captioned(table, ["in brackets: 95 % intervals"])
 
 
-def _percent(cell: dict[str, Any], name: str, form: str) -> str:
-    if cell[name] is None:
+def _percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:
+    """Write a share with its interval in %, with a decimal if so many trials tell one."""
+    if not trials or row[name] is None:
         return "–"
-    best, low, high = (form.format(100 * cell[name + end]) for end in ("", "_low", "_high"))
+    digits = 0 if trials < 1000 else 1
+    best, low, high = (f"{100 * row[name + end]:{sign}.{digits}f}" for end in ("", "_low", "_high"))
     return f"{best} [{low}, {high}]"
 
 
@@ -167,9 +178,12 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def _interval(row: dict[str, Any], name: str, form: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return "–" if low is None or high is None else f"{form.format(low)} – {form.format(high)}"
+def _estimate(row: dict[str, Any], name: str, form: str) -> str:
+    values = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+    if None in values:
+        return "–"
+    best, low, high = (form.format(value) for value in values)
+    return f"{best} [{low}, {high}]"
 
 
 def _p(value: float | None) -> str:

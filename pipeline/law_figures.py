@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from ..store import StoreError, StoreInfo
 from .canvas import COLOURS, MAX_CURVES, add_title, at_most, each_part, name_of, new_figure
+from .fit_tables import REMARKS
 from .laws import check_law_of, fit_law_of
 
 CLOSEST = 0.06  # of the axis: ticks nearer to each other would overlap
@@ -49,6 +50,10 @@ def draw_law(info: StoreInfo) -> Figure:
             label = f"{label}: {_measured(one.sel(law_axis=x))}"
         _curve(axes, one, x, label, colour)
     _ticks(axes, fitted[x].values.astype(float))
+    low, high = axes.get_ylim()
+    if high < 1.01 * low:
+        # Matplotlib leaves a logarithmic axis of one value without any extent.
+        axes.set_ylim(low / 3, high * 3)
     axes.plot([], [], "--", color="0.4", lw=0.9, label=f"claimed, {_claimed(fitted, x)}")
     axes.legend(fontsize=8)
     note = "medians of recovered trials, bars: 95 % intervals; line: fitted law"
@@ -58,6 +63,10 @@ def draw_law(info: StoreInfo) -> Figure:
 
 def _curve(axes: Axes, one: xr.Dataset, x: str, label: str, colour: Any) -> None:
     """Draw the medians of one curve, the fitted line, and the claimed slope through its middle."""
+    one = one.isel({x: np.flatnonzero(np.isfinite(one["median"].values))})
+    if not one.sizes[x]:
+        axes.plot([], [], "o", ms=3.5, color=colour, label=label or None)
+        return
     at = one[x].values.astype(float)
     median = one["median"].values
     spread = np.stack([median - one["median_low"].values, one["median_high"].values - median])
@@ -104,12 +113,14 @@ def _notes(fitted: xr.Dataset, groups: list[Any]) -> list[str]:
     words = {word for flag in fitted["flag"].values.ravel() for word in str(flag).split(", ")}
     if words - {""}:
         some = "some laws: " if fitted["flag"].size > 1 else ""
-        lines.append(some + ", ".join(sorted(words - {""})))
+        lines += [f"{some}{word}: {REMARKS[word]}" for word in sorted(words - {""})]
     return lines
 
 
 def _ticks(axes: Axes, values: np.ndarray) -> None:
     """Put ticks at the values of the axis, leaving out those too near to the one before."""
+    beside = (values[-1] / values[0]) ** 0.05
+    axes.set_xlim(values[0] / beside, values[-1] * beside)
     places = np.log(values)
     room = CLOSEST * (places[-1] - places[0])
     kept = [0]

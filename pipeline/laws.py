@@ -4,12 +4,13 @@ from typing import Any
 
 import xarray as xr
 
-from ..store import StoreInfo, load_results
+from ..store import StoreInfo
 from ..sweeps import SweepError
 from ..sweeps.checks import shares_draws
 from ..tasks.law_fits import fit_laws
 from ..tasks.laws import REJECTED
 from .rows import indices, place_of, plain, plain_values
+from .uniform import load_worst
 
 LAW = "law"
 GROUP_FIELDS = ("constant", "constant_low", "constant_high", "trials", "entered", "share",
@@ -39,7 +40,7 @@ def fit_law_of(info: StoreInfo) -> xr.Dataset:
     missing = [name for name in names if name not in info.variables]
     if law.variable in missing or "success" in missing:
         raise SweepError(f"{info.path}: its trials give no {law.variable}; a law needs it.")
-    results = load_results(info.path, [name for name in names if name in info.variables])
+    results = load_worst(info, [name for name in names if name in info.variables])
     shared = [axis for axis in law.exponents if shares_draws(info.sweep, axis)]
     try:
         return fit_laws(

@@ -55,6 +55,15 @@ RESERVED = (
     "along",
     "method",
     "analysis",
+    "targets",
+    "success_share",
+    "success_all",
+    "success_all_low",
+    "success_all_high",
+    "worst_latent_error",
+    "mean_latent_error",
+    "worst_signal_error",
+    "mean_signal_error",
     # … of laws …
     "law_axis",
     "local",
@@ -113,6 +122,7 @@ RESERVED = (
     "value",
     "paired",
     "cells",
+    "cells_tested",
     "cells_that_differ",
 )
 
@@ -165,6 +175,8 @@ def check_names(sweep: "Sweep") -> None:
     for key, axis in named:
         if axis is not None and axis not in sweep.axes:
             raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
+        if axis == "target" and key in ("law.exponents", "compare.over"):
+            raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:

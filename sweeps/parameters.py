@@ -155,11 +155,11 @@ class Solver(Strict):
         ge=0,
     )
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
-    start: Literal["gaussian", "mirror"] = quantity(
-        "gaussian", "first iterate: a standard normal draw, or the mirror point −ρ_d x*"
+    start: Literal["gaussian", "mirror", "ones"] = quantity(
+        "gaussian", "first iterate: a standard normal draw, the mirror point −ρ_d x*, or all ones"
     )
     start_scale: float | None = quantity(
-        None, "factor on a standard normal first iterate; by default the problem's", gt=0
+        None, "factor on a first iterate that is drawn or all ones; by default the problem's", gt=0
     )
     stall_after: int | None = quantity(
         None,

@@ -98,9 +98,11 @@ def compare_transitions(
         level: of the intervals.
 
     Returns:
-        Over (…groups…, over without the reference): `shift` and bounds, `detectable_shift`, `flag`
-        ("outside-grid" where either 50 % point is off the values that were run), and if paired
-        `p_pooled`, McNemar's mid-p for all positions together; over the groups `p_one_curve`.
+        Over (…groups…, over without the reference): `shift` and bounds (NaN without trials),
+        `detectable_shift`, `flag` ("outside-grid" where either 50 % point is off the values that
+        were run: the interval then ends where the prior does, and no shift is called detectable),
+        and if paired `p_pooled`, McNemar's mid-p for all positions together; over the groups
+        `p_one_curve`.
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
@@ -118,6 +120,11 @@ def compare_transitions(
         cut = [slices(positions, wins[at][v], runs[at][v], int(signs[at][v]))
                for v in range(success.sizes[over])]  # fmt: skip
         shifts[at] = [fit_shift(cut[v], cut[reference], level) for v in others]
+        # A posterior that its prior ends tells no standard error, and without trials nothing.
+        off_grid = off[at][others] | off[at][reference]
+        shifts[at][off_grid, 3] = np.nan
+        ran = runs[at].sum(axis=-1) > 0
+        shifts[at][~(ran[others] & ran[reference])] = np.nan
         one_curve[at] = one_curve_p(positions, list(wins[at]), list(runs[at]))
     kept = {n: c for n, c in success.isel({over: others}).coords.items()
             if not {along, "trial"} & set(c.dims)}  # fmt: skip
@@ -132,7 +139,9 @@ def compare_transitions(
         against = success.isel({over: reference}, drop=True).broadcast_like(tested)
         pairs = _pairs(tested, against.transpose(*tested.dims))
         pooled = [pairs[name].sum(axis=-1) for name in ("gained", "lost")]
-        result["p_pooled"] = ((*groups, over), _each(mcnemar_p, pooled, 1)[..., 0])
+        met = sum(counts.sum(axis=-1) for counts in pairs.values())
+        p_values = np.where(met > 0, _each(mcnemar_p, pooled, 1)[..., 0], np.nan)
+        result["p_pooled"] = ((*groups, over), p_values)
     return labelled(result, over, along, success[along].attrs.get("units"))
 
 

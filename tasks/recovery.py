@@ -105,6 +105,8 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
         problem = problem_class(point.problem).draw(point, signal, stream)
         if point.solver.start == "mirror":
             start = -problem.mirror_ratio(point.depth) * target
+        elif point.solver.start == "ones":
+            start = np.full(point.k, start_scale(point, problem))
         else:
             start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
         method = choose_method(point, problem)
@@ -112,7 +114,7 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
 
 
 def start_scale(point: Point, problem: Problem) -> float:
-    """The point's factor on a standard normal start, or the problem's."""
+    """The point's factor on a start that is drawn or all ones, or the problem's."""
     given = point.solver.start_scale
     return problem.start_scale(point) if given is None else given
 

@@ -121,8 +121,15 @@ def test_the_page_lists_every_problem_with_its_parameters():
 
 
 def test_the_pages_that_name_parameters_lead_to_this_one():
+    """And to headings that it has."""
+    headings = re.findall(r"^## (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
     assert "(docs/problems.md)" in README.read_text(encoding="utf-8")
-    assert "(problems.md)" in (PAGE.parent / "sweep-files.md").read_text(encoding="utf-8")
+    sweep_files = (PAGE.parent / "sweep-files.md").read_text(encoding="utf-8")
+    assert "(problems.md)" in sweep_files
+    linked = set(re.findall(r"\(problems\.md#([^)]*)\)", sweep_files))
+    assert linked
+    assert linked <= anchors
 
 
 # What can go wrong

@@ -276,6 +276,10 @@ def test_transitions_are_compared_group_by_group():
     fitted = fit_transitions(far, "m", direction=1)
     flags = compare_transitions(far, fitted, "solver", 0, paired=False)["flag"]
     assert (flags == "outside-grid").all()
+    far[1] = np.nan
+    fitted = fit_transitions(far, "m", direction=1)
+    empty = compare_transitions(far, fitted, "solver", 0, paired=True)
+    assert all(empty[name].isnull().all() for name in ("shift", "detectable_shift", "p_pooled"))
 
 
 # Sweep files

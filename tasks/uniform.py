@@ -1,0 +1,89 @@
+"""Uniform recovery: several targets meet one draw, and the worst of them counts."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from .transitions import wilson_interval
+
+TARGET = "target"
+ERRORS = ("latent_error", "signal_error")
+
+
+def worst_over_targets(results: xr.Dataset) -> xr.Dataset:
+    """Give a trial the outcome of its worst target: success if all succeed, the largest value else.
+
+    Where a target was not run the worst is unknown, NaN.
+
+    Args:
+        results: variables over `target` and other dims; those without it stay as they are.
+    """
+    if TARGET not in results.dims:
+        return results
+    lowest = {"success"}
+    reduced = {
+        name: (values.min if name in lowest else values.max)(TARGET, skipna=False, keep_attrs=True)
+        if TARGET in values.dims
+        else values
+        for name, values in results.items()
+    }
+    return xr.Dataset(reduced, attrs=results.attrs)
+
+
+def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
+    """Measure the worst and the mean over targets, in every cell of the other axes.
+
+    Args:
+        results: `success` and errors, dims (…cells…, target, trial) in any order.
+        level: of the Wilson interval.
+
+    Returns:
+        Over cells: `runs` (trials all of whose targets were run), `success_share` of targets,
+        `success_all`, the share of trials that recover all of theirs, with `success_all_low` and
+        `success_all_high`, and `targets`. For each error over cells and trials:
+        `worst_…`, `mean_…`, the largest and the mean over the targets.
+    """
+    success = results["success"].astype(float)
+    every, share = success.min(TARGET, skipna=False), success.mean(TARGET, skipna=False)
+    runs, all_found = every.notnull().sum("trial"), (every == 1).sum("trial")
+    low, high = wilson_interval(all_found.values, runs.values, level)
+    found = {
+        "targets": xr.DataArray(results.sizes[TARGET]),
+        "runs": runs,
+        "success_share": share.mean("trial"),
+        "success_all": all_found / runs.where(runs > 0),
+        "success_all_low": runs.copy(data=low),
+        "success_all_high": runs.copy(data=high),
+    }
+    for name in ERRORS:
+        if name in results:
+            found[f"worst_{name}"] = results[name].max(TARGET, skipna=False)
+            found[f"mean_{name}"] = results[name].mean(TARGET, skipna=False)
+    labelled = {
+        name: values.assign_attrs(long_name=LONG_NAMES[name], units="1")
+        for name, values in found.items()
+    }
+    return xr.Dataset(labelled, attrs={"level": level})
+
+
+def medians_over_trials(uniform: xr.Dataset, names: Iterable[str] = ERRORS) -> xr.Dataset:
+    """Give the medians over trials of worst and mean errors; NaN where nothing was run."""
+    errors = [f"{kind}_{name}" for name in names for kind in ("worst", "mean")]
+    known = uniform[[name for name in errors if name in uniform]]
+    with np.errstate(invalid="ignore"):
+        return known.median("trial")
+
+
+LONG_NAMES = {
+    "targets": "targets that meet one draw of network, measurements, noise and dither",
+    "runs": "trials all of whose targets were run",
+    "success_share": "share of targets that were recovered",
+    "success_all": "share of trials that recovered all their targets",
+    "success_all_low": "share of trials that recovered all their targets, lower Wilson bound",
+    "success_all_high": "share of trials that recovered all their targets, upper Wilson bound",
+    "worst_latent_error": "largest relative latent error over targets",
+    "mean_latent_error": "mean relative latent error over targets",
+    "worst_signal_error": "largest relative signal error over targets",
+    "mean_signal_error": "mean relative signal error over targets",
+}
