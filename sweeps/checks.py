@@ -176,9 +176,7 @@ def check_names(sweep: "Sweep") -> None:
         if axis is not None and axis not in sweep.axes:
             raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
         if axis == "target" and key in ("law.exponents", "compare.over"):
-            raise SweepError(
-                f"{key}: of several targets the worst counts; name another axis."
-            )
+            raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:

@@ -52,7 +52,7 @@ def problem_class(name: str) -> type[Problem]:
     """Find a problem by name: one of ours, or one that an installed package offers.
 
     Raises:
-        SweepError: there is none of that name, or it cannot be loaded.
+        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -68,6 +68,10 @@ def problem_class(name: str) -> type[Problem]:
         raise SweepError(f"{where} cannot be loaded: {error}") from None
     if not (isinstance(found, type) and issubclass(found, Problem)):
         raise SweepError(f"{where} is no subclass of genprior.tasks.problems.Problem.")
+    if lacking := sorted(found.__abstractmethods__):
+        raise SweepError(f"{where} lacks {', '.join(lacking)}.")
+    if (named := getattr(found, "name", None)) != name:
+        raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
     return found
 
 

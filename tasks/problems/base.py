@@ -117,6 +117,11 @@ class Problem(ABC):
                 f"problem '{cls.name}' has no 'noise.snr_db'; it has "
                 f"{', '.join(cls.uses) or 'no parameters of its own'}."
             )
+        if point.noise.snr_db is not None and point.noise.law != "gaussian":
+            raise ValueError(
+                f"'noise.law' is {point.noise.law!r}, but noise of a given 'noise.snr_db' has a "
+                "uniform direction; a law goes with 'noise.sigma'."
+            )
         if "m" in cls.uses and point.ensemble == "subsampled-dct" and point.m > point.n:
             raise ValueError(
                 f"m = {point.m} exceeds n = {point.n}: 'subsampled-dct' draws its rows without "

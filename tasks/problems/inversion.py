@@ -1,7 +1,10 @@
 """Inversion: the code of a signal that is known."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from ...sweeps import Point
+from ..network import Vector
+from .base import Streams
 from .denoising import Denoising
 
 
@@ -13,3 +16,13 @@ class Inversion(Denoising):
 
     name: ClassVar[str] = "inversion"
     uses: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
+        """Draw nothing: in a sweep over problems, noise.sigma is that of others."""
+        return cls(signal)
+
+    @classmethod
+    def has_noise(cls, point: Point) -> bool:
+        """Never."""
+        return False
