@@ -151,7 +151,7 @@ class Solver(Strict):
     tolerance: float | None = quantity(
         None,
         "descent stops when the descent vector is shorter; by default 1e-10 of what it is at first",
-        "signal units squared",
+        "signal units; to the third in spiked models",
         ge=0,
     )
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")

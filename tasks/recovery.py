@@ -20,6 +20,9 @@ from .problems import Problem, check_point, check_sweep, problem_class
 KERNEL_VERSION = 2
 MAX_TARGET_DRAWS = 1000
 STALL_AFTER = 500  # steps, where noise leaves a kink to end at
+LOSS_UNITS = "signal units squared; to the fourth in spiked models"
+# A code has the signal's units.
+VECTOR_UNITS = "signal units; to the third in spiked models"
 ENGINES = {"fast": descend_fast, "plain": descend}
 
 
@@ -42,10 +45,8 @@ VARIABLES = (
     Variable("latent_error", "float64", "relative latent error ‖x̂ − x*‖/‖x*‖"),
     Variable("signal_error", "float64", "relative signal error ‖G(x̂) − y*‖/‖y*‖"),
     Variable("mirror_error", "float64", "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖"),
-    Variable("loss", "float64", "loss f(x̂)", "signal units squared"),
-    Variable(
-        "gradient_norm", "float64", "norm of the descent vector ‖v(x̂)‖", "signal units squared"
-    ),
+    Variable("loss", "float64", "loss f(x̂)", LOSS_UNITS),
+    Variable("gradient_norm", "float64", "norm of the descent vector ‖v(x̂)‖", VECTOR_UNITS),
     Variable("iterations", "int64", "steps taken", "steps"),
     Variable("negations", "int64", "times x was replaced by −x"),
     Variable(

@@ -75,8 +75,8 @@ def test_every_preset_loads_and_says_what_it_is(name):
     assert sweep.source
     assert sweep.expected
     assert not grid.excluded.all()
-    assert task_kind(sweep.task).name == sweep.task
-    assert sweep.fit.along or sweep.plot.x
+    assert sweep.fit.along or sweep.law or sweep.compare or sweep.plot.x
+    task_kind(sweep.task).check(grid)
 
 
 @pytest.mark.parametrize("name", preset_names())
