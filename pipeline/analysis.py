@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from ..store import StoreInfo, exclusive, read_info, write_analysis
+from ..store import StoreInfo, exclusive, load_results, read_info, write_analysis
 from ..sweeps import SweepError
 from ..sweeps.checks import shares_draws
 from ..sweeps.errors import did_you_mean
@@ -79,15 +79,20 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     """Fit the transitions of a store's results."""
     axis = transition_axis(info, along)
     audited = "abandonment" in info.variables
-    results = load_worst(info, ["success", "abandonment"] if audited else ["success"])
+    results = load_worst(info, ["success"])
     try:
         fitted = fit_transitions(results["success"], axis)
     except ValueError as error:
         raise SweepError(f"{info.path}: {error}") from None
-    if audited and (results["abandonment"] > 0).any():
-        audits = audit_abandonment(results["abandonment"], (axis, "trial"))
-        fitted = fitted.merge(audits, combine_attrs="override")
-    return fitted
+    if not audited:
+        return fitted
+    abandonment = load_results(info.path, ["abandonment"])["abandonment"]
+    if not (abandonment > 0).any():
+        return fitted
+    # Runs are audited one by one, also where several targets make a trial.
+    runs = [dim for dim in abandonment.dims if dim not in fitted["p50"].dims]
+    audits = audit_abandonment(abandonment, [str(dim) for dim in runs])
+    return fitted.merge(audits, compat="override", combine_attrs="override")
 
 
 def transition_axis(info: StoreInfo, along: str | None = None) -> str:

@@ -58,6 +58,8 @@ def _judged(results: xr.Dataset) -> xr.DataArray | None:
     """Give the error that decided success as a part of the threshold."""
     if not {"success.metric", "success.below"} <= set(results.coords):
         return None
+    if (results["success.metric"] == "nearest_target").any():
+        return None
     by_code = results["success.metric"] == "latent_error"
     error = results["latent_error"].where(by_code, results["signal_error"])
     share: xr.DataArray = error / results["success.below"]

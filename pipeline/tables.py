@@ -16,12 +16,14 @@ REMARKS = {
 
 
 def presets(sweeps: Iterable[Sweep]) -> Table:
-    """One row a preset."""
-    table = table_of("sweep", "what it measures", "trials", "source")
+    """One row a preset; its file says more."""
+    table = table_of("sweep", "trials", "what it measures")
+    table.columns[0].no_wrap = True
     for sweep in sweeps:
         grid = Grid(sweep)
         trials = int((~grid.excluded).sum()) * sweep.trials
-        table.add_row(sweep.name, sweep.title, f"{trials:,}", sweep.source)
+        table.columns[0].min_width = max(table.columns[0].min_width or 0, len(sweep.name))
+        table.add_row(sweep.name, f"{trials:,}", sweep.title)
     return table
 
 

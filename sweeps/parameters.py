@@ -96,7 +96,12 @@ class Noise(Strict):
     For one-bit it is added before the sign is taken; in spiked models it is the matrix's.
     """
 
-    sigma: float = quantity(0.0, "standard deviation of the noise", "signal units", ge=0)
+    sigma: float = quantity(
+        0.0,
+        "standard deviation of the noise",
+        "signal units; squared in the Wigner model",
+        ge=0,
+    )
     law: Literal["gaussian", "laplace", "uniform", "student-t"] = quantity(
         "gaussian", "law of the noise's entries"
     )

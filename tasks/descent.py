@@ -128,7 +128,9 @@ class Progress:
         # The next mark of each kind, and the best loss at the last one.
         self._window, self._best_at_window = (0 if patience.steps else max_steps + 1), np.inf
         self._stall_mark, self._best_at_stall_mark = int(STALL_FROM * max_steps), np.inf
-        if patience.stall_after:
+        # The mark before the last one: a run may end right behind that.
+        self._stalls, self._best_before = 0 < patience.stall_after < self._stall_mark, np.inf
+        if self._stalls:
             self._stall_mark = 0
         self.next_mark = min(self._stall_mark, self._window)
 
@@ -136,10 +138,11 @@ class Progress:
         """Judge a run at `next_mark`, and move that on; give the reason to stop, if any."""
         patience, verdict = self._patience, None
         if steps == self._stall_mark:
-            if patience.stall_after:
+            last = self._best_at_stall_mark
+            if self._stalls:
                 self._stall_mark += patience.stall_after
-                verdict = Verdict.STALLED if self._is_still(best_loss) else None
-            self._best_at_stall_mark = best_loss
+                verdict = Verdict.STALLED if _is_still(best_loss, last) else None
+            self._best_before, self._best_at_stall_mark = last, best_loss
         if steps == self._window:
             hopeless = steps > 0 and best_loss * patience.factor > self._best_at_window
             if hopeless and self.hopeless_code is None:
@@ -152,16 +155,18 @@ class Progress:
             return Verdict.ABANDONED
         return verdict
 
-    def _is_still(self, best_loss: float) -> bool:
-        return best_loss >= (1 - STALL_RELATIVE) * self._best_at_stall_mark
-
     def verdict(self, best_loss: float) -> Verdict:
         """Label a run at the end of its budget.
 
         It is *stalled* if its best loss did not improve by 1e-9 (relative) over the last fifth, or
-        since the last mark.
+        since the mark before the last.
         """
-        return Verdict.STALLED if self._is_still(best_loss) else Verdict.BUDGET_SPENT
+        before = self._best_before if self._stalls else self._best_at_stall_mark
+        return Verdict.STALLED if _is_still(best_loss, before) else Verdict.BUDGET_SPENT
+
+
+def _is_still(best_loss: float, before: float) -> bool:
+    return best_loss >= (1 - STALL_RELATIVE) * before
 
 
 class Descent(NamedTuple):

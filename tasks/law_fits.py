@@ -68,7 +68,9 @@ def fit_laws(
     fitted = _dataset(laws, shape, groups, axes, errors)
     fitted["claimed"] = ("law_axis", [float(claimed[axis]) for axis in axes])
     total, trials = (counts.sum(axes) for counts in (recovered, runs))
-    low, high = wilson_interval(total.values, trials.values, level)
+    # A trial that meets several cells counts once in the interval of the share.
+    repeats = math.prod(errors.sizes[axis] for axis in axes if axis in shared)
+    low, high = wilson_interval(total.values / repeats, trials.values / repeats, level)
     fitted = fitted.assign(
         runs=runs, recovered=recovered, trials=trials, entered=total,
         share=total / trials.where(trials > 0),

@@ -125,7 +125,7 @@ def choose_method(point: Point, problem: Problem) -> SubgradientDescent:
     step, tolerance = point.solver.step, point.solver.tolerance
     return SubgradientDescent(
         problem.step_size(point) if step is None else step,
-        problem.tolerance() if tolerance is None else tolerance,
+        problem.tolerance(point) if tolerance is None else tolerance,
         point.solver.negation,
     )
 

@@ -95,7 +95,7 @@ class Scaling:
 
     @property
     def cost(self) -> int:
-        """N."""
+        """About n."""
         return self.n
 
     def __matmul__(self, signals: Vector) -> Vector:
@@ -186,7 +186,7 @@ class PairSum:
 
     @property
     def cost(self) -> int:
-        """M."""
+        """About m."""
         return self.m
 
     def __matmul__(self, signals: Vector) -> Vector:

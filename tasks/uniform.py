@@ -12,22 +12,26 @@ ERRORS = ("latent_error", "signal_error")
 
 
 def worst_over_targets(results: xr.Dataset) -> xr.Dataset:
-    """Give a trial the outcome of its worst target: success if all succeed, the largest value else.
+    """Give a trial the outcome of its worst target: success if all succeed, the largest error else.
 
     Where a target was not run the worst is unknown, NaN.
 
     Args:
-        results: variables over `target` and other dims; those without it stay as they are.
+        results: success, and quantities that are the worse the larger they are; those over
+            `target` and other dims are reduced.
+
+    Raises:
+        ValueError: a variable of codes, of which none is the worst.
     """
     if TARGET not in results.dims:
         return results
-    lowest = {"success"}
-    reduced = {
-        name: (values.min if name in lowest else values.max)(TARGET, skipna=False, keep_attrs=True)
-        if TARGET in values.dims
-        else values
-        for name, values in results.items()
-    }
+    reduced = {}
+    for name, values in results.items():
+        if name != "success" and "flag_values" in values.attrs:
+            raise ValueError(f"{name} holds codes; of several targets none is the worst.")
+        worst = values.min if name == "success" else values.max
+        has_targets = TARGET in values.dims
+        reduced[name] = worst(TARGET, skipna=False, keep_attrs=True) if has_targets else values
     return xr.Dataset(reduced, attrs=results.attrs)
 
 

@@ -32,6 +32,9 @@ def block(language: str, holding: str) -> str:
     return found
 
 
+FRESHLY_OFFERED = problems.offered_problems.__wrapped__
+
+
 def offer(monkeypatch: pytest.MonkeyPatch, **objects: str) -> None:
     """Pretend that an installed package offers these."""
     offered = [EntryPoint(name, value, problems.GROUP) for name, value in objects.items()]
@@ -40,6 +43,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, **objects: str) -> None:
         return offered if group == "genprior.problems" else []
 
     monkeypatch.setattr(problems, "entry_points", entry_points)
+    monkeypatch.setattr(problems, "offered_problems", FRESHLY_OFFERED)
 
 
 @pytest.fixture

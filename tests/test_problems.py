@@ -464,14 +464,14 @@ def test_the_default_step_is_stable_at_the_target(problem, depth, norm, gain):
 @each_noiseless
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_defaults_recover_whatever_the_scale(problem, depth):
-    """Step, tolerance and start follow the data: 10⁻³ ≤ ‖y*‖ ≤ 10³, and twice the gain.
+    """Step, tolerance and start follow the data: 10⁻³ ≤ ‖y*‖ ≤ 10³, and so for the gain.
 
     v is below 10⁻¹⁰ of its size at the start then, so that codes are known to 10⁻⁶ if f'' has a
     condition number below 10⁴. Wishart data are met by (‖u‖/√N) x*. Draws are shared but for
     scale, as other small networks trap some of the starts.
     """
     paired = ["target_norm", "gain"]
-    for norm, gain in ((1.0, 1), (1e-3, 1), (1e3, 2), (1e3, 1)):
+    for norm, gain in ((1.0, 1), (1e-3, 1), (1e3, 2), (1e3, 1), (1.0, 1e-3), (1.0, 1e3)):
         made = noiseless(problem, depth, target_norm=norm, gain=gain)
         drawn = draw_instance(made, 0, SEED, paired)
         factor = drawn.objective.problem.scale() / norm if problem == "spiked-wishart" else 1.0
@@ -486,6 +486,16 @@ def test_a_run_in_other_units_is_the_same_run(problem):
     runs = []
     for norm in (2.0**-10, 1.0, 2.0**10):
         values = recover(noiseless(problem, 3, target_norm=norm), 0, SEED, ["target_norm"])
+        runs.append([values[name] for name in ("latent_error", "iterations", "negations")])
+    assert runs[0] == runs[1] == runs[2]
+
+
+@each_noiseless
+def test_a_run_at_another_gain_is_the_same_run(problem):
+    """Layers of 4^{±3} times the variance make G larger by 2^{±9} at depth 3, exactly."""
+    runs = []
+    for gain in (4.0**-3, 1.0, 4.0**3):
+        values = recover(noiseless(problem, 3, gain=gain), 0, SEED, ["gain"])
         runs.append([values[name] for name in ("latent_error", "iterations", "negations")])
     assert runs[0] == runs[1] == runs[2]
 

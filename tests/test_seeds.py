@@ -189,7 +189,7 @@ def test_streams_of_different_purposes_are_uncorrelated():
 
 
 def test_each_draw_of_a_trial_comes_from_its_own_stream():
-    """W_i = z √(gain/n_i), A = z/√m, x* ∝ z, x_0 = z and η = σz, z the first normals of each."""
+    """W_i = z √(gain/n_i), A = z/√m, x* ∝ z, x_0 = z/gain^{d/2}, η = σz, z a stream's normals."""
     made = point(gain=2, noise={"sigma": 0.1})
     identity = point_identity(made)
     instance = draw_instance(made, 4, 7)
@@ -206,7 +206,7 @@ def test_each_draw_of_a_trial_comes_from_its_own_stream():
     target = normals(Purpose.TARGET, 3)
     scale = np.linalg.norm(instance.target) / np.linalg.norm(target)
     np.testing.assert_allclose(instance.target, scale * target, rtol=1e-14)
-    np.testing.assert_array_equal(instance.start, normals(Purpose.START, 3))
+    np.testing.assert_array_equal(instance.start, normals(Purpose.START, 3) / 2)
     noise = (
         instance.objective.problem.observed
         - instance.objective.problem.sensing.matrix @ instance.signal

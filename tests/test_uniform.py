@@ -122,3 +122,27 @@ def test_a_transition_along_targets_is_refused() -> None:
     }
     with pytest.raises(SweepError, match="the same draws are used all along 'target'"):
         Sweep.parse(written)
+
+
+def test_codes_have_no_worst_over_targets() -> None:
+    """Of an abandoned and an audited run neither is worse."""
+    abandonment = xr.DataArray([[1], [2]], dims=("target", "trial"), attrs={"flag_values": [1, 2]})
+    with pytest.raises(ValueError, match="abandonment holds codes"):
+        worst_over_targets(abandonment.to_dataset(name="abandonment"))
+
+
+def test_runs_are_audited_one_by_one_also_where_targets_share_a_draw(
+    genprior: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The fit of a sweep with targets counts the abandoned runs that `status` counts."""
+    file, store = tmp_path / "audited.toml", tmp_path / "audited.zarr"
+    text = SWEEP.replace("dither.amplitude = 3.0", "dither.amplitude = 3.0\nsolver.step = 1e-4")
+    text = text.replace("max_steps = 300", "max_steps = 300\nsolver.abandon_after = 50")
+    text = text.split("[law]")[0] + "solver.audit = 0.3\nsolver.stall_after = 0\n"
+    file.write_text(text + '[fit]\nalong = "m"\n', encoding="utf-8")
+    assert genprior("run", file, store, "--scheduler", "synchronous").exit_code == 0
+    counted = json.loads(genprior("status", store, "--json").stdout)["abandonment"]
+    (fitted,) = json.loads(genprior("fit", store, "--json").stdout)["transitions"]
+    assert counted["abandoned"] > 10
+    for name in ("abandoned", "audited", "audited_wrong"):
+        assert fitted[name] == counted[name]

@@ -1,6 +1,7 @@
 """Recovery problems, each a class in a file of its own; docs/problems.md shows how to add one."""
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from ...sweeps import Grid, Point, SweepError
 from ...sweeps.errors import did_you_mean
@@ -48,6 +49,12 @@ __all__ = [
 ]
 
 
+@cache
+def offered_problems() -> dict[str, EntryPoint]:
+    """The problems that installed packages offer, by name; looking for them takes a while."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def problem_class(name: str) -> type[Problem]:
     """Find a problem by name: one of ours, or one that an installed package offers.
 
@@ -56,7 +63,7 @@ def problem_class(name: str) -> type[Problem]:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
-    offered = {point.name: point for point in entry_points(group=GROUP)}
+    offered = offered_problems()
     if name not in offered:
         raise SweepError(
             f"problem: there is none named {name!r}. {did_you_mean(name, (*BUILT_IN, *offered))}"

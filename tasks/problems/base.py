@@ -17,7 +17,7 @@ Streams = Callable[[Purpose], np.random.Generator]
 # α·curvature·(gain/2)^d, which is the papers' α = 0.7 for compressed sensing at two layers of
 # gain 1.
 RELATIVE_STEP = 0.175
-RELATIVE_TOLERANCE = 1e-10
+RELATIVE_TOLERANCE = 2e-10
 # What only some problems have; `uses` of a problem lists its own.
 OPTIONAL = (
     "m",
@@ -167,17 +167,20 @@ class Problem(ABC):
         """
         return float(RELATIVE_STEP * np.float64(2 / point.gain) ** point.depth / self.curvature())
 
-    def tolerance(self) -> float:
-        """Default of the tolerance: 1e-10 of curvature·‖y*‖, which v is about at the start.
+    def tolerance(self, point: Point) -> float:
+        """Default of the tolerance: 2e-10·curvature·‖y*‖·(gain/2)^{d/2}, in the units of v.
 
-        Source: Cocola 2022, Appendix H, has 1e-10 where both are 1.
+        v = Λᵀ g, with g near curvature·‖y*‖ at the start and ‖Λ‖ near (gain/2)^{d/2}.
+
+        Source: Cocola 2022, Appendix H, has 1e-10, as this is at two layers of gain 1.
         """
-        return RELATIVE_TOLERANCE * self.curvature() * self.scale()
+        shrinks = np.float64(point.gain / 2) ** (point.depth / 2)
+        return float(RELATIVE_TOLERANCE * self.curvature() * self.scale() * shrinks)
 
     def start_scale(self, point: Point) -> float:
-        """Default factor on a standard normal x_0: ‖y*‖, so that every scale is alike.
+        """Default factor on a standard normal x_0: ‖y*‖/gain^{d/2}, so that every scale is alike.
 
-        The sources take ‖y*‖ = 1 and so its size as known. It matters little to a quadratic loss,
-        but from a thousand times too far deep networks are trapped more often.
+        The sources take ‖y*‖ = 1 and gain = 1, and so the size of x* as known. It matters little
+        to a quadratic loss, but from a thousand times too far deep networks are trapped more often.
         """
-        return point.target_norm
+        return float(point.target_norm / np.float64(point.gain) ** (point.depth / 2))

@@ -43,7 +43,7 @@ class CompressedSensing(Problem):
 
     @classmethod
     def residuals(cls, point: Point) -> int:
-        """M."""
+        """Length m of the residual."""
         return point.m
 
     def misfit(self, signal: Vector) -> Misfit:

@@ -38,7 +38,7 @@ class Denoising(Problem):
         return Misfit(0.5 * float(residual @ residual), residual, signal)
 
     def gradient(self, misfit: Misfit) -> Vector:
-        """Y − b."""
+        """The residual y − b."""
         return misfit.residual
 
     def curvature(self) -> float:

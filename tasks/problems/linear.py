@@ -40,7 +40,8 @@ def add_noise(clean: Vector, point: Point, streams: Streams) -> Vector:
 
 
 def sensing_entries(point: Point) -> int:
-    """How many numbers A and its measurements take."""
+    """How many numbers A and its measurements take, with a byte an entry for drawing signs."""
     if point.ensemble == "subsampled-dct":
         return 6 * point.n
-    return point.m * point.n + 4 * point.m
+    entries = point.m * point.n
+    return entries + entries // 4 + 4 * point.m

@@ -58,6 +58,11 @@ class OneBit(Problem):
                 "problem 'one-bit' needs 'dither.amplitude', the λ of the dither and of the "
                 "back-projection; give it, or a 'dither.rule' that sets it."
             )
+        if dither.rule == "log-m" and point.target_codes:
+            raise ValueError(
+                "'dither.rule' log-m goes by target_norm, which target_codes do not have; give "
+                "'dither.amplitude'."
+            )
         if dither.rule != "fixed" and dither.amplitude is not None:
             raise ValueError(
                 f"'dither.rule' is {dither.rule!r} and 'dither.amplitude' is {dither.amplitude}; "
@@ -68,7 +73,8 @@ class OneBit(Problem):
     def entries(cls, point: Point) -> int:
         """A block of rows, twice, and a few signals."""
         rows = min(rows_of_block(point.n), point.m)
-        return 2 * min(BLOCK_ENTRIES, rows * point.n) + 4 * rows + 6 * point.n
+        block = rows * point.n
+        return 2 * block + block // 4 + 4 * rows + 6 * point.n
 
     @classmethod
     def has_noise(cls, point: Point) -> bool:

@@ -50,7 +50,7 @@ class PhaseRetrieval(Problem):
 
     @classmethod
     def residuals(cls, point: Point) -> int:
-        """M."""
+        """Length m of the residual."""
         return point.m
 
     def misfit(self, signal: Vector) -> Misfit:

@@ -30,7 +30,7 @@ class SpikedWigner(Spiked):
     @classmethod
     def entries(cls, point: Point) -> int:
         """M, H and what they are made of."""
-        return 3 * point.n**2
+        return 3 * point.n**2 + 20 * point.n
 
 
 def orthogonal_ensemble(random: np.random.Generator, n: int) -> Matrix:

@@ -36,4 +36,4 @@ class SpikedWishart(Spiked):
     @classmethod
     def entries(cls, point: Point) -> int:
         """B, and M or BBᵀ."""
-        return 2 * point.samples * point.n + min(point.samples, point.n) ** 2 + point.n**2
+        return 2 * point.samples * point.n + min(point.samples, point.n) ** 2 + 2 * point.n**2
