@@ -25,6 +25,7 @@ from ..store import (
 from ..sweeps import Grid, Sweep, UserError, differences, union
 from ..tasks import TaskKind, task_kind
 from ..tasks.machine import machine_kind
+from ..tasks.problems import foreign_packages
 from .executors import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import provenance
@@ -57,14 +58,15 @@ def prepare_store(
     if is_vacant(path):
         pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
         chunks = block_shape(sweep, pilot, executor.workers)
-        create_store(
-            path, sweep.complete(), kind.variables, chunks, provenance(kind, "; ".join(machines))
-        )
+        made_by = provenance(kind, "; ".join(machines))
+        if packages := foreign_packages(sweep):
+            made_by["problem_packages"] = packages
+        create_store(path, sweep.complete(), kind.variables, chunks, made_by)
         return read_info(path), pilot
     info = read_info(path)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
-    if check_same_machine(info, kind, machines, allow_mixed):
+    if check_same_machine(info, kind, machines, foreign_packages(sweep), allow_mixed):
         info = read_info(path)
     grown = union(info.sweep, sweep)
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
@@ -110,7 +112,7 @@ def check_same_variables(info: StoreInfo, kind: TaskKind) -> None:
 
 
 def check_same_machine(
-    info: StoreInfo, kind: TaskKind, machines: list[str], allow_mixed: bool
+    info: StoreInfo, kind: TaskKind, machines: list[str], packages: str, allow_mixed: bool
 ) -> bool:
     """Refuse to mix results that may differ in their last bits, or record that they are mixed.
 
@@ -118,7 +120,8 @@ def check_same_machine(
         Whether the store's attributes were changed.
     """
     here = {"kernel_version": kind.version, "machine": "; ".join(machines)}
-    mixed = {key: value for key, value in here.items() if info.attributes.get(key) != value}
+    here |= {"problem_packages": packages}
+    mixed = {key: value for key, value in here.items() if info.attributes.get(key, "") != value}
     if not mixed:
         return False
     if not allow_mixed:

@@ -1,5 +1,6 @@
 """Problems that other packages offer: the example of docs/problems.md, and what can go wrong."""
 
+import json
 import os
 import re
 import subprocess
@@ -91,14 +92,14 @@ def test_a_package_with_the_example_of_the_page_serves_the_command_line(tmp_path
     sweep.write_text(block("toml", "# deblur.toml"), encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
 
-    def call(*command: object) -> str:
+    def call(*command: object, status: int = 0) -> str:
         ended = subprocess.run(
             list(map(str, command)),
             env={**os.environ, "PYTHONPATH": path},
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        assert ended.returncode == status, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
 
     offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
     call(sys.executable, "-m", "pip", "install", "-q", *offline, "--target", site, source)
@@ -110,6 +111,15 @@ def test_a_package_with_the_example_of_the_page_serves_the_command_line(tmp_path
     clean, noisy = (found.signal_error.sel({"noise.sigma": s}) for s in (0, 0.01))
     assert found.success.sel({"noise.sigma": 0}).mean() > 0.5
     assert clean.median() < 1e-6 < noisy.median()
+    (metadata,) = site.glob("*.dist-info/METADATA")
+    metadata.write_text(metadata.read_text().replace("Version: 0.1.0", "Version: 0.2.0"))
+    run = (GENPRIOR, "run", sweep, store, "--trials", "9", "--scheduler", "synchronous")
+    said = call(*run, status=1)
+    assert "its problem packages is 'deblurring: deblurring 0.1.0' and here it is" in said
+    assert "deblurring 0.2.0" in said
+    call(*run, "--allow-mixed")
+    mixed = json.loads(results(store).attrs["mixed"])
+    assert mixed == [{"problem_packages": "deblurring: deblurring 0.2.0"}]
 
 
 def test_the_page_lists_every_problem_with_its_parameters():

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from ...sweeps import Grid, Point, SweepError
+from ...sweeps import Grid, Point, Sweep, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS
 from .base import OPTIONAL, Misfit, Problem, Quadratic
@@ -45,6 +45,7 @@ __all__ = [
     "SpikedWishart",
     "check_point",
     "check_sweep",
+    "foreign_packages",
     "problem_class",
 ]
 
@@ -80,6 +81,17 @@ def problem_class(name: str) -> type[Problem]:
     if (named := getattr(found, "name", None)) != name:
         raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
     return found
+
+
+def foreign_packages(sweep: Sweep) -> str:
+    """Name the packages, with versions, that offer problems of a sweep; empty if all are ours."""
+    column = Grid(sweep).column("problem")
+    names = sorted(set(column.values.ravel()) - set(BUILT_IN)) if column is not None else []
+    found = []
+    for name in names:
+        package = offered_problems()[name].dist
+        found.append(f"{name}: {package.name} {package.version}" if package else f"{name}: unknown")
+    return "; ".join(found)
 
 
 def check_point(point: Point) -> None:
