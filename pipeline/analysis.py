@@ -37,7 +37,9 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     check_fits(read_info(path), along)
     with exclusive(path):
         info = read_info(path)
+        refused = _refusals(info)
         found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": [], "uniform": []}
+        found["left_out"] = list(refused.values())
         fitted = None
         if number_of_targets(info):
             uniform = uniform_of(info)
@@ -47,11 +49,11 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
             fitted = fit_transitions_of(info, along)
             write_analysis(path, GROUP, fitted)
             found |= as_json(fitted)
-        if info.sweep.law:
+        if info.sweep.law and LAW not in refused:
             law = fit_law_of(info)
             write_analysis(path, LAW, law)
             found |= {"laws": law_rows(law), "level": law.attrs["level"]}
-        if info.sweep.compare:
+        if info.sweep.compare and COMPARISON not in refused:
             compared = compare_of(info, fitted)
             write_analysis(path, COMPARISON, compared)
             found |= {"comparisons": comparison_rows(compared), "level": compared.attrs["level"]}
@@ -71,8 +73,22 @@ def check_fits(info: StoreInfo, along: str | None) -> None:
             raise SweepError(
                 f"--along: {axis!r} is compare.over too; compare the values of another axis."
             )
-    check_law_of(info)
-    check_comparison_of(info)
+    refused = _refusals(info)
+    asked = {LAW: sweep.law, COMPARISON: sweep.compare}
+    others = along or sweep.fit.along or number_of_targets(info)
+    if refused and not others and not any(asked[name] for name in set(asked) - set(refused)):
+        raise SweepError(next(iter(refused.values())))
+
+
+def _refusals(info: StoreInfo) -> dict[str, str]:
+    """Say which of the fits of a sweep its store does not allow, and why."""
+    found = {}
+    for name, check in ((LAW, check_law_of), (COMPARISON, check_comparison_of)):
+        try:
+            check(info)
+        except SweepError as error:
+            found[name] = str(error)
+    return found
 
 
 def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:

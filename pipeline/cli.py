@@ -208,6 +208,8 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
         console.print(fit_tables.laws(fitted["laws"]))
     if fitted["comparisons"]:
         console.print(fit_tables.comparisons(fitted["comparisons"]))
+    for refusal in fitted["left_out"]:
+        console.print(f"left out: {refusal}", highlight=False, soft_wrap=True)
 
 
 @main.command(short_help="Draw a store's results.")

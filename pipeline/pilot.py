@@ -67,7 +67,7 @@ def _timed(kind: TaskKind, point: Point, sweep: Sweep, share: float) -> float:
     begun = time.perf_counter()
     try:
         return kind.pilot(point, 0, sweep.seed, sweep.paired, share)
-    except Exception:
+    except (Exception, SystemExit):
         return time.perf_counter() - begun
 
 

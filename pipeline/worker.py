@@ -144,7 +144,7 @@ def attempt(
     for _ in range(task.retries + 1):
         try:
             return task.kind.run(point, trial, seed, paired), ""
-        except Exception as raised:
+        except (Exception, SystemExit) as raised:
             error = f"{type(raised).__name__}: {raised}".split("\n")[0][:LONGEST_ERROR]
     return None, error
 

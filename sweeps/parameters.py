@@ -41,10 +41,14 @@ def code_rows(label: str) -> tuple[tuple[float, ...], ...]:
 
 
 def check_codes(written: Any) -> Any:
-    """Refuse what is no list of codes of one length."""
+    """Refuse what is no list of different codes of one length, and write it in one way."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        written = str(written)
     if not isinstance(written, str) or not written:
         return written
     try:
+        if "_" in written:
+            raise ValueError
         rows = code_rows(written)
     except ValueError:
         raise ValueError(f"must be codes as in '1 0; 1 0.5', got {shown(written)}") from None
@@ -52,7 +56,10 @@ def check_codes(written: Any) -> Any:
         raise ValueError(f"must be codes of the same length, got {shown(written)}")
     if not all(isfinite(number) for row in rows for number in row):
         raise ValueError(f"must be finite numbers, got {shown(written)}")
-    return "; ".join(" ".join(f"{number:g}" for number in row) for row in rows)
+    if len(set(rows)) < len(rows):
+        raise ValueError(f"must be different codes, got {shown(written)}")
+    # Every digit, for codes are part of a point's identity.
+    return "; ".join(" ".join(repr(number).removesuffix(".0") for number in row) for row in rows)
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -221,7 +228,9 @@ class Point(Strict):
         ge=0,
         le=1_000_000_000,
     )
-    target_norm: float = quantity(1.0, "norm ‖y*‖ of the true signal", "signal units", gt=0)
+    target_norm: float = quantity(
+        1.0, "norm ‖y*‖ of the true signal", "signal units", ge=1e-30, le=1e30
+    )
     target_codes: Codes = quantity(
         "", "true codes that target numbers, as in '1 0; 1 0.5'; empty: they are drawn"
     )
@@ -251,6 +260,8 @@ class Point(Strict):
     @model_validator(mode="after")
     def _shapes_fit(self) -> Self:
         check_shapes(self.k, self.depth, self.widths)
+        if self.generator == "identity" and self.gain != 1:
+            raise ValueError(f"gain is {self.gain:g}, and generator 'identity' has none.")
         codes = self.codes
         if codes and len(codes[0]) != self.k:
             raise ValueError(

@@ -70,12 +70,10 @@ class SubgradientDescent:
 
     def reason(self, loss: float, gradient_norm: float) -> Verdict | None:
         """Name the reason to stop where loss and ‖v‖ are these, if there is one."""
-        if gradient_norm < self.tolerance:
-            return Verdict.CONVERGED
-        # A comparison with NaN is false, and so is one of ∞ with itself below.
+        # A comparison with NaN is false, and so is one of ∞ with itself.
         if not loss < np.inf or not gradient_norm < np.inf:
             return Verdict.DIVERGED
-        return None
+        return Verdict.CONVERGED if gradient_norm < self.tolerance else None
 
     def _settle(
         self, objective: LatentLoss, code: Vector, negations: int, best_loss: float

@@ -111,8 +111,8 @@ def blocks_of_rows(
 
 
 def rows_of_block(n: int, entries: int = BLOCK_ENTRIES) -> int:
-    """How many rows of length n come at a time."""
-    return max(1, entries // n)
+    """How many rows of length n come at a time; signs are drawn 64 to a row at least."""
+    return max(1, entries // max(n, 64))
 
 
 def draw_noise(random: np.random.Generator, point: Point, shape: Shape) -> Vector:

@@ -68,7 +68,7 @@ VARIABLES = (
 class Instance(NamedTuple):
     """A drawn problem: what is to be found, the loss that is to find it, where descent starts.
 
-    `rivals` are the signals of all listed targets, if they are listed.
+    `rivals` are the signals of all listed targets, where the nearest of them counts.
     """
 
     objective: LatentLoss
@@ -97,9 +97,11 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
 
     network = draw_network(stream(Purpose.NETWORK), point)
     rivals: tuple[Vector, ...] = ()
-    if point.codes:
-        rivals = tuple(network(np.array(code)) for code in point.codes)
-        target, signal = np.array(point.codes[point.target]), rivals[point.target]
+    if codes := point.codes:
+        target = np.array(codes[point.target])
+        signal = network(target)
+        if point.success.metric == "nearest_target":
+            rivals = tuple(network(np.array(code)) for code in codes)
     else:
         target, signal = draw_target(stream(Purpose.TARGET), network, point.k, point.target_norm)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -189,11 +191,14 @@ def draw_patience(point: Point, trial: int, seed: int, paired: Collection[str] =
 def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
     """Measure how a run ended, as a value for each of `VARIABLES`."""
     measured = errors(point, instance, run.state.code)
-    loss = run.state.loss + instance.objective.problem.offset
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = run.state.loss + instance.objective.problem.offset
+    if run.verdict is Verdict.DIVERGED:
+        measured = dict.fromkeys(measured, np.inf)
     measured |= {"loss": loss, "gradient_norm": run.state.gradient_norm}
     # A diverged run may end in NaN, which in the store means "not run".
     measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
-    success = is_success(point, instance, run.state.code)
+    success = run.verdict is not Verdict.DIVERGED and is_success(point, instance, run.state.code)
     return {
         "success": int(success),
         **measured,
@@ -209,7 +214,7 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
     target = instance.target
     size, signal = np.linalg.norm(target), instance.signal
     mirror = -instance.objective.problem.mirror_ratio(point.depth) * target
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         away = np.linalg.norm(instance.objective.network(code) - signal)
         return {
             "latent_error": float(np.linalg.norm(code - target) / size),
@@ -222,8 +227,9 @@ def is_success(point: Point, instance: Instance, code: Vector) -> bool:
     """Tell whether a code counts as recovered."""
     if point.success.metric == "nearest_target":
         signal = instance.objective.network(code)
-        away = [np.linalg.norm(signal - rival) for rival in instance.rivals]
-        return int(np.argmin(away)) == point.target
+        away = [float(np.linalg.norm(signal - rival)) for rival in instance.rivals]
+        own = away.pop(point.target)
+        return all(own < other for other in away)
     return errors(point, instance, code)[point.success.metric] < point.success.below
 
 
@@ -289,10 +295,13 @@ class Recovery:
         problem = problem_class(point.problem)
         rows = problem.residuals(point)
         entries = sum(layers) + problem.entries(point) + 10 * (sum(point.widths) + rows)
+        if point.success.metric == "nearest_target":
+            entries += len(point.codes) * point.n
         if point.solver.engine == "fast":
             widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
-            entries += engine_entries(point.k, widths, rows)
-        return 8 * entries
+            entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
+        # A twentieth more, for what is small beside these.
+        return 8 * entries * 21 // 20
 
 
 def _with_budget(point: Point, steps: int) -> Point:

@@ -680,7 +680,7 @@ def test_a_point_that_has_what_it_needs_is_not_refused(written):
         ({"dither": {"amplitude": -1}}, "greater than 0"),
         ({"samples": -1}, "greater than or equal to 0"),
         ({"student_df": 2}, "greater than 2"),
-        ({"target_norm": 0}, "greater than 0"),
+        ({"target_norm": 0}, "greater than or equal to"),
         ({"noise": {"sigma": 0.1, "snr_db": 20}}, "give one"),
         ({"target_codes": "1 0 0; 0 1 0"}, "target_codes have 3 coordinates and k is 2"),
         ({"target_codes": "1 0; 1"}, "must be codes of the same length"),

@@ -19,12 +19,17 @@ from .regimes import Direct, Plain, Regime
 from .run import Run
 
 
-def engine_entries(k: int, widths: Sequence[int], m: int) -> int:
-    """How many numbers the engine may hold besides the problem, with m residuals."""
+def engine_entries(k: int, widths: Sequence[int], m: int, has_matrix: bool = True) -> int:
+    """How many numbers the engine may hold besides the problem, with m residuals.
+
+    Where A is no matrix there is no copy of its columns.
+    """
     layers = range(len(widths))
     # Maps and a copy of active columns; columns of candidates and their couplings, twice where one
     # base gives way to the next.
-    maps = (k + 16) * (sum(widths) + 3 * m + 2 * k) + max([m * widths[-1], *_products(widths)])
+    maps = (k + 16) * (sum(widths) + 3 * m + 2 * k) + max(
+        [m * widths[-1] * has_matrix, *_products(widths)]
+    )
     transfers = sum(widths[i] * min(CAPACITY, widths[j]) for i in layers for j in range(i))
     coupled = len(widths) * CAPACITY * (m + CAPACITY * len(widths) + k)
     return maps + 2 * (transfers + coupled)

@@ -17,6 +17,10 @@ from .spiked_wishart import SpikedWishart
 
 GROUP = "genprior.problems"
 MOST_CHECKED = 20_000  # points of a sweep
+CHECKED = (
+    "problem", "k", "depth", "widths", "n", "generator", "gain", "target", "target_codes",
+    "solver.start", *OPTIONAL,
+)  # fmt: skip
 BUILT_IN: dict[str, type[Problem]] = {
     problem.name: problem
     for problem in (
@@ -72,7 +76,7 @@ def problem_class(name: str) -> type[Problem]:
     where = f"problem: {name!r}, offered as {offered[name].value},"
     try:
         found = offered[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SweepError(f"{where} cannot be loaded: {error}") from None
     if not (isinstance(found, type) and issubclass(found, Problem)):
         raise SweepError(f"{where} is no subclass of genprior.tasks.problems.Problem.")
@@ -80,6 +84,8 @@ def problem_class(name: str) -> type[Problem]:
         raise SweepError(f"{where} lacks {', '.join(lacking)}.")
     if (named := getattr(found, "name", None)) != name:
         raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
+    if not isinstance(found.uses, tuple) or not set(found.uses) <= set(OPTIONAL):
+        raise SweepError(f"{where} uses {found.uses!r}; known: {', '.join(OPTIONAL)}.")
     return found
 
 
@@ -101,7 +107,17 @@ def check_point(point: Point) -> None:
         SweepError: there is no such problem.
         ValueError: saying what is wrong, in one line.
     """
-    problem_class(point.problem).check(point)
+    problem = problem_class(point.problem)
+    try:
+        problem.check(point)
+        problem.entries(point)
+        problem.residuals(point)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"problem '{point.problem}' cannot judge this point: {type(error).__name__}: {error}"
+        ) from None
 
 
 def check_sweep(grid: Grid) -> None:
@@ -121,7 +137,7 @@ def check_sweep(grid: Grid) -> None:
                 f"'{name}' is given, but problem {' or '.join(map(repr, problems))} has "
                 f"{', '.join(sorted(used)) or 'no parameters of its own'}."
             )
-    for index in grid.distinct(("problem", "k", "widths", "n", *OPTIONAL), MOST_CHECKED):
+    for index in grid.distinct(CHECKED, MOST_CHECKED):
         try:
             check_point(grid.point(index))
         except ValueError as error:

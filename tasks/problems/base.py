@@ -112,6 +112,11 @@ class Problem(ABC):
                 raise ValueError(
                     f"problem '{cls.name}' needs '{name}', the {PARAMETERS[name].description}."
                 )
+        if point.solver.start == "mirror" and cls.mirror_ratio(point.depth) < 1e-9:
+            raise ValueError(
+                f"'solver.start' is 'mirror', but problem '{cls.name}' has none at depth "
+                f"{point.depth}: it is at 0."
+            )
         if "noise.snr_db" not in cls.uses and point.noise.snr_db is not None:
             raise ValueError(
                 f"problem '{cls.name}' has no 'noise.snr_db'; it has "
@@ -148,6 +153,11 @@ class Problem(ABC):
         return point.noise.sigma > 0 or point.noise.snr_db is not None
 
     @classmethod
+    def has_matrix(cls, point: Point) -> bool:
+        """Whether the loss is a sum of squares of A y with A a matrix."""
+        return False
+
+    @classmethod
     def residuals(cls, point: Point) -> int:
         """Length of the residual."""
         return point.n
@@ -165,7 +175,7 @@ class Problem(ABC):
 
         Source: Cocola 2022, Appendix H, has 0.7 for two and three layers of gain 1.
         """
-        return float(RELATIVE_STEP * np.float64(2 / point.gain) ** point.depth / self.curvature())
+        return float(RELATIVE_STEP / (network_curvature(point) * self.curvature()))
 
     def tolerance(self, point: Point) -> float:
         """Default of the tolerance: 2e-10·curvature·‖y*‖·(gain/2)^{d/2}, in the units of v.
@@ -174,8 +184,8 @@ class Problem(ABC):
 
         Source: Cocola 2022, Appendix H, has 1e-10, as this is at two layers of gain 1.
         """
-        shrinks = np.float64(point.gain / 2) ** (point.depth / 2)
-        return float(RELATIVE_TOLERANCE * self.curvature() * self.scale() * shrinks)
+        size = self.curvature() * self.scale() * np.sqrt(network_curvature(point))
+        return float(RELATIVE_TOLERANCE * size)
 
     def start_scale(self, point: Point) -> float:
         """Default factor on a standard normal x_0: ‖y*‖/gain^{d/2}, so that every scale is alike.
@@ -184,3 +194,10 @@ class Problem(ABC):
         to a quadratic loss, but from a thousand times too far deep networks are trapped more often.
         """
         return float(point.target_norm / np.float64(point.gain) ** (point.depth / 2))
+
+
+def network_curvature(point: Point) -> np.float64:
+    """Size of ΛᵀΛ: (gain/2)^d for wide Gaussian layers, of which half the units are on; or 1."""
+    if point.generator == "identity":
+        return np.float64(1.0)
+    return np.float64(point.gain / 2) ** point.depth

@@ -42,6 +42,11 @@ class CompressedSensing(Problem):
         return sensing_entries(point)
 
     @classmethod
+    def has_matrix(cls, point: Point) -> bool:
+        """Of all ensembles but the fast transform."""
+        return point.ensemble != "subsampled-dct"
+
+    @classmethod
     def residuals(cls, point: Point) -> int:
         """Length m of the residual."""
         return point.m

@@ -42,6 +42,7 @@ def add_noise(clean: Vector, point: Point, streams: Streams) -> Vector:
 def sensing_entries(point: Point) -> int:
     """How many numbers A and its measurements take, with a byte an entry for drawing signs."""
     if point.ensemble == "subsampled-dct":
-        return 6 * point.n
+        # Columns come from transforms of 128 unit vectors at a time.
+        return 400 * point.n
     entries = point.m * point.n
     return entries + entries // 4 + 4 * point.m

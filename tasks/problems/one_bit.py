@@ -1,7 +1,7 @@
 """One-bit recovery: y* = G(x*) from the signs of dithered measurements."""
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import hypot, log, sqrt
 from typing import ClassVar, Self
 
 import numpy as np
@@ -74,7 +74,8 @@ class OneBit(Problem):
         """A block of rows, twice, and a few signals."""
         rows = min(rows_of_block(point.n), point.m)
         block = rows * point.n
-        return 2 * block + block // 4 + 4 * rows + 6 * point.n
+        signs = rows * max(point.n, 64) // 4
+        return 2 * block + signs + 4 * rows + 6 * point.n
 
     @classmethod
     def has_noise(cls, point: Point) -> bool:
@@ -122,7 +123,7 @@ def dither_amplitude(point: Point) -> float:
     """
     if point.dither.amplitude is not None:
         return point.dither.amplitude
-    deviation = sqrt(point.target_norm**2 + point.noise.sigma**2)
+    deviation = hypot(point.target_norm, point.noise.sigma)
     return deviation * max(1.0, 0.5 * log(point.m))
 
 
@@ -147,6 +148,6 @@ def back_project(
         seen = rows @ signal
         seen += draw_noise(noise, point, seen.shape)
         if point.dither.enabled:
-            seen += dither.uniform(-amplitude, amplitude, seen.shape)
+            seen += amplitude * dither.uniform(-1, 1, seen.shape)
         total += rows.adjoint(np.where(seen >= 0, 1.0, -1.0))
     return total * (amplitude / point.m)

@@ -49,6 +49,11 @@ class PhaseRetrieval(Problem):
         return phaseless_mirror_ratio(depth)
 
     @classmethod
+    def has_matrix(cls, point: Point) -> bool:
+        """Of all ensembles but the fast transform."""
+        return point.ensemble != "subsampled-dct"
+
+    @classmethod
     def residuals(cls, point: Point) -> int:
         """Length m of the residual."""
         return point.m

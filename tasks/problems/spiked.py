@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ...sweeps import Point
 from ..network import Matrix, Vector
-from .base import Misfit, Problem
+from .base import Misfit, Problem, network_curvature
 
 SMALLEST = np.finfo(float).tiny
 # Later versions of SciPy draw vectors of their own, by default never the same ones.
@@ -63,7 +63,10 @@ class Spiked(Problem):
             return float(np.linalg.eigvalsh(dense)[-1])
         operator = LinearOperator((n, n), matvec=self.product, dtype=float)
         # A fixed start, as a trial must not differ from run to run.
-        start = np.random.Generator(np.random.SFC64(n)).standard_normal(n)
+        start = np.random.Generator(np.random.SFC64(n)).standard_normal((n,))
+        seen = float(np.linalg.norm(self.product(start)))
+        if not 0 < seen < np.inf:
+            return seen
         return float(
             eigsh(
                 operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False, **FIXED
@@ -72,9 +75,10 @@ class Spiked(Problem):
 
     def misfit(self, signal: Vector) -> Misfit:
         """½‖M − y yᵀ‖²_F, in signal units to the fourth."""
-        measured, square = self.product(signal), float(signal @ signal)
-        loss = self._half_square - float(signal @ measured) + 0.5 * square**2
-        return Misfit(max(loss, 0.0), square * signal - measured, measured)
+        # NumPy's numbers overflow to ∞, where Python's would raise.
+        measured, square = self.product(signal), signal @ signal
+        loss = self._half_square - signal @ measured + 0.5 * square**2
+        return Misfit(max(float(loss), 0.0), square * signal - measured, measured)
 
     def gradient(self, misfit: Misfit) -> Vector:
         """2(‖y‖² y − M y)."""
@@ -90,12 +94,11 @@ class Spiked(Problem):
 
     def curvature(self) -> float:
         """6‖y*‖²: L'' = 2‖y‖²1 + 4yyᵀ − 2M is at most 6‖y*‖² for ‖y‖ ≤ ‖y*‖ without noise."""
-        return 6 * self.scale() ** 2
+        return float(6 * np.float64(self.scale()) ** 2)
 
     def start_scale(self, point: Point) -> float:
         """So that ‖G(x_0)‖² is ‖y*‖² on average: a quartic loss has a scale.
 
         From farther out the step would have to be smaller; from 0, a saddle, it takes longer.
         """
-        shrinks = np.float64(point.gain / 2) ** (point.depth / 2)
-        return float(self.scale() / (shrinks * sqrt(point.k)))
+        return float(self.scale() / np.sqrt(network_curvature(point) * point.k))

@@ -24,16 +24,22 @@ class SpikedWishart(Spiked):
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
         """Draw u and Z; M itself is formed where it is smaller than two passes over B."""
-        samples, sigma = point.samples, point.noise.sigma
+        samples, sigma = point.samples, np.float64(point.noise.sigma)
         weights = streams(Purpose.MEASUREMENTS).standard_normal(samples)
         rows = np.outer(weights, signal)
         if sigma > 0:
             rows += sigma * streams(Purpose.NOISE).standard_normal(rows.shape)
-        if 2 * samples < point.n:
-            return cls(rows, samples, sigma**2)
+        if keeps_rows(point):
+            return cls(rows, samples, float(sigma**2))
         return cls(rows.T @ rows / samples - sigma**2 * np.eye(point.n))
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """B, and M or BBᵀ."""
-        return 2 * point.samples * point.n + min(point.samples, point.n) ** 2 + 2 * point.n**2
+        """B and its noise, and M or BBᵀ."""
+        rows = 3 * point.samples * point.n
+        return rows + (point.samples**2 if keeps_rows(point) else 3 * point.n**2)
+
+
+def keeps_rows(point: Point) -> bool:
+    """Whether two passes over B are cheaper than one over M."""
+    return 2 * point.samples < point.n
