@@ -301,7 +301,7 @@ def test_many_distinct_positions_are_fitted_alike():
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_the_curve_passes_10_50_and_90_percent_where_the_fit_says(direction):
-    fit = Transition(7, 6, 8, 4, 3, 5, direction, 60, 9.0, "")
+    fit = Transition(7, 6, 8, 4, 3, 5, 1, 1, 1, direction, 60, 9.0, "")
     drawn = curve([[5, 7, 9]], fit)
     assert_allclose(drawn, [[0.1, 0.5, 0.9][::direction]])
 
