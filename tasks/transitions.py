@@ -92,8 +92,9 @@ def fit_transition(
 
     Success at x has probability (1 − δ)/(1 + exp(∓(x − c)/s)), δ < ½, and crosses 50 % at
     p = c ∓ s ln(1 − 2δ). A priori p is flat over the range of the positions and half a span beyond
-    on either side, log s is flat between 0.001 smallest gaps and 2 spans (a single position x counts
-    as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else of density 4(1 − 2δ).
+    on either side, log s is flat between 0.001 smallest gaps and 2 spans (a single position x
+    counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else of density
+    4(1 − 2δ).
     Positions without trials are ignored, repeated ones pooled; their order is free.
 
     Args:
