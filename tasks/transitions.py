@@ -11,6 +11,7 @@ from .posterior import Counts, Floats, posterior, quantiles
 
 WIDTH_PER_SCALE = 2 * math.log(9)  # 10–90 % width of a logistic curve, in units of s
 UNSEEN = 1e-4  # cells of a posterior that a band leaves out, beside the largest
+LOW_CEILING = 0.55  # a ceiling that may be lower tells no 50 % point
 ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
 
 
@@ -29,7 +30,8 @@ class Transition:
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
         flag: "no-trials": the prior's range is all there is. "outside-grid": the positions do not
             bracket the 50 % point (always so for equal outcomes or one position), the interval
-            stops where the prior does. "resolution-limited": the interval and the whole 10–90 %
+            stops where the prior does. "low-ceiling": success levels off near or below 50 %, so
+            that there may be no 50 % point. "resolution-limited": the interval and the whole 10–90 %
             width fit into one gap, so a finer grid helps more than further trials (the width is
             then largely the prior's). Else "".
     """
@@ -123,7 +125,7 @@ def fit_transition(
         centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in ranges)
         lapse = np.array([0.0, 0.0, 0.5])
     width = WIDTH_PER_SCALE * np.exp(log_scale)
-    flag = _flag(counts, centre, float(width[0])) if tried else "no-trials"
+    flag = _flag(counts, centre, float(width[0]), lapse) if tried else "no-trials"
     total = int(counts.n.sum())
     level_50, *bounds = (1 - lapse).tolist()
     return Transition(
@@ -206,12 +208,14 @@ def curve_band(
     return low, high
 
 
-def _flag(counts: Counts, centre: Floats, width: float) -> str:
-    """Name what limits the fit: centre is (median, low, high), width the median 10–90 % width."""
+def _flag(counts: Counts, centre: Floats, width: float, lapse: Floats) -> str:
+    """Name what limits the fit, by (median, low, high) of its centre and lapse, and its width."""
     x, (median, low, high) = counts.x, centre
     constant = counts.k.sum() in (0, counts.n.sum())
     if constant or x.size == 1 or not x[0] <= median <= x[-1]:
         return "outside-grid"
+    if lapse[1] > 0 and 1 - lapse[2] < LOW_CEILING:
+        return "low-ceiling"
     right = min(max(int(np.searchsorted(x, median)), 1), x.size - 1)
     gap = x[right] - x[right - 1]
     return "resolution-limited" if max((high - low) / ONE_GAP, width) <= gap else ""
