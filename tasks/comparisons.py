@@ -215,7 +215,7 @@ LONG_NAMES = CELL_NAMES | {
     "shift_low": "50 % point in {along} less that of the reference, lower bound",
     "shift_high": "50 % point in {along} less that of the reference, upper bound",
     "detectable_shift": "shift in {along} that as many trials find with 80 % power",
-    "p_one_curve": "p-value of one 50 % point for all values of {over}, given one slope and ceiling",
+    "p_one_curve": "p-value of one 50 % point for all of {over}, given one slope and ceiling",
     "flag": "what limits the shift, empty if nothing does",
     "p_pooled": "McNemar's p-value of equal success, all of {along} together",
 }

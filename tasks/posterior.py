@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import Akima1DInterpolator
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +19,7 @@ MARGIN = 0.5  # prior range of the 50 % point beyond the outermost positions, in
 SCALES = (0.001, 2.0)  # prior range of s: × the smallest gap (0.02 under-covers steps), × the span
 LAPSES = np.array([0, 0.01, 0.03, 0.07, 0.13, 0.22, 0.34, 0.49])  # nodes over the prior's range
 NO_LAPSE = 0.5  # prior probability that δ is 0; else its density falls linearly, as 1 − 2δ
+NOTHING, FINER = 1e-20, 16  # beside 1; nodes that a marginal is interpolated to, for each
 FAR = 40.0  # |u| from which e^(−|u|) is nothing beside 1
 MAX_ZOOMS = 12
 SLIDE = 16  # steps by which a window grows where its edge is not low
@@ -33,7 +35,7 @@ class Look(NamedTuple):
 
 
 OTHERS = (1, 2), (0, 2), (0, 1)  # the axes besides each of a grid
-LOOKS = Look(12, 7), Look(48, 24), Look(48, 24)  # at the lapse, the 50 % point and the scale
+LOOKS = Look(18, 11), Look(44, 22), Look(44, 22)  # at the lapse, the 50 % point and the scale
 
 
 class Counts(NamedTuple):
@@ -184,21 +186,24 @@ def cells(nodes: Floats) -> Floats:
 
 
 def quantiles(found: Posterior, levels: Floats) -> tuple[Floats, Floats, Floats]:
-    """Invert the marginal distribution functions of δ, of the 50 % point and of log s.
-
-    They are linear between the nodes; that of δ jumps at 0.
-    """
+    """Invert the marginal distribution functions of δ, of the 50 % point and of log s."""
     sums = [found.mass.sum(axis=others) for others in OTHERS]
-    density, sitting = _lapse_prior(found.grid.lapses)
-    sums[0] /= density * cells(found.grid.lapses) + sitting
-    lapses = _inverted(found.grid.lapses, sums[0] * density, levels, float(sums[0] @ sitting))
-    points = _inverted(found.grid.points, sums[1] / cells(found.grid.points), levels)
-    scales = _inverted(found.grid.log_scales, sums[2] / cells(found.grid.log_scales), levels)
-    return lapses, points, scales
+    prior, sitting = _lapse_prior(found.grid.lapses)
+    likelihood = sums[0] / (prior * cells(found.grid.lapses) + sitting)
+    return (
+        _inverted(found.grid.lapses, likelihood * prior, levels, float(likelihood @ sitting)),
+        _inverted(found.grid.points, sums[1] / cells(found.grid.points), levels),
+        _inverted(found.grid.log_scales, sums[2] / cells(found.grid.log_scales), levels),
+    )
 
 
 def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0) -> Floats:
-    """Invert a distribution function, linearly between the nodes; `first` sits on the first one."""
-    steps = np.diff(nodes) * (density[1:] + density[:-1]) / 2
-    below = np.cumsum(np.concatenate([[first], steps]))
-    return np.interp(levels * below[-1], below, nodes)
+    """Invert a distribution function; the probability `first` sits on the first node.
+
+    Between the nodes the density is interpolated in logs, where a normal one is a parabola.
+    """
+    logs = np.log(np.maximum(density / density.max(), NOTHING))
+    fine = np.linspace(nodes[0], nodes[-1], FINER * nodes.size)
+    smooth = density.max() * np.exp(Akima1DInterpolator(nodes, logs)(fine))
+    below = np.cumsum(np.concatenate([[first], np.diff(fine) * (smooth[1:] + smooth[:-1]) / 2]))
+    return np.interp(levels * below[-1], below, fine)

@@ -31,9 +31,9 @@ class Transition:
         flag: "no-trials": the prior's range is all there is. "outside-grid": the positions do not
             bracket the 50 % point (always so for equal outcomes or one position), the interval
             stops where the prior does. "low-ceiling": success levels off near or below 50 %, so
-            that there may be no 50 % point. "resolution-limited": the interval and the whole 10–90 %
-            width fit into one gap, so a finer grid helps more than further trials (the width is
-            then largely the prior's). Else "".
+            that there may be no 50 % point. "resolution-limited": the interval and the whole
+            10–90 % width fit into one gap, so a finer grid helps more than further trials (the
+            width is then largely the prior's). Else "".
     """
 
     p50: float
