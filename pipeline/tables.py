@@ -80,6 +80,8 @@ def transitions(fitted: dict[str, Any]) -> Table:
         *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
         *(["ceiling, %"] if ceilings else []), "trials", "remark",
     )  # fmt: skip
+    for column in table.columns:  # where the table is narrow, the headers and remarks are folded
+        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %")
     for row in found:
         table.add_row(
             *(str(row[name]) for name in groups),
@@ -91,7 +93,7 @@ def transitions(fitted: dict[str, Any]) -> Table:
             row["flag"],
         )
     remarks = sorted({row["flag"] for row in found} & set(REMARKS))
-    lines = ["ceiling: what success levels off at, with its 95 % interval"] if ceilings else []
+    lines = ["ceiling: what success levels off at, 95 % interval"] if ceilings else []
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
         ", ".join([*(f"{name} = {row[name]}" for name in groups), _audit(row)])
@@ -105,9 +107,8 @@ def transitions(fitted: dict[str, Any]) -> Table:
 
 
 def _ceiling(row: dict[str, Any]) -> str:
-    """Write a ceiling with its interval in %."""
-    best, low, high = (f"{100 * row[f'ceiling{end}']:.3g}" for end in ("", "_low", "_high"))
-    return f"{best} [{low}, {high}]"
+    """Write the interval of a ceiling in %."""
+    return f"{100 * row['ceiling_low']:.3g} – {100 * row['ceiling_high']:.3g}"
 
 
 def _audit(row: dict[str, Any]) -> str:

@@ -148,7 +148,8 @@ def _weights(grid: Grid) -> Floats:
     """Weigh the cells by the prior and for the trapezoidal rule."""
     density, sitting = _lapse_prior(grid.lapses)
     lapses = density * cells(grid.lapses) + sitting
-    return lapses[:, None, None] * cells(grid.points)[:, None] * cells(grid.log_scales)
+    weights: Floats = lapses[:, None, None] * cells(grid.points)[:, None] * cells(grid.log_scales)
+    return weights
 
 
 def _lapse_prior(lapses: Floats) -> tuple[Floats, Floats]:
@@ -206,4 +207,4 @@ def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0
     fine = np.linspace(nodes[0], nodes[-1], FINER * nodes.size)
     smooth = density.max() * np.exp(Akima1DInterpolator(nodes, logs)(fine))
     below = np.cumsum(np.concatenate([[first], np.diff(fine) * (smooth[1:] + smooth[:-1]) / 2]))
-    return np.interp(levels * below[-1], below, fine)
+    return np.asarray(np.interp(levels * below[-1], below, fine), dtype=float)

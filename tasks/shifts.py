@@ -112,7 +112,8 @@ def _common(
     slopes: Floats, lapses: Floats, positions: Floats, samples: Sequence[tuple[Floats, Floats]]
 ) -> Floats:
     """Add the profiles of all samples, which share slope and lapse, shape (l, s)."""
-    return np.sum([_profile(slopes, lapses, positions, k, n) for k, n in samples], axis=0)
+    found: Floats = np.sum([_profile(slopes, lapses, positions, *each) for each in samples], axis=0)
+    return found
 
 
 def _around(nodes: Floats, top: int) -> tuple[float, float]:

@@ -127,9 +127,10 @@ def fit_transition(
     width = WIDTH_PER_SCALE * np.exp(log_scale)
     flag = _flag(counts, centre, float(width[0]), lapse) if tried else "no-trials"
     total = int(counts.n.sum())
-    level_50, *bounds = (1 - lapse).tolist()
+    (p50, low, high), (mid, narrow, wide) = centre.tolist(), width.tolist()
+    ceiling, most, least = (1 - lapse).tolist()
     return Transition(
-        *centre.tolist(), *width.tolist(), level_50, *reversed(bounds),
+        p50, low, high, mid, narrow, wide, ceiling, least, most,
         found.direction, total, found.evidence, flag,
     )  # fmt: skip
 

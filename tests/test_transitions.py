@@ -1,13 +1,17 @@
 import math
 import warnings
 from dataclasses import astuple, fields
+from io import StringIO
 
 import numpy as np
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
+from rich.console import Console
 from scipy.stats import binom, binomtest
 
+from genprior.pipeline.analysis import as_json
+from genprior.pipeline.tables import transitions
 from genprior.tasks.fits import fit_transitions
 from genprior.tasks.transitions import (
     Transition,
@@ -521,6 +525,36 @@ def test_groups_that_were_never_run_and_grids_without_groups_are_no_errors():
     success[0] = np.nan
     assert (fit_transitions(success, "m")["flag"].sel(depth=2) == "no-trials").all()
     assert fit_transitions(success[:0], "m")["p50"].shape == (0, 3)
+
+
+# The printed table
+
+
+def printed(fits):
+    text = StringIO()
+    Console(file=text, width=80).print(transitions(as_json(fits)))
+    return text.getvalue()
+
+
+def test_the_table_tells_ceilings_where_they_are_below_one_and_keeps_to_80_columns():
+    """80 trials a position, which all level off at 0.8: 640 on the plateau tell that from 1."""
+    m = np.arange(10.0, 120, 10)
+    chance = np.stack([probability(m, 34.0, 4.0, ceiling=c) for c in (0.8, 0.8)])
+    success = (np.arange(80) + 0.5 < 80 * chance[:, :, None]).astype(float)
+    success = xr.DataArray(success, dims=("k", "m", "trial"), coords={"k": [5, 10], "m": m})
+    fits = fit_transitions(success, "m")
+    row = as_json(fits)["transitions"][0]
+    assert [row[f"ceiling{end}"] for end in ("", "_low", "_high")] == [
+        fits[f"ceiling{end}"].values[0] for end in ("", "_low", "_high")
+    ]
+    shown = printed(fits)
+    assert "ceiling, %" in shown
+    low, high = (f"{100 * fits[f'ceiling_{end}'].values[0]:.3g}" for end in ("low", "high"))
+    assert f"{low} – {high}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "what success levels off at" in shown
+    success[:, 3:] = 1
+    assert "ceiling" not in printed(fit_transitions(success, "m"))
 
 
 # Mistakes
