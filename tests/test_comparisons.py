@@ -201,7 +201,7 @@ def test_the_likelihood_ratio_is_that_of_a_direct_maximisation(ceiling):
 def test_samples_that_level_off_at_different_ceilings_are_not_shifted_for_that():
     """Both cross 50 % at 9: a ceiling of 0.8 with s = 1 has its centre ln(5/3) lower.
 
-    Curves up to 1 would put the two 50 % points 0.46 apart, and their interval beside 0.
+    Curves up to 1 would put the two 50 % points 1.8 apart, with an interval of ± 0.2.
     """
     trials = np.full(20, 400.0)
     reference = slices(POSITIONS, np.rint(400 * curve(9, 1.0)), trials, 1)
