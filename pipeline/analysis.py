@@ -19,7 +19,8 @@ from .uniform import UNIFORM, load_worst, number_of_targets, uniform_of, uniform
 
 GROUP = "transition"
 JSON_FIELDS = (
-    "p50", "p50_low", "p50_high", "width", "width_low", "width_high", "direction", "trials", "flag",
+    "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
+    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "flag",
 )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
     paired = rows[0]["paired"]
     table = table_of(
         *groups, rows[0]["over"], f"shift in {along}", "detectable",
-        "p, one curve", *(["p, pairs"] if paired else []), "cells that differ", "remark",
+        "p, one point", *(["p, pairs"] if paired else []), "cells that differ", "remark",
     )  # fmt: skip
     for row in rows:
         table.add_row(
@@ -114,7 +114,8 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
     lines = [
         f"shift: of the 50 % point, with its 95 % interval, less that of {rows[0]['reference']}; "
         "detectable: the smallest one that as many trials find with 80 % power",
-        "p, one curve: likelihood ratio, one curve for all values against one offset for each",
+        "p, one point: likelihood ratio, one 50 % point for all values against one for each, given "
+        "that they share slope and ceiling",
     ]
     if paired:
         lines += [

@@ -10,6 +10,7 @@ from .run import RunSummary
 
 REMARKS = {
     "outside-grid": "the fitted curve crosses 50 % outside the values of {} that were run",
+    "low-ceiling": "success levels off near or below 50 %, so that there may be no 50 % point",
     "resolution-limited": "the transition is steeper than the values of {} are apart",
     "no-trials": "nothing was run there",
 }
@@ -69,24 +70,33 @@ def status(found: dict[str, Any]) -> Table:
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
-    """One row a group; a 50 % point outside the grid is told as the bound it is."""
+    """One row a group; a 50 % point outside the grid is told as the bound it is.
+
+    Ceilings have a column if any is told from 1.
+    """
     found = fitted["transitions"]
     along = found[0]["along"]
     groups = [name for name in found[0] if name in fitted["groups"]]
+    ceilings = any(row["ceiling_high"] < 1 for row in found)
     table = table_of(
-        *groups, f"50 % point ({along})", "95 % interval", "10–90 % width", "trials", "remark"
-    )
+        *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
+        *(["ceiling, %"] if ceilings else []), "trials", "remark",
+    )  # fmt: skip
+    for column in table.columns:  # where the table is narrow, the headers and remarks are folded
+        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %")
     for row in found:
         table.add_row(
             *(str(row[name]) for name in groups),
             _point(row, fitted["positions"]),
             f"{row['p50_low']:.4g} – {row['p50_high']:.4g}",
             f"{row['width']:.3g}",
+            *([_ceiling(row)] if ceilings else []),
             f"{row['trials']:,}",
             row["flag"],
         )
     remarks = sorted({row["flag"] for row in found} & set(REMARKS))
-    lines = [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
+    lines = ["ceiling: what success levels off at, 95 % interval"] if ceilings else []
+    lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
         ", ".join([*(f"{name} = {row[name]}" for name in groups), _audit(row)])
         for row in found
@@ -96,6 +106,11 @@ def transitions(fitted: dict[str, Any]) -> Table:
         table.caption = "\n".join(lines)
         table.caption_justify = "left"
     return table
+
+
+def _ceiling(row: dict[str, Any]) -> str:
+    """Write the interval of a ceiling in %."""
+    return f"{100 * row['ceiling_low']:.3g} – {100 * row['ceiling_high']:.3g}"
 
 
 def _audit(row: dict[str, Any]) -> str:

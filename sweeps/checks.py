@@ -34,6 +34,7 @@ RESERVED = (
     # … and what its fits are called.
     "p50",
     "width",
+    "ceiling",
     "direction",
     "trials",
     "evidence",
@@ -50,6 +51,8 @@ RESERVED = (
     "p50_high",
     "width_low",
     "width_high",
+    "ceiling_low",
+    "ceiling_high",
     "success_low",
     "success_high",
     "along",

@@ -102,7 +102,7 @@ def compare_transitions(
         `detectable_shift`, `flag` ("outside-grid" where either 50 % point is off the values that
         were run: the interval then ends where the prior does, and no shift is called detectable),
         and if paired `p_pooled`, McNemar's mid-p for all positions together; over the groups
-        `p_one_curve`.
+        `p_one_curve`, the test of one 50 % point.
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
@@ -215,7 +215,7 @@ LONG_NAMES = CELL_NAMES | {
     "shift_low": "50 % point in {along} less that of the reference, lower bound",
     "shift_high": "50 % point in {along} less that of the reference, upper bound",
     "detectable_shift": "shift in {along} that as many trials find with 80 % power",
-    "p_one_curve": "p-value of one curve for all values of {over}",
+    "p_one_curve": "p-value of one 50 % point for all of {over}, given one slope and ceiling",
     "flag": "what limits the shift, empty if nothing does",
     "p_pooled": "McNemar's p-value of equal success, all of {along} together",
 }

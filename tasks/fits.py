@@ -10,7 +10,10 @@ from .posterior import Floats
 from .transitions import Transition, fit_transition, wilson_interval
 
 DECIDED = math.log(20)  # |log Bayes factor| from which a group's own direction counts
-METHOD = "grid posterior: logistic curve, flat centre, log-uniform scale; median, central interval"
+METHOD = (
+    "grid posterior: logistic curve below a ceiling, flat 50 % point, log-uniform scale, ceiling 1 "
+    "with prior probability 1/2; median, central interval"
+)
 
 
 def fit_transitions(
@@ -75,6 +78,9 @@ LONG_NAMES = {
     "width": "10–90 % width in {along}",
     "width_low": "10–90 % width in {along}, lower bound",
     "width_high": "10–90 % width in {along}, upper bound",
+    "ceiling": "success probability that the curve levels off at",
+    "ceiling_low": "success probability that the curve levels off at, lower bound",
+    "ceiling_high": "success probability that the curve levels off at, upper bound",
     "direction": "+1: success rises with {along}, −1: it falls",
     "trials": "trials fitted",
     "evidence": "log Bayes factor of rising over falling",

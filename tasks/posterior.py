@@ -1,21 +1,41 @@
-"""The posterior of a logistic transition on a grid that zooms until it resolves it."""
+"""The posterior of a logistic transition with a ceiling, on a grid that zooms until it resolves it.
+
+Success at x has probability (1 − δ)/(1 + (1 − 2δ) e^(−u)), u = ±(x − p)/s. That is 1 − δ times a
+logistic curve, written so that it crosses ½ at p; the lapse δ < ½ is what misses at its ceiling.
+"""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import Akima1DInterpolator
 
 Floats = NDArray[np.float64]
 
 DEFAULT_DIRECTION = 1  # success rises with the position, as it does with measurements
 TIE = 1e-9  # evidence below this, in nats, is rounding
-MARGIN = 0.5  # prior range of the centre beyond the outermost positions, in spans
+MARGIN = 0.5  # prior range of the 50 % point beyond the outermost positions, in spans
 SCALES = (0.001, 2.0)  # prior range of s: × the smallest gap (0.02 under-covers steps), × the span
-ZOOM_NODES, MAX_ZOOMS = 64, 12
+LAPSES = np.array([0, 0.01, 0.03, 0.07, 0.13, 0.22, 0.34, 0.49])  # nodes over the prior's range
+NO_LAPSE = 0.5  # prior probability that δ is 0; else its density falls linearly, as 1 − 2δ
+NOTHING, FINER = 1e-20, 16  # beside 1; nodes that a marginal is interpolated to, for each
+FAR = 40.0  # |u| from which e^(−|u|) is nothing beside 1
+MAX_ZOOMS = 12
 SLIDE = 16  # steps by which a window grows where its edge is not low
 WINDOW, BEST = 16.0, 64  # a zoom keeps the cells within 16 nats of the top, and the best 64
-CORE, CORE_NODES = 8.0, 24  # an axis is resolved with 24 nodes within 8 nats (± 4 σ)
+CORE = 8.0  # nats; ± 4 σ of a normal density
+
+
+class Look(NamedTuple):
+    """Nodes of an axis in a zoom, and how many of them within 8 nats resolve it."""
+
+    nodes: int
+    core: int
+
+
+OTHERS = (1, 2), (0, 2), (0, 1)  # the axes besides each of a grid
+LOOKS = Look(18, 11), Look(44, 22), Look(44, 22)  # at the lapse, the 50 % point and the scale
 
 
 class Counts(NamedTuple):
@@ -27,19 +47,20 @@ class Counts(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Nodes in the centre and in log s, both increasing."""
+    """Nodes in δ, in the 50 % point and in log s, all increasing."""
 
-    centres: Floats
+    lapses: Floats
+    points: Floats
     log_scales: Floats
 
 
 class Posterior(NamedTuple):
-    """Log Bayes factor, direction, and the density (any scale) on a grid that resolves it."""
+    """Log Bayes factor, direction, and the probability of each cell (any scale), in Grid's axes."""
 
     evidence: float
     direction: int
     grid: Grid
-    density: Floats
+    mass: Floats
 
 
 def _prior_grid(x: Floats) -> Grid:
@@ -53,23 +74,36 @@ def _prior_grid(x: Floats) -> Grid:
     steps[[0, -1]] = 24
     inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
     log_scales = np.linspace(math.log(SCALES[0] * gap), math.log(SCALES[1] * span), 32)
-    return Grid(np.unique(np.concatenate(inner)), log_scales)
+    return Grid(LAPSES, np.unique(np.concatenate(inner)), log_scales)
 
 
-def _log_likelihoods(counts: Counts, grid: Grid) -> tuple[Floats, Floats]:
-    """Rising and falling log-likelihood Σ k z − n ln(1 + e^z) on the grid, z = (x − c)/s.
+def _log_likelihood(counts: Counts, grid: Grid, direction: int) -> Floats:
+    """Sum k ln p + (n − k) ln(1 − p) on the grid.
 
-    A falling curve of successes is a rising one of failures, so both share the costly sum.
+    With e₀ = e^min(u, 0), e₁ = e^(−max(u, 0)), of which one is 1 and neither overflows,
+    p = (1 − δ) e₀/(e₀ + (1 − 2δ) e₁) and 1 − p = (δ e₀ + (1 − 2δ) e₁)/(e₀ + (1 − 2δ) e₁).
     """
-    inverse = np.exp(-grid.log_scales)
-    shared = np.zeros((grid.centres.size, inverse.size))
-    for x, n in zip(counts.x, counts.n, strict=True):
-        z = (x - grid.centres)[:, None] * inverse
-        shared += n * (np.maximum(z, 0) + np.log(1 + np.exp(-np.minimum(np.abs(z), 40))))
-    offsets = counts.x - grid.centres[:, None]
-    rising = (offsets @ counts.k)[:, None] * inverse - shared
-    falling = (offsets @ (counts.n - counts.k))[:, None] * inverse - shared
-    return rising, falling
+    inverse = direction * np.exp(-grid.log_scales)
+    lapse = grid.lapses[:, None, None]
+    total = np.zeros((grid.lapses.size, grid.points.size, grid.log_scales.size))
+    total += counts.k.sum() * np.log1p(-lapse)
+    for x, k, n in zip(*counts, strict=True):
+        u = (x - grid.points)[:, None] * inverse
+        small = np.exp(-np.minimum(np.abs(u), FAR))
+        rising, falling = np.where(u > 0, 1.0, small), np.where(u > 0, small, 1.0)
+        bent = (1 - 2 * lapse) * falling
+        whole = bent + rising
+        bent += lapse * rising
+        if k == 0:
+            total += n * np.log(bent / whole)
+        else:
+            total += k * np.minimum(u, 0)
+            total -= n * np.log(whole)
+            if k < n:
+                total += (n - k) * np.log(bent)
+        if grid.lapses[0] == 0:
+            total[0] -= (n - k) * np.maximum(u - FAR, 0)
+    return total
 
 
 def posterior(counts: Counts, fixed: int | None) -> Posterior:
@@ -81,35 +115,51 @@ def posterior(counts: Counts, fixed: int | None) -> Posterior:
     if fixed not in (None, 1, -1):
         raise ValueError(f"direction is {fixed!r}; it must be +1, −1 or None.")
     grid = prior = _prior_grid(counts.x)
-    rising, falling = _log_likelihoods(counts, grid)
+    both = {sign: _log_likelihood(counts, grid, sign) for sign in (1, -1)}
     constant = counts.k.sum() in (0, counts.n.sum())
-    evidence = 0.0 if constant else _log_sum(rising, grid) - _log_sum(falling, grid)
+    evidence = 0.0 if constant else _log_sum(both[1], grid) - _log_sum(both[-1], grid)
     if abs(evidence) < TIE:
         evidence = 0.0
     direction = fixed or int(np.sign(evidence)) or DEFAULT_DIRECTION
-    log_density = rising if direction > 0 else falling
+    log_density = both[direction]
     for _ in range(MAX_ZOOMS):
         log_density = log_density - log_density.max()
         depth = max(WINDOW, -float(np.partition(log_density, -BEST, axis=None)[-BEST]))
-        looks = (
-            _zoomed(grid.centres, log_density.max(axis=1), prior.centres, depth),
-            _zoomed(grid.log_scales, log_density.max(axis=0), prior.log_scales, depth),
-        )
+        looks = [
+            _zoomed(nodes, log_density.max(axis=others), whole, depth, look)
+            for nodes, others, whole, look in zip(grid, OTHERS, prior, LOOKS, strict=True)
+        ]
         if all(resolved for _, resolved in looks):
             break
         grid = Grid(*(nodes for nodes, _ in looks))
-        log_density = _log_likelihoods(counts, grid)[0 if direction > 0 else 1]
-    return Posterior(evidence, direction, grid, np.exp(log_density - log_density.max()))
+        log_density = _log_likelihood(counts, grid, direction)
+    return Posterior(
+        evidence, direction, grid, np.exp(log_density - log_density.max()) * _weights(grid)
+    )
 
 
 def _log_sum(log_density: Floats, grid: Grid) -> float:
-    """Integrate over both axes by the trapezoidal rule, in logs."""
+    """Integrate over the prior, in logs."""
     top = float(log_density.max())
-    total = cells(grid.centres) @ np.exp(log_density - top) @ cells(grid.log_scales)
-    return top + math.log(total)
+    return top + math.log(float((np.exp(log_density - top) * _weights(grid)).sum()))
 
 
-def _zoomed(nodes: Floats, profile: Floats, prior: Floats, depth: float) -> tuple[Floats, bool]:
+def _weights(grid: Grid) -> Floats:
+    """Weigh the cells by the prior and for the trapezoidal rule."""
+    density, sitting = _lapse_prior(grid.lapses)
+    lapses = density * cells(grid.lapses) + sitting
+    weights: Floats = lapses[:, None, None] * cells(grid.points)[:, None] * cells(grid.log_scales)
+    return weights
+
+
+def _lapse_prior(lapses: Floats) -> tuple[Floats, Floats]:
+    """Give the prior of δ at its nodes: the density, and the probability that sits on one."""
+    return (1 - NO_LAPSE) * 4 * (1 - 2 * lapses), np.where(lapses == 0, NO_LAPSE, 0.0)
+
+
+def _zoomed(
+    nodes: Floats, profile: Floats, prior: Floats, depth: float, look: Look
+) -> tuple[Floats, bool]:
     """Choose the next nodes of one axis from its log posterior profile (maximum 0).
 
     An axis that is resolved keeps its nodes where the posterior is. Another gets finer ones over
@@ -123,10 +173,10 @@ def _zoomed(nodes: Floats, profile: Floats, prior: Floats, depth: float) -> tupl
     left = max(prior[0], nodes[first] - before * (nodes[below] - nodes[below - 1]))
     right = min(prior[-1], nodes[last] + behind * (nodes[above + 1] - nodes[above]))
     closed = (first > 0 or left == nodes[0]) and (last < nodes.size - 1 or right == nodes[-1])
-    if closed and np.count_nonzero(profile > -CORE) >= CORE_NODES:
+    if closed and np.count_nonzero(profile > -CORE) >= look.core:
         return nodes[max(first - 1, 0) : last + 2], True
-    finer = np.linspace(float(left), float(right), ZOOM_NODES)
-    settled = nodes.size == ZOOM_NODES and np.abs(finer - nodes).max() <= finer[1] - finer[0]
+    finer = np.linspace(float(left), float(right), look.nodes)
+    settled = nodes.size == look.nodes and np.abs(finer - nodes).max() <= finer[1] - finer[0]
     return finer, settled
 
 
@@ -136,11 +186,25 @@ def cells(nodes: Floats) -> Floats:
     return (steps[1:] + steps[:-1]) / 2
 
 
-def quantiles(grid: Grid, density: Floats, levels: Floats) -> tuple[Floats, Floats]:
-    """Invert both marginal distribution functions, linearly between the nodes."""
-    found = []
-    marginals = density @ cells(grid.log_scales), cells(grid.centres) @ density
-    for nodes, marginal in zip(grid, marginals, strict=True):
-        below = np.cumsum(np.diff(nodes) * (marginal[1:] + marginal[:-1]) / 2)
-        found.append(np.interp(levels * below[-1], np.concatenate([[0.0], below]), nodes))
-    return found[0], found[1]
+def quantiles(found: Posterior, levels: Floats) -> tuple[Floats, Floats, Floats]:
+    """Invert the marginal distribution functions of δ, of the 50 % point and of log s."""
+    sums = [found.mass.sum(axis=others) for others in OTHERS]
+    prior, sitting = _lapse_prior(found.grid.lapses)
+    likelihood = sums[0] / (prior * cells(found.grid.lapses) + sitting)
+    return (
+        _inverted(found.grid.lapses, likelihood * prior, levels, float(likelihood @ sitting)),
+        _inverted(found.grid.points, sums[1] / cells(found.grid.points), levels),
+        _inverted(found.grid.log_scales, sums[2] / cells(found.grid.log_scales), levels),
+    )
+
+
+def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0) -> Floats:
+    """Invert a distribution function; the probability `first` sits on the first node.
+
+    Between the nodes the density is interpolated in logs, where a normal one is a parabola.
+    """
+    logs = np.log(np.maximum(density / density.max(), NOTHING))
+    fine = np.linspace(nodes[0], nodes[-1], FINER * nodes.size)
+    smooth = density.max() * np.exp(Akima1DInterpolator(nodes, logs)(fine))
+    below = np.cumsum(np.concatenate([[first], np.diff(fine) * (smooth[1:] + smooth[:-1]) / 2]))
+    return np.asarray(np.interp(levels * below[-1], below, fine), dtype=float)

@@ -1,4 +1,4 @@
-"""Compare transitions: how far apart two 50 % points are, and whether one curve serves all."""
+"""Compare transitions: how far apart two 50 % points are, and whether one serves all samples."""
 
 import math
 from collections.abc import Sequence
@@ -14,8 +14,11 @@ from .transitions import centre_quantiles, checked_level
 
 POWER = 0.8
 SLICES = 500  # of equal probability, into which each posterior is cut
-SLOPES, FINER, LOOKS = 61, 13, 3
-HALVINGS = 45
+LAPSES = np.array([0, 0.03, 0.1, 0.2, 0.4])
+SLOPES, FINER, FINER_LAPSES, LOOKS = 25, 13, 7, 4
+HALVINGS = 36
+FARTHEST = 700.0  # e^700 is still a number
+BEYOND = 12.0  # logits above the last position up to which the offset of a curve with lapses goes
 
 
 class Shift(NamedTuple):
@@ -61,13 +64,13 @@ def slices(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike, direct
 
 
 def one_curve_p(positions: Floats, successes: Sequence[Floats], trials: Sequence[Floats]) -> float:
-    """Test that one logistic curve serves several samples, against one offset for each.
+    """Test that several samples have one 50 % point, given that they share slope and ceiling.
 
-    logit p = s x + a_v for the samples v, one slope for all: twice the log-likelihood ratio of free
-    offsets to one offset is compared with χ² of (samples − 1) degrees of freedom. The scale 1/|s|
-    stays between 0.001 smallest gaps and 2 spans, as the fits have it, so that separated outcomes
-    have a likelihood too. Samples that share their draws are taken as independent, which is
-    conservative.
+    p = (1 − δ)/(1 + exp(−(s x + a_v))) for the samples v, one slope s and one lapse δ ≤ 0.4 for
+    all: twice the log-likelihood ratio of free offsets to one offset is compared with χ² of
+    (samples − 1) degrees of freedom. The scale 1/|s| stays between 0.001 smallest gaps and 2 spans,
+    as the fits have it, so that separated outcomes have a likelihood too. Samples that share their
+    draws are taken as independent, which is conservative.
 
     Args:
         positions: x, shape (p,).
@@ -87,43 +90,63 @@ def one_curve_p(positions: Floats, successes: Sequence[Floats], trials: Sequence
 
 
 def _best(positions: Floats, samples: Sequence[tuple[Floats, Floats]]) -> float:
-    """Maximise the log-likelihood over a common slope of either sign and free offsets."""
+    """Maximise the log-likelihood over a common slope of either sign, lapse, and free offsets."""
     span = float(np.ptp(positions)) or 1.0
     gap = float(np.diff(np.unique(positions)).min()) if np.ptp(positions) else span
     first, last = math.log(1 / (SCALES[1] * span)), math.log(1 / (SCALES[0] * gap))
-    coarse = np.linspace(first, last, SLOPES)
-    found = {
-        sign: np.sum([_profile(sign * np.exp(coarse), positions, k, n) for k, n in samples], axis=0)
-        for sign in (1, -1)
-    }
+    lapses, nodes = LAPSES, np.linspace(first, last, SLOPES)
+    found = {sign: _common(sign * np.exp(nodes), lapses, positions, samples) for sign in (1, -1)}
     sign = max(found, key=lambda each: float(found[each].max()))
-    nodes, values = coarse, found[sign]
+    values = found[sign]
     best = float(values.max())
     for _ in range(LOOKS):
-        top = int(np.argmax(values))
-        around = nodes[max(top - 1, 0)], nodes[min(top + 1, nodes.size - 1)]
-        nodes = np.linspace(*around, FINER)
-        slopes = sign * np.exp(nodes)
-        values = np.sum([_profile(slopes, positions, k, n) for k, n in samples], axis=0)
+        lapse, slope = np.unravel_index(np.argmax(values), values.shape)
+        lapses = np.linspace(*_around(lapses, int(lapse)), FINER_LAPSES)
+        nodes = np.linspace(*_around(nodes, int(slope)), FINER)
+        values = _common(sign * np.exp(nodes), lapses, positions, samples)
         best = max(best, float(values.max()))
     return best
 
 
-def _profile(slopes: Floats, positions: Floats, successes: Floats, trials: Floats) -> Floats:
-    """Maximise the log-likelihood over the offset for each slope, shape (s,), by bisection.
+def _common(
+    slopes: Floats, lapses: Floats, positions: Floats, samples: Sequence[tuple[Floats, Floats]]
+) -> Floats:
+    """Add the profiles of all samples, which share slope and lapse, shape (l, s)."""
+    found: Floats = np.sum([_profile(slopes, lapses, positions, *each) for each in samples], axis=0)
+    return found
 
-    The offset solves Σ n σ(s x + a) = Σ k, whose left side rises with a.
+
+def _around(nodes: Floats, top: int) -> tuple[float, float]:
+    """Give the neighbours of the best node, or itself at an end."""
+    return float(nodes[max(top - 1, 0)]), float(nodes[min(top + 1, nodes.size - 1)])
+
+
+def _profile(
+    slopes: Floats, lapses: Floats, positions: Floats, successes: Floats, trials: Floats
+) -> Floats:
+    """Maximise the log-likelihood over the offset for each lapse and slope, shape (l, s).
+
+    With z = s x + a the offset solves Σ k σ(−z) = (1 − δ) Σ (n − k) σ(z)/(1 + δ e^z), by bisection.
+    Far down the left side is larger. If it is so far up too, fewer trials fail than lapses make,
+    and the offset ends where the curve has levelled off.
     """
     total, most = float(successes.sum()), float(trials.sum())
+    lapse = lapses[:, None, None]
     if total in (0.0, most):
-        return np.zeros(slopes.size)
+        return np.tile(total * np.log1p(-lapse[..., 0]), (1, slopes.size))
     lines = slopes[:, None] * (positions - positions.mean())
     middle = math.log(total / (most - total))
-    low, high = middle - lines.max(axis=1), middle - lines.min(axis=1)
+    low = np.tile(middle - lines.max(axis=1), (lapses.size, 1))
+    high = middle - lines.min(axis=1) + BEYOND * (lapses[:, None] > 0)
+    failures = trials - successes
     for _ in range(HALVINGS):
         offset = (low + high) / 2
-        above = expit(lines + offset[:, None]) @ trials > total
+        z = lines + offset[..., None]
+        lost = expit(z) / (1 + lapse * np.exp(np.minimum(z, FARTHEST)))
+        above = (1 - lapse[..., 0]) * (lost @ failures) > expit(-z) @ successes
         low, high = np.where(above, low, offset), np.where(above, offset, high)
-    logits = lines + ((low + high) / 2)[:, None]
-    sums: Floats = logits @ successes - np.logaddexp(0, logits) @ trials
-    return sums
+    z = lines + ((low + high) / 2)[..., None]
+    with np.errstate(divide="ignore"):
+        lapsed = np.logaddexp(np.log(lapse), -z)
+    sums: Floats = lapsed @ failures - np.logaddexp(0, -z) @ trials
+    return sums + total * np.log1p(-lapse[..., 0])

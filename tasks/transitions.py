@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, ndtri
+from scipy.special import ndtri
 
-from .posterior import Counts, Floats, cells, posterior, quantiles
+from .posterior import Counts, Floats, posterior, quantiles
 
 WIDTH_PER_SCALE = 2 * math.log(9)  # 10–90 % width of a logistic curve, in units of s
+UNSEEN = 1e-4  # cells of a posterior that a band leaves out, beside the largest
+LOW_CEILING = 0.55  # a ceiling that may be lower tells no 50 % point
 ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
 
 
@@ -18,16 +20,20 @@ class Transition:
     """A fitted logistic transition; positions and widths in units of the positions.
 
     Attributes:
-        p50: posterior median of the 50 % point, between p50_low and p50_high.
-        width: posterior median of the 10–90 % width 2 ln 9 · s ≈ 4.394 s, likewise.
+        p50: posterior median of where success crosses 50 %, between p50_low and p50_high.
+        width: posterior median of 2 ln 9 · s ≈ 4.394 s, likewise: on this length the logistic curve
+            itself, before the ceiling scales it, rises from 10 to 90 %.
+        ceiling: posterior median of the level 1 − δ that success ends at, likewise, at least ½.
+            ceiling_high is 1 unless the outcomes speak against a ceiling of 1.
         direction: +1 where success rises with the position, −1 where it falls.
         trials: number of trials fitted.
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
         flag: "no-trials": the prior's range is all there is. "outside-grid": the positions do not
             bracket the 50 % point (always so for equal outcomes or one position), the interval
-            stops where the prior does. "resolution-limited": the interval and the whole 10–90 %
-            width fit into one gap, so a finer grid helps more than further trials (the width is
-            then largely the prior's). Else "".
+            stops where the prior does. "low-ceiling": success levels off near or below 50 %, so
+            that there may be no 50 % point. "resolution-limited": the interval and the whole
+            10–90 % width fit into one gap, so a finer grid helps more than further trials (the
+            width is then largely the prior's). Else "".
     """
 
     p50: float
@@ -36,6 +42,9 @@ class Transition:
     width: float
     width_low: float
     width_high: float
+    ceiling: float
+    ceiling_low: float
+    ceiling_high: float
     direction: int
     trials: int
     evidence: float
@@ -81,12 +90,14 @@ def fit_transition(
     direction: int | None = None,
     level: float = 0.95,
 ) -> Transition:
-    """Fit a logistic transition to success counts, by its posterior on a grid.
+    """Fit a logistic transition with a ceiling to success counts, by its posterior on a grid.
 
-    Success at x has probability 1/(1 + exp(∓(x − c)/s)). The centre c is flat over the range of
-    the positions and half a span beyond on either side, log s is flat between 0.001 smallest gaps
-    and 2 spans (a single position x counts as a span of |x|, or of 1 at 0). Positions without
-    trials are ignored, repeated ones pooled; their order is free.
+    Success at x has probability (1 − δ)/(1 + exp(∓(x − c)/s)), δ < ½, and crosses 50 % at
+    p = c ∓ s ln(1 − 2δ). A priori p is flat over the range of the positions and half a span beyond
+    on either side, log s is flat between 0.001 smallest gaps and 2 spans (a single position x
+    counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else of density
+    4(1 − 2δ).
+    Positions without trials are ignored, repeated ones pooled; their order is free.
 
     Args:
         positions: x, shape (p,), p ≥ 1.
@@ -106,16 +117,22 @@ def fit_transition(
     """
     tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
     counts, tried = _tried(positions, successes, trials)
-    evidence, sign, grid, density = posterior(counts, direction)
+    found = posterior(counts, direction)
     if tried:
-        centre, log_scale = quantiles(grid, density, tails)
+        lapse, centre, log_scale = quantiles(found, tails)
     else:
-        centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in grid)
+        _, *ranges = found.grid
+        centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in ranges)
+        lapse = np.array([0.0, 0.0, 0.5])
     width = WIDTH_PER_SCALE * np.exp(log_scale)
-    flag = _flag(counts, centre, float(width[0])) if tried else "no-trials"
+    flag = _flag(counts, centre, float(width[0]), lapse) if tried else "no-trials"
     total = int(counts.n.sum())
     (p50, low, high), (mid, narrow, wide) = centre.tolist(), width.tolist()
-    return Transition(p50, low, high, mid, narrow, wide, sign, total, evidence, flag)
+    ceiling, most, least = (1 - lapse).tolist()
+    return Transition(
+        p50, low, high, mid, narrow, wide, ceiling, least, most,
+        found.direction, total, found.evidence, flag,
+    )  # fmt: skip
 
 
 @np.errstate(under="ignore")
@@ -133,20 +150,27 @@ def centre_quantiles(
     shape (l,), and so is the result. Without trials the prior's range is all there is.
     """
     counts, tried = _tried(positions, successes, trials)
-    _, _, grid, density = posterior(counts, direction)
+    found = posterior(counts, direction)
     wanted = np.asarray(levels, dtype=float)
     if not tried:
-        first, last = grid.centres[[0, -1]]
+        first, last = found.grid.points[[0, -1]]
         return np.asarray(first + wanted * (last - first), dtype=float)
-    return quantiles(grid, density, wanted)[0]
+    return quantiles(found, wanted)[1]
 
 
 @np.errstate(under="ignore")
 def curve(positions: ArrayLike, transition: Transition) -> Floats:
-    """Evaluate 1/(1 + exp(∓(x − p50)/s)), s = width/(2 ln 9), at positions of any shape."""
+    """Evaluate the curve of a fit, of its p50, width and ceiling, at positions of any shape."""
     x = np.asarray(positions, dtype=float)
     z = transition.direction * (x - transition.p50) / (transition.width / WIDTH_PER_SCALE)
-    return np.asarray(expit(z), dtype=float)
+    return _success(z, 1 - transition.ceiling)
+
+
+def _success(z: Floats, lapse: ArrayLike) -> Floats:
+    """Evaluate (1 − δ)/(1 + (1 − 2δ) e^(−z)), which is ½ at z = 0."""
+    lapse = np.asarray(lapse, dtype=float)
+    falling = np.exp(-np.clip(z, -700, 700))
+    return np.asarray((1 - lapse) / (1 + (1 - 2 * lapse) * falling), dtype=float)
 
 
 @np.errstate(under="ignore")
@@ -166,25 +190,33 @@ def curve_band(
     """
     tails = np.array([(1 - checked_level(level)) / 2, (1 + level) / 2])
     counts, _ = _tried(positions, successes, trials)
-    _, sign, grid, density = posterior(counts, direction)
-    mass = density * cells(grid.centres)[:, None] * cells(grid.log_scales)
-    kept = mass > 1e-7 * mass.max()
+    _, sign, grid, mass = posterior(counts, direction)
+    kept = np.nonzero(mass > UNSEEN * mass.max())
+    lapse, point, inverse = (
+        nodes[index]
+        for nodes, index in zip(
+            (grid.lapses, grid.points, sign * np.exp(-grid.log_scales)), kept, strict=True
+        )
+    )
+    weight, total = mass[kept], float(mass[kept].sum())
     band = []
     for x in np.asarray(at, dtype=float).ravel():
-        value = expit(sign * (x - grid.centres[:, None]) * np.exp(-grid.log_scales))[kept]
+        value = _success((x - point) * inverse, lapse)
         order = np.argsort(value)
-        below = np.cumsum(mass[kept][order])
-        band.append(np.interp(tails * below[-1], below, value[order]))
+        below = np.cumsum(weight[order]) - weight[order] / 2
+        band.append(np.interp(tails * total, below, value[order]))
     low, high = np.reshape(band, (-1, 2)).T
     return low, high
 
 
-def _flag(counts: Counts, centre: Floats, width: float) -> str:
-    """Name what limits the fit: centre is (median, low, high), width the median 10–90 % width."""
+def _flag(counts: Counts, centre: Floats, width: float, lapse: Floats) -> str:
+    """Name what limits the fit, by (median, low, high) of its centre and lapse, and its width."""
     x, (median, low, high) = counts.x, centre
     constant = counts.k.sum() in (0, counts.n.sum())
     if constant or x.size == 1 or not x[0] <= median <= x[-1]:
         return "outside-grid"
+    if lapse[1] > 0 and 1 - lapse[2] < LOW_CEILING:
+        return "low-ceiling"
     right = min(max(int(np.searchsorted(x, median)), 1), x.size - 1)
     gap = x[right] - x[right - 1]
     return "resolution-limited" if max((high - low) / ONE_GAP, width) <= gap else ""

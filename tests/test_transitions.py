@@ -1,13 +1,17 @@
 import math
 import warnings
 from dataclasses import astuple, fields
+from io import StringIO
 
 import numpy as np
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
+from rich.console import Console
 from scipy.stats import binom, binomtest
 
+from genprior.pipeline.analysis import as_json
+from genprior.pipeline.tables import transitions
 from genprior.tasks.fits import fit_transitions
 from genprior.tasks.transitions import (
     Transition,
@@ -24,8 +28,8 @@ UNEVEN = np.array([*range(5, 61, 5), 70, 80, 100, 150], dtype=float)
 LN9 = math.log(9)
 
 
-def probability(positions, centre, scale, direction=1):
-    return 1 / (1 + np.exp(np.clip(-direction * (positions - centre) / scale, -700, 700)))
+def probability(positions, centre, scale, direction=1, ceiling=1.0):
+    return ceiling / (1 + np.exp(np.clip(-direction * (positions - centre) / scale, -700, 700)))
 
 
 def step(positions, centre, trials):
@@ -33,9 +37,14 @@ def step(positions, centre, trials):
     return trials * (positions > centre), np.full(positions.shape, trials)
 
 
-def expected_counts(positions, centre, scale, trials, direction=1):
+def crossing(centre, scale, ceiling, direction=1):
+    """Where success is 50 %: C σ(z) = ½ at z = ln(½/(C − ½))."""
+    return centre + direction * scale * math.log(0.5 / (ceiling - 0.5))
+
+
+def expected_counts(positions, centre, scale, trials, direction=1, ceiling=1.0):
     """Counts without noise, as near to n·p as whole numbers come."""
-    successes = np.rint(trials * probability(positions, centre, scale, direction))
+    successes = np.rint(trials * probability(positions, centre, scale, direction, ceiling))
     return successes, np.full(positions.shape, trials)
 
 
@@ -107,18 +116,31 @@ def test_intervals_shrink_like_one_over_the_root_of_the_trials_down_to_the_small
 
 
 def test_the_quantiles_are_those_of_a_brute_force_posterior():
-    """The same prior on one dense grid, binomial terms and all, summed cell by cell."""
-    successes = np.array([0] * 7 + [2, 11, 21, 29] + [30] * 9)
-    centres = np.linspace(7, 12, 601)
-    log_scales = np.linspace(math.log(0.03), math.log(3), 151)
-    log_density = np.zeros((601, 151))
+    """The same prior on one dense grid, binomial terms and all, summed cell by cell.
+
+    The lapse is 0 with probability ½, else in [0, ½) with density 4(1 − 2δ). For the 50 % point p
+    the centre is p + s ln(1 − 2δ), and so flat as p is.
+    """
+    successes = np.array([0] * 7 + [2, 11, 21, 28] + [30] * 3 + [29] + [30] * 5)
+    points = np.linspace(7, 12, 301)
+    log_scales = np.linspace(math.log(0.1), math.log(3), 101)
+    lapses = np.array([0.0, *(np.arange(150) + 0.5) / 750])  # up to 0.2
+    log_density = np.zeros((151, 301, 101))
+    lapse, scale = lapses[:, None, None], np.exp(log_scales)
+    centre = points[:, None] + scale * np.log(1 - 2 * lapse)
     for x, k in zip(GRID, successes, strict=True):
-        chance = probability(x, centres[:, None], np.exp(log_scales))
-        log_density += binom.logpmf(k, 30, np.clip(chance, 1e-300, 1 - 1e-16))
-    density = np.exp(log_density - log_density.max())
+        chance = np.clip((1 - lapse) / (1 + np.exp(-(x - centre) / scale)), 1e-300, 1 - 1e-16)
+        log_density += k * np.log(chance) + (30 - k) * np.log1p(-chance)
+    prior = np.where(lapses == 0, 0.5, 0.5 * 4 * (1 - 2 * lapses) / 750)
+    density = np.exp(log_density - log_density.max()) * prior[:, None, None]
+    below = np.cumsum(density.sum(axis=(1, 2)))
+    edges = np.array([0.0, *(np.arange(150) + 1) / 750])
+    bounds = 1 - np.interp([0.975, 0.5, 0.025], below / below[-1], edges)
+    density = density.sum(axis=0)
     fit = fit_transition(GRID, successes, np.full(20, 30))
     found = (fit.p50_low, fit.p50, fit.p50_high), (fit.width_low, fit.width, fit.width_high)
-    for axis, nodes in enumerate((centres, log_scales)):
+    assert_allclose([fit.ceiling_low, fit.ceiling, fit.ceiling_high], bounds, atol=0.001)
+    for axis, nodes in enumerate((points, log_scales)):
         below = np.cumsum(density.sum(axis=1 - axis))
         middles = nodes + (nodes[1] - nodes[0]) / 2
         expected = np.interp([0.025, 0.5, 0.975], below / below[-1], middles)
@@ -142,6 +164,64 @@ def test_intervals_cover_the_truth_as_often_as_they_claim(scale):
         hits += fit.p50_low <= centre <= fit.p50_high
     low, high = binom.ppf([1e-3, 1 - 1e-3], runs, 0.95)
     assert low <= hits <= high
+
+
+@pytest.mark.parametrize(("ceiling", "scale"), [(0.95, 0.25), (0.9, 0.5), (0.8, 1.0)])
+def test_intervals_cover_where_success_levels_off_below_one(ceiling, scale):
+    """10 positions × 30 trials; below the 10⁻³ quantile of Binomial(120, 0.95) 95 % is refuted.
+
+    A logistic curve up to 1 covers these 50 % points in 69, 40 and 27 % of the cases.
+    """
+    rng = np.random.default_rng(17)
+    grid, hits, ceilings = GRID[:10], 0, 0
+    for centre in rng.uniform(3, 5, 120):
+        successes = rng.binomial(30, probability(grid, centre, scale, ceiling=ceiling))
+        fit = fit_transition(grid, successes, np.full(10, 30))
+        hits += fit.p50_low <= crossing(centre, scale, ceiling) <= fit.p50_high
+        ceilings += fit.ceiling_low <= ceiling <= fit.ceiling_high
+    assert min(hits, ceilings) >= binom.ppf(1e-3, 120, 0.95)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize(("ceiling", "trials"), [(0.97, 3_000), (0.7, 4_000_000)])
+def test_a_known_ceiling_is_recovered_and_its_curve_crosses_one_half_at_the_50_percent_point(
+    ceiling, trials, direction
+):
+    """The width is that of the logistic curve itself, which the ceiling scales afterwards.
+
+    About 10 positions lie on the plateau, so that its standard error is √(C(1 − C)/(10 n)) or a
+    little more, and the interval 4 to 6 times that.
+    """
+    counts = expected_counts(GRID, 9.3, 0.5, trials, direction, ceiling)
+    fit = fit_transition(GRID, *counts)
+    middle = crossing(9.3, 0.5, ceiling, direction)
+    assert fit.direction == direction
+    assert fit.p50_low < middle < fit.p50_high
+    assert_allclose(fit.p50, middle, atol=0.005)
+    assert_allclose(fit.width, LN9, rtol=0.02)
+    assert fit.ceiling_low < ceiling < fit.ceiling_high < 1
+    error = math.sqrt(ceiling * (1 - ceiling) / (10 * trials))
+    assert 3.9 < (fit.ceiling_high - fit.ceiling_low) / error < 6
+    drawn = curve([middle, 9.3 + direction * 9], fit)
+    assert_allclose(drawn, [0.5, ceiling], atol=0.005)
+    low, high = curve_band([9.3 + direction * 9], GRID, *counts)
+    assert_allclose([low[0], high[0]], [fit.ceiling_low, fit.ceiling_high], atol=0.5 * error)
+
+
+def test_without_failures_on_the_plateau_the_ceiling_may_be_one():
+    """300 successes in a row: 1 keeps its prior mass, and 0.98 would give them in 0.2 %."""
+    fit = fit_transition(GRID, *expected_counts(GRID, 9.3, 0.5, 30))
+    assert (fit.ceiling, fit.ceiling_high) == (1, 1)
+    assert 0.98 < fit.ceiling_low <= 1
+
+
+def test_a_ceiling_that_may_lie_below_one_half_is_flagged():
+    """Success levels off at 45 %: there is no 50 % point. At 70 % there is one."""
+    assert (
+        fit_transition(GRID, *expected_counts(GRID, 9.3, 0.2, 60, ceiling=0.45)).flag
+        == "low-ceiling"
+    )
+    assert fit_transition(GRID, *expected_counts(GRID, 9.3, 1.0, 60, ceiling=0.7)).flag == ""
 
 
 def test_steps_far_below_the_grid_are_covered_too():
@@ -201,19 +281,23 @@ def test_equal_outcomes_put_the_threshold_beyond_the_grid(outcome, direction, be
 def test_a_threshold_off_the_grid_is_found_with_many_trials_and_flagged():
     """Centre 28, s = 3, last position 19: the posterior is a narrow oblique ridge.
 
-    A grid that follows its single best cell gets stuck on it.
+    A grid that follows its single best cell gets stuck on it. With p = 0.05 at the last position
+    nothing is seen of the ceiling either, which is what the interval is as long as it is for: 0.5,
+    and 0.3 if the ceiling were known to be 1.
     """
     fit = fit_transition(GRID, *expected_counts(GRID, 28, 3, 1_000_000))
     assert fit.p50_low < 28 < fit.p50_high < 28.5
-    assert fit.p50_high - fit.p50_low < 0.3
+    assert fit.p50_high - fit.p50_low < 0.6
     assert fit.flag == "outside-grid"
 
 
 def test_the_direction_can_be_fixed_against_the_evidence():
+    """A falling curve can only be flat here: with half of the trials recovered, a ceiling of ½."""
     fit = fit_transition(GRID, *expected_counts(GRID, 9.5, 1.0, 30), direction=-1)
     assert fit.direction == -1
     assert fit.evidence > 100
-    assert fit.width > 5 * 2 * LN9, "a falling curve can only be flat here"
+    assert fit.ceiling_high < 0.6
+    assert_allclose(curve(GRID, fit), 0.5, atol=0.1)
 
 
 def test_a_tie_between_the_directions_is_rising():
@@ -260,6 +344,7 @@ def test_without_any_trials_the_prior_is_all_there_is():
     fit = fit_transition(GRID, np.zeros(20), np.zeros(20))
     assert_allclose([fit.p50, fit.p50_low, fit.p50_high], [9.5, -9.5, 28.5])
     assert_allclose([fit.width_low, fit.width_high], [2 * LN9 * 1e-3, 2 * LN9 * 2 * 19])
+    assert (fit.ceiling_low, fit.ceiling, fit.ceiling_high) == (0.5, 1, 1)
     assert (fit.direction, fit.trials, fit.flag) == (1, 0, "no-trials")
 
 
@@ -301,7 +386,7 @@ def test_many_distinct_positions_are_fitted_alike():
 
 @pytest.mark.parametrize("direction", [1, -1])
 def test_the_curve_passes_10_50_and_90_percent_where_the_fit_says(direction):
-    fit = Transition(7, 6, 8, 4, 3, 5, direction, 60, 9.0, "")
+    fit = Transition(7, 6, 8, 4, 3, 5, 1, 1, 1, direction, 60, 9.0, "")
     drawn = curve([[5, 7, 9]], fit)
     assert_allclose(drawn, [[0.1, 0.5, 0.9][::direction]])
 
@@ -309,14 +394,15 @@ def test_the_curve_passes_10_50_and_90_percent_where_the_fit_says(direction):
 def test_the_band_holds_the_curve_and_crosses_one_half_at_the_bounds_of_the_threshold():
     """The value p(x) exceeds ½ exactly where c < x.
 
-    So the upper bound reaches ½ at p50_low, and the lower bound at p50_high.
+    So the upper bound reaches ½ at p50_low, and the lower bound at p50_high, to half the distance
+    of two nodes of the 50 % point (0.05 here) times the slope there, 1/(4s).
     """
     k, n = expected_counts(GRID, 9.3, 1.5, 30)
     fit = fit_transition(GRID, k, n)
     low, high = curve_band(GRID, GRID, k, n)
     assert ((low < curve(GRID, fit)) & (curve(GRID, fit) < high)).all()
     low, high = curve_band([fit.p50_low, fit.p50_high], GRID, k, n)
-    assert_allclose([high[0], low[1]], 0.5, atol=0.005)
+    assert_allclose([high[0], low[1]], 0.5, atol=0.01)
 
 
 def test_the_band_without_trials_allows_everything():
@@ -439,6 +525,36 @@ def test_groups_that_were_never_run_and_grids_without_groups_are_no_errors():
     success[0] = np.nan
     assert (fit_transitions(success, "m")["flag"].sel(depth=2) == "no-trials").all()
     assert fit_transitions(success[:0], "m")["p50"].shape == (0, 3)
+
+
+# The printed table
+
+
+def printed(fits):
+    text = StringIO()
+    Console(file=text, width=80).print(transitions(as_json(fits)))
+    return text.getvalue()
+
+
+def test_the_table_tells_ceilings_where_they_are_below_one_and_keeps_to_80_columns():
+    """80 trials a position, which all level off at 0.8: 640 on the plateau tell that from 1."""
+    m = np.arange(10.0, 120, 10)
+    chance = np.stack([probability(m, 34.0, 4.0, ceiling=c) for c in (0.8, 0.8)])
+    success = (np.arange(80) + 0.5 < 80 * chance[:, :, None]).astype(float)
+    success = xr.DataArray(success, dims=("k", "m", "trial"), coords={"k": [5, 10], "m": m})
+    fits = fit_transitions(success, "m")
+    row = as_json(fits)["transitions"][0]
+    assert [row[f"ceiling{end}"] for end in ("", "_low", "_high")] == [
+        fits[f"ceiling{end}"].values[0] for end in ("", "_low", "_high")
+    ]
+    shown = printed(fits)
+    assert "ceiling, %" in shown
+    low, high = (f"{100 * fits[f'ceiling_{end}'].values[0]:.3g}" for end in ("low", "high"))
+    assert f"{low} – {high}" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "what success levels off at" in shown
+    success[:, 3:] = 1
+    assert "ceiling" not in printed(fit_transitions(success, "m"))
 
 
 # Mistakes
