@@ -41,6 +41,7 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
         refused = _refusals(info)
         found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": [], "uniform": []}
         found["left_out"] = list(refused.values())
+        found |= {"expected": info.sweep.expected, "source": info.sweep.source}
         fitted = None
         if number_of_targets(info):
             uniform = uniform_of(info)

@@ -208,6 +208,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
         console.print(fit_tables.laws(fitted["laws"]))
     if fitted["comparisons"]:
         console.print(fit_tables.comparisons(fitted["comparisons"]))
+    if fitted["expected"]:
+        source = f" ({fitted['source']})" if fitted["source"] else ""
+        console.print(f"\nexpected{source}: {fitted['expected']}", highlight=False)
     for refusal in fitted["left_out"]:
         console.print(f"left out: {refusal}", highlight=False, soft_wrap=True)
 

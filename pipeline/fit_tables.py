@@ -133,7 +133,7 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
     over, paired = rows[0]["over"], rows[0]["paired"]
     table = table_of(
         over, *axes, "success, %", f"at {rows[0]['reference']}", "difference",
-        *(["gained, lost"] if paired else []), "p", "p, Holm",
+        *(["gained, lost"] if paired else []), "p, Holm",
     )  # fmt: skip
     for row in rows:
         for cell in row["cells"]:
@@ -144,7 +144,6 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
                 _percent(cell, "reference_rate", cell["reference_runs"]),
                 _percent(cell, "difference", cell["runs"], "+"),
                 *([f"{cell['gained']}, {cell['lost']}"] if paired else []),
-                _p(cell["p_value"]),
                 _p(cell["p_holm"]),
             )
     return _captioned(table, ["in brackets: 95 % intervals"])

@@ -62,7 +62,6 @@ def check_codes(written: Any) -> Any:
     return "; ".join(" ".join(repr(number).removesuffix(".0") for number in row) for row in rows)
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Codes = Annotated[str, BeforeValidator(check_codes)]
 Size = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 Count = Annotated[int, Field(ge=0, le=MAX_WIDTH)]
@@ -213,7 +212,7 @@ class Point(Strict):
     `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out.
     """
 
-    problem: Name = quantity("compressed-sensing", "recovery problem")
+    problem: str = quantity("compressed-sensing", "recovery problem")
     k: Size = quantity(..., "latent dimension")
     depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
     widths: Widths = quantity((), "layer widths n_1 … n_d")

@@ -64,11 +64,10 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
         if name in results:
             found[f"worst_{name}"] = results[name].max(TARGET, skipna=False)
             found[f"mean_{name}"] = results[name].mean(TARGET, skipna=False)
-    labelled = {
-        name: values.assign_attrs(long_name=LONG_NAMES[name], units="1")
-        for name, values in found.items()
-    }
-    return xr.Dataset(labelled, attrs={"level": level})
+    for name, values in found.items():
+        # Not those of the codes that were counted.
+        values.attrs = {"long_name": LONG_NAMES[name], "units": "1"}
+    return xr.Dataset(found, attrs={"level": level})
 
 
 def medians_over_trials(uniform: xr.Dataset, names: Iterable[str] = ERRORS) -> xr.Dataset:
