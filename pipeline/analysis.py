@@ -38,7 +38,7 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     check_fits(read_info(path), along)
     with exclusive(path):
         info = read_info(path)
-        refused = _refusals(info)
+        refused = check_fits(info, along)
         found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": [], "uniform": []}
         found["left_out"] = list(refused.values())
         found |= {"expected": info.sweep.expected, "source": info.sweep.source}
@@ -62,8 +62,11 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     return found
 
 
-def check_fits(info: StoreInfo, along: str | None) -> None:
-    """Refuse what cannot be fitted before anything is.
+def check_fits(info: StoreInfo, along: str | None) -> dict[str, str]:
+    """Refuse, before anything is fitted, a sweep of which nothing can be.
+
+    Returns:
+        Which of its fits have to be left out, and why.
 
     Raises:
         SweepError: saying what is missing.
@@ -80,6 +83,7 @@ def check_fits(info: StoreInfo, along: str | None) -> None:
     others = along or sweep.fit.along or number_of_targets(info)
     if refused and not others and not any(asked[name] for name in set(asked) - set(refused)):
         raise SweepError(next(iter(refused.values())))
+    return refused
 
 
 def _refusals(info: StoreInfo) -> dict[str, str]:

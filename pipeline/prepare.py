@@ -59,14 +59,14 @@ def prepare_store(
         pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
         chunks = block_shape(sweep, pilot, executor.workers)
         made_by = provenance(kind, "; ".join(machines))
-        if packages := foreign_packages(sweep):
+        if packages := foreign_packages(Grid(sweep)):
             made_by["problem_packages"] = packages
         create_store(path, sweep.complete(), kind.variables, chunks, made_by)
         return read_info(path), pilot
     info = read_info(path)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
-    if check_same_machine(info, kind, machines, foreign_packages(sweep), allow_mixed):
+    if check_same_machine(info, kind, machines, foreign_packages(Grid(sweep)), allow_mixed):
         info = read_info(path)
     grown = union(info.sweep, sweep)
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):

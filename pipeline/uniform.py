@@ -5,8 +5,13 @@ from typing import Any
 import xarray as xr
 
 from ..store import StoreInfo, load_results
-from ..tasks.uniform import ERRORS, TARGET, medians_over_trials, uniform_recovery
-from ..tasks.uniform import worst_over_targets as worst
+from ..tasks.uniform import (
+    ERRORS,
+    TARGET,
+    medians_over_trials,
+    uniform_recovery,
+    worst_over_targets,
+)
 from .rows import indices, place_of, plain_values
 
 UNIFORM = "uniform"
@@ -20,7 +25,7 @@ def number_of_targets(info: StoreInfo) -> int:
 
 def load_worst(info: StoreInfo, names: list[str]) -> xr.Dataset:
     """Load variables for a fit: of several targets of a trial the worst counts."""
-    return worst(load_results(info.path, names))
+    return worst_over_targets(load_results(info.path, names))
 
 
 def uniform_of(info: StoreInfo) -> xr.Dataset:

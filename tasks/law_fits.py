@@ -76,7 +76,9 @@ def fit_laws(
         share=total / trials.where(trials > 0),
         share_low=total.copy(data=low), share_high=total.copy(data=high),
     )  # fmt: skip
-    cut = _cut(judged, entering, axes) if judged is not None else total.copy(data=False & (low > 2))
+    cut = xr.zeros_like(total, dtype=bool)
+    if judged is not None:
+        cut = _cut(judged, entering, axes)
     fitted["flag"] = (groups, _flags(laws, cut.values, shape))
     units = errors.attrs.get("units", "1")
     for name in fitted.data_vars:

@@ -1,7 +1,7 @@
 """One recovery trial: draw a problem, descend, measure the outcome."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -198,7 +198,9 @@ def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | f
     measured |= {"loss": loss, "gradient_norm": run.state.gradient_norm}
     # A diverged run may end in NaN, which in the store means "not run".
     measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
-    success = run.verdict is not Verdict.DIVERGED and is_success(point, instance, run.state.code)
+    success = run.verdict is not Verdict.DIVERGED and is_success(
+        point, instance, run.state.code, measured
+    )
     return {
         "success": int(success),
         **measured,
@@ -223,14 +225,16 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
         }
 
 
-def is_success(point: Point, instance: Instance, code: Vector) -> bool:
-    """Tell whether a code counts as recovered."""
+def is_success(
+    point: Point, instance: Instance, code: Vector, measured: Mapping[str, float]
+) -> bool:
+    """Tell whether a code with these errors counts as recovered."""
     if point.success.metric == "nearest_target":
         signal = instance.objective.network(code)
         away = [float(np.linalg.norm(signal - rival)) for rival in instance.rivals]
         own = away.pop(point.target)
         return all(own < other for other in away)
-    return errors(point, instance, code)[point.success.metric] < point.success.below
+    return measured[point.success.metric] < point.success.below
 
 
 def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) -> Abandonment:
@@ -238,7 +242,8 @@ def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) 
         return Abandonment.NEVER_HOPELESS
     if run.verdict is Verdict.ABANDONED:
         return Abandonment.ABANDONED
-    wrong = success and not is_success(point, instance, run.hopeless_code)
+    before = errors(point, instance, run.hopeless_code)
+    wrong = success and not is_success(point, instance, run.hopeless_code, before)
     return Abandonment.AUDITED_WRONG if wrong else Abandonment.AUDITED
 
 

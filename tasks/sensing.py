@@ -16,11 +16,6 @@ class Sensing(Protocol):
     """A linear map A: R^n → R^m."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-        ...
-
-    @property
     def cost(self) -> int:
         """Multiplications of A y, about."""
         ...
@@ -47,12 +42,6 @@ class DenseSensing:
     """A given as a matrix, shape (m, n)."""
 
     matrix: Matrix
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-        rows, columns = self.matrix.shape
-        return rows, columns
 
     @property
     def cost(self) -> int:
@@ -87,11 +76,6 @@ class Scaling:
 
     n: int
     factor: float = 1.0
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, n)."""
-        return self.n, self.n
 
     @property
     def cost(self) -> int:
@@ -136,11 +120,6 @@ class SubsampledDCT:
     factor: float
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n)."""
-        return self.rows.size, self.signs.size
-
-    @property
     def cost(self) -> int:
         """About 5 n log₂ n and what a call costs."""
         n = self.signs.size
@@ -178,11 +157,6 @@ class PairSum:
     """
 
     m: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, 2m)."""
-        return self.m, 2 * self.m
 
     @property
     def cost(self) -> int:

@@ -1,7 +1,5 @@
 """Uniform recovery: several targets meet one draw, and the worst of them counts."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import xarray as xr
 
@@ -70,9 +68,9 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
     return xr.Dataset(found, attrs={"level": level})
 
 
-def medians_over_trials(uniform: xr.Dataset, names: Iterable[str] = ERRORS) -> xr.Dataset:
+def medians_over_trials(uniform: xr.Dataset) -> xr.Dataset:
     """Give the medians over trials of worst and mean errors; NaN where nothing was run."""
-    errors = [f"{kind}_{name}" for name in names for kind in ("worst", "mean")]
+    errors = [f"{kind}_{name}" for name in ERRORS for kind in ("worst", "mean")]
     known = uniform[[name for name in errors if name in uniform]]
     with np.errstate(invalid="ignore"):
         return known.median("trial")

@@ -27,9 +27,8 @@ def engine_entries(k: int, widths: Sequence[int], m: int, has_matrix: bool = Tru
     layers = range(len(widths))
     # Maps and a copy of active columns; columns of candidates and their couplings, twice where one
     # base gives way to the next.
-    maps = (k + 16) * (sum(widths) + 3 * m + 2 * k) + max(
-        [m * widths[-1] * has_matrix, *_products(widths)]
-    )
+    copied = max([m * widths[-1] if has_matrix else 0, *_products(widths)])
+    maps = (k + 16) * (sum(widths) + 3 * m + 2 * k) + copied
     transfers = sum(widths[i] * min(CAPACITY, widths[j]) for i in layers for j in range(i))
     coupled = len(widths) * CAPACITY * (m + CAPACITY * len(widths) + k)
     return maps + 2 * (transfers + coupled)

@@ -216,8 +216,7 @@ class ReducedNetwork:
         place, new = self._starts[j] + known, slice(known, known + units.size)
         sign = self.orientation[j][units, None]
         _insert(self._rows, place, self._end, sign * base.maps[j][units])
-        leaves = np.where(base.patterns[j][units], BELOW_ZERO, 0.0)
-        _insert(self._threshold, place, self._end, leaves)
+        _insert(self._threshold, place, self._end, self._thresholds(j, units))
         for below in range(j):
             if count := self.units[below].size:
                 row = sign * self.transfers[j, below][units, :count]
@@ -240,6 +239,10 @@ class ReducedNetwork:
             coupled[: self._m, new] = base.sensing @ (column * base.patterns[-1][:, None])
         self._lay_out()
 
+    def _thresholds(self, layer: int, units: Units) -> Vector:
+        """What the oriented pre-activations of units exceed where they have left the base."""
+        return np.where(self.base.patterns[layer][units], BELOW_ZERO, 0.0)
+
     def oriented(self, near: list[Units]) -> tuple[Matrix, Matrix, Vector]:
         """Rows, transfer and threshold of some units, all layers together."""
         sizes = [units.size for units in near]
@@ -252,7 +255,7 @@ class ReducedNetwork:
                 if count := self.units[j].size:
                     rows = sign * self.transfers[i, j][units, :count]
                     transfer[begin : begin + units.size, self.place(j)] = rows
-            thresholds.append(np.where(self.base.patterns[i][units], BELOW_ZERO, 0.0))
+            thresholds.append(self._thresholds(i, units))
             begin += units.size
         return np.concatenate(maps), transfer, np.concatenate(thresholds)
 

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from ...sweeps import Grid, Point, Sweep, SweepError
+from ...sweeps import Grid, Point, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS
 from .base import OPTIONAL, Misfit, Problem, Quadratic
@@ -89,12 +89,18 @@ def problem_class(name: str) -> type[Problem]:
     return found
 
 
-def foreign_packages(sweep: Sweep) -> str:
+def problem_names(grid: Grid) -> list[str]:
+    """List the problems of a sweep."""
+    column = grid.column("problem")
+    return sorted(set(column.values.ravel())) if column is not None else []
+
+
+def foreign_packages(grid: Grid) -> str:
     """Name the packages, with versions, that offer problems of a sweep; empty if all are ours."""
-    column = Grid(sweep).column("problem")
-    names = sorted(set(column.values.ravel()) - set(BUILT_IN)) if column is not None else []
     found = []
-    for name in names:
+    for name in problem_names(grid):
+        if name in BUILT_IN:
+            continue
         package = offered_problems()[name].dist
         found.append(f"{name}: {package.name} {package.version}" if package else f"{name}: unknown")
     return "; ".join(found)
@@ -127,8 +133,7 @@ def check_sweep(grid: Grid) -> None:
         SweepError: with the point.
     """
     sweep = grid.sweep
-    names = grid.column("problem")
-    problems = sorted(set(names.values.ravel())) if names is not None else []
+    problems = problem_names(grid)
     used = {name for problem in problems for name in problem_class(problem).uses}
     fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
     for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):

@@ -63,14 +63,11 @@ class Problem(ABC):
     Attributes:
         name: value of `problem`.
         uses: which of `OPTIONAL` parameters it has.
-        offset: what the sources' loss has on top of L: only differences matter to the descent,
-            but a loss that is never negative tells how far it has come.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
     """
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
-    offset: float = 0.0
     phaseless: ClassVar[bool] = False
 
     @classmethod
@@ -99,6 +96,15 @@ class Problem(ABC):
     @abstractmethod
     def scale(self) -> float:
         """An estimate of ‖y*‖ from the data."""
+
+    @property
+    def offset(self) -> float:
+        """What the sources' loss has on top of L.
+
+        Only differences matter to the descent, but a loss that is never negative tells how far it
+        has come.
+        """
+        return 0.0
 
     @classmethod
     def check(cls, point: Point) -> None:

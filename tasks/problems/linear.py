@@ -1,13 +1,15 @@
 """What problems with linear measurements share."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
 from ...sweeps import Point, Purpose
 from ..ensembles import draw_noise
 from ..network import Vector
-from .base import Streams
-
-MEASURED = ("m", "ensemble", "student_df", "noise.sigma", "noise.snr_db", "noise.law")
+from ..sensing import Sensing
+from .base import Problem, Quadratic, Streams
 
 
 def noise_of_snr(random: np.random.Generator, clean: Vector, snr_db: float) -> Vector:
@@ -39,10 +41,54 @@ def add_noise(clean: Vector, point: Point, streams: Streams) -> Vector:
     return clean
 
 
-def sensing_entries(point: Point) -> int:
-    """How many numbers A and its measurements take, with a byte an entry for drawing signs."""
-    if point.ensemble == "subsampled-dct":
-        # Columns come from transforms of 128 unit vectors at a time.
-        return 400 * point.n
-    entries = point.m * point.n
-    return entries + entries // 4 + 4 * point.m
+@dataclass(frozen=True)
+class Measured(Problem):
+    """What compressed sensing and phase retrieval share: b seen through A.
+
+    Args:
+        sensing: A: R^n → R^m, entries of variance 1/m.
+        observed: b, shape (m,), in signal units.
+    """
+
+    uses: ClassVar[tuple[str, ...]] = (
+        "m",
+        "ensemble",
+        "student_df",
+        "noise.sigma",
+        "noise.snr_db",
+        "noise.law",
+    )
+
+    sensing: Sensing
+    observed: Vector
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """A and its measurements, with a byte an entry for drawing signs."""
+        if point.ensemble == "subsampled-dct":
+            # Columns come from transforms of 128 unit vectors at a time.
+            return 400 * point.n
+        entries = point.m * point.n
+        return entries + entries // 4 + 4 * point.m
+
+    @classmethod
+    def has_matrix(cls, point: Point) -> bool:
+        """Of all ensembles but the fast transform."""
+        return point.ensemble != "subsampled-dct"
+
+    @classmethod
+    def residuals(cls, point: Point) -> int:
+        """Length m of the residual."""
+        return point.m
+
+    def curvature(self) -> float:
+        """1, as AᵀA is near the identity on the range of G, and the signs of A y mostly stay."""
+        return 1.0
+
+    def scale(self) -> float:
+        """‖b‖, as A keeps norms on average."""
+        return float(np.linalg.norm(self.observed))
+
+    def quadratic(self) -> Quadratic:
+        """The loss is one already, of A y or of |A y|."""
+        return Quadratic(self.sensing, self.observed)

@@ -83,7 +83,7 @@ class OneBit(Problem):
         return True
 
     @property
-    def offset(self) -> float:  # type: ignore[override]
+    def offset(self) -> float:
         """−‖v‖²."""
         return -float(self.back_projection @ self.back_projection)
 

@@ -21,8 +21,7 @@ FIXED = {"rng": 0} if "rng" in signature(eigsh).parameters else {}
 class Spiked(Problem):
     """L(y) = ½‖M − y yᵀ‖²_F = ½‖M‖²_F − yᵀM y + ½‖y‖⁴, g = 2(‖y‖² y − M y).
 
-    M y = factorᵀ(factor y)/N − shift·y, or M y for a symmetric M given as a matrix: whatever is
-    smaller.
+    M is kept as a matrix, or as B with M y = Bᵀ(B y)/N − σ²y: whatever is smaller.
 
     Args:
         matrix: M, shape (n, n), or B, shape (N, n).
