@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
 from .identity import CARRIED_BY, DRAW_PARAMETERS
-from .parameters import GROUPS, PARAMETERS
+from .parameters import GROUPS, PARAMETERS, task_has
+from .shapes import MADE
 from .values import check_value
 
 if TYPE_CHECKING:
@@ -161,8 +162,11 @@ def check_names(sweep: "Sweep") -> None:
         raise SweepError(
             f"'{name}' is given twice; leave it in one of axes, parameters, dependent."
         )
+    for name in tables:
+        if name in PARAMETERS and not task_has(sweep.task, name):
+            raise SweepError(f"'{name}' is given, but task '{sweep.task}' has none.")
     for name in ("k", "depth"):
-        if name not in tables:
+        if name not in tables and not _is_made(sweep):
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():
         for needed in rule.inputs:
@@ -180,6 +184,15 @@ def check_names(sweep: "Sweep") -> None:
             raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
         if axis == "target" and key in ("law.exponents", "compare.over"):
             raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
+
+
+def _is_made(sweep: "Sweep") -> bool:
+    """Whether every generator of a sweep sets k and depth by its make."""
+    rule = sweep.dependent.get("generator")
+    values = list((rule.table or {}).values()) if rule else sweep.axes.get("generator")
+    if values is None:
+        values = [sweep.parameters.get("generator")]
+    return all(value in MADE for value in (values if isinstance(values, list) else [values]))
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:

@@ -26,12 +26,14 @@ from .parameters import (
     widths_label,
 )
 from .rules import rule_mask
+from .shapes import INPUTS, SHAPE, derived_shape
 from .sweep import Sweep
 from .values import check_value, parse_scalar
 
-WHOLE = ("k", "n", "m", "samples", "target", "depth", "widths", "solver.max_steps")
+WHOLE = (
+    "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
+)  # fmt: skip
 LARGEST_FACTOR = 1e15
-SHAPE = ("k", "depth", "widths", "n")
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class Grid:
             return self._dependent(name, sweep.dependent[name], (*path, name))
         if name == "n":
             return self._last_width((*path, name))
+        if name in SHAPE and (derived := self._derived(name, (*path, name))) is not None:
+            return derived
         field = PARAMETERS.get(name)
         if name in ABSENT:
             return None
@@ -145,6 +149,22 @@ class Grid:
             return None
         last = [parse_widths(w)[-1] for w in widths.values.ravel()]
         return Column(widths.dims, _objects(last).reshape(widths.values.shape))
+
+    def _derived(self, name: str, path: tuple[str, ...]) -> Column | None:
+        """Give what a generator's make or a width rule sets, where one does."""
+        if not {"generator", "width_rule"} & set(self._names):
+            return None
+        inputs = [each for each in INPUTS if each in self._names and each not in path]
+        columns = {each: self._make(each, path) for each in inputs}
+        known = {each: column for each, column in columns.items() if column is not None}
+        dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in known.values()))
+        spread = {each: _spread(column, dims) for each, column in known.items()}
+        values = np.empty(tuple(len(self.sweep.axes[dim]) for dim in dims), dtype=object)
+        for index in np.ndindex(values.shape):
+            value = derived_shape({each: _entry_at(spread[each], index) for each in known})
+            found = value.get(name)
+            values[index] = widths_label(found) if isinstance(found, tuple) else found
+        return Column(dims, values) if all(value is not None for value in values.flat) else None
 
     def _dependent(self, name: str, rule: Dependent, path: tuple[str, ...]) -> Column:
         columns = {}
@@ -160,10 +180,7 @@ class Grid:
             return Column(dims, _products(name, rule, spread, shape))
         values = np.empty(shape, dtype=object)
         for index in np.ndindex(shape):
-            given = {
-                n: v[tuple(min(i, s - 1) for i, s in zip(index, v.shape, strict=True))]
-                for n, v in spread.items()
-            }
+            given = {needed: _entry_at(spread[needed], index) for needed in rule.inputs}
             value = _compute(name, rule, given)
             try:
                 values[index] = check_value(name, value)
@@ -238,6 +255,11 @@ def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
     return np.transpose(column.values, order).reshape(
         tuple(next(lengths) if dim in column.dims else 1 for dim in dims)
     )
+
+
+def _entry_at(values: np.ndarray, index: tuple[int, ...]) -> Any:
+    """Look up a spread column, whose dimensions of length 1 stand for all."""
+    return values[tuple(min(i, s - 1) for i, s in zip(index, values.shape, strict=True))]
 
 
 def _products(

@@ -33,6 +33,9 @@ DRAW_PARAMETERS = (
     "dither.enabled",
     "dither.amplitude",
     "dither.rule",
+    "last_layer",
+    "wedge_angle",
+    "weights",
 )
 # Widths hold both the depth and n: pairing either of these has to leave all three out.
 CARRIED_BY = {"depth": "widths", "n": "widths"}

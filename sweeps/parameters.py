@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from .errors import shown
+from .shapes import MADE, MADE_WITHOUT_SPARSITY, derived_shape
 
 MAX_WIDTH = 10_000_000
 
@@ -166,8 +167,10 @@ class Solver(Strict):
         ge=0,
     )
     negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
-    start: Literal["gaussian", "mirror", "ones"] = quantity(
-        "gaussian", "first iterate: a standard normal draw, the mirror point −ρ_d x*, or all ones"
+    start: Literal["gaussian", "mirror", "ones", "prior"] = quantity(
+        "gaussian",
+        "first iterate: a standard normal draw, the mirror point −ρ_d x*, all ones, or a draw like "
+        "that of the true code",
     )
     start_scale: float | None = quantity(
         None, "factor on a first iterate that is drawn or all ones; by default the problem's", gt=0
@@ -206,10 +209,34 @@ class Success(Strict):
     below: float = quantity(1e-3, "relative error below which a trial is a success", gt=0)
 
 
-class Point(Strict):
-    """Every parameter of one recovery trial, checked.
+class Plane(Strict):
+    """Where on a plane of codes a landscape is looked at: x = ‖x*‖ (along·e_1 + across·e_2).
 
-    `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out.
+    e_1 is the direction of x*, e_2 a random one orthogonal to it.
+    """
+
+    along: float = quantity(0.0, "coordinate along the true code", "‖x*‖", ge=-1e6, le=1e6)
+    across: float = quantity(
+        0.0, "coordinate along a random direction orthogonal to the true code", "‖x*‖",
+        ge=-1e6, le=1e6,
+    )  # fmt: skip
+
+
+class Search(Strict):
+    """How hard the largest violation of a condition is looked for."""
+
+    draws: int = quantity(200, "random candidates", ge=1, le=1_000_000_000)
+    ascents: int = quantity(
+        4, "best candidates from which a local ascent starts", ge=0, le=1_000_000
+    )
+    steps: int = quantity(200, "moves tried in an ascent", "steps", ge=1, le=1_000_000_000)
+
+
+class Point(Strict):
+    """Every parameter of one trial, checked.
+
+    `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out. Generators of
+    fixed make, and width rules, set what they derive.
     """
 
     problem: str = quantity("compressed-sensing", "recovery problem")
@@ -217,10 +244,30 @@ class Point(Strict):
     depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
     widths: Widths = quantity((), "layer widths n_1 … n_d")
     n: int = quantity(0, "signal dimension", ge=1, le=MAX_WIDTH)
-    generator: Literal["gaussian", "identity"] = quantity(
-        "gaussian", "network: Gaussian weights, or the identity's, whose range is the codes ≥ 0"
+    generator: Literal[
+        "gaussian", "identity", "sparse", "sparse-random", "group-sparse", "trained"
+    ] = quantity(
+        "gaussian",
+        "network: Gaussian weights; the identity's, whose range is the codes ≥ 0; one whose range "
+        "is sparse vectors, of explicit, random or group-sparse make; or the weights of a file",
     )
     gain: float = quantity(1.0, "variance of a weight times its layer's width", gt=0)
+    last_layer: Literal["relu", "linear"] = quantity(
+        "relu", "whether a ReLU follows the last layer"
+    )
+    width_rule: Literal["listed", "expansive", "polylogarithmic", "contractive"] = quantity(
+        "listed",
+        "where widths come from: widths, or n_i = c n_{i−1} log n_{i−1}, n_i = c k log Π e n_j/k, "
+        "n_i = c k d (2d − i) with c the width_factor",
+    )
+    width_factor: float | None = quantity(None, "constant c of the width rule", gt=0, le=1e9)
+    sparsity: Count = quantity(
+        0, "nonzero entries of a sparse generator's signals, which sets k, depth and widths"
+    )
+    wedge_angle: float = quantity(
+        0.1, "angle α of the wedges of generator sparse-random", "rad", gt=0, lt=0.785
+    )
+    weights: str = quantity("", "file of a trained network's weights, .npz or .safetensors")
     target: int = quantity(
         0,
         "which of several targets, all met by the same network, measurements, noise and dither",
@@ -245,12 +292,18 @@ class Point(Strict):
     dither: Dither = Dither()
     solver: Solver = Solver()
     success: Success = Success()
+    plane: Plane = Plane()
+    condition: Literal["wdc", "r2wdc", "rric", "one-bit"] = quantity(
+        "wdc", "deterministic condition whose constant is bounded from below"
+    )
+    search: Search = Search()
 
     @model_validator(mode="before")
     @classmethod
     def _complete_widths(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
+        values = {**values, **_derived(values)}
         widths, n = full_widths(
             parse_widths(values.get("widths", ())), values.get("n"), values.get("depth")
         )
@@ -259,8 +312,6 @@ class Point(Strict):
     @model_validator(mode="after")
     def _shapes_fit(self) -> Self:
         check_shapes(self.k, self.depth, self.widths)
-        if self.generator == "identity" and self.gain != 1:
-            raise ValueError(f"gain is {self.gain:g}, and generator 'identity' has none.")
         codes = self.codes
         if codes and len(codes[0]) != self.k:
             raise ValueError(
@@ -275,9 +326,50 @@ class Point(Strict):
         return self
 
     @property
+    def relu_layers(self) -> int:
+        """Number of layers that end in a ReLU."""
+        return self.depth - (self.last_layer == "linear")
+
+    @property
     def codes(self) -> tuple[tuple[float, ...], ...]:
         """The rows of `target_codes`."""
         return code_rows(self.target_codes) if self.target_codes else ()
+
+
+def _derived(values: dict[str, Any]) -> dict[str, Any]:
+    """Give what a generator's make or a width rule sets.
+
+    Raises:
+        ValueError: too little is given for it, or something else than what it sets.
+    """
+    generator, rule = values.get("generator"), values.get("width_rule", "listed")
+    if generator in MADE:
+        needed = ("n",) if generator in MADE_WITHOUT_SPARSITY else ("sparsity", "n")
+    elif rule != "listed":
+        needed = ("width_factor",)
+    else:
+        return {}
+    what = f"generator '{generator}'" if generator in MADE else f"width_rule '{rule}'"
+    for name in needed:
+        if not values.get(name):
+            raise ValueError(f"{what} needs '{name}', the {PARAMETERS[name].description}.")
+    if generator in MADE and rule != "listed":
+        raise ValueError(f"{what} sets its own widths; leave width_rule out.")
+    derived = derived_shape(values)
+    for name, value in derived.items():
+        given = values.get(name)
+        if name == "widths":
+            given, hidden = parse_widths(given or ()), value[:-1] if "n" in values else value
+            if given in ((), hidden):
+                continue
+        if given not in (None, value):
+            raise ValueError(f"{what} makes {name} {_label(value)}, and it is given as "
+                             f"{_label(given)}; leave it out.")  # fmt: skip
+    return derived
+
+
+def _label(value: Any) -> str:
+    return widths_label(value) if isinstance(value, tuple) else str(value)
 
 
 def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
@@ -326,7 +418,31 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 
 PARAMETERS = parameter_fields()
 # Given as 0: not given. Which of them a point needs depends on its problem.
-ABSENT = ("n", "m", "samples")
+ABSENT = ("n", "m", "samples", "sparsity")
+# The tasks that have a parameter, or those of a table; what is not listed all have.
+_DESCENDING = ("recovery", "landscape")
+_WITH_NETWORK = (*_DESCENDING, "condition")
+TASKS_WITH = {
+    **dict.fromkeys(("problem", "samples", "target", "target_codes", "solver"), _DESCENDING),
+    **dict.fromkeys(
+        ("generator", "gain", "last_layer", "depth", "widths", "width_rule", "width_factor",
+         "sparsity", "wedge_angle", "weights", "target_norm", "noise", "dither"),
+        _WITH_NETWORK,
+    ),
+    "success": ("recovery",),
+    "plane": ("landscape",),
+    "condition": ("condition",),
+    "search": ("condition",),
+}  # fmt: skip
+
+
+def task_has(task: str, name: str) -> bool:
+    """Say whether a task has a parameter; one that no parameter names, as in tests, has all."""
+    tasks = TASKS_WITH.get(name.split(".")[0])
+    known = {each for group in TASKS_WITH.values() for each in group}
+    return tasks is None or task not in known or task in tasks
+
+
 GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}
 
 

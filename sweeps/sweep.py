@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .checks import check_comparison, check_law, check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, first_complaint
-from .parameters import ABSENT, GROUPS, PARAMETERS, Strict
+from .parameters import ABSENT, GROUPS, PARAMETERS, Strict, task_has
 from .rules import normal_rule
 from .values import axis_length, axis_values, check_value, is_several, parse_setting
 
@@ -47,7 +47,7 @@ class Fit(Strict):
 class Plot(Strict):
     """What the picture shows: a variable against an axis."""
 
-    variable: Literal["success", "latent_error", "signal_error", "iterations", "loss"] = "success"
+    variable: str | None = None
     x: str | None = None
 
 
@@ -83,9 +83,9 @@ Exponent = Annotated[float, Field(strict=True)]
 
 
 class Law(Strict):
-    """The power law that a source claims for the error of recovered trials."""
+    """The power law that a source claims: for the error of recovered trials, or for a constant."""
 
-    variable: Literal["signal_error", "latent_error"] = "signal_error"
+    variable: str = "signal_error"
     exponents: Annotated[dict[str, Exponent], BeforeValidator(_flatten)] = {}
 
 
@@ -174,7 +174,9 @@ class Sweep(Strict):
         written = self.as_dict()
         given = {*self.axes, *self.parameters, *self.dependent, "widths", *ABSENT}
         for name, field in PARAMETERS.items():
-            if name not in given and not field.is_required() and field.default is not None:
+            if name in given or field.is_required() or not task_has(self.task, name):
+                continue
+            if field.default is not None:
                 written["parameters"][name] = field.default
         return type(self).parse(written)
 

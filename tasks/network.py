@@ -1,22 +1,36 @@
-"""ReLU networks G(x) = relu(W_d ⋯ relu(W_1 x))."""
+"""ReLU networks G(x) = W_d relu(⋯ relu(W_1 x + b_1) ⋯) + b_d, with a ReLU at the end or without."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from ..sweeps import Point
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
+Vector: TypeAlias = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
+# Layers of structured networks are mostly zeros.
+Weight: TypeAlias = Matrix | csr_array
+Symmetry = Literal["none", "even", "odd"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Weights W_1 … W_d; W_i has shape (n_i, n_{i−1}), n_0 = k, n_d = n."""
+    """Weights W_1 … W_d; W_i has shape (n_i, n_{i−1}), n_0 = k, n_d = n.
 
-    weights: tuple[Matrix, ...]
+    Args:
+        weights: arrays, or sparse arrays by rows.
+        biases: b_1 … b_d, b_i of shape (n_i,), in units of that layer's activations; none if empty.
+        linear_last: whether the last layer is without ReLU.
+        symmetry: "even" where G(−x) = G(x), "odd" where G(−x) = −G(x).
+    """
+
+    weights: tuple[Weight, ...]
+    biases: tuple[Vector, ...] = ()
+    linear_last: bool = False
+    symmetry: Symmetry = "none"
 
     def __post_init__(self) -> None:
         """Refuse layers that do not chain."""
@@ -29,18 +43,40 @@ class Network:
                     f"{below.shape[0]} rows; each layer's input must match the previous layer's "
                     "output."
                 )
+        if self.biases and len(self.biases) != len(self.weights):
+            raise ValueError(
+                f"there are {len(self.weights)} weights and {len(self.biases)} biases; give each "
+                "layer its own, or none at all."
+            )
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=False)):
+            if bias.shape != (weight.shape[0],):
+                raise ValueError(
+                    f"biases[{i}] has shape {bias.shape} but weights[{i}] has {weight.shape[0]} "
+                    "rows; each row has one bias."
+                )
 
     @property
     def depth(self) -> int:
         """Number of layers d."""
         return len(self.weights)
 
+    @cached_property
+    def is_homogeneous(self) -> bool:
+        """Whether G(cx) = c G(x) for c ≥ 0: there are no biases but 0."""
+        return not any(bias.any() for bias in self.biases)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is relu(W_d ⋯ relu(W_1 x)) with dense weights, as the papers have it."""
+        dense = all(isinstance(weight, np.ndarray) for weight in self.weights)
+        return dense and not self.biases and not self.linear_last
+
     def __call__(self, code: Vector) -> Vector:
         """G(x), shape (n,), for a code x of shape (k,)."""
         return self.forward(self.weights[0] @ code)[-1]
 
     def forward(self, first: Vector) -> tuple[Vector, ...]:
-        """Run the network from its first pre-activation on.
+        """Run the network from its first product on.
 
         Args:
             first: W_1 x, shape (n_1,). It is −W_1 x at −x, so both cost one product.
@@ -48,15 +84,28 @@ class Network:
         Returns:
             The activations of all layers, the last of which is G(x).
         """
+        if self.biases or self.linear_last:
+            return self._forward_affine(first)
         activations = [np.maximum(first, 0.0)]
         for weight in self.weights[1:]:
             activations.append(np.maximum(weight @ activations[-1], 0.0))
         return tuple(activations)
 
+    def _forward_affine(self, first: Vector) -> tuple[Vector, ...]:
+        activations: list[Vector] = []
+        for layer, weight in enumerate(self.weights):
+            signal = weight @ activations[-1] if layer else first
+            if self.biases:
+                signal = signal + self.biases[layer]
+            is_linear = self.linear_last and layer == self.depth - 1
+            activations.append(signal if is_linear else np.maximum(signal, 0.0))
+        return tuple(activations)
+
     def backward(self, gradient: Vector, activations: Sequence[Vector]) -> Vector:
         """Λ_xᵀ g = W_1ᵀ(p_1 ∘ ⋯ W_dᵀ(p_d ∘ g)), without forming Λ_x.
 
-        The pattern p_i is 1 where a unit is on; units with pre-activation exactly 0 are off.
+        The pattern p_i is 1 where a unit is on; units with pre-activation exactly 0 are off. A
+        linear last layer has p_d = 1.
 
         Args:
             gradient: g, the derivative of the loss with respect to the signal, shape (n,).
@@ -65,43 +114,22 @@ class Network:
         Returns:
             The descent vector, shape (k,).
         """
+        is_masked = not self.linear_last
         for weight, activation in zip(reversed(self.weights), reversed(activations), strict=True):
-            gradient = weight.T @ (gradient * (activation > 0))
+            gradient = weight.T @ (gradient * (activation > 0) if is_masked else gradient)
+            is_masked = True
         return gradient
 
+    def jacobian(self, code: Vector) -> Matrix:
+        """Λ_x, the linear map of the network's region at a code, shape (n, k)."""
+        return self.jacobians(code)[-1]
 
-def draw_network(random: np.random.Generator, point: Point) -> Network:
-    """Draw the network of a point: Gaussian weights, or fixed ones that draw nothing."""
-    if point.generator == "identity":
-        return identity_network(point.k, point.widths)
-    return gaussian_network(random, point.k, point.widths, point.gain)
-
-
-def identity_network(k: int, widths: Sequence[int]) -> Network:
-    """G(x) = relu(x), padded with zeros: W_i are the identity's, of shape (n_i, n_{i−1})."""
-    return Network(
-        tuple(
-            np.eye(rows, columns) for rows, columns in zip(widths, (k, *widths[:-1]), strict=True)
-        )
-    )
-
-
-def gaussian_network(
-    random: np.random.Generator, k: int, widths: Sequence[int], gain: float = 1.0
-) -> Network:
-    """Draw a network with iid N(0, gain/n_i) entries in W_i.
-
-    Args:
-        random: stream the weights are drawn from, layer by layer.
-        k: latent dimension.
-        widths: n_1 … n_d.
-        gain: 1 halves ‖G(x)‖² with every layer, 2 keeps it.
-
-    Source: Cocola 2022, Appendix H.
-    """
-    weights = []
-    for rows, columns in zip(widths, (k, *widths[:-1]), strict=True):
-        weight = random.standard_normal((rows, columns))
-        weight *= np.sqrt(gain / rows)
-        weights.append(weight)
-    return Network(tuple(weights))
+    def jacobians(self, code: Vector) -> list[Matrix]:
+        """The linear maps of the first 0 … d layers at a code; the first is the identity."""
+        activations = self.forward(self.weights[0] @ code)
+        maps = [np.eye(code.size)]
+        for layer, (weight, activation) in enumerate(zip(self.weights, activations, strict=True)):
+            linear = np.asarray(weight @ maps[-1])
+            is_linear = self.linear_last and layer == self.depth - 1
+            maps.append(linear if is_linear else linear * (activation > 0)[:, None])
+        return maps

@@ -12,8 +12,9 @@ from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
 from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
 from .fast import descend_fast, engine_entries
+from .generators import draw_network, generator_class
 from .latent_loss import LatentLoss
-from .network import Network, Vector, draw_network
+from .network import Network, Vector
 from .problems import Problem, check_point, check_sweep, problem_class
 
 # Raised whenever a stored number may change; results of two versions do not mix.
@@ -44,7 +45,11 @@ VARIABLES = (
     ),
     Variable("latent_error", "float64", "relative latent error ‖x̂ − x*‖/‖x*‖"),
     Variable("signal_error", "float64", "relative signal error ‖G(x̂) − y*‖/‖y*‖"),
-    Variable("mirror_error", "float64", "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖"),
+    Variable(
+        "mirror_error",
+        "float64",
+        "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖, infinite where there is none",
+    ),
     Variable("loss", "float64", "loss f(x̂)", LOSS_UNITS),
     Variable("gradient_norm", "float64", "norm of the descent vector ‖v(x̂)‖", VECTOR_UNITS),
     Variable("iterations", "int64", "steps taken", "steps"),
@@ -82,7 +87,8 @@ class Instance(NamedTuple):
 def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
     """Draw network, target, data and start of one trial.
 
-    The target is standard normal, scaled so that ‖G(x*)‖ is the point's, unless it is listed.
+    The target is drawn as its generator has it and scaled so that ‖G(x*)‖ is the point's, unless it
+    is listed.
 
     Raises:
         ValueError: the point lacks what its problem needs.
@@ -103,11 +109,13 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
         if point.success.metric == "nearest_target":
             rivals = tuple(network(np.array(code)) for code in codes)
     else:
-        target, signal = draw_target(stream(Purpose.TARGET), network, point.k, point.target_norm)
+        target, signal = draw_target(stream(Purpose.TARGET), network, point)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         problem = problem_class(point.problem).draw(point, signal, stream)
         if point.solver.start == "mirror":
-            start = -problem.mirror_ratio(point.depth) * target
+            start = -problem.mirror_ratio(point.relu_layers) * target
+        elif point.solver.start == "prior":
+            start, _ = draw_target(stream(Purpose.START), network, point)
         elif point.solver.start == "ones":
             start = np.full(point.k, start_scale(point, problem))
         else:
@@ -133,16 +141,20 @@ def choose_method(point: Point, problem: Problem) -> SubgradientDescent:
 
 
 def draw_target(
-    random: np.random.Generator, network: Network, k: int, norm: float = 1.0
+    random: np.random.Generator, network: Network, point: Point
 ) -> tuple[Vector, Vector]:
-    """Draw x* and y* = G(x*) of a given norm; codes that the network sends to 0 are drawn again."""
+    """Draw x* and y* = G(x*) of the point's norm; codes with the signal 0 are drawn again.
+
+    A network with biases is not homogeneous: its signals keep the norms they have.
+    """
+    generator = generator_class(point.generator)
     for _ in range(MAX_TARGET_DRAWS):
-        code = random.standard_normal(k)
+        code = generator.draw_code(random, network, point)
         with np.errstate(over="ignore", invalid="ignore"):
             signal = network(code)
-            drawn = np.linalg.norm(signal) / norm
+            drawn = np.linalg.norm(signal) / point.target_norm
         if 0 < drawn < np.inf:
-            return code / drawn, signal / drawn
+            return (code / drawn, signal / drawn) if network.is_homogeneous else (code, signal)
     raise ArithmeticError(
         f"no code in {MAX_TARGET_DRAWS} draws gives a signal that is neither 0 nor infinite: the "
         "network is too narrow, or its gain too small or too large for its depth."
@@ -212,17 +224,31 @@ def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | f
 
 
 def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
-    """Measure how far a code is from the target, relative to it."""
-    target = instance.target
-    size, signal = np.linalg.norm(target), instance.signal
-    mirror = -instance.objective.problem.mirror_ratio(point.depth) * target
+    """Measure how far a code is from the target, relative to it.
+
+    Where y and −y have the same data, the nearer of both counts; so does the nearer of x and −x
+    where their signals are then alike.
+    """
+    target, signal = instance.target, instance.signal
+    network, problem = instance.objective.network, instance.objective.problem
+    found, sign_blind = network(code), problem.sign_blind
+    is_even = network.symmetry == "even" or (network.symmetry == "odd" and sign_blind)
+    mirror = np.full(code.shape, np.inf)
+    if generator_class(point.generator).has_mirror:
+        mirror = problem.mirror_ratio(point.relu_layers) * target
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        away = np.linalg.norm(instance.objective.network(code) - signal)
+        size = np.linalg.norm(target)
         return {
-            "latent_error": float(np.linalg.norm(code - target) / size),
-            "signal_error": float(away / np.linalg.norm(signal)),
-            "mirror_error": float(np.linalg.norm(code - mirror) / size),
+            "latent_error": _distance(code, target, is_even) / size,
+            "signal_error": _distance(found, signal, sign_blind) / np.linalg.norm(signal),
+            "mirror_error": np.linalg.norm(code + mirror) / size,
         }
+
+
+def _distance(one: Vector, other: Vector, up_to_sign: bool) -> float:
+    """‖a − b‖, or the smaller of ‖a − b‖ and ‖a + b‖."""
+    away = float(np.linalg.norm(one - other))
+    return min(away, float(np.linalg.norm(one + other))) if up_to_sign else away
 
 
 def is_success(
@@ -293,16 +319,13 @@ class Recovery:
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights and data, a few vectors, its engine's."""
-        layers = [
-            rows * columns
-            for rows, columns in zip(point.widths, (point.k, *point.widths[:-1]), strict=True)
-        ]
         problem = problem_class(point.problem)
         rows = problem.residuals(point)
-        entries = sum(layers) + problem.entries(point) + 10 * (sum(point.widths) + rows)
+        entries = generator_class(point.generator).entries(point) + problem.entries(point)
+        entries += 10 * (sum(point.widths) + rows)
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
-        if point.solver.engine == "fast":
+        if point.solver.engine == "fast" and point.generator in ("gaussian", "identity"):
             widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
             entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
         # A twentieth more, for what is small beside these.

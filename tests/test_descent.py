@@ -6,7 +6,8 @@ from helpers import SensingLoss, gaussian_sensing
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.tasks.descent import SubgradientDescent, Verdict, descend
-from genprior.tasks.network import Network, gaussian_network
+from genprior.tasks.generators import gaussian_network
+from genprior.tasks.network import Network
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from genprior.tasks.network import Network, gaussian_network
+from genprior.tasks.generators import gaussian_network
+from genprior.tasks.network import Network
 from genprior.tasks.problems.linear import noise_of_snr
 
 SHAPES = [(3, (7,), 5), (3, (7,), 40), (4, (12, 9), 5), (4, (12, 9), 30), (2, (6, 9, 8, 7), 4)]

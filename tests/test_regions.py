@@ -14,7 +14,8 @@ from genprior.tasks.fast.norms import operator_norm_bound
 from genprior.tasks.fast.policy import Policy
 from genprior.tasks.fast.reduced import CAPACITY, ReducedNetwork
 from genprior.tasks.fast.watch import Watch
-from genprior.tasks.network import Network, gaussian_network
+from genprior.tasks.generators import gaussian_network
+from genprior.tasks.network import Network
 from genprior.tasks.sensing import Scaling
 
 SHAPES = [((70, 65), 5, 30), ((15, 70, 60), 4, 30), ((40,), 3, 20), ((20, 30, 25, 22), 4, 50)]

@@ -1,6 +1,7 @@
 """The form of a loss that the fast engine serves: ½‖A h − b‖² of a ReLU network's output h."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -51,11 +52,11 @@ class LeastSquares:
 
 
 def least_squares(objective: LatentLoss) -> LeastSquares | None:
-    """Bring a loss into this form, if it has it."""
+    """Bring a loss into this form, if it has it: its network must be one of plain ReLU layers."""
     form = objective.problem.quadratic()
-    if form is None:
+    if form is None or not objective.network.is_plain:
         return None
-    weights = objective.network.weights
+    weights = cast("tuple[Matrix, ...]", objective.network.weights)
     if not objective.problem.phaseless:
         return LeastSquares(weights, *form)
     if not isinstance(form.sensing, DenseSensing):

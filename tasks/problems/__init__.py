@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from ...sweeps import Grid, Point, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS
+from ..generators import GENERATOR_PARAMETERS, check_generator
 from .base import OPTIONAL, Misfit, Problem, Quadratic
 from .compressed_sensing import CompressedSensing
 from .denoising import Denoising
@@ -18,8 +19,8 @@ from .spiked_wishart import SpikedWishart
 GROUP = "genprior.problems"
 MOST_CHECKED = 20_000  # points of a sweep
 CHECKED = (
-    "problem", "k", "depth", "widths", "n", "generator", "gain", "target", "target_codes",
-    "solver.start", *OPTIONAL,
+    "problem", "k", "depth", "widths", "n", "target", "target_codes", "success.metric",
+    "solver.start", *GENERATOR_PARAMETERS, *OPTIONAL,
 )  # fmt: skip
 BUILT_IN: dict[str, type[Problem]] = {
     problem.name: problem
@@ -114,6 +115,7 @@ def check_point(point: Point) -> None:
         ValueError: saying what is wrong, in one line.
     """
     problem = problem_class(point.problem)
+    check_generator(point)
     try:
         problem.check(point)
         problem.entries(point)

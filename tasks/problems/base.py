@@ -8,6 +8,7 @@ import numpy as np
 
 from ...sweeps import Point, Purpose
 from ...sweeps.parameters import PARAMETERS
+from ..generators import generator_class
 from ..network import Vector
 from ..sensing import Sensing
 from ..theory import mirror_ratio
@@ -64,11 +65,13 @@ class Problem(ABC):
         name: value of `problem`.
         uses: which of `OPTIONAL` parameters it has.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
+        sign_blind: whether y and −y have the same data, so that either counts as y*.
     """
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
     phaseless: ClassVar[bool] = False
+    sign_blind: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -118,11 +121,16 @@ class Problem(ABC):
                 raise ValueError(
                     f"problem '{cls.name}' needs '{name}', the {PARAMETERS[name].description}."
                 )
-        if point.solver.start == "mirror" and cls.mirror_ratio(point.depth) < 1e-9:
-            raise ValueError(
-                f"'solver.start' is 'mirror', but problem '{cls.name}' has none at depth "
-                f"{point.depth}: it is at 0."
-            )
+        if point.solver.start == "mirror":
+            if not generator_class(point.generator).has_mirror:
+                raise ValueError(
+                    f"'solver.start' is 'mirror', but generator '{point.generator}' has none."
+                )
+            if cls.mirror_ratio(point.relu_layers) < 1e-9:
+                raise ValueError(
+                    f"'solver.start' is 'mirror', but problem '{cls.name}' has none at "
+                    f"{point.relu_layers} ReLU layers: it is at 0."
+                )
         if "noise.snr_db" not in cls.uses and point.noise.snr_db is not None:
             raise ValueError(
                 f"problem '{cls.name}' has no 'noise.snr_db'; it has "
@@ -141,7 +149,10 @@ class Problem(ABC):
 
     @classmethod
     def mirror_ratio(cls, depth: int) -> float:
-        """Length of the mirror point −ρ x* relative to x*."""
+        """Length of the mirror point −ρ x* relative to x*, for so many ReLU layers.
+
+        A linear layer behind them nearly keeps angles and adds nothing.
+        """
         return mirror_ratio(depth)
 
     @classmethod
@@ -194,16 +205,14 @@ class Problem(ABC):
         return float(RELATIVE_TOLERANCE * size)
 
     def start_scale(self, point: Point) -> float:
-        """Default factor on a standard normal x_0: ‖y*‖/gain^{d/2}, so that every scale is alike.
+        """Default factor on a standard normal x_0, or one all ones: the generator's.
 
-        The sources take ‖y*‖ = 1 and gain = 1, and so the size of x* as known. It matters little
-        to a quadratic loss, but from a thousand times too far deep networks are trapped more often.
+        The sources take the size of x* as known. It matters little to a quadratic loss, but from a
+        thousand times too far deep networks are trapped more often.
         """
-        return float(point.target_norm / np.float64(point.gain) ** (point.depth / 2))
+        return generator_class(point.generator).start_scale(point)
 
 
 def network_curvature(point: Point) -> np.float64:
-    """Size of ΛᵀΛ: (gain/2)^d for wide Gaussian layers, of which half the units are on; or 1."""
-    if point.generator == "identity":
-        return np.float64(1.0)
-    return np.float64(point.gain / 2) ** point.depth
+    """Size of ΛᵀΛ, by the point's generator: (gain/2)^d for wide Gaussian layers."""
+    return np.float64(generator_class(point.generator).curvature(point))

@@ -22,6 +22,7 @@ class PhaseRetrieval(Measured):
 
     name: ClassVar[str] = "phase-retrieval"
     phaseless: ClassVar[bool] = True
+    sign_blind: ClassVar[bool] = True
 
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from math import sqrt
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
@@ -30,6 +31,8 @@ class Spiked(Problem):
 
     Source: Cocola 2022, Appendix F.3.
     """
+
+    sign_blind: ClassVar[bool] = True
 
     matrix: Matrix
     samples: int = 0

@@ -1,0 +1,105 @@
+"""Shapes of networks that follow from other parameters: by a generator's make, or by a rule."""
+
+from collections.abc import Callable, Mapping
+from math import ceil, e, log
+from typing import Any
+
+SHAPE = ("k", "depth", "widths", "n")
+# What shapes are derived from, besides each other.
+INPUTS = ("generator", "sparsity", "width_rule", "width_factor", *SHAPE)
+MAX_RULE_DEPTH = 1000
+
+# For each generator of fixed make: k, and the widths but n, from sparsity s and n.
+MADE: dict[str, Callable[[int, int], tuple[int, tuple[int, ...]]]] = {
+    "sparse": lambda s, n: (2 * s, (4 * s * n, 2 * s * n)),
+    "sparse-random": lambda s, n: (s + 1, (8 * n, 2 * n)),
+    "group-sparse": lambda s, n: (s + 1, (s + 1, 2 * n)),
+    "lipschitz-code": lambda s, n: (s, ()),
+}
+MADE_WITHOUT_SPARSITY = ("lipschitz-code",)
+
+
+def expansive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
+    """Widths n_i = c n_{i−1} log n_{i−1}, rounded up, n_0 = k; at least one more a layer.
+
+    Args:
+        k: latent dimension.
+        depth: number of layers d.
+        factor: c.
+
+    Source: Hand & Voroninski, Theorem 1.
+    """
+    widths = [k]
+    for _ in range(depth):
+        widths.append(max(ceil(factor * widths[-1] * log(widths[-1])), widths[-1] + 1))
+    return tuple(widths[1:])
+
+
+def polylogarithmic_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
+    """Widths n_1 = C k, n_i = C k log Π_{j<i} (e n_j/k), rounded up.
+
+    Args:
+        k: latent dimension.
+        depth: number of layers d.
+        factor: C.
+
+    Source: Cocola 2022, Theorem B.2.
+    """
+    widths, logarithms = [ceil(factor * k)], 0.0
+    for _ in range(depth - 1):
+        logarithms += log(e * widths[-1] / k)
+        widths.append(ceil(factor * k * max(logarithms, 0.0)))
+    return tuple(max(width, 1) for width in widths)
+
+
+def contractive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
+    """Widths n_i = a k d (2d − i), rounded up: every layer but the first is narrower than before.
+
+    Args:
+        k: latent dimension.
+        depth: number of layers d.
+        factor: a, the source's C̄·a; the source takes a C̄ of its theorem's and a ≥
+            max{2 log(C̄k)/d², log(e²C̄)}.
+
+    Source: Cocola 2022, Appendix G.
+    """
+    return tuple(ceil(factor * k * depth * (2 * depth - i)) for i in range(1, depth + 1))
+
+
+WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
+    "expansive": expansive_widths,
+    "polylogarithmic": polylogarithmic_widths,
+    "contractive": contractive_widths,
+}
+
+
+def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Derive k, depth and widths where a generator's make or a width rule sets them.
+
+    Args:
+        given: values of `INPUTS`; None, 0 or missing where they are not given.
+
+    Returns:
+        What follows, by name; nothing where nothing does, or where too little is given.
+    """
+    generator, n = given.get("generator"), given.get("n")
+    if generator in MADE:
+        sparsity = given.get("k" if generator in MADE_WITHOUT_SPARSITY else "sparsity")
+        if not _is_count(sparsity) or not _is_count(n):
+            return {}
+        k, hidden = MADE[generator](sparsity, n)
+        return {"k": k, "depth": len(hidden) + 1, "widths": (*hidden, n)}
+    rule, factor = given.get("width_rule"), given.get("width_factor")
+    k, depth = given.get("k"), given.get("depth")
+    if rule not in WIDTH_RULES or factor is None or not _is_count(k) or not _is_count(depth):
+        return {}
+    if depth > MAX_RULE_DEPTH:
+        return {}
+    try:
+        return {"widths": WIDTH_RULES[rule](k, depth, factor)}
+    except (OverflowError, ValueError):
+        return {}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,68 @@
+"""What a generator is: a family of networks, and the codes that signals are drawn from."""
+
+from abc import ABC, abstractmethod
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from ...sweeps import Point
+from ..network import Network, Vector
+
+
+class Generator(ABC):
+    """A family of networks G; a subclass in this folder is a value of `generator`.
+
+    Attributes:
+        name: value of `generator`.
+        has_mirror: whether the theory of Gaussian networks holds, with its mirror point −ρ_d x*.
+        unique_codes: whether different codes have different signals, so that the error of a code
+            can decide success.
+    """
+
+    name: ClassVar[str]
+    has_mirror: ClassVar[bool] = False
+    unique_codes: ClassVar[bool] = True
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, random: np.random.Generator, point: Point) -> Network:
+        """Draw a network of the point's shape.
+
+        Args:
+            random: stream the weights are drawn from.
+            point: all parameters.
+
+        Raises:
+            ValueError: the point's parameters make no such network.
+        """
+
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """Refuse a point that has what this generator cannot have.
+
+        Raises:
+            ValueError: saying what and why, in one line.
+        """
+        return
+
+    @classmethod
+    @abstractmethod
+    def curvature(cls, point: Point) -> float:
+        """Size of ΛᵀΛ, which sets steps, tolerances and starts."""
+
+    @classmethod
+    def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
+        """Draw a code x, shape (k,), whose signal is typical of the generator; standard normal."""
+        return random.standard_normal(point.k)
+
+    @classmethod
+    def start_scale(cls, point: Point) -> float:
+        """Size of a code's coordinates where ‖G(x)‖ is the point's target norm, roughly."""
+        return point.target_norm / sqrt(point.k)
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """How many numbers the weights are."""
+        below = (point.k, *point.widths[:-1])
+        return sum(rows * columns for rows, columns in zip(point.widths, below, strict=True))

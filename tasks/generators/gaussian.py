@@ -1,0 +1,97 @@
+"""Gaussian networks, the papers' own, and the identity's, to test with."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ...sweeps import Point
+from ..network import Network
+from .base import Generator
+
+
+class Gaussian(Generator):
+    """W_i with iid N(0, gain/n_i) entries, no biases; a ReLU behind the last layer, or none.
+
+    Source: Cocola 2022, Appendix H.
+    """
+
+    name: ClassVar[str] = "gaussian"
+    has_mirror: ClassVar[bool] = True
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, point: Point) -> Network:
+        """Draw the weights, layer by layer."""
+        return gaussian_network(
+            random, point.k, point.widths, point.gain, linear_last=point.last_layer == "linear"
+        )
+
+    @classmethod
+    def curvature(cls, point: Point) -> float:
+        """(gain/2)^d for wide layers, of which half the units are on; a linear layer has gain."""
+        linear = 2.0 if point.last_layer == "linear" else 1.0
+        return float(linear * np.float64(point.gain / 2) ** point.depth)
+
+    @classmethod
+    def start_scale(cls, point: Point) -> float:
+        """‖y*‖/gain^{d/2}, so that every scale is alike."""
+        return float(point.target_norm / np.float64(point.gain) ** (point.depth / 2))
+
+
+class Identity(Generator):
+    """G(x) = relu(x), padded with zeros; or x itself where the last layer of one is linear."""
+
+    name: ClassVar[str] = "identity"
+    has_mirror: ClassVar[bool] = True
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, point: Point) -> Network:
+        """Draw nothing."""
+        return identity_network(point.k, point.widths, linear_last=point.last_layer == "linear")
+
+    @classmethod
+    def curvature(cls, point: Point) -> float:
+        """1."""
+        return 1.0
+
+    @classmethod
+    def start_scale(cls, point: Point) -> float:
+        """‖y*‖."""
+        return point.target_norm
+
+
+def identity_network(k: int, widths: Sequence[int], linear_last: bool = False) -> Network:
+    """G(x) = relu(x), padded with zeros: W_i are the identity's, of shape (n_i, n_{i−1})."""
+    return Network(
+        tuple(
+            np.eye(rows, columns) for rows, columns in zip(widths, (k, *widths[:-1]), strict=True)
+        ),
+        linear_last=linear_last,
+    )
+
+
+def gaussian_network(
+    random: np.random.Generator,
+    k: int,
+    widths: Sequence[int],
+    gain: float = 1.0,
+    *,
+    linear_last: bool = False,
+) -> Network:
+    """Draw a network with iid N(0, gain/n_i) entries in W_i.
+
+    Args:
+        random: stream the weights are drawn from, layer by layer.
+        k: latent dimension.
+        widths: n_1 … n_d.
+        gain: 1 halves ‖G(x)‖² with every layer, 2 keeps it.
+        linear_last: leave the ReLU of the last layer out.
+
+    Source: Cocola 2022, Appendix H.
+    """
+    weights = []
+    for rows, columns in zip(widths, (k, *widths[:-1]), strict=True):
+        weight = random.standard_normal((rows, columns))
+        weight *= np.sqrt(gain / rows)
+        weights.append(weight)
+    return Network(tuple(weights), linear_last=linear_last)
