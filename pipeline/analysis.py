@@ -121,6 +121,11 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
     """Find the axis of the transition, and check that it may be one."""
     sweep = info.sweep
     axis = along or sweep.fit.along
+    if "success" not in info.variables:
+        raise SweepError(
+            f"{info.path}: trials of task '{sweep.task}' neither succeed nor fail; there is no "
+            "transition to fit."
+        )
     if axis is None:
         raise SweepError(
             f"{info.path}: its sweep names no fit.along, no law and nothing to compare; give "

@@ -43,6 +43,16 @@ STYLE: dict[Any, Any] = {
 COLOURS = mpl.color_sequences["tab10"]
 
 
+def shown_variable(info: StoreInfo) -> str:
+    """Name the variable that a picture shows: the sweep's, else success, else the task's first."""
+    asked = info.sweep.plot.variable or "success"
+    if asked == "success" and asked not in info.variables:
+        return info.variables[0]
+    if asked not in info.variables:
+        raise SweepError(f"{info.path}: plot.variable: its trials give no {asked}.")
+    return asked
+
+
 def each_part(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Dataset]]:
     """Run through the groups: a label and the part of the dataset for each."""
     for index in np.ndindex(tuple(dataset.sizes[name] for name in groups)):

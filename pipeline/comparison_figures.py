@@ -18,6 +18,7 @@ from .canvas import (  # fmt: skip
     each_part,
     name_of,
     new_figure,
+    shown_variable,
 )
 from .comparisons import DIFFERENT, check_comparison_of, compare_of
 
@@ -28,7 +29,7 @@ ROOM = 0.5  # of the distance between two categories, taken by the points side b
 def shows_comparison(info: StoreInfo) -> bool:
     """Say whether the comparison is what a picture of a store shows."""
     sweep = info.sweep
-    return sweep.compare is not None and not sweep.fit.along and sweep.plot.variable == "success"
+    return sweep.compare is not None and not sweep.fit.along and shown_variable(info) == "success"
 
 
 def draw_comparison(info: StoreInfo) -> Figure:

@@ -31,6 +31,7 @@ from .canvas import (
     each_part,
     name_of,
     new_figure,
+    shown_variable,
 )
 from .comparison_figures import draw_comparison, shows_comparison
 from .law_figures import draw_law, shows_law
@@ -74,7 +75,7 @@ def draw(info: StoreInfo) -> Figure:
         return draw_law(info)
     if shows_comparison(info):
         return draw_comparison(info)
-    variable = info.sweep.plot.variable
+    variable = shown_variable(info)
     axis = _axis(info)
     each = axis == TARGET
     results = load_results(info.path, [variable]) if each else load_worst(info, [variable])

@@ -16,8 +16,10 @@ REMARKS = {
 def laws(rows: list[dict[str, Any]]) -> Table:
     """One row a group and axis: the claimed exponent beside the measured one."""
     groups = _before(rows[0], "variable")
-    table = table_of(*groups, "axis", "claimed", "measured", "recovered, %", "remark")
-    table.title = f"{rows[0]['variable']} of recovered trials = C · Π axis^exponent"
+    some = rows[0]["of"] == "recovered trials"
+    share = ["recovered, %"] if some else []
+    table = table_of(*groups, "axis", "claimed", "measured", *share, "remark")
+    table.title = f"{rows[0]['variable']} of {rows[0]['of']} = C · Π axis^exponent"
     table.title_justify = "left"
     for row in rows:
         table.add_row(
@@ -25,7 +27,7 @@ def laws(rows: list[dict[str, Any]]) -> Table:
             row["axis"],
             _short(row["claimed"]),
             _estimate(row, "exponent", "{:.3f}"),
-            _recovered(row),
+            *([_recovered(row)] if some else []),
             ", ".join(filter(None, [_verdict(row), row["flag"]])),
         )
     return _captioned(table, _law_remarks(rows, groups))
@@ -33,7 +35,9 @@ def laws(rows: list[dict[str, Any]]) -> Table:
 
 def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Explain the flags, and give the local exponents where a law is curved."""
-    lines = ["in brackets: 95 % intervals; recovered: the share of the trials that entered"]
+    lines = ["in brackets: 95 % intervals"]
+    if rows[0]["of"] == "recovered trials":
+        lines[0] += "; recovered: the share of the trials that entered"
     flags = {word for row in rows for word in row["flag"].split(", ") if word}
     lines += [f"{word}: {REMARKS[word]}" for word in sorted(flags)]
     for row in rows:

@@ -22,9 +22,9 @@ def shows_law(info: StoreInfo) -> bool:
     if sweep.law is None:
         return False
     asked_otherwise = sweep.fit.along is not None or sweep.plot.x is not None
-    return sweep.plot.variable == sweep.law.variable or (
-        sweep.plot.variable == "success" and not asked_otherwise
-    )
+    if sweep.plot.variable not in (None, "success"):
+        return sweep.plot.variable == sweep.law.variable
+    return not asked_otherwise
 
 
 def draw_law(info: StoreInfo) -> Figure:
@@ -37,7 +37,8 @@ def draw_law(info: StoreInfo) -> Figure:
     check_law_of(info)
     fitted = fit_law_of(info)
     if not fitted["entered"].any():
-        raise StoreError(f"{info.path}: no trial has recovered yet; there is no law to draw.")
+        done = "recovered" if fitted.attrs["of"] == "recovered trials" else "been run"
+        raise StoreError(f"{info.path}: no trial has {done} yet; there is no law to draw.")
     axes_of_law = fitted["law_axis"].values.tolist()
     x, others = axes_of_law[0], axes_of_law[1:]
     groups = list(fitted["constant"].dims)
@@ -56,7 +57,7 @@ def draw_law(info: StoreInfo) -> Figure:
         axes.set_ylim(low / 3, high * 3)
     axes.plot([], [], "--", color="0.4", lw=0.9, label=f"claimed, {_claimed(fitted, x)}")
     axes.legend(fontsize=8)
-    note = "medians of recovered trials, bars: 95 % intervals; line: fitted law"
+    note = f"medians of {fitted.attrs['of']}, bars: 95 % intervals; line: fitted law"
     add_title(figure, info, "\n".join([note, *_notes(fitted, groups)]))
     return figure
 

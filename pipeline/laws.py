@@ -36,19 +36,19 @@ def fit_law_of(info: StoreInfo) -> xr.Dataset:
     law = info.sweep.law
     if law is None:
         raise SweepError(f"{info.path}: its sweep names no law.")
-    names = ["success", "signal_error", "latent_error"]
-    missing = [name for name in names if name not in info.variables]
-    if law.variable in missing or "success" in missing:
+    if law.variable not in info.variables:
         raise SweepError(f"{info.path}: its trials give no {law.variable}; a law needs it.")
-    results = load_worst(info, [name for name in names if name in info.variables])
+    judging = ("success", "signal_error", "latent_error")
+    names = [name for name in judging if name in info.variables and name != law.variable]
+    results = load_worst(info, [law.variable, *names])
     shared = [axis for axis in law.exponents if shares_draws(info.sweep, axis)]
     try:
         return fit_laws(
             results[law.variable],
-            results["success"],
+            results.get("success"),
             law.exponents,
             shared=shared,
-            judged=None if missing else _judged(results),
+            judged=_judged(results) if set(judging) <= set(results) else None,
         )
     except ValueError as error:
         raise SweepError(f"{info.path}: {error}") from None
@@ -74,6 +74,7 @@ def law_rows(fitted: xr.Dataset) -> list[dict[str, Any]]:
         shared = {
             **place_of(group, index),
             "variable": fitted.attrs["variable"],
+            "of": fitted.attrs["of"],
         }
         whole = plain_values(group, GROUP_FIELDS)
         fit = group["lack_of_fit"].item()

@@ -23,7 +23,7 @@ from ..store import (
     restore_excluded,
 )
 from ..sweeps import Grid, Sweep, UserError, differences, union
-from ..tasks import TaskKind, task_kind
+from ..tasks import TaskKind, check_task, task_kind
 from ..tasks.machine import machine_kind
 from ..tasks.problems import foreign_packages
 from .executors import Executor
@@ -40,7 +40,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
         SweepError: points that cannot be run.
         WrongStoreError: a path that holds another experiment, or no store.
     """
-    task_kind(sweep.task).check(Grid(sweep))
+    check_task(task_kind(sweep.task), Grid(sweep))
     if not is_vacant(path):
         check_same_experiment(read_info(path), sweep)
 

@@ -95,5 +95,10 @@ def _left(summary: RunSummary) -> str:
 def _outcome(summary: RunSummary) -> str:
     if not summary.computed and not summary.crashed:
         return ""
-    success = f"success so far {100 * summary.successes / max(summary.computed, 1):.0f} %"
-    return f"{success}, {summary.crashed} crashed" if summary.crashed else success
+    parts = []
+    if summary.successes is not None:
+        share = 100 * summary.successes / max(summary.computed, 1)
+        parts.append(f"success so far {share:.0f} %")
+    if summary.crashed:
+        parts.append(f"{summary.crashed} crashed")
+    return ", ".join(parts)

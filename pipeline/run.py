@@ -22,7 +22,8 @@ from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
 class RunSummary:
     """What a run did with the trials it was asked for; times in seconds.
 
-    `unasked` counts trials of the store that are not done and that this run was not asked for.
+    `successes` is None where the task has no such thing; `unasked` counts trials of the store that
+    are not done and that this run was not asked for.
     """
 
     store: str
@@ -30,7 +31,7 @@ class RunSummary:
     already_done: int
     computed: int = 0
     crashed: int = 0
-    successes: int = 0
+    successes: int | None = 0
     blocks: int = 0
     workers: int = 1
     wall_seconds: float = 0.0
@@ -60,7 +61,7 @@ class RunSummary:
             self,
             computed=self.computed + report.done,
             crashed=self.crashed + report.crashed,
-            successes=self.successes + report.successes,
+            successes=None if self.successes is None else self.successes + report.successes,
             trial_seconds=self.trial_seconds + report.seconds,
             blocks=self.blocks + 1,
             last_error=report.error or self.last_error,
@@ -111,6 +112,7 @@ def run_sweep(
             already_done=int((wanted & ~todo).sum()),
             workers=executor.workers,
             unasked=unasked,
+            successes=0 if "success" in info.variables else None,
         )
         machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
         run = uuid.uuid4().hex

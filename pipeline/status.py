@@ -17,7 +17,9 @@ def store_status(path: Path) -> dict[str, Any]:
     """Count the trials of a store by status, and say what crashed ones said."""
     info = read_info(path)
     audited = "abandonment" in info.variables
-    names = ["status", "success", "seconds", *(["abandonment"] if audited else [])]
+    counted = "success" in info.variables
+    names = ["status", "seconds", *(["success"] if counted else [])]
+    names += ["abandonment"] if audited else []
     results = load_results(path, names)
     status = results["status"].values
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
@@ -35,7 +37,7 @@ def store_status(path: Path) -> dict[str, Any]:
             "pending": counts["pending"],
             "excluded": counts["excluded"],
         },
-        "successes": int(np.nansum(results["success"].values[done])),
+        "successes": int(np.nansum(results["success"].values[done])) if counted else None,
         "trial_seconds": float(np.nansum(results["seconds"].values)),
         "abandonment": _audit(info.sweep, results) if audited else None,
         "errors": _errors(path, status),

@@ -57,8 +57,9 @@ def status(found: dict[str, Any]) -> Table:
         f"{trials['crashed']:,} crashed",
     }
     if trials["done"]:
-        share = 100 * found["successes"] / trials["done"]
-        rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
+        if found["successes"] is not None:
+            share = 100 * found["successes"] / trials["done"]
+            rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
         rows["time"] = f"{duration(found['trial_seconds'])} in trials"
     if found["abandonment"]:
         rows["abandoned"] = _audit(found["abandonment"])
@@ -135,11 +136,10 @@ def run_summary(summary: RunSummary) -> str:
     """One or two lines on how a run ended."""
     pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
-        rate = 100 * summary.successes / summary.computed
-        pieces.append(
-            f"{summary.computed:,} computed in {duration(summary.wall_seconds)}, {rate:.0f} % of "
-            "them recovered"
-        )
+        computed = f"{summary.computed:,} computed in {duration(summary.wall_seconds)}"
+        if summary.successes is not None:
+            computed += f", {100 * summary.successes / summary.computed:.0f} % of them recovered"
+        pieces.append(computed)
     elif summary.done == summary.total:
         pieces.append("nothing left to compute")
     if summary.crashed:

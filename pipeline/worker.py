@@ -132,7 +132,7 @@ def _run_trials(
             crashed, last_error = crashed + 1, f"{grid.place(where)}, trial={trial}: {error}"
         else:
             results["status"][place] = Status.DONE
-            done, successes = done + 1, successes + int(values["success"])
+            done, successes = done + 1, successes + int(values.get("success", 0))
     return BlockReport(task.block, done, crashed, successes, total, last_error)
 
 

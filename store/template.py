@@ -16,15 +16,16 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
 from ..sweeps import Grid, Sweep
-from ..sweeps.parameters import PARAMETERS, parameter_attributes
+from ..sweeps.parameters import PARAMETERS, parameter_attributes, task_has
 from ..sweeps.variables import Variable
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import beside, is_vacant, put_in_place
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
 FORMAT = 1
-# Always labelled, whether the sweep sets them or not.
-ALWAYS = ("problem", "k", "depth", "widths", "n", "m", "ensemble")
+# Always labelled where the task has them, whether the sweep sets them or not.
+ALWAYS = ("problem", "condition", "k", "depth", "widths", "n", "m", "ensemble")
+SETTINGS = ("solver", "success", "search")
 BYTES_A_FILE = 4096
 BYTES_OF_METADATA = 1_100_000  # of some forty-five arrays, coordinates included, and a fit
 
@@ -231,7 +232,8 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
     sweep = grid.sweep
     trial = {"long_name": "trial index", "units": "1"}
     write_coordinate(group, TRIAL, (TRIAL,), np.arange(sweep.trials), trial)
-    labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
+    always = [name for name in ALWAYS if task_has(sweep.task, name)]
+    labels = [*always, *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
@@ -251,7 +253,7 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
 
 def _goes_without_saying(sweep: Sweep, name: str) -> bool:
     """Whether a parameter is at a default that means: there is no such thing."""
-    is_optional = name.split(".")[0] not in ("solver", "success", *ALWAYS)
+    is_optional = name.split(".")[0] not in (*SETTINGS, *ALWAYS)
     return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default
 
 

@@ -22,12 +22,14 @@ SETTINGS = (
     "law.variable",
     "compare.over",
     "compare.reference",
+    "basins.radius",
     "plot.variable",
     "plot.x",
 )
 # What changes how results are computed and read, not which results they are.
 READING = (
     "name", "title", "description", "source", "expected", "blocks", "fit", "plot", "law", "compare",
+    "basins",
 )  # fmt: skip
 
 
@@ -56,6 +58,14 @@ class Compare(Strict):
 
     over: str
     reference: bool | int | float | str | list[int] | None = None
+
+
+class Basins(Strict):
+    """Where runs end: at x*, which is success, at the mirror point −ρ_d x*, or elsewhere."""
+
+    radius: float = Field(
+        0.5, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
+    )
 
 
 VALUE_KEYS = {"start", "stop", "of", "times", "by", "table"}
@@ -109,6 +119,7 @@ class Sweep(Strict):
     fit: Fit = Fit()
     law: Law | None = None
     compare: Compare | None = None
+    basins: Basins | None = None
     plot: Plot = Plot()
 
     @model_validator(mode="after")

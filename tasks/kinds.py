@@ -25,7 +25,10 @@ class TaskKind(Protocol):
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """What `run` returns a value for; `success` is always among them."""
+        """What `run` returns a value for; `success`, if it is among them, counts.
+
+        Where it is not, pictures show the first one.
+        """
         ...
 
     def check(self, grid: Grid) -> None:
@@ -80,6 +83,23 @@ class NoOperation:
 
 
 KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), NoOperation())}
+
+
+def check_task(kind: TaskKind, grid: Grid) -> None:
+    """Refuse, before anything runs, points that cannot be, and readings of what no trial gives.
+
+    Raises:
+        SweepError: with what is wrong.
+    """
+    sweep = grid.sweep
+    known = [variable.name for variable in kind.variables if not variable.flags]
+    asked = {"law.variable": sweep.law.variable} if sweep.law else {}
+    if sweep.plot.variable != "success" and sweep.plot.variable is not None:
+        asked["plot.variable"] = sweep.plot.variable
+    for key, name in asked.items():
+        if name not in known:
+            raise SweepError(f"{key}: trials give no {name!r}. {did_you_mean(name, known)}")
+    kind.check(grid)
 
 
 def task_kind(name: str) -> TaskKind:

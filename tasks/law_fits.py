@@ -21,7 +21,7 @@ CUT_SHARE, CUT_NEAR = 0.05, 0.5  # a threshold cuts if 5 % of a cell lie in its 
 
 def fit_laws(
     errors: xr.DataArray,
-    success: xr.DataArray,
+    success: xr.DataArray | None,
     claimed: Mapping[str, float],
     *,
     shared: Collection[str] = (),
@@ -36,7 +36,7 @@ def fit_laws(
     Args:
         errors: positive numbers, dims (…groups…, …law axes…, "trial") in any order. A recovered
             trial whose error is 0 or not finite has no logarithm and does not enter.
-        success: 1, 0 or NaN (not run), same dims.
+        success: 1, 0 or NaN (not run), same dims; None where trials cannot fail and all enter.
         claimed: for each law axis, the exponent that is claimed.
         shared: the law axes whose values share their draws.
         judged: the error that decided success, over the threshold, same dims; tells where the
@@ -54,9 +54,11 @@ def fit_laws(
     Raises:
         ValueError: a law axis has fewer than two values, or one that is not a positive number.
     """
-    axes = [str(name) for name in claimed]
+    axes, are_all = [str(name) for name in claimed], success is None
     positions = [_positions(errors, axis) for axis in axes]
     dims = (*(d for d in errors.dims if d not in (*axes, "trial")), *axes, "trial")
+    every = errors.notnull().astype(float).where(errors.notnull())
+    success = every if success is None else success
     errors, success = errors.transpose(*dims), success.transpose(*dims)
     groups = dims[: -len(axes) - 1]
     entering = (success == 1) & np.isfinite(errors) & (errors > 0)
@@ -92,6 +94,7 @@ def fit_laws(
         "method": METHOD,
         "level": level,
         "clustered_along": " ".join(clustered),
+        "of": "trials" if are_all else "recovered trials",
     }
     return fitted
 

@@ -300,7 +300,6 @@ def written(**changes):
         ({"exponents": {"k": "0.5"}}, "'law.exponents.k': Input should be a valid number"),
         ({"exponents": {"k": True}}, "'law.exponents.k': Input should be a valid number"),
         ({"exponents": {"k": math.nan}}, "'law.exponents.k': Input should be a finite number"),
-        ({"variable": "loss", "exponents": {"k": 1}}, "'law.variable': Input should be"),
         ({"exponent": {"k": 1}}, "unknown key 'law.exponent'. Did you mean 'exponents'?"),
     ],
 )
@@ -393,7 +392,14 @@ def test_commands_say_what_a_law_lacks(genprior, kind, store, tmp_path):
         result = genprior(*command)
         assert result.exit_code == 2
         assert "its trials give no signal_error" in result.stderr
-    again = write_sweep(tiny_sweep("k=2", fit={}, law={"exponents": {"k": 1}}), tmp_path / "a.toml")
+    for unknown in ({"law": {"exponents": {"k": 1}}}, {"plot": {"variable": "signal_error"}}):
+        refused = write_sweep(tiny_sweep(fit={}, **unknown), tmp_path / "refused.toml")
+        for command in (["plan", refused], ["run", refused, tmp_path / "refused.zarr"]):
+            result = genprior(*command)
+            assert result.exit_code == 2
+            assert ".variable: trials give no 'signal_error'." in result.stderr
+    law = {"variable": "latent_error", "exponents": {"k": 1}}
+    again = write_sweep(tiny_sweep("k=2", fit={}, law=law), tmp_path / "a.toml")
     one = tmp_path / "one.zarr"
     assert genprior("run", again, one).exit_code == 0
     result = genprior("fit", one)
