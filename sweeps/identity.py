@@ -37,8 +37,9 @@ DRAW_PARAMETERS = (
     "wedge_angle",
     "weights",
 )
-# Widths hold both the depth and n: pairing either of these has to leave all three out.
-CARRIED_BY = {"depth": "widths", "n": "widths"}
+# Widths hold the depth and n, and what they are derived from: pairing any of these has to leave all
+# of them out.
+CARRIED_BY = dict.fromkeys(("depth", "n", "sparsity", "width_rule", "width_factor"), "widths")
 
 
 class Purpose(IntEnum):
@@ -51,6 +52,8 @@ class Purpose(IntEnum):
     START = 4
     AUDIT = 5
     DITHER = 6
+    SEARCH = 7
+    PLANE = 8
 
 
 # What is another draw for each of several targets that share all others.

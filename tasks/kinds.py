@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
+from .conditions import Condition
 from .recovery import Recovery
 
 
@@ -82,7 +83,7 @@ class NoOperation:
         return 0
 
 
-KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), NoOperation())}
+KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), Condition(), NoOperation())}
 
 
 def check_task(kind: TaskKind, grid: Grid) -> None:

@@ -86,10 +86,6 @@ def test_every_parameter_is_known_to_decide_draws_or_not_to():
         "plane",
         "condition",
         "search",
-        # What they set does.
-        "sparsity",
-        "width_rule",
-        "width_factor",
     }
     assert deciding <= set(PARAMETERS)
 

@@ -1,5 +1,6 @@
 """Recovery problems, each a class in a file of its own; docs/problems.md shows how to add one."""
 
+from collections.abc import Callable, Collection
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -49,7 +50,9 @@ __all__ = [
     "SpikedWigner",
     "SpikedWishart",
     "check_point",
+    "check_points",
     "check_sweep",
+    "check_used",
     "foreign_packages",
     "problem_class",
 ]
@@ -134,19 +137,37 @@ def check_sweep(grid: Grid) -> None:
     Raises:
         SweepError: with the point.
     """
-    sweep = grid.sweep
     problems = problem_names(grid)
     used = {name for problem in problems for name in problem_class(problem).uses}
+    check_used(grid, used, f"problem {' or '.join(map(repr, problems))}")
+    check_points(grid, CHECKED, check_point)
+
+
+def check_used(grid: Grid, used: Collection[str], who: str) -> None:
+    """Refuse those of the optional parameters that are given and that nothing in a sweep has.
+
+    Raises:
+        SweepError: naming the parameter.
+    """
+    sweep = grid.sweep
     fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
     for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):
         if name in OPTIONAL and name not in used:
             raise SweepError(
-                f"'{name}' is given, but problem {' or '.join(map(repr, problems))} has "
+                f"'{name}' is given, but {who} has "
                 f"{', '.join(sorted(used)) or 'no parameters of its own'}."
             )
-    for index in grid.distinct(CHECKED, MOST_CHECKED):
+
+
+def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point], None]) -> None:
+    """Check a point for each combination of some parameters.
+
+    Raises:
+        SweepError: with the point and what the check says.
+    """
+    for index in grid.distinct(parameters, MOST_CHECKED):
         try:
-            check_point(grid.point(index))
+            check(grid.point(index))
         except ValueError as error:
             place = grid.place(index)
             raise SweepError(f"{place}: {error}" if place else str(error)) from None

@@ -1,0 +1,261 @@
+"""The quantities that the deterministic conditions bound, for given directions.
+
+On a linear region of G, differences of signals have all directions of the range of Λ. Where a
+condition speaks of differences of points of a range, the largest value over the differences within
+two regions is therefore that of a small matrix, and only the regions have to be looked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from ..network import Matrix, Network, Vector, Weight
+from ..sensing import Sensing
+
+# Largest matrix whose norm is computed from all eigenvalues; beyond, by Lanczos from below.
+LARGEST_DENSE = 96
+RANK = 1e-10  # relative size of singular values that count as 0
+LANCZOS = 1e-4  # relative accuracy
+
+
+class Seen(NamedTuple):
+    """What a layer sees of a signal below it: its direction, and the units that are on."""
+
+    direction: Vector
+    active: NDArray[np.bool_]
+
+
+def orthonormal_basis(linear: Matrix) -> Matrix:
+    """An orthonormal basis of the range of a matrix, shape (n, rank); no column if it is 0."""
+    left, sizes, _ = np.linalg.svd(linear, full_matrices=False)
+    kept: Matrix = left[:, sizes > RANK * max(sizes[0], np.finfo(float).tiny)]
+    return kept
+
+
+def spectral_norm(matrix: Matrix) -> float:
+    """The largest singular value; 0 of an empty matrix."""
+    return float(np.linalg.norm(matrix, 2)) if matrix.size else 0.0
+
+
+@dataclass(frozen=True)
+class LayerForm:
+    """What the WDC bounds, ‖W_{+,r}ᵀ W_{+,s}/gain − Q(r, s)‖, as a function of r and s.
+
+    Args:
+        weight: W, shape (n_i, n_{i−1}).
+        gain: variance of its entries times n_i.
+
+    Source: Hand & Voroninski, Definition 2.
+    """
+
+    directions: ClassVar[int] = 2
+
+    weight: Weight
+    gain: float
+
+    @property
+    def dimension(self) -> int:
+        """n_{i−1}."""
+        return int(self.weight.shape[1])
+
+    def look(self, direction: Vector) -> Seen:
+        """See which units a direction turns on."""
+        return see(self.weight, direction)
+
+    def value(self, looks: Sequence[Seen]) -> float:
+        """The norm; both matrices are symmetric."""
+        first, second = looks
+        on = np.flatnonzero(first.active & second.active)
+        rows = self.weight[on] / np.sqrt(self.gain)
+        plane = PairPlane.of(first.direction, second.direction)
+        size = self.dimension
+        if size <= LARGEST_DENSE:
+            matrix = rows.T @ rows - plane.apply(np.eye(size))
+            return float(np.abs(eigh(matrix, eigvals_only=True)[[0, -1]]).max())
+
+        def product(vector: Vector) -> Vector:
+            return np.asarray(rows.T @ (rows @ vector) - plane.apply(vector))
+
+        operator = LinearOperator((size, size), matvec=product, dtype=float)
+        # A fixed start: a value must not differ from run to run.
+        start = np.random.Generator(np.random.SFC64(size)).standard_normal(size)
+        found = eigsh(
+            operator, k=1, which="LM", v0=start, tol=LANCZOS, return_eigenvectors=False,
+        )  # fmt: skip
+        return float(abs(found[0]))
+
+
+def see(weight: Weight, direction: Vector) -> Seen:
+    """See which units of a layer a signal turns on; those at exactly 0 are off."""
+    return Seen(direction, np.asarray(weight @ direction > 0))
+
+
+@dataclass(frozen=True)
+class PairPlane:
+    """Q(r, s) as an operator: a multiple of the identity, and a matrix on the plane of r and s.
+
+    Args:
+        scale: (π − θ)/2π.
+        basis: orthonormal, shape (n, 2), of the plane; its first column is r's direction.
+        swap: (sin θ/2π) [[cos θ, sin θ], [sin θ, −cos θ]].
+
+    Source: Hand & Voroninski, (10).
+    """
+
+    scale: float
+    basis: Matrix
+    swap: Matrix
+
+    @classmethod
+    def of(cls, first: Vector, second: Vector) -> "PairPlane":
+        """Make Q of two directions, neither of them 0."""
+        one, other = first / np.linalg.norm(first), second / np.linalg.norm(second)
+        # Unlike arccos of the product, right to the last digits near 0 and π.
+        angle = 2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other))
+        across = other - (one @ other) * one
+        size = np.linalg.norm(across)
+        across = across / size if size > 0 else across
+        sine, cosine = np.sin(angle), np.cos(angle)
+        swap = sine / (2 * np.pi) * np.array([[cosine, sine], [sine, -cosine]])
+        return cls((np.pi - angle) / (2 * np.pi), np.column_stack([one, across]), swap)
+
+    def apply(self, vectors: Matrix) -> Matrix:
+        """Q v, for a vector or the columns of a matrix."""
+        return np.asarray(
+            self.scale * vectors + self.basis @ (self.swap @ (self.basis.T @ vectors))
+        )
+
+
+class Region(NamedTuple):
+    """A code's signal below a layer as the layer sees it, and the differences around it.
+
+    `basis` spans the range of Λ, shape (n_{i−1}, rank); `image` is W times it.
+    """
+
+    seen: Seen
+    basis: Matrix
+    image: Matrix
+
+
+@dataclass(frozen=True)
+class RangeForm:
+    """What the R2WDC bounds at layer i ≥ 2: ⟨u, (W_{+,r}ᵀ W_{+,s}/gain − Q(r, s)) v⟩/(‖u‖‖v‖).
+
+    r and s are signals of the first i − 1 layers, u and v differences of such signals: of four
+    codes, r and s are those of the first two, u and v the best within the regions of the others.
+
+    Args:
+        network: all layers.
+        layer: i, counted from 1.
+        gain: variance of a weight times its layer's width.
+
+    Source: Cocola 2022, Definition 4.3.
+    """
+
+    directions: ClassVar[int] = 4
+
+    network: Network
+    layer: int
+    gain: float
+
+    @property
+    def dimension(self) -> int:
+        """K."""
+        return int(self.network.weights[0].shape[1])
+
+    def look(self, direction: Vector) -> Region:
+        """Follow a code through the layers below."""
+        weight = self.network.weights[self.layer - 1]
+        linear = self.network.jacobians(direction)[self.layer - 1]
+        basis = orthonormal_basis(linear)
+        return Region(see(weight, linear @ direction), basis, np.asarray(weight @ basis))
+
+    def value(self, looks: Sequence[Region]) -> float:
+        """The norm of a matrix of the ranks of two regions; 0 where r or s is 0."""
+        first, second, left, right = looks
+        one, other = first.seen, second.seen
+        if not one.direction.any() or not other.direction.any():
+            return 0.0
+        on = np.flatnonzero(one.active & other.active)
+        seen = left.image[on].T @ right.image[on] / self.gain
+        plane = PairPlane.of(one.direction, other.direction)
+        return spectral_norm(seen - left.basis.T @ plane.apply(right.basis))
+
+
+class Measurement(NamedTuple):
+    """The differences within a region, and how they are measured."""
+
+    basis: Matrix
+    image: Matrix
+
+
+@dataclass(frozen=True)
+class IsometryForm:
+    """What the RRIC bounds: (⟨A u, A v⟩ − ⟨u, v⟩)/(‖u‖‖v‖) for differences u, v of signals.
+
+    Of two codes, u and v are the best within their regions.
+
+    Args:
+        network: G.
+        sensing: A.
+
+    Source: Hand & Voroninski, Definition 3.
+    """
+
+    directions: ClassVar[int] = 2
+
+    network: Network
+    sensing: Sensing
+
+    @property
+    def dimension(self) -> int:
+        """K."""
+        return int(self.network.weights[0].shape[1])
+
+    def look(self, direction: Vector) -> Measurement:
+        """Measure the differences around a code."""
+        basis = orthonormal_basis(self.network.jacobian(direction))
+        return Measurement(basis, self.sensing @ basis)
+
+    def value(self, looks: Sequence[Measurement]) -> float:
+        """The norm of a matrix of the ranks of two regions."""
+        left, right = looks
+        return spectral_norm(left.image.T @ right.image - left.basis.T @ right.basis)
+
+
+@dataclass(frozen=True)
+class ProjectionForm:
+    """What takes the RRIC's place for one-bit recovery: ⟨v − y*, Λ_x z⟩/‖Λ_x z‖.
+
+    For a code x the best z makes it the norm of the projection of v − y* on the range of Λ_x.
+
+    Args:
+        network: G.
+        error: v − y*, shape (n,), in signal units.
+
+    Source: Qiu, Wei & Yang, (9).
+    """
+
+    directions: ClassVar[int] = 1
+
+    network: Network
+    error: Vector
+
+    @property
+    def dimension(self) -> int:
+        """K."""
+        return int(self.network.weights[0].shape[1])
+
+    def look(self, direction: Vector) -> float:
+        """Project on the region of a code."""
+        basis = orthonormal_basis(self.network.jacobian(direction))
+        return float(np.linalg.norm(basis.T @ self.error))
+
+    def value(self, looks: Sequence[float]) -> float:
+        """The norm, in signal units."""
+        return looks[0]

@@ -1,0 +1,119 @@
+"""Looking for the largest violation of a condition: random candidates, then local ascents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ...sweeps.parameters import Search
+from ..network import Vector
+
+REPEATED = 0.5  # probability that a direction is one of those before it
+# Lengths of the moves: they grow when one succeeds and shrink when one fails, so that about one in
+# five succeeds.
+FIRST_MOVE, GROWTH, DECAY = 0.5, 1.5, 0.9
+SHORTEST_MOVE = 1e-6
+
+
+class Form(Protocol):
+    """A condition's quantity as a function of some directions.
+
+    `look` gives what one direction contributes, and `value` puts that together, so that a move of
+    one direction need not look at the others again.
+    """
+
+    @property
+    def directions(self) -> int:
+        """How many directions there are."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Their dimension."""
+        ...
+
+    def look(self, direction: Vector) -> Any:
+        """What one direction contributes."""
+        ...
+
+    def value(self, looks: Sequence[Any]) -> float:
+        """The quantity, finite and ≥ 0."""
+        ...
+
+
+class Found(NamedTuple):
+    """The largest value found, the largest of the random candidates, and what it took."""
+
+    value: float
+    drawn: float
+    evaluations: int
+
+
+@dataclass
+class Candidate:
+    """Directions, what they contribute, and the value."""
+
+    directions: list[Vector]
+    looks: list[Any]
+    value: float
+
+
+def search_largest(form: Form, search: Search, random: np.random.Generator) -> Found:
+    """Look for the largest value of a form: what is found bounds it from below.
+
+    Random candidates are drawn, some of whose directions coincide; from the best of them start
+    local ascents, which move one direction at a time and keep what is better.
+
+    Args:
+        form: the quantity.
+        search: how many candidates, ascents and moves.
+        random: stream of candidates and moves.
+    """
+    kept: list[Candidate] = []
+    for _ in range(search.draws):
+        kept.append(_draw(form, random))
+        kept.sort(key=lambda candidate: -candidate.value)
+        del kept[max(search.ascents, 1) :]
+    drawn = best = kept[0].value
+    for candidate in kept[: search.ascents]:
+        best = max(best, _ascend(form, candidate, search.steps, random))
+    evaluations = search.draws + min(search.ascents, search.draws) * search.steps
+    return Found(best, drawn, evaluations)
+
+
+def _draw(form: Form, random: np.random.Generator) -> Candidate:
+    directions: list[Vector] = []
+    looks: list[Any] = []
+    for place in range(form.directions):
+        if place and random.random() < REPEATED:
+            same = int(random.integers(place))
+            directions.append(directions[same])
+            looks.append(looks[same])
+            continue
+        directions.append(_unit(random.standard_normal(form.dimension)))
+        looks.append(form.look(directions[-1]))
+    return Candidate(directions, looks, form.value(looks))
+
+
+def _ascend(form: Form, start: Candidate, steps: int, random: np.random.Generator) -> float:
+    directions, looks, best = list(start.directions), list(start.looks), start.value
+    length = FIRST_MOVE
+    for _ in range(steps):
+        place = int(random.integers(form.directions))
+        noise = random.standard_normal(form.dimension)
+        moved = _unit(directions[place] + length / np.sqrt(form.dimension) * noise)
+        tried = [*looks]
+        tried[place] = form.look(moved)
+        value = form.value(tried)
+        if value > best:
+            directions[place], looks, best = moved, tried, value
+            length = min(length * GROWTH, FIRST_MOVE)
+        else:
+            length = max(length * DECAY, SHORTEST_MOVE)
+    return best
+
+
+def _unit(vector: Vector) -> Vector:
+    size = np.linalg.norm(vector)
+    return vector / size if size > 0 else vector
