@@ -12,12 +12,15 @@ from ..sweeps.errors import did_you_mean
 from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from ..tasks.audits import audit_abandonment
 from ..tasks.fits import fit_transitions
+from .basins import BASIN_GROUP, basin_rows, basins_of, check_basins_of
 from .comparisons import COMPARISON, check_comparison_of, compare_of, comparison_rows
+from .landscapes import TRAJECTORY, is_landscape, trajectories_of, trajectory_rows
 from .laws import LAW, check_law_of, fit_law_of, law_rows
 from .rows import indices, plain
 from .uniform import UNIFORM, load_worst, number_of_targets, uniform_of, uniform_rows
 
 GROUP = "transition"
+FOUND = ("transitions", "laws", "comparisons", "uniform", "basins", "trajectories")
 JSON_FIELDS = (
     "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
     "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "flag",
@@ -39,7 +42,7 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     with exclusive(path):
         info = read_info(path)
         refused = check_fits(info, along)
-        found: dict[str, Any] = {"transitions": [], "laws": [], "comparisons": [], "uniform": []}
+        found: dict[str, Any] = {group: [] for group in FOUND}
         found["left_out"] = list(refused.values())
         found |= {"expected": info.sweep.expected, "source": info.sweep.source}
         fitted = None
@@ -59,6 +62,14 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
             compared = compare_of(info, fitted)
             write_analysis(path, COMPARISON, compared)
             found |= {"comparisons": comparison_rows(compared), "level": compared.attrs["level"]}
+        if info.sweep.basins and BASIN_GROUP not in refused:
+            basins = basins_of(info)
+            write_analysis(path, BASIN_GROUP, basins)
+            found |= {"basins": basin_rows(basins), "level": basins.attrs["level"]}
+        if is_landscape(info):
+            trajectories = trajectories_of(info)
+            write_analysis(path, TRAJECTORY, trajectories)
+            found |= {"trajectories": trajectory_rows(trajectories)}
     return found
 
 
@@ -72,15 +83,16 @@ def check_fits(info: StoreInfo, along: str | None) -> dict[str, str]:
         SweepError: saying what is missing.
     """
     sweep = info.sweep
-    if along or sweep.fit.along or not (sweep.law or sweep.compare or number_of_targets(info)):
+    reads = sweep.law or sweep.compare or sweep.basins or is_landscape(info)
+    if along or sweep.fit.along or not (reads or number_of_targets(info)):
         axis = transition_axis(info, along)
         if sweep.compare and sweep.compare.over == axis:
             raise SweepError(
                 f"--along: {axis!r} is compare.over too; compare the values of another axis."
             )
     refused = _refusals(info)
-    asked = {LAW: sweep.law, COMPARISON: sweep.compare}
-    others = along or sweep.fit.along or number_of_targets(info)
+    asked = {LAW: sweep.law, COMPARISON: sweep.compare, BASIN_GROUP: sweep.basins}
+    others = along or sweep.fit.along or number_of_targets(info) or is_landscape(info)
     if refused and not others and not any(asked[name] for name in set(asked) - set(refused)):
         raise SweepError(next(iter(refused.values())))
     return refused
@@ -89,7 +101,8 @@ def check_fits(info: StoreInfo, along: str | None) -> dict[str, str]:
 def _refusals(info: StoreInfo) -> dict[str, str]:
     """Say which of the fits of a sweep its store does not allow, and why."""
     found = {}
-    for name, check in ((LAW, check_law_of), (COMPARISON, check_comparison_of)):
+    checks = {LAW: check_law_of, COMPARISON: check_comparison_of, BASIN_GROUP: check_basins_of}
+    for name, check in checks.items():
         try:
             check(info)
         except SweepError as error:

@@ -19,6 +19,10 @@ SYMBOLS = {
     "n": "signal dimension $n$",
     "depth": "depth $d$",
     "m_per_k": "measurements a latent dimension, $m/k$",
+    "width_factor": "constant $a$ of the widths",
+    "width_per_k": "width a latent dimension, $n/k$",
+    "sparsity": "sparsity $s$",
+    "epsilon": "lower bound of $\\varepsilon$",
     "noise.sigma": "noise level $\\sigma$",
     "noise.snr_db": "SNR [dB]",
     "solver.step": "step size $\\alpha$",
@@ -28,7 +32,7 @@ SYMBOLS = {
     "iterations": "steps",
     "loss": "loss $f(\\hat x)$",
 }
-SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$"}
+SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$", "sparsity": "$s$"}
 MAX_CURVES = 8
 MAX_PANELS = 24
 STYLE: dict[Any, Any] = {

@@ -188,9 +188,10 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     With fit.along, the 50 % point of success, its interval and the width. With [law],
     the exponents of the errors of recovered trials, beside those that are claimed.
     With [compare], success at every value of an axis against one of them, and the
-    shift of the 50 % point. Where trials hold several targets, the worst and the mean
-    over them; the worst counts in all fits. They are written into the store, as
-    analysis/transition, analysis/law, analysis/comparison and analysis/uniform.
+    shift of the 50 % point. With [basins], where the runs end. Of a landscape, where
+    descents from its rim lead. Where trials hold several targets, the worst and the
+    mean over them; the worst counts in all fits. They are written into the store, as
+    analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
 
     \b
     Example:
@@ -200,14 +201,11 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     if as_json:
         _print(fitted)
         return
-    if fitted["uniform"]:
-        console.print(fit_tables.uniform(fitted["uniform"]))
     if fitted["transitions"]:
         console.print(tables.transitions(fitted))
-    if fitted["laws"]:
-        console.print(fit_tables.laws(fitted["laws"]))
-    if fitted["comparisons"]:
-        console.print(fit_tables.comparisons(fitted["comparisons"]))
+    for group in ("uniform", "laws", "comparisons", "basins", "trajectories"):
+        if fitted[group]:
+            console.print(getattr(fit_tables, group)(fitted[group]))
     if fitted["expected"]:
         source = f" ({fitted['source']})" if fitted["source"] else ""
         console.print(f"\nexpected{source}: {fitted['expected']}", highlight=False)
@@ -222,7 +220,8 @@ def plot(store: Path, output: Path | None) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 
     With [law], the errors of recovered trials, the fitted law and the claimed slope; with
-    [compare] and without fit.along, success rates side by side.
+    [compare] and without fit.along, success rates side by side; with [basins], where the
+    runs end; of a landscape, contours of the loss and descents.
 
     \b
     Example:

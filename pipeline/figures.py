@@ -1,6 +1,7 @@
 """Pictures of a store: curves over one axis, a map with the 50 % contour over two.
 
-Further axes become panels of maps, or further curves. Laws and comparisons have their own.
+Further axes become panels of maps, or further curves. Laws, comparisons, basins and landscapes have
+their own.
 """
 
 from dataclasses import fields
@@ -20,6 +21,7 @@ from ..sweeps.checks import has_positions, shares_draws
 from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
 from ..tasks.uniform import TARGET
 from .analysis import fit_transitions_of
+from .basin_figures import draw_basins, shows_basins
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -34,6 +36,8 @@ from .canvas import (
     shown_variable,
 )
 from .comparison_figures import draw_comparison, shows_comparison
+from .landscape_figures import draw_landscapes
+from .landscapes import is_landscape
 from .law_figures import draw_law, shows_law
 from .uniform import load_worst
 
@@ -71,6 +75,10 @@ def draw(info: StoreInfo) -> Figure:
 
     A 50 % point is drawn only along an axis that can have one.
     """
+    if is_landscape(info):
+        return draw_landscapes(info)
+    if shows_basins(info):
+        return draw_basins(info)
     if shows_law(info):
         return draw_law(info)
     if shows_comparison(info):

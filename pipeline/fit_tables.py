@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ..tasks.basins import BASINS
 from .tables import table_of
 
 REMARKS = {
@@ -86,6 +87,36 @@ def uniform(rows: list[dict[str, Any]]) -> Table:
             _number(row.get("mean_signal_error"), "{:.3g}"),
         )
     return _captioned(table, ["in brackets: 95 % intervals"])
+
+
+def basins(rows: list[dict[str, Any]]) -> Table:
+    """One row a cell: how many runs ended at the true code, at the mirror, elsewhere."""
+    axes = _before(rows[0], "runs")
+    table = table_of(*axes, "runs", "ρ", "at x*, %", "at the mirror, %", "elsewhere, %")
+    table.title = "where runs end; the mirror is −ρ x*"
+    table.title_justify = "left"
+    for row in rows:
+        runs = int(row["runs"])
+        shares = (_percent(row[basin], "share", runs) for basin in BASINS)
+        ratio = _number(row["mirror_ratio"], "{:.3f}")
+        table.add_row(*(_short(row[name]) for name in axes), str(runs), ratio, *shares)
+    return _captioned(table, ["in brackets: 95 % intervals"])
+
+
+def trajectories(rows: list[dict[str, Any]]) -> Table:
+    """One row a plane: where descents from its rim ended."""
+    axes = _before(rows[0], "mirror_ratio")
+    table = table_of(*axes, "ρ", "at x*", "at the mirror", "elsewhere", "median steps")
+    table.title = "descents from the rim of the plane; the mirror is −ρ x*"
+    table.title_justify = "left"
+    for row in rows:
+        table.add_row(
+            *(_short(row[name]) for name in axes),
+            _number(row["mirror_ratio"], "{:.3f}"),
+            *(str(row[basin]) for basin in BASINS),
+            _number(row["median_steps"], "{:.0f}"),
+        )
+    return table
 
 
 def comparisons(rows: list[dict[str, Any]]) -> Table:

@@ -64,7 +64,7 @@ class Basins(Strict):
     """Where runs end: at x*, which is success, at the mirror point −ρ_d x*, or elsewhere."""
 
     radius: float = Field(
-        0.5, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
+        0.75, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
     )
 
 

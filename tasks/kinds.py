@@ -8,6 +8,7 @@ from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
 from .conditions import Condition
+from .landscape import LandscapeTask
 from .recovery import Recovery
 
 
@@ -83,7 +84,9 @@ class NoOperation:
         return 0
 
 
-KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), Condition(), NoOperation())}
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind for kind in (Recovery(), Condition(), LandscapeTask(), NoOperation())
+}
 
 
 def check_task(kind: TaskKind, grid: Grid) -> None:

@@ -233,9 +233,8 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
     network, problem = instance.objective.network, instance.objective.problem
     found, sign_blind = network(code), problem.sign_blind
     is_even = network.symmetry == "even" or (network.symmetry == "odd" and sign_blind)
-    mirror = np.full(code.shape, np.inf)
-    if generator_class(point.generator).has_mirror:
-        mirror = problem.mirror_ratio(point.relu_layers) * target
+    ratio = mirror_ratio_of(point)
+    mirror = np.inf if np.isnan(ratio) else ratio * target
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         size = np.linalg.norm(target)
         return {
@@ -243,6 +242,13 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
             "signal_error": _distance(found, signal, sign_blind) / np.linalg.norm(signal),
             "mirror_error": np.linalg.norm(code + mirror) / size,
         }
+
+
+def mirror_ratio_of(point: Point) -> float:
+    """Length ρ of the mirror point −ρ x* relative to x*; NaN where the generator has none."""
+    if not generator_class(point.generator).has_mirror:
+        return np.nan
+    return problem_class(point.problem).mirror_ratio(point.relu_layers)
 
 
 def _distance(one: Vector, other: Vector, up_to_sign: bool) -> float:

@@ -1,0 +1,207 @@
+"""The task kind `landscape`: loss and descent vector on a plane of latent space, place by place."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_stream
+from ..sweeps.parameters import Plane
+from ..sweeps.variables import Variable
+from .descent import State
+from .latent_loss import LatentLoss
+from .network import Matrix, Vector
+from .problems import check_points, check_sweep
+from .recovery import LOSS_UNITS, VECTOR_UNITS, Instance, Recovery, draw_instance
+
+# Raised whenever a stored number may change.
+LANDSCAPE_VERSION = 1
+VARIABLES = (
+    Variable("loss", "float64", "loss f(x)", LOSS_UNITS),
+    Variable(
+        "descent_along", "float64", "component of the descent vector along the true code",
+        VECTOR_UNITS,
+    ),
+    Variable(
+        "descent_across", "float64", "component of the descent vector along the plane's other axis",
+        VECTOR_UNITS,
+    ),
+    Variable("descent_norm", "float64", "norm of the descent vector ‖v(x)‖", VECTOR_UNITS),
+)  # fmt: skip
+
+
+class Landscape(NamedTuple):
+    """A drawn problem and a plane of its latent space.
+
+    Attributes:
+        instance: the problem.
+        axes: orthonormal e_1 and e_2 as rows, shape (2, k); e_1 is the direction of x*.
+        size: ‖x*‖, the unit of coordinates on the plane.
+    """
+
+    instance: Instance
+    axes: Matrix
+    size: float
+
+    def code(self, along: float, across: float) -> Vector:
+        """The code x = ‖x*‖ (along·e_1 + across·e_2), shape (k,)."""
+        return np.asarray(self.size * (np.array([along, across]) @ self.axes))
+
+    def coordinates(self, code: Vector) -> Vector:
+        """The coordinates (along, across) of a code's projection on the plane."""
+        return np.asarray(self.axes @ code / self.size)
+
+
+def draw_landscape(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Landscape:
+    """Draw a problem as a recovery trial draws it, and a random plane through 0 and its target."""
+    instance = draw_instance(point, trial, seed, paired)
+    size = float(np.linalg.norm(instance.target))
+    along = instance.target / size
+    random = random_stream(seed, point_identity(point, paired), trial, Purpose.PLANE, point.target)
+    across = random.standard_normal(point.k)
+    across -= (across @ along) * along
+    return Landscape(instance, np.stack([along, across / np.linalg.norm(across)]), size)
+
+
+@lru_cache(maxsize=1)
+def _kept_landscape(point: Point, trial: int, seed: int, paired: tuple[str, ...]) -> Landscape:
+    """Keep the last one: the places of a plane follow each other."""
+    return draw_landscape(point, trial, seed, paired)
+
+
+def evaluate(objective: LatentLoss, code: Vector) -> tuple[float, Vector]:
+    """Give f(x), the source's, and v(x)."""
+    evaluation = objective.evaluate(objective.first(code))
+    return evaluation.loss + objective.problem.offset, objective.descent_vector(evaluation)
+
+
+def look(
+    point: Point, trial: int, seed: int, paired: Collection[str] = ()
+) -> dict[str, int | float]:
+    """Evaluate a place of a landscape: a pure function of its arguments.
+
+    Args:
+        point: all parameters; `plane` says where.
+        trial: trial index t ≥ 0.
+        seed: root seed of the sweep.
+        paired: parameters whose values share their draws.
+
+    Returns:
+        A value for each of `VARIABLES`.
+    """
+    origin = point.model_copy(update={"plane": Plane()})
+    landscape = _kept_landscape(origin, trial, seed, tuple(paired))
+    code = landscape.code(point.plane.along, point.plane.across)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, vector = evaluate(landscape.instance.objective, code)
+        along, across = landscape.axes @ vector
+        values = {
+            "loss": loss,
+            "descent_along": along,
+            "descent_across": across,
+            "descent_norm": np.linalg.norm(vector),
+        }
+    # NaN means "not run" in the store.
+    return {n: float(value) if np.isfinite(value) else np.inf for n, value in values.items()}
+
+
+class Trajectory(NamedTuple):
+    """A descent seen on the plane.
+
+    Attributes:
+        places: coordinates of some of its iterates, shape (s, 2); NaN before one that negation
+            has moved.
+        off_plane: their distance from the plane, in ‖x*‖, shape (s,).
+        end: the last state.
+        steps: steps taken.
+    """
+
+    places: Matrix
+    off_plane: Vector
+    end: State
+    steps: int
+
+
+def follow(landscape: Landscape, start: Vector, max_steps: int, resolution: float) -> Trajectory:
+    """Descend from a place on the plane, plainly, keeping iterates that have moved visibly.
+
+    Args:
+        landscape: problem and plane.
+        start: coordinates on the plane.
+        max_steps: step budget.
+        resolution: distance between iterates that are kept, in ‖x*‖.
+    """
+    objective, method = landscape.instance.objective, landscape.instance.method
+    state, steps = method.start(objective, landscape.code(*start)), 0
+    places, away = [np.asarray(start, dtype=float)], [0.0]
+    negations = 0
+    while steps < max_steps and method.finished(state) is None:
+        state, steps = method.step(objective, state), steps + 1
+        place = landscape.coordinates(state.code)
+        if state.negations > negations:
+            negations = state.negations
+            places.append(np.full(2, np.nan))
+            away.append(np.nan)
+        elif np.linalg.norm(place - places[-1]) < resolution and method.finished(state) is None:
+            continue
+        places.append(place)
+        inside = landscape.code(*place)
+        away.append(float(np.linalg.norm(state.code - inside)) / landscape.size)
+    places.append(landscape.coordinates(state.code))
+    away.append(float(np.linalg.norm(state.code - landscape.code(*places[-1]))) / landscape.size)
+    return Trajectory(np.stack(places), np.array(away), state, steps)
+
+
+def check_plane(point: Point) -> None:
+    """Refuse a latent space without a plane.
+
+    Raises:
+        ValueError: k is 1.
+    """
+    if point.k < 2:
+        raise ValueError("task 'landscape' needs a plane of codes, and k = 1 has none.")
+
+
+@dataclass(frozen=True)
+class LandscapeTask:
+    """The task kind `landscape`."""
+
+    name: str = "landscape"
+    version: int = LANDSCAPE_VERSION
+    variables: tuple[Variable, ...] = VARIABLES
+
+    def check(self, grid: Grid) -> None:
+        """Refuse parameters that do not fit the problem, and axes that make no plane.
+
+        Raises:
+            SweepError: with the point.
+        """
+        for name in ("plane.along", "plane.across"):
+            if name not in grid.sweep.axes:
+                raise SweepError(
+                    f"task 'landscape' needs the axes 'plane.along' and 'plane.across', and "
+                    f"'{name}' is none; give it a range, as in \"-1.5:1.5:0.05\"."
+                )
+        check_sweep(grid)
+        check_points(grid, ("k",), check_plane)
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        """Evaluate one place."""
+        return look(point, trial, seed, paired)
+
+    def pilot(
+        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
+    ) -> float:
+        """Estimate the processor time of a place, in seconds: the draw is made once for many."""
+        look(point, trial, seed, paired)
+        begun = time.thread_time()
+        look(point, trial, seed, paired)
+        return time.thread_time() - begun
+
+    def memory(self, point: Point) -> int:
+        """Bytes a trial holds at once: two draws, while one gives way to the next."""
+        solver = point.solver.model_copy(update={"engine": "plain"})
+        return 2 * Recovery().memory(point.model_copy(update={"solver": solver}))
