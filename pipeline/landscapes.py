@@ -8,7 +8,7 @@ import xarray as xr
 from ..store import StoreInfo, load_results
 from ..sweeps import Grid, Point
 from ..tasks.basins import BASINS
-from ..tasks.landscape import Trajectory, draw_landscape, follow
+from ..tasks.planes import Trajectory, draw_landscape, follow
 from ..tasks.recovery import errors, mirror_ratio_of
 from .rows import indices, place_of, plain, plain_values
 

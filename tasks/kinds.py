@@ -8,7 +8,7 @@ from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
 from .conditions import Condition
-from .landscape import LandscapeTask
+from .planes import LandscapeTask
 from .recovery import Recovery
 
 

@@ -18,7 +18,7 @@ from .network import Network, Vector
 from .problems import Problem, check_point, check_sweep, problem_class
 
 # Raised whenever a stored number may change; results of two versions do not mix.
-KERNEL_VERSION = 3
+KERNEL_VERSION = 4
 MAX_TARGET_DRAWS = 1000
 STALL_AFTER = 500  # steps, where noise leaves a kink to end at
 LOSS_UNITS = "signal units squared; to the fourth in spiked models"
