@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, log
-from typing import Any
+from typing import Any, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
 # What shapes are derived from, besides each other.
@@ -90,8 +90,8 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
         sparsity = given.get("k" if generator in MADE_WITHOUT_SPARSITY else "sparsity")
         if not _is_count(sparsity) or not _is_count(n):
             return {}
-        k, hidden = MADE[generator](sparsity, n)
-        return {"k": k, "depth": len(hidden) + 1, "widths": (*hidden, n)}
+        dimension, hidden = MADE[generator](sparsity, n)
+        return {"k": dimension, "depth": len(hidden) + 1, "widths": (*hidden, n)}
     rule, factor = given.get("width_rule"), given.get("width_factor")
     k, depth = given.get("k"), given.get("depth")
     if rule not in WIDTH_RULES or factor is None or not _is_count(k) or not _is_count(depth):
@@ -109,5 +109,5 @@ def _ceil_times(factor: float, count: int) -> int:
     return max(ceil(Fraction(str(factor)) * count), 1)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -36,7 +36,7 @@ def expansive_measurements(k: ArrayLike, widths: Sequence[int]) -> Numbers:
 
     Source: Hand & Voroninski, Theorem 1.
     """
-    return np.asarray(k) * len(widths) * np.log(np.asarray(widths, float)).sum()
+    return np.asarray(np.asarray(k) * len(widths) * np.log(np.asarray(widths, float)).sum())
 
 
 def pattern_measurements(k: ArrayLike, widths: Sequence[int]) -> Numbers:
@@ -89,7 +89,7 @@ def lipschitz_lower_bound(
 ) -> Numbers:
     """Measurements m = min(k + k log(Lr/δ), n) that some generator needs, up to a constant.
 
-    For δ ≤ Lr; what is coarser needs none, as the signals all lie within Lr of each other's middle.
+    For δ ≤ Lr. A coarser one needs none: all signals lie within Lr of G(0).
 
     Args:
         k: latent dimension.
@@ -117,7 +117,7 @@ def noise_error(k: ArrayLike, m: ArrayLike, widths: Sequence[int], noise: ArrayL
     Source: Cocola 2022, Theorem 5.4 and (13), whose factor 2^{−d/2} belongs to the codes' scale.
     """
     patterns = np.log(5) + _log_patterns(k, widths)
-    return np.sqrt(np.asarray(k) / m * patterns) * noise
+    return np.asarray(np.sqrt(np.asarray(k) / m * patterns) * np.asarray(noise, float))
 
 
 def linear_noise_error(k: ArrayLike, m: ArrayLike, noise: ArrayLike) -> Numbers:
@@ -133,11 +133,11 @@ def linear_noise_error(k: ArrayLike, m: ArrayLike, noise: ArrayLike) -> Numbers:
     Source: the mean of an inverse Wishart matrix.
     """
     spare = np.asarray(m, float) - k - 1
-    share = np.where(spare > 0, k / np.where(spare > 0, spare, 1.0), np.inf)
-    return np.sqrt(share) * noise
+    share = np.where(spare > 0, np.asarray(k) / np.where(spare > 0, spare, 1.0), np.inf)
+    return np.asarray(np.sqrt(share) * np.asarray(noise, float))
 
 
 def _log_patterns(k: ArrayLike, widths: Sequence[int]) -> Numbers:
     """Log Π (e n_i/k) = d + Σ log(n_i/k)."""
     size = np.asarray(k, float)
-    return len(widths) * (1 - np.log(size)) + np.log(np.asarray(widths, float)).sum()
+    return np.asarray(len(widths) * (1 - np.log(size)) + np.log(np.asarray(widths, float)).sum())

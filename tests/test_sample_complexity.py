@@ -100,6 +100,11 @@ def test_polylogarithmic_widths_obey_their_bound():
         assert widths[i] == ceil(bound)
 
 
+def test_polylogarithmic_layers_have_a_unit_at_least():
+    """With C k = 0.3 the bound is 1, then k log(e/k) < 0: no width of 0, of which log fails."""
+    assert polylogarithmic_widths(30, 3, 0.01) == (1, 1, 1)
+
+
 def test_contractive_widths_by_hand():
     """The rule is a k d (2d − i): with k = 10, d = 3, a = 2: 60 · (5, 4, 3)."""
     assert contractive_widths(10, 3, 2.0) == (300, 240, 180)
@@ -111,8 +116,8 @@ def test_products_round_up_as_they_are_written():
     assert 0.1 * 6 * 5 > 3
     assert polylogarithmic_widths(50, 1, 1.1) == (55,)
     assert contractive_widths(2, 3, 0.1) == (3, 3, 2)  # 3.0, 2.4 and 1.8
-    # log e n/k is 1 where n = k: 49 · 1, and in binary e · 49/49 exceeds e.
-    assert polylogarithmic_widths(49, 2, 1.0) == (49, 49)
+    # log e n/k is exactly 1 where n = k.
+    assert polylogarithmic_widths(49, 3, 1.0) == (49, 49, 98)
 
 
 def test_the_contractive_widths_meet_the_polylogarithmic_bound():
@@ -127,7 +132,7 @@ def test_the_contractive_widths_meet_the_polylogarithmic_bound():
 
 
 @pytest.mark.parametrize("rule", ["expansive", "polylogarithmic", "contractive"])
-@pytest.mark.parametrize("factor", [float("inf"), float("nan"), "many"])
+@pytest.mark.parametrize("factor", [float("inf"), float("nan"), "many", [2.0]])
 def test_no_width_follows_from_a_factor_that_is_no_number(rule, factor):
     """A sweep file is then refused for its factor, without a traceback."""
     given = {"width_rule": rule, "width_factor": factor, "k": 3, "depth": 2}
