@@ -1,8 +1,9 @@
 """Shapes of networks that follow from other parameters: by a generator's make, or by a rule."""
 
 from collections.abc import Callable, Mapping
-from math import ceil, e, log
-from typing import Any
+from fractions import Fraction
+from math import ceil, log
+from typing import Any, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
 # What shapes are derived from, besides each other.
@@ -43,27 +44,29 @@ def polylogarithmic_widths(k: int, depth: int, factor: float) -> tuple[int, ...]
         depth: number of layers d.
         factor: C.
 
-    Source: Cocola 2022, Theorem B.2.
+    Source: Cocola 2022, Assumption B.2.
     """
-    widths, logarithms = [ceil(factor * k)], 0.0
+    widths, logarithms = [_ceil_times(factor, k)], 0.0
     for _ in range(depth - 1):
-        logarithms += log(e * widths[-1] / k)
-        widths.append(ceil(factor * k * max(logarithms, 0.0)))
-    return tuple(max(width, 1) for width in widths)
+        logarithms += 1 + log(widths[-1] / k)
+        widths.append(max(ceil(factor * k * logarithms), 1))
+    return tuple(widths)
 
 
 def contractive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
-    """Widths n_i = a k d (2d − i), rounded up: every layer but the first is narrower than before.
+    """Widths n_i = a k d (2d − i), rounded up: every layer is narrower than the one before it.
+
+    But for the first, which is wider than k.
 
     Args:
         k: latent dimension.
         depth: number of layers d.
-        factor: a, the source's C̄·a; the source takes a C̄ of its theorem's and a ≥
-            max{2 log(C̄k)/d², log(e²C̄)}.
+        factor: a, the source's product C̄·α, where it is an integer: C̄ is a constant of its
+            theorem and α ≥ max{2 log(C̄k)/d², log(e²C̄)}.
 
     Source: Cocola 2022, Appendix G.
     """
-    return tuple(ceil(factor * k * depth * (2 * depth - i)) for i in range(1, depth + 1))
+    return tuple(_ceil_times(factor, k * depth * (2 * depth - i)) for i in range(1, depth + 1))
 
 
 WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
@@ -87,8 +90,8 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
         sparsity = given.get("k" if generator in MADE_WITHOUT_SPARSITY else "sparsity")
         if not _is_count(sparsity) or not _is_count(n):
             return {}
-        k, hidden = MADE[generator](sparsity, n)
-        return {"k": k, "depth": len(hidden) + 1, "widths": (*hidden, n)}
+        dimension, hidden = MADE[generator](sparsity, n)
+        return {"k": dimension, "depth": len(hidden) + 1, "widths": (*hidden, n)}
     rule, factor = given.get("width_rule"), given.get("width_factor")
     k, depth = given.get("k"), given.get("depth")
     if rule not in WIDTH_RULES or factor is None or not _is_count(k) or not _is_count(depth):
@@ -96,10 +99,15 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     if depth > MAX_RULE_DEPTH:
         return {}
     try:
-        return {"widths": WIDTH_RULES[rule](k, depth, factor)}
-    except (OverflowError, ValueError):
+        return {"widths": WIDTH_RULES[rule](k, depth, float(factor))}
+    except (OverflowError, TypeError, ValueError):
         return {}
 
 
-def _is_count(value: Any) -> bool:
+def _ceil_times(factor: float, count: int) -> int:
+    """Round a product up, with the factor as it is written: 1.1 · 50 is 55, not a little more."""
+    return max(ceil(Fraction(str(factor)) * count), 1)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
