@@ -53,11 +53,9 @@ def trajectories_of(info: StoreInfo) -> xr.Dataset:
     numbers = np.full((*shape, STARTS, 2), np.nan)
     for index, trajectories in found.items():
         for start, one in enumerate(trajectories):
-            places[(*index, start, slice(len(one.places)))] = np.column_stack(
-                [one.places, one.off_plane]
-            )
-            error, ends[(*index, start)] = _end(info, points[index], one)
-            numbers[(*index, start)] = one.steps, error
+            places[index][start, : len(one.places)] = np.column_stack([one.places, one.off_plane])
+            error, ends[index][start] = _end(info, points[index], one)
+            numbers[index][start] = one.steps, error
     ratios = np.full(shape, np.nan)
     for index, point in points.items():
         ratios[index] = mirror_ratio_of(point)

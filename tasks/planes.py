@@ -93,9 +93,9 @@ def look(
         A value for each of `VARIABLES`.
     """
     origin = point.model_copy(update={"plane": Plane()})
-    landscape = _kept_landscape(origin, trial, seed, tuple(paired))
-    code = landscape.code(point.plane.along, point.plane.across)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        landscape = _kept_landscape(origin, trial, seed, tuple(paired))
+        code = landscape.code(point.plane.along, point.plane.across)
         loss, vector = evaluate(landscape.instance.objective, code)
         along, across = landscape.axes @ vector
         values = {

@@ -231,16 +231,16 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
     """
     target, signal = instance.target, instance.signal
     network, problem = instance.objective.network, instance.objective.problem
-    found, sign_blind = network(code), problem.sign_blind
+    sign_blind = problem.sign_blind
     is_even = network.symmetry == "even" or (network.symmetry == "odd" and sign_blind)
     ratio = mirror_ratio_of(point)
     mirror = np.inf if np.isnan(ratio) else ratio * target
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        size = np.linalg.norm(target)
+        size, found = np.linalg.norm(target), network(code)
         return {
-            "latent_error": _distance(code, target, is_even) / size,
-            "signal_error": _distance(found, signal, sign_blind) / np.linalg.norm(signal),
-            "mirror_error": np.linalg.norm(code + mirror) / size,
+            "latent_error": float(_distance(code, target, is_even) / size),
+            "signal_error": float(_distance(found, signal, sign_blind) / np.linalg.norm(signal)),
+            "mirror_error": float(np.linalg.norm(code + mirror) / size),
         }
 
 

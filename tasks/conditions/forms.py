@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ..angles import rejections
 from ..network import Matrix, Network, Vector, Weight
 from ..sensing import Sensing
 
@@ -114,12 +115,10 @@ class PairPlane:
     @classmethod
     def of(cls, first: Vector, second: Vector) -> "PairPlane":
         """Make Q of two directions, neither of them 0."""
-        one, other = first / np.linalg.norm(first), second / np.linalg.norm(second)
-        # Unlike arccos of the product, right to the last digits near 0 and π.
-        angle = 2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other))
-        across = other - (one @ other) * one
-        size = np.linalg.norm(across)
-        across = across / size if size > 0 else across
+        one, rest = first / np.linalg.norm(first), rejections(first, second)
+        size = float(np.linalg.norm(rest))
+        across = rest / size if size > 0 else rest
+        angle = float(np.arctan2(size, second @ one))
         sine, cosine = np.sin(angle), np.cos(angle)
         swap = sine / (2 * np.pi) * np.array([[cosine, sine], [sine, -cosine]])
         return cls((np.pi - angle) / (2 * np.pi), np.column_stack([one, across]), swap)
