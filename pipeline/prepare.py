@@ -24,6 +24,7 @@ from ..store import (
 )
 from ..sweeps import Grid, Sweep, UserError, differences, union
 from ..tasks import TaskKind, check_task, task_kind
+from ..tasks.lasso import check_installed
 from ..tasks.machine import machine_kind
 from ..tasks.problems import foreign_packages
 from .executors import Executor
@@ -38,9 +39,12 @@ def check_request(sweep: Sweep, path: Path) -> None:
 
     Raises:
         SweepError: points that cannot be run.
+        UserError: a package that they need is not installed.
         WrongStoreError: a path that holds another experiment, or no store.
     """
-    check_task(task_kind(sweep.task), Grid(sweep))
+    grid = Grid(sweep)
+    check_task(task_kind(sweep.task), grid)
+    check_installed(grid)
     if not is_vacant(path):
         check_same_experiment(read_info(path), sweep)
 

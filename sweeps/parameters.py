@@ -151,6 +151,14 @@ class Solver(Strict):
     Where step, tolerance and start_scale are not given, the problem sets them from its data.
     """
 
+    method: Literal["descent", "lasso"] = quantity(
+        "descent",
+        "descent on the generator's codes, or scikit-learn's Lasso on the signal, without any; it "
+        "has the parameters penalty and max_steps, and no codes: their errors are infinite",
+    )
+    penalty: float = quantity(
+        1e-4, "weight of the Lasso's ‖y‖₁, relative to the least that gives 0, max|Aᵀb|", gt=0, lt=1
+    )
     engine: Literal["fast", "plain"] = quantity(
         "fast", "implementation of the descent; both give the same iterates but for rounding"
     )

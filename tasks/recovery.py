@@ -13,6 +13,7 @@ from ..sweeps.variables import Flag, Variable
 from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
 from .fast import descend_fast, engine_entries
 from .generators import draw_network, generator_class
+from .lasso import solve_lasso
 from .latent_loss import LatentLoss
 from .network import Network, Vector
 from .problems import Problem, check_point, check_sweep, problem_class
@@ -43,7 +44,11 @@ VARIABLES = (
         "whether the code was recovered",
         flags=(Flag(0, "failed"), Flag(1, "recovered")),
     ),
-    Variable("latent_error", "float64", "relative latent error ‖x̂ − x*‖/‖x*‖"),
+    Variable(
+        "latent_error",
+        "float64",
+        "relative latent error ‖x̂ − x*‖/‖x*‖, infinite for the Lasso, which has none",
+    ),
     Variable("signal_error", "float64", "relative signal error ‖G(x̂) − y*‖/‖y*‖"),
     Variable(
         "mirror_error",
@@ -51,8 +56,13 @@ VARIABLES = (
         "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖, infinite where there is none",
     ),
     Variable("loss", "float64", "loss f(x̂)", LOSS_UNITS),
-    Variable("gradient_norm", "float64", "norm of the descent vector ‖v(x̂)‖", VECTOR_UNITS),
-    Variable("iterations", "int64", "steps taken", "steps"),
+    Variable(
+        "gradient_norm",
+        "float64",
+        "norm of the descent vector ‖v(x̂)‖, or of the Lasso's shortest subgradient",
+        VECTOR_UNITS,
+    ),
+    Variable("iterations", "int64", "steps taken; kinks of the Lasso's path", "steps"),
     Variable("negations", "int64", "times x was replaced by −x"),
     Variable(
         "verdict",
@@ -176,6 +186,8 @@ def recover(
         A value for each of `VARIABLES`.
     """
     instance = draw_instance(point, trial, seed, paired)
+    if point.solver.method == "lasso":
+        return lasso_outcome(point, instance)
     run = ENGINES[point.solver.engine](
         instance.objective,
         instance.method,
@@ -184,6 +196,31 @@ def recover(
         patience=draw_patience(point, trial, seed, paired),
     )
     return outcome(point, instance, run)
+
+
+def lasso_outcome(point: Point, instance: Instance) -> dict[str, int | float]:
+    """Run the Lasso on a trial's data; there is no code, so that errors of one are infinite."""
+    form = instance.objective.problem.quadratic()
+    if form is None:
+        raise ValueError(f"problem '{point.problem}' has no A y ≈ b that the Lasso could solve.")
+    solver = point.solver
+    fit = solve_lasso(form.sensing, form.observed, point.n, solver.penalty, solver.max_steps)
+    verdict = Verdict.CONVERGED if fit.converged else Verdict.STALLED
+    if not fit.converged and fit.steps >= solver.max_steps:
+        verdict = Verdict.BUDGET_SPENT
+    error = float(np.linalg.norm(fit.signal - instance.signal) / np.linalg.norm(instance.signal))
+    return {
+        "success": int(error < point.success.below),
+        "latent_error": np.inf,
+        "signal_error": error,
+        "mirror_error": np.inf,
+        "loss": fit.loss,
+        "gradient_norm": fit.violation,
+        "iterations": fit.steps,
+        "negations": 0,
+        "verdict": int(verdict),
+        "abandonment": int(Abandonment.NEVER_HOPELESS),
+    }
 
 
 def draw_patience(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Patience:
@@ -331,6 +368,9 @@ class Recovery:
         entries += 10 * (sum(point.widths) + rows)
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
+        if point.solver.method == "lasso":
+            # A written out, and turned for it.
+            entries += 3 * rows * point.n
         if point.solver.engine == "fast" and point.generator in ("gaussian", "identity"):
             widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
             entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))

@@ -143,7 +143,10 @@ def test_a_negated_iterate_breaks_the_path():
             {"axes": {"plane": {"along": [0, 1]}, "problem": ["inversion"]}},
             "'plane.across' is none",
         ),
-        ({"axes": {"m": [9]}, "paired": []}, "needs the axes 'plane.along' and 'plane.across'"),
+        (
+            {"axes": {"m": [9]}, "paired": [], "parameters": {"k": 2, "depth": 1, "widths": [9]}},
+            "needs the axes 'plane.along' and 'plane.across'",
+        ),
         ({"task": "recovery"}, "'plane.along' is given, but task 'recovery' has none"),
         ({"plot": {"variable": "latent_error"}}, "trials give no 'latent_error'"),
     ],

@@ -7,9 +7,13 @@ from ...sweeps.parameters import PARAMETERS, flat_values
 from ..network import Network
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network
+from .group_sparse import GroupSparse
+from .sparse import Sparse
+from .sparse_random import SparseRandom
 
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (Gaussian, Identity)
+    generator.name: generator
+    for generator in (Gaussian, Identity, Sparse, SparseRandom, GroupSparse)
 }
 # What only some generators have, and which.
 USERS = {
@@ -28,7 +32,10 @@ __all__ = [
     "GENERATOR_PARAMETERS",
     "Gaussian",
     "Generator",
+    "GroupSparse",
     "Identity",
+    "Sparse",
+    "SparseRandom",
     "check_generator",
     "draw_network",
     "gaussian_network",

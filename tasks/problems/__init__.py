@@ -8,6 +8,7 @@ from ...sweeps import Grid, Point, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS
 from ..generators import GENERATOR_PARAMETERS, check_generator
+from ..lasso import check_lasso
 from .base import OPTIONAL, Misfit, Problem, Quadratic
 from .compressed_sensing import CompressedSensing
 from .denoising import Denoising
@@ -21,7 +22,7 @@ GROUP = "genprior.problems"
 MOST_CHECKED = 20_000  # points of a sweep
 CHECKED = (
     "problem", "k", "depth", "widths", "n", "target", "target_codes", "success.metric",
-    "solver.start", *GENERATOR_PARAMETERS, *OPTIONAL,
+    "solver.start", "solver.method", *GENERATOR_PARAMETERS, *OPTIONAL,
 )  # fmt: skip
 BUILT_IN: dict[str, type[Problem]] = {
     problem.name: problem
@@ -119,6 +120,7 @@ def check_point(point: Point) -> None:
     """
     problem = problem_class(point.problem)
     check_generator(point)
+    check_lasso(point)
     try:
         problem.check(point)
         problem.entries(point)
