@@ -13,7 +13,10 @@ from ..tasks.machine import limit_blas_threads
 PILOT_SECONDS = 4.0
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
-MEMORY_PARAMETERS = ("problem", "k", "depth", "widths", "n", "m", "samples", "ensemble")
+MEMORY_PARAMETERS = (
+    "problem", "k", "depth", "widths", "n", "m", "samples", "ensemble",
+    "code.codewords", "code.message", "code.levels", "code.decoder", "code.starts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
 from ..sweeps import Grid, Sweep
-from ..sweeps.parameters import PARAMETERS, parameter_attributes
+from ..sweeps.parameters import PARAMETERS, parameter_attributes, task_has
 from ..sweeps.variables import Variable
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import beside, is_vacant, put_in_place
@@ -250,7 +250,9 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
 
 
 def _goes_without_saying(sweep: Sweep, name: str) -> bool:
-    """Whether a parameter is at a default that means: there is no such thing."""
+    """Whether there is no such thing: by the task, or by a default that means it."""
+    if not task_has(sweep.task, name):
+        return True
     is_optional = name.split(".")[0] not in ("solver", "success", *ALWAYS)
     return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default
 

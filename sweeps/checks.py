@@ -32,6 +32,9 @@ RESERVED = (
     "negations",
     "verdict",
     "abandonment",
+    "levels_decoded",
+    "lipschitz",
+    "bits",
     # … and what its fits are called.
     "p50",
     "width",
@@ -165,7 +168,7 @@ def check_names(sweep: "Sweep") -> None:
     for name in tables:
         if name in PARAMETERS and not task_has(sweep.task, name):
             raise SweepError(f"'{name}' is given, but task '{sweep.task}' has none.")
-    for name in ("k", "depth"):
+    for name in ("k", "depth" if task_has(sweep.task, "depth") else "n"):
         if name not in tables and not _is_made(sweep):
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():

@@ -36,6 +36,10 @@ DRAW_PARAMETERS = (
     "last_layer",
     "wedge_angle",
     "weights",
+    "code.codewords",
+    "code.message",
+    "code.levels",
+    "code.scale",
 )
 # Widths hold both the depth and n: pairing either of these has to leave all three out.
 CARRIED_BY = {"depth": "widths", "n": "widths"}

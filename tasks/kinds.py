@@ -8,6 +8,7 @@ from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
 from .recovery import Recovery
+from .successive_decoding import SuccessiveDecoding
 
 
 class TaskKind(Protocol):
@@ -79,7 +80,9 @@ class NoOperation:
         return 0
 
 
-KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (Recovery(), NoOperation())}
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind for kind in (Recovery(), SuccessiveDecoding(), NoOperation())
+}
 
 
 def task_kind(name: str) -> TaskKind:
