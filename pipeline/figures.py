@@ -74,7 +74,7 @@ def draw(info: StoreInfo) -> Figure:
         return draw_law(info)
     if shows_comparison(info):
         return draw_comparison(info)
-    variable = info.sweep.plot.variable
+    variable = info.sweep.plot.variable or "success"
     axis = _axis(info)
     each = axis == TARGET
     results = load_results(info.path, [variable]) if each else load_worst(info, [variable])

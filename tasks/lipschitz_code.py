@@ -59,7 +59,7 @@ class LipschitzCode:
     @property
     def n(self) -> int:
         """Signal dimension."""
-        return self.k * self.signs.shape[1]
+        return self.k * int(self.signs.shape[1])
 
     @cached_property
     def alphabet(self) -> int:
@@ -69,7 +69,8 @@ class LipschitzCode:
     @property
     def size(self) -> int:
         """Points of Z, q^message."""
-        return int(self.alphabet**self.message)
+        size: int = self.alphabet**self.message
+        return size
 
     @cached_property
     def codewords(self) -> Matrix:
