@@ -367,7 +367,7 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
     """
     generator, rule = values.get("generator"), values.get("width_rule", "listed")
     if generator in MADE:
-        needed = ("sparsity", "n")
+        needed: tuple[str, ...] = ("sparsity", "n")
     elif rule != "listed":
         needed = ("width_factor",)
     else:
