@@ -14,8 +14,9 @@ PILOT_SECONDS = 4.0
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
 MEMORY_PARAMETERS = (
-    "problem", "k", "depth", "widths", "n", "m", "samples", "ensemble", "generator",
-    "solver.method",
+    "problem", "condition", "k", "depth", "widths", "n", "m", "samples", "ensemble", "generator",
+    "solver.method", "weights",
+    "code.codewords", "code.message", "code.levels", "code.decoder", "code.starts",
 )  # fmt: skip
 
 

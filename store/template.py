@@ -232,8 +232,7 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
     sweep = grid.sweep
     trial = {"long_name": "trial index", "units": "1"}
     write_coordinate(group, TRIAL, (TRIAL,), np.arange(sweep.trials), trial)
-    always = [name for name in ALWAYS if task_has(sweep.task, name)]
-    labels = [*always, *sweep.parameters, *sweep.dependent]
+    labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
@@ -252,7 +251,9 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
 
 
 def _goes_without_saying(sweep: Sweep, name: str) -> bool:
-    """Whether a parameter is at a default that means: there is no such thing."""
+    """Whether there is no such thing: by the task, or by a default that means it."""
+    if not task_has(sweep.task, name):
+        return True
     is_optional = name.split(".")[0] not in (*SETTINGS, *ALWAYS)
     return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default
 

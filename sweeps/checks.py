@@ -32,6 +32,9 @@ RESERVED = (
     "negations",
     "verdict",
     "abandonment",
+    "levels_decoded",
+    "lipschitz",
+    "bits",
     # … and what its fits are called.
     "p50",
     "width",
@@ -138,6 +141,7 @@ def check_names(sweep: "Sweep") -> None:
         SweepError: naming the table and the name.
     """
     tables = [*sweep.axes, *sweep.parameters, *sweep.dependent]
+    own = [name for name in PARAMETERS if task_has(sweep.task, name)]
     multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
     for name, rule in sweep.dependent.items():
         if isinstance(rule.times, str) and rule.times not in {*tables, *PARAMETERS}:
@@ -151,7 +155,7 @@ def check_names(sweep: "Sweep") -> None:
         ("dependent", set(sweep.dependent)),
     ):
         for name in sorted(names - set(PARAMETERS)):
-            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, PARAMETERS)}")
+            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own)}")
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
         if name in RESERVED or name in GROUPS or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise SweepError(
@@ -165,7 +169,7 @@ def check_names(sweep: "Sweep") -> None:
     for name in tables:
         if name in PARAMETERS and not task_has(sweep.task, name):
             raise SweepError(f"'{name}' is given, but task '{sweep.task}' has none.")
-    for name in ("k", "depth"):
+    for name in ("k", "depth" if task_has(sweep.task, "depth") else "n"):
         if name not in tables and not _is_made(sweep):
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():
@@ -173,7 +177,7 @@ def check_names(sweep: "Sweep") -> None:
             if needed not in {*tables, *PARAMETERS}:
                 raise SweepError(
                     f"dependent.{name}: '{needed}' is neither a parameter nor an axis. "
-                    f"{did_you_mean(needed, (*PARAMETERS, *sweep.axes))}"
+                    f"{did_you_mean(needed, (*own, *sweep.axes))}"
                 )
     named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
     named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]

@@ -23,6 +23,7 @@ from .parameters import (
     full_widths,
     nested,
     parse_widths,
+    task_has,
     widths_label,
 )
 from .rules import rule_mask
@@ -32,6 +33,7 @@ from .values import check_value, parse_scalar
 
 WHOLE = (
     "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
+    "code.codewords", "code.message", "code.levels",
 )  # fmt: skip
 LARGEST_FACTOR = 1e15
 
@@ -116,7 +118,8 @@ class Grid:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
+        given = (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
+        return given if task_has(self.sweep.task, "depth") else (*given, "depth")
 
     def _at(self, name: str, index: tuple[int, ...]) -> Any:
         column = self.column(name)
@@ -136,6 +139,9 @@ class Grid:
             return self._dependent(name, sweep.dependent[name], (*path, name))
         if name == "n":
             return self._last_width((*path, name))
+        if name == "depth" and not task_has(sweep.task, name):
+            # Of a task without a network, one layer of width n stands for the signal.
+            return Column((), _objects(1))
         if name in SHAPE and (derived := self._derived(name, (*path, name))) is not None:
             return derived
         field = PARAMETERS.get(name)

@@ -36,6 +36,10 @@ DRAW_PARAMETERS = (
     "last_layer",
     "wedge_angle",
     "weights",
+    "code.codewords",
+    "code.message",
+    "code.levels",
+    "code.scale",
 )
 # Widths hold the depth and n, and what they are derived from: pairing any of these has to leave all
 # of them out.

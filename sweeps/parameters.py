@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from .errors import shown
-from .shapes import MADE, MADE_WITHOUT_SPARSITY, derived_shape
+from .shapes import MADE, derived_shape
 
 MAX_WIDTH = 10_000_000
 
@@ -240,6 +240,28 @@ class Search(Strict):
     steps: int = quantity(200, "moves tried in an ascent", "steps", ge=1, le=1_000_000_000)
 
 
+class Code(Strict):
+    """The Lipschitz code whose points are sent at several scales, and how they are decoded.
+
+    Radius and domain of the generator are left out: they are units, and decide nothing.
+    """
+
+    codewords: int = quantity(
+        11, "codewords P that the curve of a block goes through", ge=2, le=4096
+    )
+    message: int | None = quantity(
+        None, "message symbols of the outer code; by default k/2, rounded up", ge=1, le=64
+    )
+    levels: int = quantity(3, "points that are sent, each at a scale of its own", ge=1, le=100)
+    scale: float = quantity(96.0, "factor D between one scale and the next", gt=1, le=1e6)
+    decoder: Literal["points", "range"] = quantity(
+        "points",
+        "where a scale is looked for: among the points of the code, or in the generator's range, "
+        "by coordinate descent, and then rounded to a point",
+    )
+    starts: int = quantity(5, "random starts of the decoder in the range", ge=1, le=10_000)
+
+
 class Point(Strict):
     """Every parameter of one trial, checked.
 
@@ -305,6 +327,7 @@ class Point(Strict):
         "wdc", "deterministic condition whose constant is bounded from below"
     )
     search: Search = Search()
+    code: Code = Code()
 
     @model_validator(mode="before")
     @classmethod
@@ -352,7 +375,7 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
     """
     generator, rule = values.get("generator"), values.get("width_rule", "listed")
     if generator in MADE:
-        needed = ("n",) if generator in MADE_WITHOUT_SPARSITY else ("sparsity", "n")
+        needed: tuple[str, ...] = ("sparsity", "n")
     elif rule != "listed":
         needed = ("width_factor",)
     else:
@@ -441,6 +464,7 @@ TASKS_WITH = {
     "plane": ("landscape",),
     "condition": ("condition",),
     "search": ("condition",),
+    "code": ("successive-decoding",),
 }  # fmt: skip
 
 

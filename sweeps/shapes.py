@@ -15,9 +15,7 @@ MADE: dict[str, Callable[[int, int], tuple[int, tuple[int, ...]]]] = {
     "sparse": lambda s, n: (2 * s, (4 * s * n, 2 * s * n)),
     "sparse-random": lambda s, n: (s + 1, (8 * n, 2 * n)),
     "group-sparse": lambda s, n: (s + 1, (s + 1, 2 * n)),
-    "lipschitz-code": lambda s, n: (s, ()),
 }
-MADE_WITHOUT_SPARSITY = ("lipschitz-code",)
 
 
 def expansive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
@@ -87,7 +85,7 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     generator, n = given.get("generator"), given.get("n")
     if generator in MADE:
-        sparsity = given.get("k" if generator in MADE_WITHOUT_SPARSITY else "sparsity")
+        sparsity = given.get("sparsity")
         if not _is_count(sparsity) or not _is_count(n):
             return {}
         dimension, hidden = MADE[generator](sparsity, n)

@@ -10,6 +10,7 @@ from ..sweeps.variables import Flag, Variable
 from .conditions import Condition
 from .planes import LandscapeTask
 from .recovery import Recovery
+from .successive_decoding import SuccessiveDecoding
 
 
 class TaskKind(Protocol):
@@ -85,7 +86,14 @@ class NoOperation:
 
 
 KINDS: dict[str, TaskKind] = {
-    kind.name: kind for kind in (Recovery(), Condition(), LandscapeTask(), NoOperation())
+    kind.name: kind
+    for kind in (
+        Recovery(),
+        Condition(),
+        LandscapeTask(),
+        SuccessiveDecoding(),
+        NoOperation(),
+    )
 }
 
 

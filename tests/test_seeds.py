@@ -52,6 +52,10 @@ def test_an_identity_is_a_hash_of_what_differs_from_the_defaults():
         point(noise={"snr_db": 0}),
         other("problem", "phase-retrieval"),
         other("ensemble", "rademacher"),
+        point(code={"codewords": 13}),
+        point(code={"message": 1}),
+        point(code={"levels": 4}),
+        point(code={"scale": 8.0}),
     ],
 )
 def test_every_parameter_that_decides_a_draw_decides_the_identity(changed):
@@ -65,6 +69,7 @@ def test_every_parameter_that_decides_a_draw_decides_the_identity(changed):
         point(solver={"step": 0.1, "max_steps": 5, "tolerance": 1, "negation": False}),
         point(solver={"start": "mirror"}),
         point(success={"metric": "signal_error", "below": 0.1}),
+        point(code={"decoder": "range", "starts": 9}),
         point(noise={"sigma": 0}, gain=1, ensemble="gaussian"),
         point(n=5),
         point(widths=[4], n=5),
@@ -79,6 +84,10 @@ def test_solvers_meet_the_same_problems(changed):
 def test_every_parameter_is_known_to_decide_draws_or_not_to():
     """A new parameter has to be put on one side; forgotten, its values would share all draws."""
     deciding = {*DRAW_PARAMETERS, *CARRIED_BY}
+    assert {name for name in set(PARAMETERS) - deciding if name.startswith("code.")} == {
+        "code.decoder",
+        "code.starts",
+    }
     assert {name.split(".")[0] for name in set(PARAMETERS) - deciding} == {
         "solver",
         "success",
@@ -86,6 +95,7 @@ def test_every_parameter_is_known_to_decide_draws_or_not_to():
         "plane",
         "condition",
         "search",
+        "code",
     }
     assert deciding <= set(PARAMETERS)
 

@@ -1,0 +1,217 @@
+"""Successive decoding of several points of a Lipschitz code, sent at different scales at once.
+
+The lower bound of the source is a game: z = Σ_j D^j z_j, with z_j points of the code Z, is sent as
+A z; the largest scale is recovered, subtracted, and so on. Each of the m measurements carries some
+log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(k log(Lr/δ)) of them are needed.
+"""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import log2
+from typing import Any
+
+import numpy as np
+
+from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_stream
+from ..sweeps.variables import Flag, Variable
+from .decoders import Decoder, NearestOnRange, NearestPoint, decode
+from .ensembles import draw_sensing
+from .lipschitz_code import (
+    LipschitzCode,
+    Symbols,
+    check_length,
+    draw_signs,
+    largest_prime,
+)
+from .network import Matrix, Vector
+from .sensing import Sensing
+
+MOST_CHECKED = 20_000  # points of a sweep
+MOST_POINTS = 10_000_000  # of a code
+# D^(levels − 1), for which rounding stays below a thousandth of the smallest scale.
+LARGEST_RATIO = 2.0**42
+CHECKED = (
+    "k", "n", "m", "ensemble", "code.codewords", "code.message", "code.levels", "code.scale",
+)  # fmt: skip
+VARIABLES = (
+    Variable(
+        "success",
+        "int8",
+        "whether the points of all levels were decoded",
+        flags=(Flag(0, "failed"), Flag(1, "decoded")),
+    ),
+    Variable(
+        "levels_decoded", "int64", "levels decoded before the first error, from the largest down"
+    ),
+    Variable("signal_error", "float64", "relative error ‖Σ D^j (ẑ_j − z_j)‖/‖Σ D^j z_j‖"),
+    Variable("lipschitz", "float64", "L r/R: Lipschitz constant of G times its domain over radius"),
+    Variable("bits", "float64", "bits sent, levels · log₂|Z|", "bit"),
+)
+
+
+def draw_code(random: np.random.Generator, point: Point) -> LipschitzCode:
+    """Draw the point's code, of radius and domain 1."""
+    signs = draw_signs(random, point.code.codewords, point.n // point.k)
+    return LipschitzCode(signs, point.k, message_length(point))
+
+
+def message_length(point: Point) -> int:
+    """Message symbols of the outer code: as given, or k/2 rounded up."""
+    return point.code.message or -(-point.k // 2)
+
+
+def measured_corners(sensing: Sensing, code: LipschitzCode) -> Matrix:
+    """Apply A to every codeword in every block, shape (k, P, m)."""
+    blocks = np.arange(code.n).reshape(code.k, -1)
+    return np.stack([sensing.combine(units, code.codewords.T).T for units in blocks])
+
+
+def make_decoder(
+    point: Point, code: LipschitzCode, corners: Matrix, random: np.random.Generator
+) -> Decoder:
+    """Make the point's decoder; its starts are uniform on the curves."""
+    if point.code.decoder == "points":
+        return NearestPoint(code, corners)
+    starts = random.uniform(0, point.code.codewords - 1, (point.code.starts, code.k))
+    return NearestOnRange(code, corners, starts)
+
+
+def transmit(
+    point: Point, trial: int, seed: int, paired: Collection[str] = ()
+) -> dict[str, int | float]:
+    """Draw code, messages and measurements, send the points at once, and decode them.
+
+    Args:
+        point: all parameters.
+        trial: trial index t ≥ 0.
+        seed: root seed of the sweep.
+        paired: parameters whose values share their draws.
+
+    Returns:
+        A value for each of `VARIABLES`.
+    """
+    check_point(point)
+    identity = point_identity(point, paired)
+
+    def stream(purpose: Purpose) -> np.random.Generator:
+        return random_stream(seed, identity, trial, purpose)
+
+    code = draw_code(stream(Purpose.NETWORK), point)
+    levels, scale = point.code.levels, point.code.scale
+    messages = stream(Purpose.TARGET).integers(code.alphabet, size=(levels, code.message))
+    sent = code.encode(messages)
+    sensing = draw_sensing(stream(Purpose.MEASUREMENTS), point)
+    corners = measured_corners(sensing, code)
+    signal = add_scales(code, sent, scale)
+    decoder = make_decoder(point, code, corners, stream(Purpose.START))
+    found = decode(sensing @ signal, levels, scale, decoder, corners)
+    return outcome(code, sent, found, scale)
+
+
+def add_scales(code: LipschitzCode, words: Symbols, scale: float) -> Vector:
+    """Σ_j D^j z_j, shape (n,), for the words of z_1, z_2, … ."""
+    powers = scale ** np.arange(1.0, len(words) + 1)
+    return np.asarray(powers @ np.array([code.point(word) for word in words]))
+
+
+def outcome(
+    code: LipschitzCode, sent: Symbols, found: Symbols, scale: float
+) -> dict[str, int | float]:
+    """Compare what was sent and found, as a value for each of `VARIABLES`."""
+    right = (sent == found).all(axis=1)[::-1]
+    signal = add_scales(code, sent, scale)
+    error = np.linalg.norm(add_scales(code, found, scale) - signal)
+    return {
+        "success": int(right.all()),
+        "levels_decoded": int(np.logical_and.accumulate(right).sum()),
+        "signal_error": float(error / np.linalg.norm(signal)),
+        "lipschitz": code.lipschitz * code.domain / code.radius,
+        "bits": len(sent) * code.message * log2(code.alphabet),
+    }
+
+
+def check_point(point: Point) -> None:
+    """Refuse a point of which no code can be made, or that float64 cannot decode.
+
+    Raises:
+        ValueError: saying what is wrong, in one line.
+    """
+    code, message = point.code, message_length(point)
+    if not point.m:
+        raise ValueError("task 'successive-decoding' needs 'm', the number of measurements.")
+    if point.n % point.k:
+        raise ValueError(f"n = {point.n} is no multiple of k = {point.k}, the number of blocks.")
+    alphabet = largest_prime(code.codewords)
+    if alphabet < point.k:
+        raise ValueError(
+            f"code.codewords = {code.codewords} has no prime from k = {point.k} up to it, and the "
+            f"outer code needs a symbol for each of its k places. Raise it."
+        )
+    if message > point.k:
+        raise ValueError(f"code.message = {message} exceeds k = {point.k}, the length of a word.")
+    if alphabet**message > MOST_POINTS:
+        raise ValueError(
+            f"the code has {alphabet}^{message} points, each of which the decoder looks at; at "
+            f"most {MOST_POINTS:,} fit. Lower code.codewords, k or code.message."
+        )
+    check_length(code.codewords, point.n // point.k)
+    if code.scale ** (code.levels - 1) > LARGEST_RATIO:
+        most = 1 + int(log2(LARGEST_RATIO) / log2(code.scale))
+        raise ValueError(
+            f"code.levels = {code.levels} scales of factor {code.scale:g} do not fit into the 53 "
+            f"bits of a number; at most {most} do. Lower code.levels or code.scale."
+        )
+    if point.ensemble == "subsampled-dct" and point.m > point.n:
+        raise ValueError(
+            f"m = {point.m} exceeds n = {point.n}: 'subsampled-dct' draws its rows without "
+            "replacement. Lower m, or leave such points out with 'exclude'."
+        )
+
+
+@dataclass(frozen=True)
+class SuccessiveDecoding:
+    """The task kind `successive-decoding`."""
+
+    name: str = "successive-decoding"
+    version: int = 1
+    variables: tuple[Variable, ...] = VARIABLES
+
+    def check(self, grid: Grid) -> None:
+        """Refuse points that make no code, or that float64 cannot decode.
+
+        Raises:
+            SweepError: with the point.
+        """
+        for index in grid.distinct(CHECKED, MOST_CHECKED):
+            try:
+                check_point(grid.point(index))
+            except ValueError as error:
+                place = grid.place(index)
+                raise SweepError(f"{place}: {error}" if place else str(error)) from None
+
+    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
+        """Run one trial."""
+        return transmit(point, trial, seed, paired)
+
+    def pilot(
+        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
+    ) -> float:
+        """Time one trial, in seconds of the processor."""
+        begun = time.thread_time()
+        transmit(point, trial, seed, paired)
+        return time.thread_time() - begun
+
+    def memory(self, point: Point) -> int:
+        """Bytes a trial holds at once: A, the curves, and all words, with their images or sums."""
+        message, codewords = message_length(point), point.code.codewords
+        entries = 2 * point.m * point.n + 3 * codewords * (point.n // point.k)
+        entries += 2 * point.k * codewords * point.m
+        points = int(largest_prime(codewords) ** message)
+        if point.code.decoder == "points":
+            entries += points * (point.k + max(2 * point.k + message, 2 * point.m) + 2)
+        else:
+            entries += points * (3 * point.k + message + 2)
+            entries += point.code.starts * point.m * (point.k + 4)
+        # A twentieth more, for what is small beside these.
+        return 8 * entries * 21 // 20
