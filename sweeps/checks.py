@@ -35,6 +35,13 @@ RESERVED = (
     "levels_decoded",
     "lipschitz",
     "bits",
+    "epsilon",
+    "epsilon_drawn",
+    "layer",
+    "evaluations",
+    "descent_along",
+    "descent_across",
+    "descent_norm",
     # … and what its fits are called.
     "p50",
     "width",
@@ -131,6 +138,16 @@ RESERVED = (
     "cells",
     "cells_tested",
     "cells_that_differ",
+    # … of basins and descents …
+    "basin",
+    "count",
+    "mirror_ratio",
+    "start",
+    "place",
+    "across",
+    "off_plane",
+    "steps",
+    "end",
 )
 
 

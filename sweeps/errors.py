@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
+MOST_NAMES = 30  # that a message lists one by one
+
 
 class UserError(Exception):
     """Something the user can mend; shown as one line, without a traceback."""
@@ -30,9 +32,15 @@ class SweepError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Complete a message about an unknown name with the nearest known one, or with all."""
+    """Complete a message about an unknown name with the nearest known one, or with all.
+
+    Of very many, those of a table are named by the table.
+    """
     names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    if len(names) > MOST_NAMES:
+        tables = (f"{name.split('.')[0]}.…" if "." in name else name for name in names)
+        names = list(dict.fromkeys(tables))
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
 
 

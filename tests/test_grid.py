@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genprior.pipeline.analysis import JSON_FIELDS
+from genprior.pipeline.landscapes import LONG_NAMES as TRAJECTORY_NAMES
 from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
 from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
 from genprior.sweeps.checks import RESERVED
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import KINDS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
+from genprior.tasks.basins import BASIN
+from genprior.tasks.basins import LONG_NAMES as BASIN_NAMES
 from genprior.tasks.comparisons import LONG_NAMES as COMPARISON_NAMES
 from genprior.tasks.fits import LONG_NAMES
 from genprior.tasks.law_fits import LONG_NAMES as LAW_NAMES
@@ -246,7 +249,7 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
     stored |= {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "analysis"}
     stored |= {*LAW_NAMES, "law_axis", "local", "local_axis", "local_from", "local_to"}
-    stored |= {*COMPARISON_NAMES}
+    stored |= {*COMPARISON_NAMES, *BASIN_NAMES, BASIN, *TRAJECTORY_NAMES, "start", "place"}
     assert set(RESERVED) >= stored
     assert not set(RESERVED) & set(PARAMETERS)
 

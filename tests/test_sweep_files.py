@@ -19,7 +19,7 @@ from genprior.sweeps import (
 )
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.values import expand_axis
-from genprior.tasks import task_kind
+from genprior.tasks import check_task, task_kind
 
 SWEEP = """
 trials = 2
@@ -75,8 +75,9 @@ def test_every_preset_loads_and_says_what_it_is(name):
     assert sweep.source
     assert sweep.expected
     assert not grid.excluded.all()
-    assert sweep.fit.along or sweep.law or sweep.compare or sweep.plot.x
-    task_kind(sweep.task).check(grid)
+    reads = sweep.fit.along or sweep.law or sweep.compare or sweep.plot.x or sweep.basins
+    assert reads or sweep.task == "landscape"
+    check_task(task_kind(sweep.task), grid)
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -408,7 +409,7 @@ def test_a_grid_of_a_million_million_points_is_refused_before_any_of_it_is_made(
 def test_an_unknown_name_is_told_with_the_nearest_known_one():
     with pytest.raises(SweepError, match=r"^No sweep named 'quickstrat'\. Did you mean 'quickst"):
         load_sweep("quickstrat")
-    with pytest.raises(SweepError, match=r"^No sweep named 'zz'\. Known: cocola-fig1, .*sweeps'"):
+    with pytest.raises(SweepError, match=r"^No sweep named 'zz'\. Known: basins, .*sweeps'"):
         load_sweep("zz")
 
 
