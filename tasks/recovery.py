@@ -325,7 +325,9 @@ class Recovery:
         entries += 10 * (sum(point.widths) + rows)
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
-        if point.solver.engine == "fast" and point.generator in ("gaussian", "identity"):
+        if point.solver.engine == "fast" and point.generator in (
+            "gaussian", "identity", "trained",
+        ):  # fmt: skip
             widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
             entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
         # A twentieth more, for what is small beside these.

@@ -7,9 +7,11 @@ from ...sweeps.parameters import PARAMETERS, flat_values
 from ..network import Network
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network
+from .trained import Trained, weights_digests
+from .weights_files import weights_digest
 
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (Gaussian, Identity)
+    generator.name: generator for generator in (Gaussian, Identity, Trained)
 }
 # What only some generators have, and which.
 USERS = {
@@ -29,11 +31,14 @@ __all__ = [
     "Gaussian",
     "Generator",
     "Identity",
+    "Trained",
     "check_generator",
     "draw_network",
     "gaussian_network",
     "generator_class",
     "identity_network",
+    "weights_digest",
+    "weights_digests",
 ]
 
 
