@@ -126,17 +126,18 @@ def check_same_machine(
     here = {"kernel_version": kind.version, "machine": "; ".join(machines)}
     here |= {"problem_packages": foreign_packages(grid)}
     there = {key: info.attributes.get(key, "") for key in here}
-    known = recorded_weights(info)
-    for weights, digest in weights_digests(grid).items():
-        key = f"SHA-256 of {weights}"
-        here[key], there[key] = digest, known.get(weights, digest)
+    known, digests = recorded_weights(info), weights_digests(grid)
+    files = {f"SHA-256 of {path}": path for path in digests}
+    here |= {key: digests[path] for key, path in files.items()}
+    there |= {key: known.get(path, digests[path]) for key, path in files.items()}
     mixed = {key: value for key, value in here.items() if there[key] != value}
     if not mixed:
         return False
     if not allow_mixed:
         key, value = next(iter(mixed.items()))
+        what = key if key in files else key.replace("_", " ")
         raise StoreError(
-            f"{info.path}: its {key.replace('_', ' ')} is '{there[key]}' and here it "
+            f"{info.path}: its {what} is '{there[key]}' and here it "
             f"is '{value}'; results may differ. Choose another store, or --allow-mixed."
         )
     history = json.loads(info.attributes.get("mixed", "[]"))

@@ -127,8 +127,8 @@ def _numbers(name: str, array: NDArray[Any], shape: tuple[str, ...]) -> NDArray[
     if array.dtype not in FLOATS:
         raise WeightsError(wrong_type(name, array.dtype))
     if array.ndim != len(shape) or not array.size:
-        expected = f"({', '.join(shape)})"
-        raise WeightsError(f"{name} has shape {array.shape}, not {expected}.")
+        expected = ", ".join(shape) + ("," if len(shape) == 1 else "")
+        raise WeightsError(f"{name} has shape {array.shape}, not ({expected}).")
     if wrong := int((~np.isfinite(array)).sum()):
         raise WeightsError(f"{name} has {wrong} of {array.size} entries that are NaN or infinite.")
     return np.array(array, dtype=np.float64, order="C")
