@@ -22,10 +22,10 @@ from sklearn.neural_network import MLPRegressor
 SWEEP = """\
 # {stem}.toml
 title = "How many measurements does a handwritten digit need?"
-trials = 60
+trials = 40
 
 [axes]
-m = "4:40:2"                     # number of measurements, of {n} pixels
+m = "4:40:4"                     # number of measurements, of {n} pixels
 
 [parameters]
 generator = "trained"
@@ -36,7 +36,7 @@ widths = {widths}
 last_layer = "linear"
 success.metric = "signal_error"
 success.below = 0.01
-solver.max_steps = 5000          # steps
+solver.max_steps = 3000          # steps
 
 [fit]
 along = "m"

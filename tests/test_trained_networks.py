@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -23,13 +23,14 @@ from genprior.pipeline.worker import BlockTask, run_block
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError
 from genprior.tasks import task_kind
-from genprior.tasks.generators import generator_class, weights_files
+from genprior.tasks.generators import GENERATORS, USERS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights, weights_digest
 from genprior.tasks.problems import check_point
 from genprior.tasks.recovery import draw_instance, recover
 
-SCRIPT = Path(__file__).parent.parent / "docs" / "train_digits_decoder.py"
+PAGE = Path(__file__).parent.parent / "docs" / "generators.md"
+SCRIPT = PAGE.parent / "train_digits_decoder.py"
 K, WIDTHS = 3, (12, 20)
 Named = dict[str, np.ndarray]
 
@@ -561,21 +562,42 @@ def test_mistakes_end_in_one_line_before_anything_runs(
     assert not Path("net.zarr").exists()
 
 
-# The script of the documentation
+# The page of the documentation
+
+
+def test_the_page_lists_every_generator_with_its_parameters():
+    """In two tables, each with a row a generator, and no other parameter than `USERS` has."""
+    rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines()]
+    made, kept = ({row[0].strip("| `"): row for row in rows if len(row) == size} for size in (4, 7))
+    known = list(get_args(Point.model_fields["generator"].annotation))
+    assert [name for name in made if name != "generator"] == known
+    assert [name for name in kept if name != "generator"] == known
+    for name in known:
+        expected = {parameter for parameter, users in USERS.items() if name in users}
+        assert set(re.findall(r"`([^`]+)`", made[name][2])) == expected
+    for name, generator in GENERATORS.items():
+        assert kept[name][4].startswith("yes" if generator.has_mirror else "no")
 
 
 def test_the_digits_decoder_is_trained_and_its_sweep_file_runs(
     genprior: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Little training and a small grid; the decoder still beats the mean digit's 0.56."""
+    """Little training and a small grid; the decoder still beats the mean digit's 0.56.
+
+    The sweep file it prints is the page's, but for the widths.
+    """
     monkeypatch.chdir(tmp_path)
+    printed = PAGE.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
     command = [sys.executable, str(SCRIPT), "digits.npz", "--epochs", "30", "--hidden", "20"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     errors = re.findall(r": (0\.\d+)$", ended.stdout, re.MULTILINE)
     assert float(errors[0]) < 0.56
     assert read_weights("digits.npz").widths == (20, 64)
-    Path("digits.toml").write_text(ended.stdout[ended.stdout.index("# digits.toml") :])
+    sweep = ended.stdout[ended.stdout.index("# digits.toml") :]
+    shape = ("depth = 3\nwidths = [50, 100, 64]", "depth = 2\nwidths = [20, 64]")
+    assert sweep == printed.replace(*shape)
+    Path("digits.toml").write_text(sweep)
     small = ("--set", "m=60", "--trials", "6", "--set", "solver.max_steps=3000")
     assert genprior("run", "digits.toml", "digits.zarr", *small).exit_code == 0
     assert results(tmp_path / "digits.zarr").success.mean() > 0.5
