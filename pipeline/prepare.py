@@ -1,7 +1,7 @@
 """Before a run: the store it goes into, the trials it lacks, the blocks they make."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ..store import (
 )
 from ..sweeps import Grid, Sweep, UserError, differences, union
 from ..tasks import TaskKind, check_task, task_kind
+from ..tasks.generators import weights_digests
 from ..tasks.lasso import check_installed
 from ..tasks.machine import machine_kind
 from ..tasks.problems import foreign_packages
@@ -65,12 +66,15 @@ def prepare_store(
         made_by = provenance(kind, "; ".join(machines))
         if packages := foreign_packages(Grid(sweep)):
             made_by["problem_packages"] = packages
+        if weights := weights_digests(Grid(sweep)):
+            made_by["weights_sha256"] = json.dumps(weights)
         create_store(path, sweep.complete(), kind.variables, chunks, made_by)
         return read_info(path), pilot
     info = read_info(path)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
-    if check_same_machine(info, kind, machines, foreign_packages(Grid(sweep)), allow_mixed):
+    changed = check_same_machine(info, kind, machines, Grid(sweep), allow_mixed)
+    if record_weights(info, weights_digests(Grid(sweep))) or changed:
         info = read_info(path)
     grown = union(info.sweep, sweep)
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
@@ -116,28 +120,53 @@ def check_same_variables(info: StoreInfo, kind: TaskKind) -> None:
 
 
 def check_same_machine(
-    info: StoreInfo, kind: TaskKind, machines: list[str], packages: str, allow_mixed: bool
+    info: StoreInfo, kind: TaskKind, machines: list[str], grid: Grid, allow_mixed: bool
 ) -> bool:
-    """Refuse to mix results that may differ in their last bits, or record that they are mixed.
+    """Refuse to mix results that may differ, in their last bits at least, or record the mixture.
 
     Returns:
         Whether the store's attributes were changed.
     """
     here = {"kernel_version": kind.version, "machine": "; ".join(machines)}
-    here |= {"problem_packages": packages}
-    mixed = {key: value for key, value in here.items() if info.attributes.get(key, "") != value}
+    here |= {"problem_packages": foreign_packages(grid)}
+    there = {key: info.attributes.get(key, "") for key in here}
+    known, digests = recorded_weights(info), weights_digests(grid)
+    files = {f"SHA-256 of {path}": path for path in digests}
+    here |= {key: digests[path] for key, path in files.items()}
+    there |= {key: known.get(path, digests[path]) for key, path in files.items()}
+    mixed = {key: value for key, value in here.items() if there[key] != value}
     if not mixed:
         return False
     if not allow_mixed:
         key, value = next(iter(mixed.items()))
+        what = key if key in files else key.replace("_", " ")
         raise StoreError(
-            f"{info.path}: its {key.replace('_', ' ')} is '{info.attributes.get(key)}' and here it "
+            f"{info.path}: its {what} is '{there[key]}' and here it "
             f"is '{value}'; results may differ. Choose another store, or --allow-mixed."
         )
     history = json.loads(info.attributes.get("mixed", "[]"))
     if mixed in history:
         return False
     record(info.path, {"mixed": json.dumps([*history, mixed])})
+    return True
+
+
+def recorded_weights(info: StoreInfo) -> dict[str, str]:
+    """SHA-256 of the weights files that a store's results come from, by path."""
+    known: dict[str, str] = json.loads(info.attributes.get("weights_sha256", "{}"))
+    return known
+
+
+def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
+    """Record files that a larger sweep adds.
+
+    Returns:
+        Whether the store's attributes were changed.
+    """
+    known = recorded_weights(info)
+    if set(weights) <= set(known):
+        return False
+    record(info.path, {"weights_sha256": json.dumps({**weights, **known})})
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..store import exclusive
 from ..sweeps import Grid, Sweep
 from ..tasks import TaskKind, task_kind
+from ..tasks.generators import weights_digests
 from .executors import Executor, Synchronous
 from .pilot import check_memory
 from .prepare import ordered_blocks, prepare_store, select_trials
@@ -115,11 +116,11 @@ def run_sweep(
             successes=0 if "success" in info.variables else None,
         )
         machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
-        run = uuid.uuid4().hex
+        run, weights = uuid.uuid4().hex, weights_digests(Grid(sweep))
         tasks = (
             BlockTask(
                 path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
-                machines, run, retries,
+                machines, run, retries, weights,
             )
             for block in ordered_blocks(info.layout, todo, pilot)
         )  # fmt: skip

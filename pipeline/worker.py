@@ -1,7 +1,9 @@
 """What runs on a worker: the trials of one block, written as whole chunks."""
 
+import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 from ..store import BlockWriter, Status, open_writer, read_info
 from ..sweeps import Grid, Point, UserError
 from ..tasks import TaskKind
+from ..tasks.generators import weights_digest
 from ..tasks.machine import limit_blas_threads, machine_kind
 
 LONGEST_ERROR = 500
@@ -22,7 +25,7 @@ class AbandonedError(UserError):
 
 @dataclass(frozen=True)
 class BlockTask:
-    """Which trials of a block to run, and how."""
+    """Which trials of a block to run, and how; `weights` has the SHA-256 of files, by path."""
 
     path: Path
     revision: str
@@ -32,6 +35,7 @@ class BlockTask:
     machines: frozenset[str]
     run: str
     retries: int = 0
+    weights: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ def run_block(task: BlockTask) -> BlockReport:
     A trial that raises is recorded as crashed, with what it said, and the others go on.
 
     Raises:
-        UserError: this machine is of another kind than the store's, or the store cannot be
-            written; nothing of the block is then kept.
+        UserError: this machine is of another kind than the store's, a file of weights is not the
+            one that was to be used, or the store cannot be written; nothing of the block is kept.
     """
     limit_blas_threads()
     if task.machines and machine_kind() not in task.machines:
@@ -67,12 +71,37 @@ def run_block(task: BlockTask) -> BlockReport:
             f"worker is '{machine_kind()}', which rounds otherwise. Use the same kind of machine, "
             "or --allow-mixed to record that they differ."
         )
+    check_weights(task)
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
     found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
     report = _run_trials(task, region, found)
+    # A file may have changed under the trials.
+    check_weights(task)
     _write(writer, task, region, found)
     return report
+
+
+def check_weights(task: BlockTask) -> None:
+    """Refuse files of weights that are others here than where the run was started.
+
+    Raises:
+        UserError: with both digests.
+    """
+    for path, expected in task.weights.items():
+        try:
+            found = weights_digest(path)
+        except ValueError as error:
+            raise UserError(
+                f"a worker on {socket.gethostname()}: {error} Give a path that leads all workers "
+                "to the same file."
+            ) from None
+        if found != expected:
+            raise UserError(
+                f"a worker on {socket.gethostname()}: weights {path!r} have the SHA-256 "
+                f"{found[:12]}… there and had {expected[:12]}… where the run was started. Give all "
+                "workers the same file, and leave it alone while they run."
+            )
 
 
 def abandon(run: str) -> None:

@@ -371,7 +371,8 @@ class Recovery:
         if point.solver.method == "lasso":
             # A written out, and turned for it.
             entries += 3 * rows * point.n
-        if point.solver.engine == "fast" and point.generator in ("gaussian", "identity"):
+        plain = ("gaussian", "identity", "trained")
+        if point.solver.engine == "fast" and point.generator in plain:
             widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
             entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
         # A twentieth more, for what is small beside these.

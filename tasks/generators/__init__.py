@@ -10,10 +10,12 @@ from .gaussian import Gaussian, Identity, gaussian_network, identity_network
 from .group_sparse import GroupSparse
 from .sparse import Sparse
 from .sparse_random import SparseRandom
+from .trained import Trained, weights_digests
+from .weights_files import weights_digest
 
 GENERATORS: dict[str, type[Generator]] = {
     generator.name: generator
-    for generator in (Gaussian, Identity, Sparse, SparseRandom, GroupSparse)
+    for generator in (Gaussian, Identity, Sparse, SparseRandom, GroupSparse, Trained)
 }
 # What only some generators have, and which.
 USERS = {
@@ -36,11 +38,14 @@ __all__ = [
     "Identity",
     "Sparse",
     "SparseRandom",
+    "Trained",
     "check_generator",
     "draw_network",
     "gaussian_network",
     "generator_class",
     "identity_network",
+    "weights_digest",
+    "weights_digests",
 ]
 
 

@@ -21,8 +21,8 @@ from .spiked_wishart import SpikedWishart
 GROUP = "genprior.problems"
 MOST_CHECKED = 20_000  # points of a sweep
 CHECKED = (
-    "problem", "k", "depth", "widths", "n", "target", "target_codes", "success.metric",
-    "solver.start", "solver.method", *GENERATOR_PARAMETERS, *OPTIONAL,
+    "problem", "k", "depth", "widths", "n", "target", "target_norm", "target_codes",
+    "success.metric", "solver.start", "solver.method", *GENERATOR_PARAMETERS, *OPTIONAL,
 )  # fmt: skip
 BUILT_IN: dict[str, type[Problem]] = {
     problem.name: problem

@@ -1,0 +1,176 @@
+"""Trained networks: weights, biases and typical codes from a file."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from ...sweeps import Grid, Point
+from ...sweeps.parameters import PARAMETERS
+from ..network import Matrix, Network, Vector
+from .base import Generator
+from .trained_weights import TrainedWeights
+from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_digest
+
+SAMPLED_CODES = 64
+MOST_FILES = 20_000  # of a sweep
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network from a file, with what is measured of it once.
+
+    Attributes:
+        network: the network itself.
+        codes: rows are codes typical of its training data, or None.
+    """
+
+    network: Network
+    codes: Matrix | None
+
+    @cached_property
+    def typical_codes(self) -> Matrix:
+        """64 codes: evenly spread over those of the file, or drawn, always the same."""
+        if self.codes is None:
+            k = self.network.weights[0].shape[1]
+            return np.random.Generator(np.random.SFC64(k)).standard_normal((SAMPLED_CODES, k))
+        rows = np.linspace(0, len(self.codes) - 1, SAMPLED_CODES).astype(int)
+        codes: Matrix = self.codes[rows]
+        return codes
+
+    @cached_property
+    def curvature(self) -> float:
+        """A quarter of the median, over typical codes, of the largest eigenvalue of Λ_xᵀΛ_x.
+
+        The default step 0.175/curvature is then 0.7 over that eigenvalue, and 2 over it is where
+        descent becomes unstable.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _rounded(
+                np.median([_largest(self.network, code) for code in self.typical_codes]) / 4
+            )
+
+    @cached_property
+    def code_size(self) -> float:
+        """Root mean square of a typical code's coordinates; 1 where the file has no codes."""
+        return 1.0 if self.codes is None else _rounded(np.sqrt(np.mean(self.codes**2)))
+
+    @cached_property
+    def signal_norm(self) -> float:
+        """Mean of ‖G(x)‖ over typical codes, in signal units."""
+        norms = [np.linalg.norm(self.network(code)) for code in self.typical_codes]
+        return _rounded(np.mean(norms))
+
+
+def _largest(network: Network, code: Vector) -> float:
+    """Largest eigenvalue of Λ_xᵀΛ_x; infinite where its entries overflow."""
+    linear = network.jacobian(code)
+    gram = linear.T @ linear
+    return float(np.linalg.eigvalsh(gram)[-1]) if np.isfinite(gram).all() else np.inf
+
+
+def _rounded(value: np.floating) -> float:
+    """Keep three digits: last bits, which depend on the machine, must not reach the results."""
+    return float(f"{value:.3g}")
+
+
+@lru_cache(maxsize=2 * KEPT_FILES)
+def _assembled(path: str, stamped: Stamp, linear_last: bool) -> TrainedNetwork:
+    found = read_weights(path)
+    return TrainedNetwork(Network(found.weights, found.biases, linear_last), found.codes)
+
+
+def trained_network(point: Point) -> TrainedNetwork:
+    """The network of a point's file; read once, however many trials use it.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds no network.
+    """
+    return _assembled(point.weights, stamp(point.weights), point.last_layer == "linear")
+
+
+class Trained(Generator):
+    """The weights of a file, the same ones in every trial; only codes and data are drawn.
+
+    The papers' theory has neither biases nor trained weights.
+    """
+
+    name: ClassVar[str] = "trained"
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, point: Point) -> Network:
+        """Draw nothing."""
+        return trained_network(point).network
+
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """Refuse a file that holds no network, or another one than the point's."""
+        if not point.weights:
+            raise ValueError(
+                f"generator 'trained' needs 'weights', the {PARAMETERS['weights'].description}."
+            )
+        _check_shape(point, read_weights(point.weights))
+        trained = trained_network(point)
+        if not 0 < trained.curvature < np.inf or not 0 < trained.signal_norm < np.inf:
+            raise ValueError(
+                f"weights {point.weights!r}: G is constant, or overflows, around most of "
+                f"{SAMPLED_CODES} typical codes; its codes cannot be recovered."
+            )
+        default = PARAMETERS["target_norm"].default
+        if not trained.network.is_homogeneous and point.target_norm != default:
+            raise ValueError(
+                f"'target_norm' is {point.target_norm:g}, but weights {point.weights!r} come with "
+                "biases: their signals keep the norms they have. Leave it out."
+            )
+
+    @classmethod
+    def curvature(cls, point: Point) -> float:
+        """A quarter of ΛᵀΛ's largest eigenvalue, measured."""
+        return trained_network(point).curvature
+
+    @classmethod
+    def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
+        """Draw one of the file's codes; standard normal where it has none."""
+        codes = trained_network(point).codes
+        if codes is None:
+            return random.standard_normal(point.k)
+        code: Vector = codes[random.integers(len(codes))]
+        return code
+
+    @classmethod
+    def start_scale(cls, point: Point) -> float:
+        """Size of the file's codes, or 1; without biases, where ‖G(x)‖ is the target norm."""
+        trained = trained_network(point)
+        if not trained.network.is_homogeneous:
+            return trained.code_size
+        return trained.code_size * point.target_norm / trained.signal_norm
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """How many numbers weights and codes are."""
+        codes = trained_network(point).codes
+        return super().entries(point) + (0 if codes is None else codes.size)
+
+
+def _check_shape(point: Point, found: TrainedWeights) -> None:
+    if (point.k, point.widths) == (found.k, found.widths):
+        return
+    raise ValueError(
+        f"weights {point.weights!r} and the sweep have different shapes: the file k = {found.k}, "
+        f"widths = {list(found.widths)}, the sweep k = {point.k}, widths = {list(point.widths)}. "
+        f"Write, under [parameters]: k = {found.k}; depth = {len(found.widths)}; "
+        f"widths = {list(found.widths)}"
+    )
+
+
+def weights_digests(grid: Grid) -> dict[str, str]:
+    """SHA-256 of every weights file of a sweep, by path as the sweep has it.
+
+    Raises:
+        WeightsError: a file cannot be read.
+    """
+    points = (grid.point(index) for index in grid.distinct(("weights",), MOST_FILES))
+    return {
+        path: weights_digest(path) for path in sorted({point.weights for point in points} - {""})
+    }

@@ -1,0 +1,147 @@
+"""Files of trained weights, .npz or .safetensors, never a pickle: reading them, telling them apart.
+
+What was read is kept, as every trial asks for it.
+"""
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from numpy import load
+from numpy.typing import NDArray
+
+from .trained_weights import Arrays, TrainedWeights, WeightsError, assemble, wrong_type
+
+MOST_BYTES = 2**31  # of a file, and of its arrays
+KEPT_FILES = 4  # whose arrays a process keeps
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")
+CONVERT = (
+    "Convert it: numpy.savez('network.npz', weights_1=W_1, biases_1=b_1, …) with arrays W_i of "
+    "shape (outputs, inputs)."
+)
+# What reading a damaged archive may raise.
+DAMAGES = (
+    EOFError, MemoryError, NotImplementedError, RuntimeError, SyntaxError, TypeError, ValueError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+# Device, inode, size, time of change.
+Stamp: TypeAlias = tuple[int, int, int, int]
+
+
+def read_weights(path: str) -> TrainedWeights:
+    """Read a file, or give what was read of it before, unless it has changed since.
+
+    Args:
+        path: the file; a relative one is looked for in the working directory.
+
+    Raises:
+        WeightsError: it cannot be read, or holds no network; with file and array.
+    """
+    return _read(path, stamp(path))
+
+
+def weights_digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    return _digest(path, stamp(path))
+
+
+def stamp(path: str) -> Stamp:
+    """What tells a file from another one, and from itself before a change.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    try:
+        found = os.stat(path)
+    # A path with a null byte is a ValueError.
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+        raise WeightsError(f"weights {path!r}: {reason}{where}.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise WeightsError(f"weights {path!r}: it is no file.")
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: str, stamped: Stamp) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path!r}: {error.strerror}.") from None
+
+
+@lru_cache(maxsize=KEPT_FILES)
+def _read(path: str, stamped: Stamp) -> TrainedWeights:
+    try:
+        read = _reader(Path(path).suffix.lower())
+        _check_bytes(stamped[2])
+        return assemble(read(path))
+    except OSError as error:
+        raise WeightsError(f"weights {path!r}: {error.strerror or error}.") from None
+    except WeightsError as error:
+        raise WeightsError(f"weights {path!r}: {error}") from None
+
+
+def _reader(suffix: str) -> Callable[[str], Arrays]:
+    if suffix in READERS:
+        return READERS[suffix]
+    if suffix in PICKLES:
+        raise WeightsError(f"a {suffix} file is a pickle, which can run code. {CONVERT}")
+    raise WeightsError(f"{' and '.join(READERS)} files are read, and no others. {CONVERT}")
+
+
+def _read_npz(path: str) -> Arrays:
+    try:
+        with zipfile.ZipFile(path) as members:
+            # Compressed zeros are small until they are read.
+            _check_bytes(sum(member.file_size for member in members.infolist()))
+        with load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except WeightsError:
+        raise
+    except DAMAGES as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        if "pickle" in reason:
+            raise WeightsError(f"it holds Python objects, that is, a pickle. {CONVERT}") from None
+        raise WeightsError(f"it is damaged, or no .npz file: {reason}.") from None
+
+
+def _read_safetensors(path: str) -> Arrays:
+    from safetensors import SafetensorError, safe_open
+
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118 (it is no mapping)
+                found = file.get_slice(name).get_dtype()
+                if found not in ("F16", "F32", "F64"):
+                    raise WeightsError(wrong_type(name, found))
+                arrays[name] = file.get_tensor(name)
+    except SafetensorError as error:
+        raise WeightsError(f"it is damaged, or no .safetensors file: {error}.") from None
+    return arrays
+
+
+READERS: dict[str, Callable[[str], Arrays]] = {
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+}
+
+
+def _check_bytes(size: int) -> None:
+    if size > MOST_BYTES:
+        raise WeightsError(
+            f"it holds {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB are read."
+        )
