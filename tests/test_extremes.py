@@ -125,8 +125,9 @@ def test_there_is_no_mirror_behind_a_single_layer():
 
 
 def test_the_identity_has_no_gain():
-    with pytest.raises(ValidationError, match="'identity' has none"):
-        Point.model_validate({**LISTED, "gain": 2.0})
+    point = Point.model_validate({**LISTED, "gain": 2.0})
+    with pytest.raises(ValueError, match="'gain' is 2.0, and generator 'identity' has none"):
+        check_point(point)
 
 
 @pytest.mark.parametrize(

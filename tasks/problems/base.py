@@ -128,8 +128,8 @@ class Problem(ABC):
                 )
             if cls.mirror_ratio(point.relu_layers) < 1e-9:
                 raise ValueError(
-                    f"'solver.start' is 'mirror', but problem '{cls.name}' has none at "
-                    f"{point.relu_layers} ReLU layers: it is at 0."
+                    f"'solver.start' is 'mirror', but problem '{cls.name}' has none at depth "
+                    f"{point.depth} with a last layer '{point.last_layer}': it is at 0."
                 )
         if "noise.snr_db" not in cls.uses and point.noise.snr_db is not None:
             raise ValueError(
