@@ -126,7 +126,7 @@ def test_there_is_no_mirror_behind_a_single_layer():
 
 def test_the_identity_has_no_gain():
     point = Point.model_validate({**LISTED, "gain": 2.0})
-    with pytest.raises(ValueError, match="'gain' is 2.0, and generator 'identity' has none"):
+    with pytest.raises(ValueError, match=r"'gain' is 2\.0, and generator 'identity' has none"):
         check_point(point)
 
 
