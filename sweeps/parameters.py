@@ -390,8 +390,9 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in derived.items():
         given = values.get(name)
         if name == "widths":
-            given, hidden = parse_widths(given or ()), value[:-1] if "n" in values else value
-            if given in ((), hidden):
+            written = parse_widths(given or ())
+            given = tuple(written) if isinstance(written, list | tuple) else written
+            if given in ((), value[:-1] if values.get("n") else value):
                 continue
         if given not in (None, value):
             raise ValueError(f"{what} makes {name} {_label(value)}, and it is given as "
