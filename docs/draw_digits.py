@@ -15,7 +15,7 @@ import numpy as np
 from genprior.sweeps import Grid
 from genprior.sweeps.catalogue import load_sweep
 from genprior.tasks.descent import descend
-from genprior.tasks.recovery import draw_instance
+from genprior.tasks.instance import draw_instance
 
 COLUMNS = 10
 

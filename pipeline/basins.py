@@ -8,7 +8,7 @@ import xarray as xr
 from ..store import StoreInfo, load_results
 from ..sweeps import Grid, SweepError
 from ..tasks.basins import BASIN, basin_shares
-from ..tasks.recovery import mirror_ratio_of
+from ..tasks.instance import mirror_ratio_of
 from .rows import indices, place_of, plain_values
 
 BASIN_GROUP = "basin"

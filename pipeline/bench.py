@@ -17,9 +17,9 @@ from rich.table import Table
 
 from ..store import read_status
 from ..sweeps import Grid, Point, Sweep, load_sweep
+from ..tasks.instance import Instance, draw_instance
 from ..tasks.kinds import NoOperation
 from ..tasks.machine import limit_blas_threads, machine_kind
-from ..tasks.recovery import Instance, draw_instance
 from .bench_engines import (
     compare_others,
     compare_preset,

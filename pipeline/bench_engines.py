@@ -8,7 +8,8 @@ import numpy as np
 
 from ..sweeps import Grid, Point, load_sweep
 from ..tasks.descent import Descent, Verdict
-from ..tasks.recovery import ENGINES, draw_instance
+from ..tasks.instance import draw_instance
+from ..tasks.recovery import ENGINES
 
 PRESET = "cocola-fig1"
 LONG_TAIL = (3, 40)  # depth and k of the runs with the longest tails that still converge

@@ -8,8 +8,9 @@ import xarray as xr
 from ..store import StoreInfo, load_results
 from ..sweeps import Grid, Point
 from ..tasks.basins import BASINS
+from ..tasks.instance import mirror_ratio_of
 from ..tasks.planes import Trajectory, draw_landscape, follow
-from ..tasks.recovery import errors, mirror_ratio_of
+from ..tasks.recovery import errors
 from .rows import indices, place_of, plain, plain_values
 
 TRAJECTORY = "trajectory"

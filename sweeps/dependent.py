@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, model_validator
 
 from .errors import shown
-from .parameters import Strict
+from .tables import Strict
 from .values import parse_scalar
 
 

@@ -15,17 +15,8 @@ from pydantic import ValidationError
 
 from .dependent import Dependent
 from .errors import SweepError, first_complaint, shown
-from .parameters import (
-    ABSENT,
-    PARAMETERS,
-    Point,
-    check_shapes,
-    full_widths,
-    nested,
-    parse_widths,
-    task_has,
-    widths_label,
-)
+from .notation import parse_widths, widths_label
+from .parameters import ABSENT, PARAMETERS, Point, check_shapes, full_widths, nested, task_has
 from .rules import rule_mask
 from .shapes import INPUTS, SHAPE, derived_shape
 from .sweep import Sweep

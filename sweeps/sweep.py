@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from .checks import check_comparison, check_law, check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, first_complaint
-from .parameters import ABSENT, GROUPS, PARAMETERS, Strict, task_has
+from .parameters import ABSENT, GROUPS, PARAMETERS, task_has
 from .rules import normal_rule
+from .tables import Strict
 from .values import axis_length, axis_values, check_value, is_several, parse_setting
 
 SETTINGS = (

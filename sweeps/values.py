@@ -7,7 +7,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .errors import SweepError, complaint_text, shown
-from .parameters import ABSENT, PARAMETERS, refuse_lookalikes, widths_label
+from .notation import widths_label
+from .parameters import ABSENT, PARAMETERS
+from .tables import refuse_lookalikes
 
 MAX_AXIS_LENGTH = 100_000
 # Beyond these, decimal arithmetic with its 28 digits would not be exact.

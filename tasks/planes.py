@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_stream
-from ..sweeps.parameters import Plane
+from ..sweeps.tables import Plane
 from ..sweeps.variables import Variable
 from .descent import State
+from .instance import Instance, draw_instance
 from .latent_loss import LatentLoss
 from .network import Matrix, Vector
 from .problems import check_points, check_sweep
-from .recovery import LOSS_UNITS, VECTOR_UNITS, Instance, Recovery, draw_instance
+from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 
 # Raised whenever a stored number may change.
 LANDSCAPE_VERSION = 1

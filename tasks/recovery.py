@@ -4,23 +4,22 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
-from .descent import Descent, Patience, SubgradientDescent, Verdict, descend
+from .descent import Descent, Patience, Verdict, descend
 from .fast import descend_fast, engine_entries
-from .generators import draw_network, generator_class
+from .generators import generator_class
+from .instance import Instance, draw_instance, mirror_ratio_of
 from .lasso import solve_lasso
-from .latent_loss import LatentLoss
-from .network import Network, Vector
-from .problems import Problem, check_point, check_sweep, problem_class
+from .network import Vector
+from .problems import check_sweep, problem_class
 
 # Raised whenever a stored number may change; results of two versions do not mix.
 KERNEL_VERSION = 4
-MAX_TARGET_DRAWS = 1000
 STALL_AFTER = 500  # steps, where noise leaves a kink to end at
 LOSS_UNITS = "signal units squared; to the fourth in spiked models"
 # A code has the signal's units.
@@ -78,97 +77,6 @@ VARIABLES = (
         flags=tuple(Flag(a.value, a.name.lower()) for a in Abandonment),
     ),
 )
-
-
-class Instance(NamedTuple):
-    """A drawn problem: what is to be found, the loss that is to find it, where descent starts.
-
-    `rivals` are the signals of all listed targets, where the nearest of them counts.
-    """
-
-    objective: LatentLoss
-    target: Vector
-    signal: Vector
-    start: Vector
-    method: SubgradientDescent
-    rivals: tuple[Vector, ...] = ()
-
-
-def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
-    """Draw network, target, data and start of one trial.
-
-    The target is drawn as its generator has it and scaled so that ‖G(x*)‖ is the point's, unless it
-    is listed.
-
-    Raises:
-        ValueError: the point lacks what its problem needs.
-
-    Source: Cocola 2022, Appendix H.
-    """
-    check_point(point)
-    identity = point_identity(point, paired)
-
-    def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose, point.target)
-
-    network = draw_network(stream(Purpose.NETWORK), point)
-    rivals: tuple[Vector, ...] = ()
-    if codes := point.codes:
-        target = np.array(codes[point.target])
-        signal = network(target)
-        if point.success.metric == "nearest_target":
-            rivals = tuple(network(np.array(code)) for code in codes)
-    else:
-        target, signal = draw_target(stream(Purpose.TARGET), network, point)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        problem = problem_class(point.problem).draw(point, signal, stream)
-        if point.solver.start == "mirror":
-            start = -problem.mirror_ratio(point.relu_layers) * target
-        elif point.solver.start == "prior":
-            start, _ = draw_target(stream(Purpose.START), network, point)
-        elif point.solver.start == "ones":
-            start = np.full(point.k, start_scale(point, problem))
-        else:
-            start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
-        method = choose_method(point, problem)
-    return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
-
-
-def start_scale(point: Point, problem: Problem) -> float:
-    """The point's factor on a start that is drawn or all ones, or the problem's."""
-    given = point.solver.start_scale
-    return problem.start_scale(point) if given is None else given
-
-
-def choose_method(point: Point, problem: Problem) -> SubgradientDescent:
-    """The descent by the point's step size and tolerance, or by the problem's."""
-    step, tolerance = point.solver.step, point.solver.tolerance
-    return SubgradientDescent(
-        problem.step_size(point) if step is None else step,
-        problem.tolerance(point) if tolerance is None else tolerance,
-        point.solver.negation,
-    )
-
-
-def draw_target(
-    random: np.random.Generator, network: Network, point: Point
-) -> tuple[Vector, Vector]:
-    """Draw x* and y* = G(x*) of the point's norm; codes with the signal 0 are drawn again.
-
-    A network with biases is not homogeneous: its signals keep the norms they have.
-    """
-    generator = generator_class(point.generator)
-    for _ in range(MAX_TARGET_DRAWS):
-        code = generator.draw_code(random, network, point)
-        with np.errstate(over="ignore", invalid="ignore"):
-            signal = network(code)
-            drawn = np.linalg.norm(signal) / point.target_norm
-        if 0 < drawn < np.inf:
-            return (code / drawn, signal / drawn) if network.is_homogeneous else (code, signal)
-    raise ArithmeticError(
-        f"no code in {MAX_TARGET_DRAWS} draws gives a signal that is neither 0 nor infinite: the "
-        "network is too narrow, or its gain too small or too large for its depth."
-    )
 
 
 def recover(
@@ -279,13 +187,6 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
             "signal_error": float(_distance(found, signal, sign_blind) / np.linalg.norm(signal)),
             "mirror_error": float(np.linalg.norm(code + mirror) / size),
         }
-
-
-def mirror_ratio_of(point: Point) -> float:
-    """Length ρ of the mirror point −ρ x* relative to x*; NaN where the generator has none."""
-    if not generator_class(point.generator).has_mirror:
-        return np.nan
-    return problem_class(point.problem).mirror_ratio(point.relu_layers)
 
 
 def _distance(one: Vector, other: Vector, up_to_sign: bool) -> float:

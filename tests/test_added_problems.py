@@ -19,8 +19,9 @@ from numpy.testing import assert_allclose
 
 from genprior.sweeps import Point, SweepError
 from genprior.tasks import problems
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import BUILT_IN, OPTIONAL, check_point, problem_class
-from genprior.tasks.recovery import draw_instance, recover
+from genprior.tasks.recovery import recover
 
 PAGE = Path(__file__).parent.parent / "docs" / "problems.md"
 README = PAGE.parent.parent / "README.md"

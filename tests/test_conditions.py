@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
 from genprior.sweeps import Grid, Point, Sweep, SweepError
-from genprior.sweeps.parameters import Search
+from genprior.sweeps.tables import Search
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.conditions import bound_constant
 from genprior.tasks.conditions.forms import (

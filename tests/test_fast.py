@@ -27,11 +27,11 @@ from genprior.tasks.fast.least_squares import LeastSquares
 from genprior.tasks.fast.policy import Policy
 from genprior.tasks.fast.run import Run
 from genprior.tasks.generators import gaussian_network
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.latent_loss import LatentLoss
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
 from genprior.tasks.problems import problem_class
-from genprior.tasks.recovery import draw_instance
 
 limit_blas_threads()
 

@@ -9,8 +9,8 @@ from genprior.pipeline.analysis import JSON_FIELDS
 from genprior.pipeline.landscapes import LONG_NAMES as TRAJECTORY_NAMES
 from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
 from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
-from genprior.sweeps.checks import RESERVED
 from genprior.sweeps.parameters import PARAMETERS
+from genprior.sweeps.reserved import RESERVED
 from genprior.tasks import KINDS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.basins import BASIN

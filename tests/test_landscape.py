@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Point
-from genprior.tasks.recovery import draw_instance
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.theory import (
     angle_between,
     expected_descent,

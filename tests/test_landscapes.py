@@ -12,10 +12,10 @@ from genprior.pipeline import run_sweep
 from genprior.pipeline.landscapes import ACROSS, ALONG, STARTS, rim, trajectories_of
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError
-from genprior.sweeps.parameters import Plane
+from genprior.sweeps.tables import Plane
 from genprior.tasks import check_task, task_kind
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.planes import draw_landscape, follow, look
-from genprior.tasks.recovery import draw_instance
 from genprior.tasks.theory import expected_loss
 
 PROBLEMS = [

@@ -12,9 +12,10 @@ from genprior.pipeline.prepare import check_request
 from genprior.sweeps import Grid, Point, Sweep, UserError
 from genprior.tasks import task_kind
 from genprior.tasks.descent import Verdict
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.lasso import shortest_subgradient, solve_lasso
 from genprior.tasks.problems import check_point
-from genprior.tasks.recovery import draw_instance, recover
+from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing, SubsampledDCT
 
 pytest.importorskip("sklearn")

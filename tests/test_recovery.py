@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Grid, Point, load_sweep
 from genprior.tasks.descent import Verdict
+from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
-from genprior.tasks.recovery import VARIABLES, Recovery, draw_instance, draw_target, recover
+from genprior.tasks.recovery import VARIABLES, Recovery, recover
 from genprior.tasks.theory import mirror_ratio
 
 pytestmark = pytest.mark.filterwarnings("error")

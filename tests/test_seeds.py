@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from genprior.sweeps import Grid, Point, Purpose, Sweep, point_identity, random_stream
 from genprior.sweeps.identity import CARRIED_BY, DRAW_PARAMETERS
 from genprior.sweeps.parameters import PARAMETERS
-from genprior.tasks.recovery import draw_instance
+from genprior.tasks.instance import draw_instance
 
 
 def point(**changes) -> Point:

@@ -14,8 +14,9 @@ from genprior.sweeps import Point
 from genprior.tasks.generators import GENERATORS, check_generator
 from genprior.tasks.generators.group_sparse import group_sparse_code, group_sparse_network
 from genprior.tasks.generators.sparse import draw_sparse, sparse_code, sparse_network
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.network import Network
-from genprior.tasks.recovery import draw_instance, recover
+from genprior.tasks.recovery import recover
 
 MADE = ("sparse", "sparse-random", "group-sparse")
 ANGLES = {"wedge_angle": 0.02}

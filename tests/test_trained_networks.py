@@ -26,8 +26,9 @@ from genprior.tasks import task_kind
 from genprior.tasks.generators import GENERATORS, USERS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights, weights_digest
+from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import check_point
-from genprior.tasks.recovery import draw_instance, recover
+from genprior.tasks.recovery import recover
 
 PAGE = Path(__file__).parent.parent / "docs" / "generators.md"
 SCRIPT = PAGE.parent / "train_digits_decoder.py"

@@ -11,9 +11,9 @@ from ...sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ...sweeps.variables import Variable
 from ..ensembles import draw_sensing
 from ..generators import GENERATOR_PARAMETERS, check_generator, draw_network, generator_class
+from ..instance import draw_target
 from ..network import Network
 from ..problems import OPTIONAL, CompressedSensing, OneBit, check_points, check_used
-from ..recovery import draw_target
 from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
 from .search import Form, search_largest
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...sweeps.parameters import Search
+from ...sweeps.tables import Search
 from ..network import Vector
 
 REPEATED = 0.5  # probability that a direction is one of those before it
