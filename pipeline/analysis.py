@@ -46,7 +46,7 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
         found["left_out"] = list(refused.values())
         found |= {"expected": info.sweep.expected, "source": info.sweep.source}
         fitted = None
-        if number_of_targets(info):
+        if number_of_targets(info) and "success" in info.variables:
             uniform = uniform_of(info)
             write_analysis(path, UNIFORM, uniform)
             found |= {"uniform": uniform_rows(uniform), "level": uniform.attrs["level"]}

@@ -50,9 +50,9 @@ def draw_basins(info: StoreInfo) -> Figure:
         each.set_visible(False)
     axes[0].set_ylabel("share of the runs that end at …")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(BASINS), fontsize=8)
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
     radius = f"{found.attrs['radius']:g}"
-    note = "bars: 95 % Wilson intervals of the first two shares"
+    note = f"bars: {100 * found.attrs['level']:g} % Wilson intervals of the first two shares"
     add_title(figure, info, f"{note}; mirror: within {radius} of its length; x*: success")
     return figure
 
@@ -69,6 +69,7 @@ def _panel(axes: Axes, one: xr.Dataset, x: Any) -> None:
         axes.bar(places, share, 0.8, bottom, color=COLOURS[basin], label=LABELS[basin])
         if basin != "elsewhere":
             spread = np.nan_to_num(np.abs(np.stack([share - low, high - share])))
+            spread[:, share == 0] = 0
             axes.errorbar(places + shift, bottom + share, spread, fmt="none", lw=1, color="0.15")
         bottom = bottom + share
     step = -(-len(labels) // MOST_TICKS)

@@ -8,7 +8,7 @@ from ..tasks.basins import BASINS
 from .tables import table_of
 
 REMARKS = {
-    "no-fit": "too few cells have 5 trials that recovered",
+    "no-fit": "too few cells have 5 trials that entered",
     "curved": "the medians are no power law; the exponents between neighbours are",
     "threshold": "the threshold of success cuts into the errors, which flattens the law",
 }

@@ -12,6 +12,7 @@ from .canvas import MAX_PANELS, SYMBOLS, add_title, at_most, each_part, new_figu
 from .landscapes import ACROSS, ALONG, MAX_STEPS, trajectories_of
 
 LEVELS = 22
+VISIBLE = 1e-9  # length of a mirror point
 LABELS = {ALONG: "along $x^*$, in $\\|x^*\\|$", ACROSS: "across, in $\\|x^*\\|$"}
 
 
@@ -37,13 +38,14 @@ def draw_landscapes(info: StoreInfo) -> Figure:
         each.set(title=label, xlabel=LABELS[ALONG], ylabel=LABELS[ACROSS], aspect="equal")
     for each in axes[len(panels) :]:
         each.set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize=8)
-    shown = SYMBOLS.get(name, name).removesuffix(" $f(\\hat x)$")
+    shown = [panel.get_legend_handles_labels() for panel in axes]
+    handles, labels = max(shown, key=lambda each: len(each[1]))
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+    what = SYMBOLS.get(name, name).removesuffix(" $f(\\hat x)$")
     projected = "" if (values["k"] == 2).all() else ", projected on the plane"
     note = (
-        f"contours of the {shown}, equally spaced in its square root; lines: at most {MAX_STEPS} "
-        f"steps of descent from the rim{projected}, broken where x is replaced by −x"
+        f"contours of the {what}, equally spaced in its square root\nlines: descents from near the "
+        f"rim{projected}, at most {MAX_STEPS} steps,\nbroken where x is replaced by −x"
     )
     add_title(figure, info, note)
     return figure
@@ -52,13 +54,19 @@ def draw_landscapes(info: StoreInfo) -> Figure:
 def _contours(axes: Axes, values: xr.DataArray) -> None:
     """Fill between levels that are equally spaced in the square root, so that basins show."""
     known = values.where(np.isfinite(values))
-    lowest = float(known.min())
-    heights = np.sqrt(known - lowest)
+    if not known.notnull().any():
+        axes.text(0.5, 0.05, "not run", transform=axes.transAxes, ha="center", color="0.4")
+        axes.set(xlim=_ends(values[ALONG]), ylim=_ends(values[ACROSS]))
+        return
+    heights = np.sqrt(known - float(known.min()))
     levels = np.linspace(0, float(heights.max()) or 1.0, LEVELS)
-    axes.contourf(values[ALONG], values[ACROSS], heights, levels, cmap="viridis", extend="max")
-    axes.contour(
-        values[ALONG], values[ACROSS], heights, levels, colors="white", linewidths=0.3, alpha=0.5
-    )
+    place = values[ALONG], values[ACROSS], heights, levels
+    axes.contourf(*place, cmap="viridis", extend="max")
+    axes.contour(*place, colors="white", linewidths=0.3, alpha=0.5)
+
+
+def _ends(values: xr.DataArray) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 def _descents(axes: Axes, paths: xr.Dataset) -> None:
@@ -77,6 +85,7 @@ def _points(axes: Axes, ratio: float) -> None:
     """Mark 0, the true code and its mirror."""
     style: dict[str, Any] = {"ls": "none", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": True}
     axes.plot([1], [0], "*", ms=12, color="#ffd24d", label="$x^*$", **style)
-    if np.isfinite(ratio):
+    # A mirror at 0 is none.
+    if ratio > VISIBLE:
         axes.plot([-ratio], [0], "X", ms=7, color="#e8694a", label="mirror $-\\rho x^*$", **style)
     axes.plot([0], [0], "o", ms=5, color="white", label="0", **style)

@@ -1,22 +1,25 @@
 """What a landscape's store tells besides loss and descent vector: where descents on it lead."""
 
-from typing import Any
+import json
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from ..store import StoreInfo, load_results
+from ..store import StoreError, StoreInfo, load_results
 from ..sweeps import Grid, Point
 from ..tasks.basins import BASINS
+from ..tasks.generators import weights_digests
 from ..tasks.instance import mirror_ratio_of
-from ..tasks.planes import Trajectory, draw_landscape, follow
+from ..tasks.landscape import draw_landscape, follow
+from ..tasks.machine import limit_blas_threads
 from ..tasks.recovery import errors
 from .rows import indices, place_of, plain, plain_values
 
 TRAJECTORY = "trajectory"
 TASK = "landscape"
 ALONG, ACROSS = "plane.along", "plane.across"
-STARTS = 12
+STARTS = 11  # odd, for negation sends opposite ones on one way
 RIM = 0.92  # of the plane's half-lengths, where descents start
 RESOLUTION = 0.005  # of the plane's longer side, between iterates that are kept
 MAX_STEPS = 2000
@@ -38,28 +41,25 @@ def trajectories_of(info: StoreInfo) -> xr.Dataset:
         `latent_error` and `end`, one of "target", "mirror", "elsewhere"; over the other axes
         `mirror_ratio`, NaN where there is no mirror.
     """
-    grid, sweep = Grid(info.sweep), info.sweep
+    # A product differs in bits between one BLAS thread and two, and so would a descent.
+    limit_blas_threads()
+    grid = Grid(info.sweep)
+    check_weights(info, grid)
     others = [name for name in grid.dims if name not in (ALONG, ACROSS)]
-    shape = tuple(len(sweep.axes[name]) for name in others)
-    found: dict[tuple[int, ...], list[Trajectory]] = {}
-    points: dict[tuple[int, ...], Point] = {}
-    for index in np.ndindex(shape):
-        place = tuple(index[others.index(name)] if name in others else 0 for name in grid.dims)
-        if not grid.excluded[place]:
-            points[index] = grid.point(place)
-            found[index] = _descents(info, points[index])
+    shape = tuple(len(grid.sweep.axes[name]) for name in others)
+    points = {index: point for index in np.ndindex(shape) if (point := _first_point(grid, index))}
+    found = {index: _descents(info, point) for index, point in points.items()}
     longest = max((len(each.places) for list_ in found.values() for each in list_), default=1)
     places = np.full((*shape, STARTS, longest, 3), np.nan)
     ends = np.full((*shape, STARTS), "", dtype=object)
     numbers = np.full((*shape, STARTS, 2), np.nan)
-    for index, trajectories in found.items():
-        for start, one in enumerate(trajectories):
-            places[index][start, : len(one.places)] = np.column_stack([one.places, one.off_plane])
-            error, ends[index][start] = _end(info, points[index], one)
-            numbers[index][start] = one.steps, error
     ratios = np.full(shape, np.nan)
-    for index, point in points.items():
-        ratios[index] = mirror_ratio_of(point)
+    for index, descents in found.items():
+        ratios[index] = mirror_ratio_of(points[index])
+        for start, one in enumerate(descents):
+            places[index][start, : len(one.places)] = one.places
+            ends[index][start] = one.end
+            numbers[index][start] = one.steps, one.latent_error
     over = [*others, "start"]
     data = {
         "along": ([*over, "place"], places[..., 0]),
@@ -71,10 +71,30 @@ def trajectories_of(info: StoreInfo) -> xr.Dataset:
         "mirror_ratio": (others, ratios),
     }
     known = load_results(info.path, [info.variables[0]]).coords
-    dataset = xr.Dataset(data, coords={name: known[name] for name in others})
+    told = {"trial": 0, "most_steps": MAX_STEPS, "at_target": AT_TARGET, "at_mirror": AT_MIRROR}
+    dataset = xr.Dataset(data, coords={name: known[name] for name in others}, attrs=told)
     for name, (long_name, units) in LONG_NAMES.items():
         dataset[name].attrs = {"long_name": long_name, "units": units}
     return dataset
+
+
+def check_weights(info: StoreInfo, grid: Grid) -> None:
+    """Refuse to draw anew from weights that are not those of the store's trials.
+
+    Raises:
+        StoreError: a file is missing, or another one.
+    """
+    known = json.loads(info.attributes.get("weights_sha256", "{}"))
+    try:
+        found = weights_digests(grid)
+    except ValueError as error:
+        raise StoreError(f"{info.path}: its descents cannot be drawn: {error}") from None
+    for path, digest in found.items():
+        if known.get(path, digest) != digest:
+            raise StoreError(
+                f"{info.path}: its descents cannot be drawn: {path!r} is not the file that its "
+                "trials used; put that one back."
+            )
 
 
 def rim(info: StoreInfo) -> np.ndarray:
@@ -83,30 +103,56 @@ def rim(info: StoreInfo) -> np.ndarray:
         np.array([pick(info.sweep.axes[name]) for name in (ALONG, ACROSS)], dtype=float)
         for pick in (min, max)
     )
-    # Half a turn off the axes, so that no descent starts on the line through 0 and x*.
-    angles = 2 * np.pi * (np.arange(STARTS) + 0.5) / STARTS
+    # A quarter of a step off the axis, so that no descent starts on the line through 0 and x*.
+    angles = 2 * np.pi * (np.arange(STARTS) + 0.25) / STARTS
     circle = np.column_stack([np.cos(angles), np.sin(angles)])
     return np.asarray((lows + highs) / 2 + RIM * (highs - lows) / 2 * circle)
 
 
-def _descents(info: StoreInfo, point: Point) -> list[Trajectory]:
+def _first_point(grid: Grid, index: tuple[int, ...]) -> Point | None:
+    """Give a point of a plane that is not left out; None if all of them are."""
+    rest = iter(index)
+    box = tuple(slice(None) if name in (ALONG, ACROSS) else next(rest) for name in grid.dims)
+    free = np.argwhere(~grid.excluded[box])
+    if not len(free):
+        return None
+    first, rest = iter(free[0]), iter(index)
+    return grid.point(
+        tuple(int(next(first if name in (ALONG, ACROSS) else rest)) for name in grid.dims)
+    )
+
+
+class _Descent(NamedTuple):
+    """A descent as it is stored: `places` are along, across and the distance from the plane."""
+
+    places: np.ndarray
+    steps: int
+    latent_error: float
+    end: str
+
+
+def _descents(info: StoreInfo, point: Point) -> list[_Descent]:
     sweep = info.sweep
     landscape = draw_landscape(point, 0, sweep.seed, sweep.paired)
     span = max(max(sweep.axes[name]) - min(sweep.axes[name]) for name in (ALONG, ACROSS))
     budget = min(point.solver.max_steps, MAX_STEPS)
+    descents = []
     with np.errstate(over="ignore", invalid="ignore"):
-        return [follow(landscape, start, budget, RESOLUTION * span) for start in rim(info)]
+        for start in rim(info):
+            path = follow(landscape, start, budget, RESOLUTION * span)
+            measured = errors(point, landscape.instance, path.end.code)
+            places = np.column_stack([path.places, path.off_plane])
+            error = measured["latent_error"]
+            descents.append(_Descent(places, path.steps, error, _end(point, measured)))
+    return descents
 
 
-def _end(info: StoreInfo, point: Point, trajectory: Trajectory) -> tuple[float, str]:
-    """Give the relative latent error of the last iterate, and where that is."""
-    instance = draw_landscape(point, 0, info.sweep.seed, info.sweep.paired).instance
-    measured = errors(point, instance, trajectory.end.code)
-    ratio = mirror_ratio_of(point)
+def _end(point: Point, measured: dict[str, float]) -> str:
+    """Name the basin of a last iterate."""
     if measured["latent_error"] < AT_TARGET:
-        return measured["latent_error"], BASINS[0]
-    is_mirror = measured["mirror_error"] < AT_MIRROR * ratio
-    return measured["latent_error"], BASINS[1] if is_mirror else BASINS[2]
+        return BASINS[0]
+    is_mirror = measured["mirror_error"] < AT_MIRROR * mirror_ratio_of(point)
+    return BASINS[1] if is_mirror else BASINS[2]
 
 
 def trajectory_rows(found: xr.Dataset) -> list[dict[str, Any]]:

@@ -14,9 +14,10 @@ PILOT_SECONDS = 4.0
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
 MEMORY_PARAMETERS = (
-    "problem", "condition", "k", "depth", "widths", "n", "m", "samples", "ensemble", "generator",
-    "solver.method", "weights",
-    "code.codewords", "code.message", "code.levels", "code.decoder", "code.starts",
+    "problem", "condition", "generator", "k", "depth", "widths", "n", "m", "samples", "ensemble",
+    "weights", "last_layer", "target_codes", "success.metric", "solver.method", "solver.engine",
+    "search.ascents", "code.codewords", "code.message", "code.levels", "code.decoder",
+    "code.starts",
 )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def _run_trials(
     points: dict[tuple[int, ...], Point] = {}
     done = crashed = successes = 0
     total, last_error = 0.0, ""
-    for place in map(tuple, np.argwhere(task.wanted)):
+    for place in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
         if task.run in _ABANDONED:
             raise AbandonedError("its run has ended.")
         index = tuple(part.start + int(i) for part, i in zip(region, place, strict=True))
@@ -163,6 +163,14 @@ def _run_trials(
             results["status"][place] = Status.DONE
             done, successes = done + 1, successes + int(values.get("success", 0))
     return BlockReport(task.block, done, crashed, successes, total, last_error)
+
+
+def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[tuple[int, ...]]:
+    """List the places of a block's wanted trials, those that share a draw one after the other."""
+    places = np.argwhere(wanted)
+    outer = [axis for axis in range(wanted.ndim) if not [*inner, False][axis]]
+    order = np.lexsort(places[:, outer][:, ::-1].T) if any(inner) else slice(None)
+    return [tuple(int(i) for i in place) for place in places[order]]
 
 
 def attempt(

@@ -5,7 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
-from .identity import CARRIED_BY, DRAW_PARAMETERS
+from .identity import DRAW_PARAMETERS, carriers
 from .parameters import GROUPS, PARAMETERS, task_has
 from .reserved import RESERVED
 from .shapes import MADE
@@ -192,5 +192,5 @@ def shares_draws(sweep: "Sweep", axis: str) -> bool:
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}
-    deciding = {CARRIED_BY.get(name, name) for name in reached} & set(DRAW_PARAMETERS)
-    return deciding <= {CARRIED_BY.get(name, name) for name in sweep.paired}
+    deciding = carriers(reached) & set(DRAW_PARAMETERS)
+    return deciding <= carriers(sweep.paired)

@@ -158,7 +158,10 @@ class Grid:
         spread = {each: _spread(column, dims) for each, column in known.items()}
         values = np.empty(tuple(len(self.sweep.axes[dim]) for dim in dims), dtype=object)
         for index in np.ndindex(values.shape):
-            value = derived_shape({each: _entry_at(spread[each], index) for each in known})
+            try:
+                value = derived_shape({each: _entry_at(spread[each], index) for each in known})
+            except ValueError as error:
+                raise SweepError(str(error)) from None
             found = value.get(name)
             values[index] = widths_label(found) if isinstance(found, tuple) else found
         return Column(dims, values) if all(value is not None for value in values.flat) else None
@@ -205,6 +208,9 @@ class Grid:
                 full, _ = full_widths(parse_widths(widths or ()), n if given else None, depth)
                 check_shapes(k, depth, full)
             except ValueError as error:
+                if not widths and {"generator", "width_rule"} & set(self._names):
+                    # What a rule or a make lacks, the point says.
+                    self.point(tuple(index))
                 place = ", ".join(
                     f"{d}={self.sweep.axes[d][i]}" for d, i in zip(axes, short, strict=True)
                 )

@@ -43,7 +43,10 @@ DRAW_PARAMETERS = (
 )
 # Widths hold the depth and n, and what they are derived from: pairing any of these has to leave all
 # of them out.
-CARRIED_BY = dict.fromkeys(("depth", "n", "sparsity", "width_rule", "width_factor"), "widths")
+CARRIED_BY = {
+    **dict.fromkeys(("depth", "n", "width_rule", "width_factor"), ("widths",)),
+    "sparsity": ("widths", "k"),
+}
 
 
 class Purpose(IntEnum):
@@ -77,7 +80,7 @@ def point_identity(point: Point, paired: Collection[str] = ()) -> str:
     Returns:
         32 hexadecimal digits.
     """
-    shared = {CARRIED_BY.get(name, name) for name in paired}
+    shared = carriers(paired)
     values = flat_values(point)
     content = {
         name: values[name]
@@ -86,6 +89,11 @@ def point_identity(point: Point, paired: Collection[str] = ()) -> str:
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def carriers(names: Collection[str]) -> set[str]:
+    """Find the parameters that decide draws for some, which may only act through them."""
+    return {carrier for name in names for carrier in CARRIED_BY.get(name, (name,))}
 
 
 @cache

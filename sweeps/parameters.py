@@ -43,7 +43,7 @@ class Point(Strict):
         0, "nonzero entries of a sparse generator's signals, which sets k, depth and widths"
     )
     wedge_angle: float = quantity(
-        0.1, "angle α of the wedges of generator sparse-random", "rad", gt=0, lt=0.785
+        0.1, "angle α of the wedges of generator sparse-random", "rad", ge=1e-7, lt=0.785
     )
     weights: str = quantity("", "file of a trained network's weights, .npz or .safetensors")
     target: int = quantity(
@@ -210,6 +210,8 @@ TASKS_WITH = {
         _WITH_NETWORK,
     ),
     "success": ("recovery",),
+    "solver.method": ("recovery",),
+    "solver.penalty": ("recovery",),
     "plane": ("landscape",),
     "condition": ("condition",),
     "search": ("condition",),
@@ -219,7 +221,7 @@ TASKS_WITH = {
 
 def task_has(task: str, name: str) -> bool:
     """Say whether a task has a parameter; one that no parameter names, as in tests, has all."""
-    tasks = TASKS_WITH.get(name.split(".")[0])
+    tasks = TASKS_WITH.get(name, TASKS_WITH.get(name.split(".")[0]))
     known = {each for group in TASKS_WITH.values() for each in group}
     return tasks is None or task not in known or task in tasks
 

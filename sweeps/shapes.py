@@ -82,6 +82,9 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         What follows, by name; nothing where nothing does, or where too little is given.
+
+    Raises:
+        ValueError: a width overflows.
     """
     generator, n = given.get("generator"), given.get("n")
     if generator in MADE:
@@ -98,7 +101,9 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     try:
         return {"widths": WIDTH_RULES[rule](k, depth, float(factor))}
-    except (OverflowError, TypeError, ValueError):
+    except OverflowError:
+        raise ValueError(f"width_rule '{rule}' makes layers without bound here.") from None
+    except (TypeError, ValueError):
         return {}
 
 

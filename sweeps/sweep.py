@@ -69,6 +69,7 @@ class Basins(Strict):
     )
 
 
+DEFAULT = "default"  # on the command line: as if it were not given
 VALUE_KEYS = {"start", "stop", "of", "times", "by", "table"}
 
 
@@ -157,7 +158,8 @@ class Sweep(Strict):
     def override(self, settings: list[str] | tuple[str, ...]) -> Self:
         """Apply `--set KEY=VALUE` settings.
 
-        Several values make KEY an axis; one value sets it, and an axis stays an axis.
+        Several values make KEY an axis; one value sets it, and an axis stays an axis. The value
+        `default` leaves a parameter as if the file did not give it.
         """
         written = self.as_dict()
         for setting in settings:
@@ -228,10 +230,15 @@ def _put(written: dict[str, Any], key: str, value: Any) -> None:
 
 def _set_parameter(written: dict[str, Any], key: str, value: Any) -> None:
     replaced = written["dependent"].pop(key, {}).get("times")
+    if value == DEFAULT:
+        for table in ("axes", "parameters"):
+            written[table].pop(key, None)
     others = [rule.get("times") for rule in written["dependent"].values()]
     if isinstance(replaced, str) and replaced not in (*PARAMETERS, *others):
         # Nothing is left for this axis to multiply.
         written["axes"].pop(replaced, None)
+    if value == DEFAULT:
+        return
     if is_several(value) or key in written["axes"]:
         written["parameters"].pop(key, None)
         written["axes"][key] = value if is_several(value) else [value]

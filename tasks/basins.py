@@ -51,9 +51,13 @@ def basin_shares(
         "runs": runs,
         "mirror_ratio": ratio,
     }
-    for name, values in found.items():
-        values.attrs = {"long_name": LONG_NAMES[name], "units": "1"}
-    return xr.Dataset(found, attrs={"level": level, "radius": radius})
+    labelled = {
+        name: values.copy(deep=False).assign_attrs(long_name=LONG_NAMES[name], units="1")
+        for name, values in found.items()
+    }
+    dataset = xr.Dataset(labelled, attrs={"level": level, "radius": radius})
+    dataset[BASIN].attrs = {"long_name": "where a run ended"}
+    return dataset
 
 
 LONG_NAMES = {

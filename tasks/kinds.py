@@ -8,7 +8,7 @@ from ..sweeps import Grid, Point, SweepError
 from ..sweeps.errors import did_you_mean
 from ..sweeps.variables import Flag, Variable
 from .conditions import Condition
-from .planes import LandscapeTask
+from .landscape import LandscapeTask
 from .recovery import Recovery
 from .successive_decoding import SuccessiveDecoding
 
@@ -32,6 +32,11 @@ class TaskKind(Protocol):
 
         Where it is not, pictures show the first one.
         """
+        ...
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Parameters whose values a worker runs through before it goes to another draw."""
         ...
 
     def check(self, grid: Grid) -> None:
@@ -66,6 +71,8 @@ class NoOperation:
     variables: tuple[Variable, ...] = (
         Variable("success", "int8", "always 1", flags=(Flag(0, "failed"), Flag(1, "succeeded"))),
     )
+
+    inner: tuple[str, ...] = ()
 
     def check(self, grid: Grid) -> None:
         """Any point will do."""
@@ -104,13 +111,21 @@ def check_task(kind: TaskKind, grid: Grid) -> None:
         SweepError: with what is wrong.
     """
     sweep = grid.sweep
+    names = [variable.name for variable in kind.variables]
     known = [variable.name for variable in kind.variables if not variable.flags]
-    asked = {"law.variable": sweep.law.variable} if sweep.law else {}
-    if sweep.plot.variable != "success" and sweep.plot.variable is not None:
-        asked["plot.variable"] = sweep.plot.variable
+    if "success" in names:
+        known.append("success")
+    asked = {"plot.variable": sweep.plot.variable} if sweep.plot.variable else {}
+    asked |= {"law.variable": sweep.law.variable} if sweep.law else {}
     for key, name in asked.items():
         if name not in known:
             raise SweepError(f"{key}: trials give no {name!r}. {did_you_mean(name, known)}")
+    success = {"fit.along": sweep.fit.along, "compare": sweep.compare, "basins": sweep.basins}
+    for key, reads in success.items():
+        if reads and "success" not in names:
+            raise SweepError(f"{key}: trials of task '{kind.name}' neither succeed nor fail.")
+    if sweep.basins and "mirror_error" not in names:
+        raise SweepError(f"basins: trials of task '{kind.name}' have no mirror.")
     kind.check(grid)
 
 

@@ -124,12 +124,17 @@ class Network:
         """Λ_x, the linear map of the network's region at a code, shape (n, k)."""
         return self.jacobians(code)[-1]
 
-    def jacobians(self, code: Vector) -> list[Matrix]:
-        """The linear maps of the first 0 … d layers at a code; the first is the identity."""
+    def jacobians(self, code: Vector, layers: int | None = None) -> list[Matrix]:
+        """The linear maps of the first 0, 1, … layers at a code; the first is the identity.
+
+        Args:
+            code: x, shape (k,).
+            layers: how many layers; all if None.
+        """
         activations = self.forward(self.weights[0] @ code)
         maps = [np.eye(code.size)]
-        for layer, (weight, activation) in enumerate(zip(self.weights, activations, strict=True)):
+        for layer, weight in enumerate(self.weights[:layers]):
             linear = np.asarray(weight @ maps[-1])
             is_linear = self.linear_last and layer == self.depth - 1
-            maps.append(linear if is_linear else linear * (activation > 0)[:, None])
+            maps.append(linear if is_linear else linear * (activations[layer] > 0)[:, None])
         return maps

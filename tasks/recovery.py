@@ -10,11 +10,12 @@ import numpy as np
 
 from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
+from .checks import check_points
 from .descent import Descent, Patience, Verdict, descend
 from .fast import descend_fast, engine_entries
-from .generators import generator_class
+from .generators import check_metric, generator_class
 from .instance import Instance, draw_instance, mirror_ratio_of
-from .lasso import solve_lasso
+from .lasso import check_penalty, solve_lasso
 from .network import Vector
 from .problems import check_sweep, problem_class
 
@@ -111,11 +112,10 @@ def lasso_outcome(point: Point, instance: Instance) -> dict[str, int | float]:
     form = instance.objective.problem.quadratic()
     if form is None:
         raise ValueError(f"problem '{point.problem}' has no A y ≈ b that the Lasso could solve.")
-    solver = point.solver
-    fit = solve_lasso(form.sensing, form.observed, point.n, solver.penalty, solver.max_steps)
-    verdict = Verdict.CONVERGED if fit.converged else Verdict.STALLED
-    if not fit.converged and fit.steps >= solver.max_steps:
-        verdict = Verdict.BUDGET_SPENT
+    fit = solve_lasso(form.sensing, form.observed, point.n, point.solver.penalty)
+    verdict = Verdict.CONVERGED if fit.converged else Verdict.BUDGET_SPENT
+    if not np.isfinite(fit.loss):
+        verdict = Verdict.DIVERGED
     error = float(np.linalg.norm(fit.signal - instance.signal) / np.linalg.norm(instance.signal))
     return {
         "success": int(error < point.success.below),
@@ -224,6 +224,7 @@ class Recovery:
     name: str = "recovery"
     version: int = KERNEL_VERSION
     variables: tuple[Variable, ...] = VARIABLES
+    inner: tuple[str, ...] = ()
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem.
@@ -232,6 +233,8 @@ class Recovery:
             SweepError: with the point.
         """
         check_sweep(grid)
+        check_points(grid, ("generator", "success.metric"), check_metric)
+        check_penalty(grid)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""

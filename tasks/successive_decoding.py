@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_stream
+from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
+from .checks import check_points
 from .decoders import Decoder, NearestOnRange, NearestPoint, decode
 from .ensembles import draw_sensing
 from .lipschitz_code import (
@@ -27,7 +28,8 @@ from .lipschitz_code import (
 from .network import Matrix, Vector
 from .sensing import Sensing
 
-MOST_CHECKED = 20_000  # points of a sweep
+# Raised whenever a stored number may change.
+DECODING_VERSION = 1
 MOST_POINTS = 10_000_000  # of a code
 # D^(levels − 1), for which rounding stays below a thousandth of the smallest scale.
 LARGEST_RATIO = 2.0**42
@@ -174,8 +176,9 @@ class SuccessiveDecoding:
     """The task kind `successive-decoding`."""
 
     name: str = "successive-decoding"
-    version: int = 1
+    version: int = DECODING_VERSION
     variables: tuple[Variable, ...] = VARIABLES
+    inner: tuple[str, ...] = ()
 
     def check(self, grid: Grid) -> None:
         """Refuse points that make no code, or that float64 cannot decode.
@@ -183,12 +186,7 @@ class SuccessiveDecoding:
         Raises:
             SweepError: with the point.
         """
-        for index in grid.distinct(CHECKED, MOST_CHECKED):
-            try:
-                check_point(grid.point(index))
-            except ValueError as error:
-                place = grid.place(index)
-                raise SweepError(f"{place}: {error}" if place else str(error)) from None
+        check_points(grid, CHECKED, check_point)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""

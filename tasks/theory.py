@@ -8,7 +8,7 @@ from .angles import (
     pair_matrix,
     phaseless_mirror_ratio,
 )
-from .landscape import (
+from .expected_losses import (
     expected_descent,
     expected_loss,
     mirror_decrease,

@@ -102,6 +102,7 @@ class Scripted:
     kills: int = 1_000_000
     pause: float = 0.0
     megabytes: int = 0
+    inner: tuple[str, ...] = ()
 
     @property
     def variables(self) -> tuple[Variable, ...]:

@@ -15,7 +15,7 @@ from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.sweeps.tables import Plane
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.planes import draw_landscape, follow, look
+from genprior.tasks.landscape import draw_landscape, follow, look
 from genprior.tasks.theory import expected_loss
 
 PROBLEMS = [
@@ -141,7 +141,7 @@ def test_a_negated_iterate_breaks_the_path():
         ({"parameters": {"k": 1, "depth": 2, "widths": [60, 80], "m": 60}}, "k = 1 has none"),
         (
             {"axes": {"plane": {"along": [0, 1]}, "problem": ["inversion"]}},
-            "'plane.across' is none",
+            "give 'plane.across' a range",
         ),
         (
             {"axes": {"m": [9]}, "paired": [], "parameters": {"k": 2, "depth": 1, "widths": [9]}},

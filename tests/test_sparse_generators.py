@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Point
-from genprior.tasks.generators import GENERATORS, check_generator
+from genprior.tasks.generators import GENERATORS, check_generator, check_metric
 from genprior.tasks.generators.group_sparse import group_sparse_code, group_sparse_network
 from genprior.tasks.generators.sparse import draw_sparse, sparse_code, sparse_network
 from genprior.tasks.instance import draw_instance
@@ -295,7 +295,7 @@ def test_parameters_that_make_no_generator_are_refused():
     with pytest.raises(ValueError, match=r"'wedge_angle' 0.1 is too wide at n = 100: .*1/n = 0.01"):
         check_generator(point("sparse-random", n=100, wedge_angle=0.1))
     with pytest.raises(ValueError, match=r"give success\.metric 'signal_error'"):
-        check_generator(point("sparse", success={"metric": "latent_error"}))
+        check_metric(point("sparse", success={"metric": "latent_error"}))
     with pytest.raises(ValueError, match="has 3 entries that are not 0 and sparsity is 2"):
         sparse_code(np.ones(3), 2)
     with pytest.raises(ValueError, match="a negative entry, or a group with several"):

@@ -9,11 +9,12 @@ import numpy as np
 
 from ...sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ...sweeps.variables import Variable
+from ..checks import check_optional, check_points
 from ..ensembles import draw_sensing
 from ..generators import GENERATOR_PARAMETERS, check_generator, draw_network, generator_class
 from ..instance import draw_target
 from ..network import Network
-from ..problems import OPTIONAL, CompressedSensing, OneBit, check_points, check_used
+from ..problems import OPTIONAL, CompressedSensing, OneBit
 from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
 from .search import Form, search_largest
 
@@ -48,7 +49,7 @@ VARIABLES = (
 )
 
 
-def forms(
+def draw_forms(
     point: Point, trial: int, seed: int, paired: Collection[str] = ()
 ) -> Iterator[tuple[int, Form]]:
     """Draw a trial and give what its condition bounds: with each layer that has a condition."""
@@ -93,7 +94,7 @@ def bound_constant(
     random = random_stream(seed, point_identity(point, paired), trial, Purpose.SEARCH)
     found = [
         (layer, search_largest(form, point.search, random))
-        for layer, form in forms(point, trial, seed, paired)
+        for layer, form in draw_forms(point, trial, seed, paired)
     ]
     layer, largest = max(found, key=lambda each: each[1].value)
     return {
@@ -123,6 +124,11 @@ def check_condition(point: Point) -> None:
             f"condition '{point.condition}' is looked for along directions, which needs a "
             "homogeneous network; generator 'trained' need not be one."
         )
+    if point.condition != "one-bit" and point.target_norm != 1:
+        raise ValueError(
+            f"'target_norm' is {point.target_norm:g}, and condition '{point.condition}' has no "
+            "target; 'one-bit' has."
+        )
     if point.condition == "rric":
         CompressedSensing.check(point)
     if point.condition == "one-bit":
@@ -136,6 +142,7 @@ class Condition:
     name: str = "condition"
     version: int = CONDITION_VERSION
     variables: tuple[Variable, ...] = VARIABLES
+    inner: tuple[str, ...] = ()
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that no condition of the sweep has, and points without meaning.
@@ -146,7 +153,7 @@ class Condition:
         column = grid.column("condition")
         names = sorted(set(column.values.ravel())) if column is not None else []
         used = {name for condition in names for name in USES[condition]}
-        check_used(grid, used, f"condition {' or '.join(map(repr, names))}")
+        check_optional(grid, OPTIONAL, used, f"condition {' or '.join(map(repr, names))}")
         check_points(grid, CHECKED, check_condition)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
@@ -157,7 +164,8 @@ class Condition:
         self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
     ) -> float:
         """Estimate the processor time of a trial within about the given time, both in seconds."""
-        effort = point.search.draws + point.search.ascents * point.search.steps
+        search = point.search
+        effort = search.draws + min(search.ascents, search.draws) * search.steps
         clock, draws, first = time.perf_counter(), 1, 0.0
         while True:
             begun = time.thread_time()
@@ -166,7 +174,7 @@ class Condition:
             first = first or duration
             spent = time.perf_counter() - clock
             if draws > 1 and (spent > seconds / 4 or draws >= effort):
-                return first + (duration - first) / (draws - 1) * (effort - 1)
+                return first + max(duration - first, 0.0) / (draws - 1) * (effort - 1)
             draws = min(4 * draws, max(effort, 2))
 
     def memory(self, point: Point) -> int:

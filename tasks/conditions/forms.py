@@ -3,6 +3,8 @@
 On a linear region of G, differences of signals have all directions of the range of Λ. Where a
 condition speaks of differences of points of a range, the largest value over the differences within
 two regions is therefore that of a small matrix, and only the regions have to be looked for.
+Differences of points of different regions are not looked at: another reason why what is found is a
+lower bound.
 """
 
 from collections.abc import Sequence
@@ -12,10 +14,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from ..angles import rejections
 from ..network import Matrix, Network, Vector, Weight
+from ..problems.spiked import FIXED
 from ..sensing import Sensing
 
 # Largest matrix whose norm is computed from all eigenvalues; beyond, by Lanczos from below.
@@ -61,7 +64,7 @@ class LayerForm:
 
     @property
     def dimension(self) -> int:
-        """n_{i−1}."""
+        """n_{i−1}, the width below."""
         return int(self.weight.shape[1])
 
     def look(self, direction: Vector) -> Seen:
@@ -72,23 +75,27 @@ class LayerForm:
         """The norm; both matrices are symmetric."""
         first, second = looks
         on = np.flatnonzero(first.active & second.active)
-        rows = self.weight[on] / np.sqrt(self.gain)
+        rows = self.weight[on]
         plane = PairPlane.of(first.direction, second.direction)
         size = self.dimension
         if size <= LARGEST_DENSE:
-            matrix = rows.T @ rows - plane.apply(np.eye(size))
+            matrix = rows.T @ rows / self.gain - plane.apply(np.eye(size))
             return float(np.abs(eigh(matrix, eigvals_only=True)[[0, -1]]).max())
 
         def product(vector: Vector) -> Vector:
-            return np.asarray(rows.T @ (rows @ vector) - plane.apply(vector))
+            return np.asarray(rows.T @ (rows @ vector) / self.gain - plane.apply(vector))
 
         operator = LinearOperator((size, size), matvec=product, dtype=float)
         # A fixed start: a value must not differ from run to run.
         start = np.random.Generator(np.random.SFC64(size)).standard_normal(size)
-        found = eigsh(
-            operator, k=1, which="LM", v0=start, tol=LANCZOS, return_eigenvectors=False,
-        )  # fmt: skip
-        return float(abs(found[0]))
+        try:
+            found = eigsh(
+                operator, k=1, which="LM", v0=start, tol=LANCZOS, return_eigenvectors=False,
+                **FIXED,
+            )  # fmt: skip
+        except ArpackNoConvergence as stopped:
+            found = stopped.eigenvalues
+        return float(np.abs(found).max(initial=0.0))
 
 
 def see(weight: Weight, direction: Vector) -> Seen:
@@ -170,7 +177,7 @@ class RangeForm:
     def look(self, direction: Vector) -> Region:
         """Follow a code through the layers below."""
         weight = self.network.weights[self.layer - 1]
-        linear = self.network.jacobians(direction)[self.layer - 1]
+        linear = self.network.jacobians(direction, self.layer - 1)[-1]
         basis = orthonormal_basis(linear)
         return Region(see(weight, linear @ direction), basis, np.asarray(weight @ basis))
 

@@ -63,7 +63,8 @@ def search_largest(form: Form, search: Search, random: np.random.Generator) -> F
     """Look for the largest value of a form: what is found bounds it from below.
 
     Random candidates are drawn, some of whose directions coincide; from the best of them start
-    local ascents, which move one direction at a time and keep what is better.
+    local ascents, which move one direction at a time, or those that coincide, and keep what is
+    better.
 
     Args:
         form: the quantity.
@@ -103,11 +104,20 @@ def _ascend(form: Form, start: Candidate, steps: int, random: np.random.Generato
         place = int(random.integers(form.directions))
         noise = random.standard_normal(form.dimension)
         moved = _unit(directions[place] + length / np.sqrt(form.dimension) * noise)
-        tried = [*looks]
-        tried[place] = form.look(moved)
+        # Directions that coincide stay together in half of the moves.
+        together = random.random() < REPEATED
+        old, seen = directions[place], form.look(moved)
+        are_moved = [
+            i == place or (together and direction is old) for i, direction in enumerate(directions)
+        ]
+        tried = [seen if moves else look for moves, look in zip(are_moved, looks, strict=True)]
         value = form.value(tried)
         if value > best:
-            directions[place], looks, best = moved, tried, value
+            looks, best = tried, value
+            directions = [
+                moved if moves else direction
+                for moves, direction in zip(are_moved, directions, strict=True)
+            ]
             length = min(length * GROWTH, FIRST_MOVE)
         else:
             length = max(length * DECAY, SHORTEST_MOVE)

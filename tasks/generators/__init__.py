@@ -40,6 +40,7 @@ __all__ = [
     "SparseRandom",
     "Trained",
     "check_generator",
+    "check_metric",
     "draw_network",
     "gaussian_network",
     "generator_class",
@@ -74,10 +75,18 @@ def check_generator(point: Point) -> None:
             )
     if point.width_rule == "listed" and point.width_factor is not None:
         raise ValueError("'width_factor' is given without a 'width_rule'.")
+    generator_class(point.generator).check(point)
+
+
+def check_metric(point: Point) -> None:
+    """Refuse to judge recovery by codes that are not the only ones of their signals.
+
+    Raises:
+        ValueError: saying what to give instead.
+    """
     generator = generator_class(point.generator)
     if not generator.unique_codes and point.success.metric == "latent_error":
         raise ValueError(
             f"generator '{point.generator}' gives several codes the same signal; give "
             "success.metric 'signal_error'."
         )
-    generator.check(point)

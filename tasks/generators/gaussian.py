@@ -42,7 +42,6 @@ class Identity(Generator):
     """G(x) = relu(x), padded with zeros; or x itself where the last layer of one is linear."""
 
     name: ClassVar[str] = "identity"
-    has_mirror: ClassVar[bool] = True
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:

@@ -1,12 +1,11 @@
 """Recovery problems, each a class in a file of its own; docs/problems.md shows how to add one."""
 
-from collections.abc import Callable, Collection
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from ...sweeps import Grid, Point, SweepError
 from ...sweeps.errors import did_you_mean
-from ...sweeps.parameters import PARAMETERS
+from ..checks import check_optional, check_points
 from ..generators import GENERATOR_PARAMETERS, check_generator
 from ..lasso import check_lasso
 from .base import OPTIONAL, Misfit, Problem, Quadratic
@@ -19,7 +18,6 @@ from .spiked_wigner import SpikedWigner
 from .spiked_wishart import SpikedWishart
 
 GROUP = "genprior.problems"
-MOST_CHECKED = 20_000  # points of a sweep
 CHECKED = (
     "problem", "k", "depth", "widths", "n", "target", "target_norm", "target_codes",
     "success.metric", "solver.start", "solver.method", *GENERATOR_PARAMETERS, *OPTIONAL,
@@ -51,9 +49,7 @@ __all__ = [
     "SpikedWigner",
     "SpikedWishart",
     "check_point",
-    "check_points",
     "check_sweep",
-    "check_used",
     "foreign_packages",
     "problem_class",
 ]
@@ -141,35 +137,5 @@ def check_sweep(grid: Grid) -> None:
     """
     problems = problem_names(grid)
     used = {name for problem in problems for name in problem_class(problem).uses}
-    check_used(grid, used, f"problem {' or '.join(map(repr, problems))}")
+    check_optional(grid, OPTIONAL, used, f"problem {' or '.join(map(repr, problems))}")
     check_points(grid, CHECKED, check_point)
-
-
-def check_used(grid: Grid, used: Collection[str], who: str) -> None:
-    """Refuse those of the optional parameters that are given and that nothing in a sweep has.
-
-    Raises:
-        SweepError: naming the parameter.
-    """
-    sweep = grid.sweep
-    fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
-    for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):
-        if name in OPTIONAL and name not in used:
-            raise SweepError(
-                f"'{name}' is given, but {who} has "
-                f"{', '.join(sorted(used)) or 'no parameters of its own'}."
-            )
-
-
-def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point], None]) -> None:
-    """Check a point for each combination of some parameters.
-
-    Raises:
-        SweepError: with the point and what the check says.
-    """
-    for index in grid.distinct(parameters, MOST_CHECKED):
-        try:
-            check(grid.point(index))
-        except ValueError as error:
-            place = grid.place(index)
-            raise SweepError(f"{place}: {error}" if place else str(error)) from None

@@ -1,0 +1,45 @@
+"""Checks of all points of a sweep, before anything runs."""
+
+from collections.abc import Callable, Collection
+
+from ..sweeps import Grid, Point, SweepError
+from ..sweeps.parameters import PARAMETERS
+
+MOST_CHECKED = 20_000  # points of a sweep
+
+
+def check_optional(grid: Grid, optional: Collection[str], used: Collection[str], who: str) -> None:
+    """Refuse those of the optional parameters that are given and that nothing in a sweep has.
+
+    Args:
+        grid: the sweep.
+        optional: parameters that only some have.
+        used: those of them that something in the sweep has.
+        who: names that, for the message.
+
+    Raises:
+        SweepError: naming the parameter.
+    """
+    sweep = grid.sweep
+    fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
+    for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):
+        if name in optional and name not in used:
+            raise SweepError(
+                f"'{name}' is given, but {who} has "
+                f"{', '.join(sorted(used)) or 'no parameters of its own'}. Leave it out, on the "
+                f"command line with --set {name}=default."
+            )
+
+
+def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point], None]) -> None:
+    """Check a point for each combination of some parameters.
+
+    Raises:
+        SweepError: with the point and what the check says.
+    """
+    for index in grid.distinct(parameters, MOST_CHECKED):
+        try:
+            check(grid.point(index))
+        except ValueError as error:
+            place = grid.place(index)
+            raise SweepError(f"{place}: {error}" if place else str(error)) from None
