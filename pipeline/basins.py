@@ -53,8 +53,9 @@ def basin_rows(found: xr.Dataset) -> list[dict[str, Any]]:
     for index in indices(found["runs"]):
         cell = found.isel(index)
         row = {**place_of(cell, index), **plain_values(cell, ("runs", "mirror_ratio"))}
-        for basin in found[BASIN].values.tolist():
-            own = cell.sel({BASIN: basin})
-            row[basin] = plain_values(own, ("share", "share_low", "share_high"))
+        row["ends"] = {
+            basin: plain_values(cell.sel({BASIN: basin}), ("share", "share_low", "share_high"))
+            for basin in found[BASIN].values.tolist()
+        }
         rows.append(row)
     return rows

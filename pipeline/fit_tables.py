@@ -97,7 +97,7 @@ def basins(rows: list[dict[str, Any]]) -> Table:
     table.title_justify = "left"
     for row in rows:
         runs = int(row["runs"])
-        shares = (_percent(row[basin], "share", runs) for basin in BASINS)
+        shares = (_percent(row["ends"][basin], "share", runs) for basin in BASINS)
         ratio = _number(row["mirror_ratio"], "{:.3f}")
         table.add_row(*(_short(row[name]) for name in axes), str(runs), ratio, *shares)
     return _captioned(table, ["in brackets: 95 % intervals"])
@@ -113,7 +113,7 @@ def trajectories(rows: list[dict[str, Any]]) -> Table:
         table.add_row(
             *(_short(row[name]) for name in axes),
             _number(row["mirror_ratio"], "{:.3f}"),
-            *(str(row[basin]) for basin in BASINS),
+            *(str(row["ends"][basin]) for basin in BASINS),
             _number(row["median_steps"], "{:.0f}"),
         )
     return table

@@ -165,7 +165,7 @@ def trajectory_rows(found: xr.Dataset) -> list[dict[str, Any]]:
             {
                 **place_of(plane, index),
                 **plain_values(plane, ("mirror_ratio",)),
-                **{basin: ends.count(basin) for basin in BASINS},
+                "ends": {basin: ends.count(basin) for basin in BASINS},
                 "median_steps": plain(float(np.median(plane["steps"].values))),
             }
         )

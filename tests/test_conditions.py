@@ -1,15 +1,17 @@
 """Lower bounds of the constants of WDC, R2WDC, RRIC and the one-bit condition."""
 
 import json
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import results
+from helpers import assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.executors import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.sweeps.tables import Search
 from genprior.tasks import check_task, task_kind
@@ -269,7 +271,7 @@ def test_a_sweep_of_conditions_fills_a_store_and_fits_a_law(store, genprior):
     run_sweep(condition_sweep(), store)
     filled = results(store)
     assert filled["epsilon"].dims == ("condition", "width_factor", "trial")
-    assert (filled["epsilon"] >= filled["epsilon_drawn"]).all()
+    assert (filled["epsilon"] > filled["epsilon_drawn"]).any()
     assert (filled["evaluations"] == 80).all()
     assert filled["widths"].values.tolist() == ["24-16", "48-32", "96-64", "192-128"]
     assert "success" not in filled
@@ -299,10 +301,61 @@ def test_conditions_of_one_network_share_it_and_other_widths_do_not():
     assert not shares_draws(sweep, "width_factor")
 
 
+@pytest.mark.parametrize("generator", ["sparse", "group-sparse", "identity"])
+def test_other_generators_have_an_isometry_constant(generator):
+    shape: dict[str, Any] = {"sparsity": 2, "n": 12} if "sparse" in generator else {
+        "k": 4, "depth": 1, "widths": [12]}  # fmt: skip
+    parameters = {**shape, "generator": generator, "condition": "rric"}
+    sweep = condition_sweep(axes={"m": [4, 40]}, parameters=parameters, law=None)
+    check_task(task_kind("condition"), Grid(sweep))
+    few, many = (
+        bound_constant(Grid(sweep).point((i,)).model_copy(update={"search": Search()}), 0, 0)
+        for i in (0, 1)
+    )
+    assert 0 < many["epsilon"] < few["epsilon"]
+
+
+def test_threads_and_blocks_change_no_constant(store, tmp_path):
+    run_sweep(condition_sweep(blocks={"trials": 100}), store)
+    other = tmp_path / "other.zarr"
+    with open_executor("threads", 2) as executor:
+        run_sweep(condition_sweep(blocks={"trials": 5}), other, executor)
+    assert_same_results(store, other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"condition": "wdc", "widths": (900, 800)},
+        {"condition": "r2wdc", "widths": (900, 800)},
+        {"condition": "rric", "widths": (300, 900), "m": 700},
+        {"condition": "one-bit", "widths": (300, 900), "m": 2000, "dither": {"amplitude": 3.0}},
+    ],
+    ids=lambda changes: changes["condition"],
+)
+def test_a_trial_holds_no_more_than_it_says(changes):
+    """What NumPy allocates at its peak is below the claim, and at least a tenth of it."""
+    point = Point(k=6, depth=2, search=Search(draws=4, ascents=2, steps=3), **changes)
+    kind = task_kind("condition")
+    kind.run(point, 0, 0, ())
+    tracemalloc.start()
+    kind.run(point, 1, 0, ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kind.memory(point) / 10 < peak < kind.memory(point)
+
+
+def test_the_pilot_is_positive_and_takes_the_whole_search():
+    """It times some of 5 draws, or of 500: what it has not timed it adds."""
+    point = Point(condition="wdc", k=3, depth=1, widths=(9,), search=Search(draws=5, ascents=0))
+    assert task_kind("condition").pilot(point, 0, 0, (), 0.1) > 0
+
+
 def test_a_harder_search_changes_no_draw_and_a_trial_repeats_to_the_bit():
-    point = Point(condition="rric", k=3, depth=2, widths=(10, 16), m=8, search=QUICK)
+    easy = Search(draws=20, ascents=2, steps=1)
+    point = Point(condition="rric", k=3, depth=2, widths=(10, 16), m=8, search=easy)
     assert bound_constant(point, 1, 5) == bound_constant(point, 1, 5)
     harder = point.model_copy(update={"search": Search(draws=20, ascents=2, steps=200)})
     first, second = bound_constant(point, 1, 5), bound_constant(harder, 1, 5)
     assert second["epsilon_drawn"] == first["epsilon_drawn"]
-    assert second["epsilon"] >= first["epsilon_drawn"]
+    assert second["epsilon"] > first["epsilon"]

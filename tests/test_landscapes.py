@@ -1,19 +1,21 @@
 """Loss and descent vector on planes of latent space, and the descents that are drawn there."""
 
 import json
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import results
+from helpers import assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.executors import open_executor
 from genprior.pipeline.landscapes import ACROSS, ALONG, STARTS, rim, trajectories_of
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.sweeps.tables import Plane
-from genprior.tasks import check_task, task_kind
+from genprior.tasks import check_task, landscape, task_kind
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.landscape import draw_landscape, follow, look
 from genprior.tasks.theory import expected_loss
@@ -161,6 +163,93 @@ def test_what_makes_no_plane_is_refused(changes, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("order", [("problem", "plane"), ("plane", "problem")])
+def test_a_draw_serves_all_places_of_a_block(store, monkeypatch, order):
+    """2 problems × 2 trials are 4 draws, whichever axis of the sweep comes last."""
+    draws = []
+
+    def counted(*arguments):
+        draws.append(arguments)
+        return draw_landscape(*arguments)
+
+    monkeypatch.setattr(landscape, "draw_landscape", counted)
+    monkeypatch.setattr(landscape, "_kept", threading.local())
+    axes = landscape_sweep().as_dict()["axes"]
+    named = {name: [key for key in axes if key.startswith(name)] for name in order}
+    ordered = {key: axes[key] for name in order for key in named[name]}
+    run_sweep(landscape_sweep(axes=ordered, trials=2, blocks={"trials": 1000}), store)
+    assert len(draws) == 4
+
+
+def test_threads_and_blocks_change_no_place(store, tmp_path):
+    sweep = landscape_sweep(trials=2, blocks={"trials": 100})
+    run_sweep(sweep, store)
+    other = tmp_path / "other.zarr"
+    with open_executor("threads", 2) as executor:
+        run_sweep(landscape_sweep(trials=2, blocks={"trials": 7}), other, executor)
+    assert_same_results(store, other)
+
+
+def test_an_excluded_corner_leaves_the_descents_and_an_excluded_plane_none(store, genprior):
+    exclude = ["plane.along < 0 and plane.across < 0", "problem == 'phase-retrieval'"]
+    run_sweep(landscape_sweep(exclude=exclude), store)
+    found = trajectories_of(read_info(store))
+    assert found["steps"].sel(problem="inversion").notnull().all()
+    assert found["steps"].sel(problem="phase-retrieval").isnull().all()
+    picture = store.parent / "partial.svg"
+    assert genprior("plot", store, "-o", picture).exit_code == 0
+    assert "not run" in picture.read_text()
+
+
+def test_several_targets_make_several_landscapes(store, genprior):
+    axes = {"target": [0, 1], "plane": {"along": [0, 1], "across": [0, 1]}}
+    run_sweep(landscape_sweep(axes=axes, paired=[]), store)
+    fitted = genprior("fit", store, "--json")
+    assert fitted.exit_code == 0
+    assert [row["target"] for row in json.loads(fitted.stdout)["trajectories"]] == [0, 1]
+    assert genprior("plot", store, "-o", store.parent / "targets.png").exit_code == 0
+
+
+@pytest.mark.parametrize("generator", ["sparse", "sparse-random", "group-sparse"])
+def test_sparse_generators_have_landscapes_without_a_mirror(store, generator):
+    parameters = {"generator": generator, "sparsity": 2, "n": 8, "wedge_angle": 0.01}
+    if generator != "sparse-random":
+        del parameters["wedge_angle"]
+    axes = {"plane": {"along": [0, 1], "across": [0, 1]}}
+    sweep = landscape_sweep(axes=axes, paired=[], parameters={**parameters, "problem": "inversion"})
+    check_task(task_kind("landscape"), Grid(sweep))
+    run_sweep(sweep, store)
+    assert results(store)["loss"].sel({ALONG: 1, ACROSS: 0}).item() < 1e-12
+    assert trajectories_of(read_info(store))["mirror_ratio"].isnull().all()
+
+
+def test_a_one_bit_landscape_has_the_sources_loss():
+    """‖G(x) − v‖² − ‖v‖²: about −‖y*‖² = −1 at x*, and 0 at 0."""
+    point = Point(problem="one-bit", k=3, depth=1, widths=(20,), m=20_000,
+                  dither={"amplitude": 3.0})  # fmt: skip
+    assert look(at(point, 1, 0), 0, 1)["loss"] == pytest.approx(-1, abs=0.2)
+    assert look(at(point, 0, 0), 0, 1)["loss"] == pytest.approx(0, abs=1e-12)
+
+
+def test_descents_are_not_drawn_with_other_weights(store, tmp_path, monkeypatch, genprior):
+    """The trials have seen another network than the file holds now."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    np.savez("net.npz", weights_1=random.standard_normal((9, 2)))
+    parameters = {"problem": "inversion", "generator": "trained", "weights": "net.npz", "k": 2,
+                  "depth": 1, "widths": [9]}  # fmt: skip
+    axes = {"plane": {"along": [0, 1], "across": [0, 1]}}
+    run_sweep(landscape_sweep(axes=axes, paired=[], parameters=parameters), store)
+    assert genprior("fit", store).exit_code == 0
+    np.savez("net.npz", weights_1=random.standard_normal((9, 2)))
+    for command in ("fit", "plot"):
+        result = genprior(command, store)
+        assert result.exit_code == 1
+        assert "'net.npz' is not the file that its trials used" in result.stderr
+    (tmp_path / "net.npz").unlink()
+    assert "its descents cannot be drawn" in genprior("fit", store).stderr
+
+
 def test_a_landscape_is_stored_fitted_and_drawn(store, genprior, tmp_path):
     """Loss and descent vector over problem and plane; descents from the rim all find x* here."""
     run_sweep(landscape_sweep(), store)
@@ -174,8 +263,8 @@ def test_a_landscape_is_stored_fitted_and_drawn(store, genprior, tmp_path):
     fitted = json.loads(genprior("fit", store, "--json").stdout)["trajectories"]
     assert [row["problem"] for row in fitted] == ["inversion", "phase-retrieval"]
     assert [row["mirror_ratio"] for row in fitted] == pytest.approx([0.3183, 0.669], abs=1e-3)
-    assert all(row["target"] + row["mirror"] + row["elsewhere"] == STARTS for row in fitted)
-    assert fitted[0]["target"] == STARTS
+    assert all(sum(row["ends"].values()) == STARTS for row in fitted)
+    assert fitted[0]["ends"]["target"] == STARTS
     assert "descents from the rim" in genprior("fit", store).stdout
     picture = tmp_path / "landscape.svg"
     assert genprior("plot", store, "-o", picture).exit_code == 0

@@ -5,9 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from genprior.tasks.generators import gaussian_network
+from genprior.sweeps import Point
+from genprior.tasks.generators import draw_network, gaussian_network, generator_class
+from genprior.tasks.instance import draw_instance, mirror_ratio_of
 from genprior.tasks.network import Network
 from genprior.tasks.problems.linear import noise_of_snr
+from genprior.tasks.recovery import errors, recover
+from genprior.tasks.theory import mirror_ratio
 
 SHAPES = [(3, (7,), 5), (3, (7,), 40), (4, (12, 9), 5), (4, (12, 9), 30), (2, (6, 9, 8, 7), 4)]
 
@@ -178,3 +182,51 @@ def test_noise_of_fixed_norm_has_a_uniform_direction():
     found = np.array([noise_of_snr(random, clean, 0) for _ in range(4000)])
     assert_allclose(found.mean(axis=0), 0, atol=5 / np.sqrt(4 * 4000))
     assert_allclose(found.var(axis=0), 1 / 4, rtol=0.1)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_linear_last_layer_keeps_twice_the_energy(depth):
+    """ΛᵀΛ is about (gain/2)^{d−1} gain: a ReLU halves the energy, and the last layer has none."""
+    point = Point(k=5, depth=depth, widths=(1500,) * depth, gain=1.5, last_layer="linear")
+    network = draw_network(np.random.default_rng(3), point)
+    codes = np.random.default_rng(4).standard_normal((20, 5))
+    seen = np.mean([np.sum(network(code) ** 2) / np.sum(code**2) for code in codes])
+    assert seen == pytest.approx(generator_class("gaussian").curvature(point), rel=0.1)
+    assert (network(codes[0]) < 0).any()
+
+
+def test_the_mirror_of_a_linear_last_layer_is_that_of_the_layers_below():
+    """A wide linear layer is an isometry, nearly: ρ_2 counts at depth 3, not ρ_3."""
+    point = Point(problem="inversion", k=3, depth=3, widths=(1500,) * 3, last_layer="linear",
+                  solver={"start": "mirror"})  # fmt: skip
+    instance = draw_instance(point, 0, 1)
+
+    def slope(code):
+        objective = instance.objective
+        return np.linalg.norm(objective.descent_vector(objective.evaluate(objective.first(code))))
+
+    assert mirror_ratio_of(point) == mirror_ratio(2)
+    assert_allclose(instance.start, -mirror_ratio(2) * instance.target)
+    assert slope(instance.start) < slope(-mirror_ratio(3) * instance.target) / 2
+
+
+def test_both_engines_give_the_same_run_with_a_linear_last_layer():
+    """The fast one takes the plain steps there."""
+    written = {"k": 4, "depth": 2, "widths": (30, 40), "m": 30, "last_layer": "linear"}
+    fast, plain = (
+        recover(Point(**written, solver={"engine": engine}), 0, 1) for engine in ("fast", "plain")
+    )
+    assert fast == plain
+    assert fast["success"] == 1
+
+
+@pytest.mark.parametrize(("problem", "error"), [("phase-retrieval", 0), ("inversion", 2)])
+def test_an_odd_network_is_recovered_up_to_sign_where_data_have_none(problem, error):
+    """G(−x) = −G(x): −x* has the data of x* in phase retrieval, and is 2‖x*‖ away otherwise."""
+    point = Point(generator="sparse", sparsity=2, n=8, m=20, problem=problem,
+                  success={"metric": "signal_error"})  # fmt: skip
+    instance = draw_instance(point, 0, 1)
+    measured = errors(point, instance, -instance.target)
+    assert measured["signal_error"] == pytest.approx(error)
+    assert measured["latent_error"] == pytest.approx(error)
+    assert measured["mirror_error"] == np.inf
