@@ -12,7 +12,7 @@ from ..tasks.basins import BASIN, BASINS
 from .basins import basins_of, check_basins_of
 from .canvas import MAX_PANELS, add_title, at_most, each_part, name_of, new_figure
 
-COLOURS = {"target": "#4c9a5f", "mirror": "#c8553d", "elsewhere": "0.75"}
+COLOURS = {"target": "#3b75af", "mirror": "#e1893b", "elsewhere": "0.75"}
 LABELS = {"target": "$x^*$", "mirror": "mirror $-\\rho_d x^*$", "elsewhere": "elsewhere"}
 MOST_TICKS = 12
 

@@ -294,6 +294,8 @@ def test_parameters_that_make_no_generator_are_refused():
         check_generator(point("group-sparse", n=16))
     with pytest.raises(ValueError, match=r"'wedge_angle' 0.1 is too wide at n = 100: .*1/n = 0.01"):
         check_generator(point("sparse-random", n=100, wedge_angle=0.1))
+    with pytest.raises(ValueError, match=r"sparsity is 13, .* at most 12"):
+        check_generator(point("sparse-random", sparsity=13, n=100, wedge_angle=1e-4))
     with pytest.raises(ValueError, match=r"give success\.metric 'signal_error'"):
         check_metric(point("sparse", success={"metric": "latent_error"}))
     with pytest.raises(ValueError, match="has 3 entries that are not 0 and sparsity is 2"):

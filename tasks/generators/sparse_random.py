@@ -13,6 +13,7 @@ from .sparse import check_support, draw_sparse, sparse_rows
 
 MAX_CODE_DRAWS = 1000
 # Below this share of vectors with a code, drawing one would take too long or never end.
+MOST_SPARSITY = 12
 LEAST_SHARE = 0.01
 SAME = 1e-9
 PARALLEL = 1e-9
@@ -34,7 +35,12 @@ class SparseRandom(Generator):
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse wedges so wide that hardly any sparse vector has a code of its own."""
+        """Refuse wedges so wide that hardly any sparse vector has a code, or too many of them."""
+        if point.sparsity > MOST_SPARSITY:
+            raise ValueError(
+                f"sparsity is {point.sparsity}, and generator 'sparse-random' takes at most "
+                f"{MOST_SPARSITY}: a code is looked for along 2^sparsity lines."
+            )
         share = clear_share(point.sparsity, point.n, point.wedge_angle)
         if share < LEAST_SHARE:
             raise ValueError(
