@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import ceil, log
+from math import ceil, inf, log
 from typing import Any, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
@@ -102,6 +102,8 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {"widths": WIDTH_RULES[rule](k, depth, float(factor))}
     except OverflowError:
+        if factor == inf:
+            return {}
         raise ValueError(f"width_rule '{rule}' makes layers without bound here.") from None
     except (TypeError, ValueError):
         return {}

@@ -129,6 +129,9 @@ def test_widths_by_rule_follow_depth():
         ({"gain": [1, 2]}, SPARSE, "'gain' is 2.0, and generator 'sparse' has none"),
         ({"width_factor": [1, 2]}, {"k": 2, "depth": 1, "widths": [9]}, "without a 'width_rule'"),
         ({"k": [2, 3]}, {"depth": 1, "widths": [9], "wedge_angle": 0.2}, "'sparse-random' has"),
+        ({"k": [2, 3]}, {"depth": 999, "width_rule": "expansive", "width_factor": 2},
+         "width_rule 'expansive' makes layers without bound here"),
+        ({"k": [2, 3]}, {"depth": 2, "width_rule": "expansive"}, "needs 'width_factor'"),
     ],
 )  # fmt: skip
 def test_a_sweep_of_shapes_that_contradict_is_refused(axes, parameters, said):
