@@ -1,6 +1,5 @@
 """What a landscape's store tells besides loss and descent vector: where descents on it lead."""
 
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,12 +7,14 @@ import xarray as xr
 
 from ..store import StoreError, StoreInfo, load_results
 from ..sweeps import Grid, Point
+from ..sweeps.sweep import Basins
 from ..tasks.basins import BASINS
 from ..tasks.generators import weights_digests
 from ..tasks.instance import mirror_ratio_of
 from ..tasks.landscape import draw_landscape, follow
 from ..tasks.machine import limit_blas_threads
 from ..tasks.recovery import errors
+from .prepare import recorded_weights
 from .rows import indices, place_of, plain, plain_values
 
 TRAJECTORY = "trajectory"
@@ -24,7 +25,7 @@ RIM = 0.92  # of the plane's half-lengths, where descents start
 RESOLUTION = 0.005  # of the plane's longer side, between iterates that are kept
 MAX_STEPS = 2000
 AT_TARGET = 0.25  # relative latent error that counts as having arrived, noise or not
-AT_MIRROR = 0.75  # distance from the mirror that does, in its length
+AT_MIRROR = Basins().radius  # distance from the mirror that does, in its length
 
 
 def is_landscape(info: StoreInfo) -> bool:
@@ -84,7 +85,7 @@ def check_weights(info: StoreInfo, grid: Grid) -> None:
     Raises:
         StoreError: a file is missing, or another one.
     """
-    known = json.loads(info.attributes.get("weights_sha256", "{}"))
+    known = recorded_weights(info)
     try:
         found = weights_digests(grid)
     except ValueError as error:

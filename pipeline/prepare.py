@@ -60,21 +60,23 @@ def prepare_store(
             f"the workers are of different kinds ({'; '.join(machines)}), which round otherwise; "
             "use one kind, or --allow-mixed to record that they differ."
         )
+    grid = Grid(sweep)
+    weights = weights_digests(grid)
     if is_vacant(path):
         pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
         chunks = block_shape(sweep, pilot, executor.workers)
         made_by = provenance(kind, "; ".join(machines))
-        if packages := foreign_packages(Grid(sweep)):
+        if packages := foreign_packages(grid):
             made_by["problem_packages"] = packages
-        if weights := weights_digests(Grid(sweep)):
+        if weights:
             made_by["weights_sha256"] = json.dumps(weights)
         create_store(path, sweep.complete(), kind.variables, chunks, made_by)
         return read_info(path), pilot
     info = read_info(path)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
-    changed = check_same_machine(info, kind, machines, Grid(sweep), allow_mixed)
-    if record_weights(info, weights_digests(Grid(sweep))) or changed:
+    changed = check_same_machine(info, kind, machines, grid, allow_mixed)
+    if record_weights(info, weights) or changed:
         info = read_info(path)
     grown = union(info.sweep, sweep)
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point, SweepError, UserError
-from ..sweeps.parameters import PARAMETERS
+from ..sweeps import Grid, Point, UserError
+from .checks import check_optional
 from .network import Vector
 from .sensing import Sensing
 
@@ -62,14 +62,10 @@ def check_penalty(grid: Grid) -> None:
     Raises:
         SweepError: saying so.
     """
-    sweep = grid.sweep
-    given = {*sweep.axes, *sweep.dependent} | {
-        name for name, value in sweep.parameters.items() if value != PARAMETERS[name].default
-    }
     column = grid.column("solver.method")
-    methods = set() if column is None else set(column.values.ravel())
-    if "solver.penalty" in given and "lasso" not in methods:
-        raise SweepError("'solver.penalty' is given, but only solver.method 'lasso' has one.")
+    has_lasso = column is not None and "lasso" in column.values.ravel()
+    used = ("solver.penalty",) if has_lasso else ()
+    check_optional(grid, ("solver.penalty",), used, "solver.method 'descent'")
 
 
 def check_installed(grid: Grid) -> None:

@@ -247,6 +247,7 @@ def test_the_one_bit_constant_falls_with_measurements():
         ({"parameters": {**ONE_LAYER, "problem": "inversion"}}, "'problem' is"),
         ({"parameters": {**ONE_LAYER, "last_layer": "linear"}}, "ReLU layers"),
         ({"parameters": {**ONE_LAYER, "generator": "identity"}}, "'identity'"),
+        ({"parameters": {**ONE_LAYER, "target_norm": 2.0}}, "'target_norm' is given, but cond"),
         ({"axes": {"condition": ["rric"]}, "parameters": ONE_LAYER},
          "needs 'm'"),
         ({"axes": {"condition": ["one-bit"]},

@@ -134,7 +134,9 @@ def test_a_penalty_that_nothing_has_is_refused():
     written = {"axes": {"m": [4, 5]}, "parameters": {"k": 2, "depth": 1, "widths": [9]}}
     written["parameters"]["solver"] = {"penalty": 0.5}
     sweep = Sweep.parse(written)
-    with pytest.raises(SweepError, match=r"only solver\.method 'lasso' has one"):
+    with pytest.raises(
+        SweepError, match=r"'solver\.penalty' is given, but solver\.method 'descent' has no"
+    ):
         Recovery().check(Grid(sweep))
 
 

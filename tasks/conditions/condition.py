@@ -16,7 +16,7 @@ from ..instance import draw_target
 from ..network import Network
 from ..problems import OPTIONAL, CompressedSensing, OneBit
 from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
-from .search import Form, search_largest
+from .search import Form, effort, search_largest
 
 # Raised whenever a stored number may change.
 CONDITION_VERSION = 1
@@ -25,7 +25,7 @@ USES: dict[str, tuple[str, ...]] = {
     "wdc": (),
     "r2wdc": (),
     "rric": ("m", "ensemble", "student_df"),
-    "one-bit": OneBit.uses,
+    "one-bit": (*OneBit.uses, "target_norm"),
 }
 OF_LAYERS = ("wdc", "r2wdc")
 CHECKED = (
@@ -124,11 +124,6 @@ def check_condition(point: Point) -> None:
             f"condition '{point.condition}' is looked for along directions, which needs a "
             "homogeneous network; generator 'trained' need not be one."
         )
-    if point.condition != "one-bit" and point.target_norm != 1:
-        raise ValueError(
-            f"'target_norm' is {point.target_norm:g}, and condition '{point.condition}' has no "
-            "target; 'one-bit' has."
-        )
     if point.condition == "rric":
         CompressedSensing.check(point)
     if point.condition == "one-bit":
@@ -153,7 +148,9 @@ class Condition:
         column = grid.column("condition")
         names = sorted(set(column.values.ravel())) if column is not None else []
         used = {name for condition in names for name in USES[condition]}
-        check_optional(grid, OPTIONAL, used, f"condition {' or '.join(map(repr, names))}")
+        check_optional(
+            grid, (*OPTIONAL, "target_norm"), used, f"condition {' or '.join(map(repr, names))}"
+        )
         check_points(grid, CHECKED, check_condition)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
@@ -164,8 +161,7 @@ class Condition:
         self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
     ) -> float:
         """Estimate the processor time of a trial within about the given time, both in seconds."""
-        search = point.search
-        effort = search.draws + min(search.ascents, search.draws) * search.steps
+        evaluations = effort(point.search)
         clock, draws, first = time.perf_counter(), 1, 0.0
         while True:
             begun = time.thread_time()
@@ -173,9 +169,9 @@ class Condition:
             duration = time.thread_time() - begun
             first = first or duration
             spent = time.perf_counter() - clock
-            if draws > 1 and (spent > seconds / 4 or draws >= effort):
-                return first + max(duration - first, 0.0) / (draws - 1) * (effort - 1)
-            draws = min(4 * draws, max(effort, 2))
+            if draws > 1 and (spent > seconds / 4 or draws >= evaluations):
+                return first + max(duration - first, 0.0) / (draws - 1) * (evaluations - 1)
+            draws = min(4 * draws, max(evaluations, 2))
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights, measurements, the maps of some regions."""

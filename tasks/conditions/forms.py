@@ -149,7 +149,23 @@ class Region(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RangeForm:
+class OfCodes:
+    """What the forms share that are looked for along directions of codes.
+
+    Args:
+        network: G.
+    """
+
+    network: Network
+
+    @property
+    def dimension(self) -> int:
+        """Latent dimension."""
+        return int(self.network.weights[0].shape[1])
+
+
+@dataclass(frozen=True)
+class RangeForm(OfCodes):
     """What the R2WDC bounds at layer i ≥ 2: ⟨u, (W_{+,r}ᵀ W_{+,s}/gain − Q(r, s)) v⟩/(‖u‖‖v‖).
 
     r and s are signals of the first i − 1 layers, u and v differences of such signals: of four
@@ -165,14 +181,8 @@ class RangeForm:
 
     directions: ClassVar[int] = 4
 
-    network: Network
     layer: int
     gain: float
-
-    @property
-    def dimension(self) -> int:
-        """K."""
-        return int(self.network.weights[0].shape[1])
 
     def look(self, direction: Vector) -> Region:
         """Follow a code through the layers below."""
@@ -201,7 +211,7 @@ class Measurement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IsometryForm:
+class IsometryForm(OfCodes):
     """What the RRIC bounds: (⟨A u, A v⟩ − ⟨u, v⟩)/(‖u‖‖v‖) for differences u, v of signals.
 
     Of two codes, u and v are the best within their regions.
@@ -215,13 +225,7 @@ class IsometryForm:
 
     directions: ClassVar[int] = 2
 
-    network: Network
     sensing: Sensing
-
-    @property
-    def dimension(self) -> int:
-        """K."""
-        return int(self.network.weights[0].shape[1])
 
     def look(self, direction: Vector) -> Measurement:
         """Measure the differences around a code."""
@@ -235,7 +239,7 @@ class IsometryForm:
 
 
 @dataclass(frozen=True)
-class ProjectionForm:
+class ProjectionForm(OfCodes):
     """What takes the RRIC's place for one-bit recovery: ⟨v − y*, Λ_x z⟩/‖Λ_x z‖.
 
     For a code x the best z makes it the norm of the projection of v − y* on the range of Λ_x.
@@ -249,13 +253,7 @@ class ProjectionForm:
 
     directions: ClassVar[int] = 1
 
-    network: Network
     error: Vector
-
-    @property
-    def dimension(self) -> int:
-        """K."""
-        return int(self.network.weights[0].shape[1])
 
     def look(self, direction: Vector) -> float:
         """Project on the region of a code."""

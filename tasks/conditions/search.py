@@ -1,5 +1,6 @@
 """Looking for the largest violation of a condition: random candidates, then local ascents."""
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -73,14 +74,17 @@ def search_largest(form: Form, search: Search, random: np.random.Generator) -> F
     """
     kept: list[Candidate] = []
     for _ in range(search.draws):
-        kept.append(_draw(form, random))
-        kept.sort(key=lambda candidate: -candidate.value)
+        insort(kept, _draw(form, random), key=lambda candidate: -candidate.value)
         del kept[max(search.ascents, 1) :]
     drawn = best = kept[0].value
     for candidate in kept[: search.ascents]:
         best = max(best, _ascend(form, candidate, search.steps, random))
-    evaluations = search.draws + min(search.ascents, search.draws) * search.steps
-    return Found(best, drawn, evaluations)
+    return Found(best, drawn, effort(search))
+
+
+def effort(search: Search) -> int:
+    """How many candidates and moves a search evaluates."""
+    return search.draws + min(search.ascents, search.draws) * search.steps
 
 
 def _draw(form: Form, random: np.random.Generator) -> Candidate:
