@@ -6,8 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import f as f_distribution
-from scipy.stats import t as t_distribution
+from scipy.special import fdtrc, stdtrit
 
 from .medians import Ints, cluster_sizes, replicated_medians
 from .posterior import Floats
@@ -134,7 +133,7 @@ class _Cells:
         """Give Σ c · log-median over the cells with its t interval."""
         best = float(contrast @ self.medians)
         error = float(np.std(self.deviations @ contrast, ddof=1))
-        quantile = float(t_distribution.ppf((1 + self.level) / 2, self._freedom(contrast)))
+        quantile = float(stdtrit(self._freedom(contrast), (1 + self.level) / 2))
         return Estimate(best, best - quantile * error, best + quantile * error)
 
     def _freedom(self, contrast: Floats) -> float:
@@ -226,7 +225,7 @@ def _lack_of_fit(cells: _Cells) -> float:
         freedom = int(cells.sizes[members[0]]) - 1
         loss += float(np.trace(block @ block) + np.trace(block) ** 2) / (2 * freedom)
     scale = rank + 2 * loss - 6 * loss / (rank + 2)
-    return float(f_distribution.sf(statistic / scale, rank, rank * (rank + 2) / (3 * loss)))
+    return float(fdtrc(rank, rank * (rank + 2) / (3 * loss), statistic / scale))
 
 
 def _contrasts(cells: _Cells) -> Floats:

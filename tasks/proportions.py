@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom, hypergeom
+from scipy.special import bdtr, gammaln
 
 from .posterior import Floats
 from .transitions import wilson_interval
@@ -82,7 +82,10 @@ def mcnemar_p(gained: int, lost: int) -> float:
     Source: Fagerland, Lydersen & Laake, BMC Med. Res. Methodol. 13 (2013) 91.
     """
     count, fewer = gained + lost, min(gained, lost)
-    return min(1.0, float(2 * binom.cdf(fewer, count, 0.5) - binom.pmf(fewer, count, 0.5)))
+    if not count:
+        return 1.0
+    below = bdtr(fewer - 1, count, 0.5) if fewer else 0.0
+    return min(1.0, float(bdtr(fewer, count, 0.5) + below))
 
 
 def fisher_p(first: int, first_trials: int, second: int, second_trials: int) -> float:
@@ -94,9 +97,22 @@ def fisher_p(first: int, first_trials: int, second: int, second_trials: int) -> 
 
     Source: Lydersen, Fagerland & Laake, Statist. Med. 28 (2009) 1159–1175.
     """
-    law = hypergeom(first_trials + second_trials, first + second, first_trials)
-    here = float(law.pmf(first)) / 2
-    return min(1.0, 2 * min(float(law.cdf(first - 1)), float(law.sf(first))) + 2 * here)
+    together = first + second
+    counts = np.arange(max(0, together - second_trials), min(first_trials, together) + 1)
+    logs = -sum(
+        gammaln(1 + part)
+        for part in (
+            counts,
+            first_trials - counts,
+            together - counts,
+            second_trials - together + counts,
+        )
+    )
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    place = first - int(counts[0])
+    sides = weights[:place].sum(), weights[place + 1 :].sum()
+    return min(1.0, float(2 * min(sides) + weights[place]))
 
 
 def holm(p_values: ArrayLike) -> Floats:
