@@ -30,9 +30,6 @@ m = "4:40:4"                     # number of measurements, of {n} pixels
 [parameters]
 generator = "trained"
 weights = "{path}"
-k = {k}
-depth = {depth}
-widths = {widths}
 last_layer = "linear"
 success.metric = "signal_error"
 success.below = 0.01
@@ -74,19 +71,8 @@ def main() -> None:
     arrays = {f"weights_{i}": weight.T for i, weight in enumerate(decoder.coefs_, start=1)}
     arrays |= {f"biases_{i}": bias for i, bias in enumerate(decoder.intercepts_, start=1)}
     np.savez(options.path, **arrays, codes=codes)
-    widths = [len(bias) for bias in decoder.intercepts_]
     print(f"wrote {options.path}; a sweep file for it:\n")
-    print(
-        SWEEP.format(
-            stem=options.path.stem,
-            path=options.path,
-            k=options.latent,
-            depth=len(widths),
-            widths=widths,
-            n=pixels.shape[1],
-        ),
-        end="",
-    )
+    print(SWEEP.format(stem=options.path.stem, path=options.path, n=pixels.shape[1]), end="")
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:

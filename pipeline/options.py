@@ -26,8 +26,10 @@ def sweep_options(command: Command) -> Command:
             "settings",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Override the sweep; repeatable. k=5,10,20 or k=5:60:5 (stop included) make an "
-            "axis, solver.step=0.5 sets a parameter.",
+            help="Set any key of the sweep file; repeatable, the last one wins. k=5,10,20 or "
+            "k=5:60:5 (stop included) make an axis, solver.step=0.5 sets a parameter, "
+            "title=TEXT or exclude='k > m' a key; a value that starts with a quote or a bracket is "
+            "TOML.",
         ),
         click.argument("sweep", metavar="SWEEP"),
     ):

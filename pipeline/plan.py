@@ -7,7 +7,7 @@ import numpy as np
 from dask.system import CPU_COUNT
 
 from ..store import TRIAL, Layout, estimate_bytes
-from ..sweeps import Grid, Sweep
+from ..sweeps import Grid, Sweep, settled
 from ..tasks import check_task, task_kind
 from .executors import available_memory
 from .pilot import check_memory, run_pilot
@@ -35,7 +35,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     seconds = float(pilot.cost(grid.shape)[~grid.excluded].sum()) * sweep.trials
     return {
         "sweep": sweep.name,
-        "hash": sweep.hash,
+        "hash": settled(grid).hash,
         "axes": {name: len(values) for name, values in sweep.axes.items()},
         "points": points,
         "excluded_points": int(grid.excluded.sum()),

@@ -13,6 +13,7 @@ from ..store import (
     StoreError,
     StoreInfo,
     WrongStoreError,
+    changed_coordinate,
     choose_chunks,
     create_store,
     extend_store,
@@ -22,7 +23,8 @@ from ..store import (
     record,
     restore_excluded,
 )
-from ..sweeps import Grid, Sweep, UserError, differences, union
+from ..sweeps import Grid, Sweep, UserError, differences, settled, union
+from ..sweeps.labels import value_label
 from ..tasks import TaskKind, check_task, task_kind
 from ..tasks.generators import weights_digests
 from ..tasks.lasso import check_installed
@@ -47,7 +49,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
     check_task(task_kind(sweep.task), grid)
     check_installed(grid)
     if not is_vacant(path):
-        check_same_experiment(read_info(path), sweep)
+        check_same_experiment(read_info(path), settled(grid))
 
 
 def prepare_store(
@@ -70,9 +72,9 @@ def prepare_store(
             made_by["problem_packages"] = packages
         if weights:
             made_by["weights_sha256"] = json.dumps(weights)
-        create_store(path, sweep.complete(), kind.variables, chunks, made_by)
+        create_store(path, settled(grid).complete(), kind.variables, chunks, made_by)
         return read_info(path), pilot
-    info = read_info(path)
+    info, sweep = read_info(path), settled(grid)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
     changed = check_same_machine(info, kind, machines, grid, allow_mixed)
@@ -102,12 +104,23 @@ def _trials_per_block(sweep: Sweep, pilot: Pilot | None, workers: int) -> int:
 
 
 def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
-    """Refuse a sweep that is another experiment than the store's, naming the difference."""
+    """Refuse a sweep that is another experiment than the store's, naming the difference.
+
+    So is one whose computed parameters an older version rounded otherwise.
+    """
     found = differences(info.sweep, sweep)
     if found:
         raise WrongStoreError(
             f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
             f"{'; '.join(found[:3])}. Choose another store, or set it back."
+        )
+    if changed := changed_coordinate(info, Grid(info.sweep)):
+        name, place, stored, computed = changed
+        at = f" at {place}" if place else ""
+        raise WrongStoreError(
+            f"{info.path}: '{name}' is {stored}{at} there, and this version computes {computed}: "
+            "the one that made it rounded otherwise. Choose another store, or use that version "
+            f"({info.attributes.get('genprior_version', 'unknown')})."
         )
 
 
@@ -181,14 +194,19 @@ def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray
     """
     status = read_status(info.path)
     excluded = Grid(info.sweep).excluded
+    if (status[excluded] == Status.DONE).any():
+        raise WrongStoreError(
+            f"{info.path}: it holds trials of points that its rules leave out now, for an older "
+            "version compared numbers to their last digit. Choose another store."
+        )
     if (status[excluded] != Status.EXCLUDED).any():
         restore_excluded(info.path, info.sweep, info.layout)
         status[excluded] = Status.EXCLUDED
     asked = np.zeros(status.shape, dtype=bool)
     places = []
     for dim in info.layout.dims[:-1]:
-        known = {value: place for place, value in enumerate(info.sweep.axes[dim])}
-        places.append([known[value] for value in sweep.axes[dim]])
+        known = {value_label(value): at for at, value in enumerate(info.sweep.axes[dim])}
+        places.append([known[value_label(value)] for value in sweep.axes[dim]])
     asked[np.ix_(*places, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)

@@ -1,6 +1,7 @@
 """Where results live: one labelled Zarr v3 group, and the only room that imports zarr."""
 
 from .blocks import BlockWriter, open_writer
+from .coordinates import changed_coordinate
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import exclusive, is_vacant
 from .extend import extend_store
@@ -17,6 +18,7 @@ __all__ = [
     "StoreError",
     "StoreInfo",
     "WrongStoreError",
+    "changed_coordinate",
     "choose_chunks",
     "create_store",
     "estimate_bytes",

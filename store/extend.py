@@ -8,6 +8,7 @@ import numpy as np
 import zarr
 
 from ..sweeps import Grid, Sweep
+from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
 from .errors import StoreError, explained
 from .exchange import beside, put_in_place
@@ -75,8 +76,8 @@ def _carry_over(
 
 def _origins(old: list[object], new: list[object]) -> np.ndarray:
     """Index of each new value among the old ones, −1 where it is new."""
-    places = {value: index for index, value in enumerate(old)}
-    return np.array([places.get(value, -1) for value in new])
+    places = {value_label(value): index for index, value in enumerate(old)}
+    return np.array([places.get(value_label(value), -1) for value in new])
 
 
 def _same_chunk(indices: np.ndarray, chunk: int, size: int) -> int | None:

@@ -72,7 +72,7 @@ def read_info(path: Path) -> StoreInfo:
     group = open_group(path)
     attributes = dict(group.attrs)
     try:
-        sweep = Sweep.parse(json.loads(str(attributes["sweep"])), str(path))
+        sweep = Sweep.parse(json.loads(str(attributes["sweep"])), str(path), stored=True)
         variables = tuple(json.loads(str(attributes["variables"])))
     except (KeyError, ValueError, TypeError, SweepError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None

@@ -9,6 +9,7 @@ from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Purpose, point_identity, random_stream
 from .parameters import Point
+from .settled import settled
 from .sweep import Sweep
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "preset_names",
     "preset_text",
     "random_stream",
+    "settled",
     "union",
 ]

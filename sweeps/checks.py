@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
 from .identity import DRAW_PARAMETERS, carriers
+from .labels import value_label
 from .parameters import GROUPS, PARAMETERS, task_has
 from .reserved import RESERVED
-from .shapes import MADE
+from .shapes import sets_shape
 from .values import check_value
 
 if TYPE_CHECKING:
@@ -75,12 +76,12 @@ def check_names(sweep: "Sweep") -> None:
 
 
 def _is_made(sweep: "Sweep") -> bool:
-    """Whether every generator of a sweep sets k and depth by its make."""
+    """Whether every generator of a sweep sets k and depth: by its make, or by its file."""
     rule = sweep.dependent.get("generator")
     values = list((rule.table or {}).values()) if rule else sweep.axes.get("generator")
     if values is None:
         values = [sweep.parameters.get("generator")]
-    return all(value in MADE for value in (values if isinstance(values, list) else [values]))
+    return all(map(sets_shape, values if isinstance(values, list) else [values]))
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:
@@ -136,7 +137,7 @@ def check_law(sweep: "Sweep") -> None:
         wrong = [value for value in sweep.axes[name] if value <= 0]
         if wrong:
             raise SweepError(
-                f"law.exponents: '{name}' has the value {wrong[0]}; "
+                f"law.exponents: '{name}' has the value {value_label(wrong[0])}; "
                 "a power law needs positive ones."
             )
 
@@ -173,11 +174,13 @@ def reference_index(sweep: "Sweep") -> int:
         wanted = check_value(over, wanted)
     except SweepError as error:
         raise SweepError(f"compare.reference: {error}") from None
-    values = sweep.axes[over]
-    if wanted not in values:
-        known = ", ".join(str(value) for value in values[:10]) + (", …" if values[10:] else "")
-        raise SweepError(f"compare.reference: '{over}' has no value {wanted}; it has {known}.")
-    return int(values.index(wanted))
+    labels = [value_label(value) for value in sweep.axes[over]]
+    if value_label(wanted) not in labels:
+        known = ", ".join(labels[:10]) + (", …" if labels[10:] else "")
+        raise SweepError(
+            f"compare.reference: '{over}' has no value {value_label(wanted)}; it has {known}."
+        )
+    return labels.index(value_label(wanted))
 
 
 def has_positions(sweep: "Sweep", axis: str) -> bool:

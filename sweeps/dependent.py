@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, ValidationInfo, model_validator
 
-from .errors import shown
-from .tables import Strict
-from .values import parse_scalar
+from .errors import SweepError, shown
+from .tables import Strict, is_stored
+from .values import key_label
 
 
 def _check_times(written: Any) -> Any:
@@ -27,8 +27,7 @@ def _check_table(written: Any) -> Any:
         if isinstance(entry, dict):
             raise ValueError(f"entry '{key}' is a table; put keys with a dot in quotes")
     if isinstance(written, dict):
-        # TOML's keys are text: "0.10" and "0.1" are one number.
-        return {str(parse_scalar(str(key))): entry for key, entry in written.items()}
+        return {str(key): entry for key, entry in written.items()}
     return written
 
 
@@ -45,13 +44,16 @@ class Dependent(Strict):
     table: Annotated[dict[str, Any] | None, BeforeValidator(_check_table)] = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way(self, info: ValidationInfo) -> Self:
         if (self.times is None) == (self.table is None) or (self.by is None) != (
             self.table is None
         ):
             raise ValueError("give either 'times' (with 'of') or 'by' and 'table'")
         if self.times is not None and self.of is None:
             raise ValueError("'times' needs 'of', the parameter it multiplies")
+        if self.table is not None and self.by is not None:
+            table = _labelled(self.by, self.table, is_stored(info))
+            object.__setattr__(self, "table", table)
         return self
 
     @property
@@ -59,3 +61,25 @@ class Dependent(Strict):
         """The names this parameter is computed from."""
         named = (self.of, self.by, self.times if isinstance(self.times, str) else None)
         return tuple(name for name in named if name is not None)
+
+
+def _labelled(by: str, table: dict[str, Any], stored: bool) -> dict[str, Any]:
+    """Write a table's keys, which TOML makes text, as the labels of the values they stand for.
+
+    "0.10" and "0.1" are one number. Of two such keys an older store used the first.
+    """
+    labels: dict[str, str] = {}
+    for key in table:
+        try:
+            label = key_label(by, key)
+        except SweepError as error:
+            if not stored:
+                raise ValueError(f"key {shown(key)} of its table: {error}") from None
+            label = key
+        if label in labels and not stored:
+            raise ValueError(
+                f"{shown(labels[label])} and {shown(key)} in its table are one value of '{by}', "
+                f"{label}; keep one"
+            )
+        labels.setdefault(label, key)
+    return {label: table[key] for label, key in labels.items()}

@@ -12,6 +12,8 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
 MOST_NAMES = 30  # that a message lists one by one
+NEAR = 0.7  # likeness from which another name may be meant
+LEAF_ALONE = 0.15  # what a last part alone is less like than a whole name
 
 
 class UserError(Exception):
@@ -32,16 +34,36 @@ class SweepError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Complete a message about an unknown name with the nearest known one, or with all.
+    """Complete a message about an unknown name with a near known one, or with all.
 
     Of very many, those of a table are named by the table.
     """
     names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    near = max(names, key=lambda name: _likeness(wrong, name), default="")
+    if near and _likeness(wrong, near) >= NEAR:
+        return f"Did you mean {near!r}?"
     if len(names) > MOST_NAMES:
         tables = (f"{name.split('.')[0]}.…" if "." in name else name for name in names)
         names = list(dict.fromkeys(tables))
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
+    return f"Known: {', '.join(names) or 'none'}."
+
+
+def _likeness(wrong: str, name: str) -> float:
+    """From 0 to 1; of dotted names table and last part must both be alike.
+
+    A name without its table is as near as its last part: 'sigma' is meant for 'noise.sigma'.
+    """
+    (wrong_table, _, wrong_leaf), (table, _, leaf) = wrong.rpartition("."), name.rpartition(".")
+    if wrong_table and table:
+        return min(_ratio(wrong_table, table), _ratio(wrong_leaf, leaf))
+    return max(_ratio(wrong, name), 0.0 if wrong_table else _ratio(wrong, leaf) - LEAF_ALONE)
+
+
+def _ratio(one: str, other: str) -> float:
+    """Likeness of two words; one that begins the other is near if it is 3/7 of it."""
+    ratio = difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
+    begins = bool(one) and (other.startswith(one) or one.startswith(other))
+    return max(ratio, NEAR) if begins and ratio >= 0.6 else ratio
 
 
 def shown(value: Any) -> str:

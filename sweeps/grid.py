@@ -7,26 +7,22 @@ their own axes only, and points are made where they are run.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from .dependent import Dependent
-from .errors import SweepError, first_complaint, shown
+from .errors import SweepError, first_complaint
+from .labels import value_label
 from .notation import parse_widths, widths_label
 from .parameters import ABSENT, PARAMETERS, Point, check_shapes, full_widths, nested, task_has
+from .products import computed, products
 from .rules import rule_mask
 from .shapes import INPUTS, SHAPE, derived_shape
 from .sweep import Sweep
-from .values import check_value, parse_scalar
-
-WHOLE = (
-    "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
-    "code.codewords", "code.message", "code.levels",
-)  # fmt: skip
-LARGEST_FACTOR = 1e15
+from .values import check_value
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,12 @@ class Grid:
 
     def place(self, index: tuple[int, ...]) -> str:
         """Name a point by its values along the axes, `k=5, depth=2`."""
-        named = zip(self.sweep.axes.items(), index, strict=True)
-        return ", ".join(f"{name}={values[i]}" for (name, values), i in named)
+        return self.place_along(self.dims, index)
+
+    def place_along(self, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
+        """Name a place by its values along some of the axes."""
+        named = ((dim, self.sweep.axes[dim][i]) for dim, i in zip(dims, index, strict=True))
+        return ", ".join(f"{dim}={value_label(value)}" for dim, value in named)
 
     def distinct(self, names: tuple[str, ...], at_most: int) -> Iterator[tuple[int, ...]]:
         """Run through one point for each combination of some parameters, leaving out excluded ones.
@@ -148,7 +148,7 @@ class Grid:
         return Column(widths.dims, _objects(last).reshape(widths.values.shape))
 
     def _derived(self, name: str, path: tuple[str, ...]) -> Column | None:
-        """Give what a generator's make or a width rule sets, where one does."""
+        """Give what a generator's make, its file or a width rule sets, where one does."""
         if not {"generator", "width_rule"} & set(self._names):
             return None
         inputs = [each for each in INPUTS if each in self._names and each not in path]
@@ -177,15 +177,15 @@ class Grid:
         spread = {needed: _spread(column, dims) for needed, column in columns.items()}
         shape = tuple(len(self.sweep.axes[dim]) for dim in dims)
         if rule.table is None and not isinstance(rule.times, list):
-            return Column(dims, _products(name, rule, spread, shape))
+            return Column(dims, products(name, rule, spread, shape))
         values = np.empty(shape, dtype=object)
         for index in np.ndindex(shape):
             given = {needed: _entry_at(spread[needed], index) for needed in rule.inputs}
-            value = _compute(name, rule, given)
+            value = computed(name, rule, given)
             try:
                 values[index] = check_value(name, value)
             except SweepError as error:
-                place = ", ".join(f"{needed}={given[needed]}" for needed in rule.inputs)
+                place = ", ".join(f"{each}={value_label(given[each])}" for each in rule.inputs)
                 raise SweepError(f"dependent.{name} at {place}: {error}") from None
         return Column(dims, values)
 
@@ -211,9 +211,7 @@ class Grid:
                 if not widths and {"generator", "width_rule"} & set(self._names):
                     # What a rule or a make lacks, the point says.
                     self.point(tuple(index))
-                place = ", ".join(
-                    f"{d}={self.sweep.axes[d][i]}" for d, i in zip(axes, short, strict=True)
-                )
+                place = self.place_along(axes, tuple(short))
                 raise SweepError(f"{place}: {error}" if place else str(error)) from None
         if self.excluded.all():
             raise SweepError("exclude: the rules leave no point to run.")
@@ -263,71 +261,3 @@ def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
 def _entry_at(values: np.ndarray, index: tuple[int, ...]) -> Any:
     """Look up a spread column, whose dimensions of length 1 stand for all."""
     return values[tuple(min(i, s - 1) for i, s in zip(index, values.shape, strict=True))]
-
-
-def _products(
-    name: str, rule: Dependent, spread: dict[str, np.ndarray], shape: tuple[int, ...]
-) -> np.ndarray:
-    """Multiply `times` and `of` over the whole grid at once; their bounds are checked at the ends.
-
-    A grid of 10⁶ products takes a second this way and ten one by one.
-    """
-    factors = spread[rule.times] if isinstance(rule.times, str) else np.array(rule.times, object)
-    base = spread[str(rule.of)]
-    for number in {n for n in factors.ravel() if not isinstance(n, float) or n > LARGEST_FACTOR}:
-        _product(name, number, base.flat[0])
-    for number in {n for n in base.ravel() if not isinstance(n, float) or n > LARGEST_FACTOR}:
-        _product(name, factors.flat[0], number)
-    products = np.broadcast_to(factors.astype(float) * base.astype(float), shape)
-    if name in WHOLE:
-        products = np.floor(products + 0.5)
-    values = np.empty(shape, dtype=object)
-    values[...] = products.astype(int) if name in WHOLE else products
-    for flat in {int(products.argmin()), int(products.argmax())}:
-        place = np.unravel_index(flat, shape)
-        try:
-            check_value(name, values[place])
-        except SweepError as error:
-            given = ", ".join(
-                f"{needed}={np.broadcast_to(spread[needed], shape)[place]}"
-                for needed in rule.inputs
-            )
-            raise SweepError(f"dependent.{name} at {given}: {error}") from None
-    return values
-
-
-def _compute(name: str, rule: Dependent, given: dict[str, Any]) -> Any:
-    """Look up a table, or multiply a list: what `_products` does not do for a whole grid."""
-    factor: Any = rule.times
-    if rule.table is not None and rule.by is not None:
-        factor = _entry(name, rule.table, rule.by, given[rule.by])
-    if rule.of is None:
-        return factor
-    base = given[rule.of]
-    if isinstance(factor, list):
-        return [_whole(_product(name, each, base)) for each in factor]
-    product = _product(name, factor, base)
-    return _whole(product) if name in WHOLE else product
-
-
-def _entry(name: str, table: dict[str, Any], by: str, value: Any) -> Any:
-    """Look a value up among a table's keys, which TOML makes text: 0.10 is found under "0.1"."""
-    for key, entry in table.items():
-        if key == str(value) or parse_scalar(key) == value:
-            return entry
-    raise SweepError(
-        f"dependent.{name}: the table has no entry for {by} = {value}; it has "
-        f"{', '.join(table) or 'none'}."
-    )
-
-
-def _product(name: str, factor: Any, base: Any) -> float:
-    for number in (factor, base):
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not is_number or not abs(number) < LARGEST_FACTOR:
-            raise SweepError(f"dependent.{name}: cannot multiply {shown(factor)} by {shown(base)}.")
-    return float(factor * base)
-
-
-def _whole(value: float) -> int:
-    return floor(value + 0.5)

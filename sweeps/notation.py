@@ -15,7 +15,10 @@ def parse_widths(written: Any) -> Any:
     if isinstance(written, int) and not isinstance(written, bool):
         return (written,)
     if isinstance(written, str):
-        return tuple(int(part) if part.isdecimal() else part for part in written.split("-"))
+        return tuple(
+            int(part) if part.isascii() and part.isdecimal() else part
+            for part in written.split("-")
+        )
     if isinstance(written, list | tuple) and any(isinstance(width, bool) for width in written):
         raise ValueError(f"widths must be whole numbers, got {shown(written)}")
     return written
@@ -31,14 +34,23 @@ def code_rows(label: str) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(number) for number in row.split()) for row in label.split(";"))
 
 
+def _code_entry(entry: Any) -> str:
+    return repr(entry) if isinstance(entry, int | float) else f"'{entry}'"
+
+
 def check_codes(written: Any) -> Any:
-    """Refuse what is no list of different codes of one length, and write it in one way."""
+    """Refuse what is no list of different codes of one length, and write it in one way.
+
+    They may be lists of numbers, or text as in `1 0; 1 0.5`.
+    """
     if isinstance(written, int | float) and not isinstance(written, bool):
         written = str(written)
+    if isinstance(written, list | tuple) and all(isinstance(row, list | tuple) for row in written):
+        written = "; ".join(" ".join(map(_code_entry, row)) for row in written)
     if not isinstance(written, str) or not written:
         return written
     try:
-        if "_" in written:
+        if "_" in written or not written.isascii():
             raise ValueError
         rows = code_rows(written)
     except ValueError:

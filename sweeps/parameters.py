@@ -6,7 +6,7 @@ from pydantic import BaseModel, model_validator
 from pydantic.fields import FieldInfo
 
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
-from .shapes import MADE, derived_shape
+from .shapes import MADE, derived_shape, reads_shape
 from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success, quantity
 
 
@@ -14,7 +14,7 @@ class Point(Strict):
     """Every parameter of one trial, checked.
 
     `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out. Generators of
-    fixed make, and width rules, set what they derive.
+    fixed make, files of trained networks, and width rules set what they derive.
     """
 
     problem: str = quantity("compressed-sensing", "recovery problem")
@@ -124,17 +124,25 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
     generator, rule = values.get("generator"), values.get("width_rule", "listed")
     if generator in MADE:
         needed: tuple[str, ...] = ("sparsity", "n")
+    elif reads_shape(generator):
+        if all(values.get(name) for name in ("k", "depth", "widths")):
+            # Nothing is left to read a file for; whether they agree is checked with the network.
+            return {}
+        needed = ("weights",)
     elif rule != "listed":
         needed = ("width_factor",)
     else:
         return {}
-    what = f"generator '{generator}'" if generator in MADE else f"width_rule '{rule}'"
+    is_set = generator in MADE or reads_shape(generator)
+    what = f"generator '{generator}'" if is_set else f"width_rule '{rule}'"
     for name in needed:
         if not values.get(name):
             raise ValueError(f"{what} needs '{name}', the {PARAMETERS[name].description}.")
-    if generator in MADE and rule != "listed":
+    if is_set and rule != "listed":
         raise ValueError(f"{what} sets its own widths; leave width_rule out.")
     derived = derived_shape(values)
+    if reads_shape(generator):
+        what = f"the network of weights {values['weights']!r}"
     for name, value in derived.items():
         given = values.get(name)
         if name == "widths":
@@ -143,7 +151,8 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
             if given in ((), value[:-1] if values.get("n") else value):
                 continue
         if given not in (None, value):
-            raise ValueError(f"{what} makes {name} {_label(value)}, and it is given as "
+            makes = "has" if reads_shape(generator) else "makes"
+            raise ValueError(f"{what} {makes} {name} {_label(value)}, and it is given as "
                              f"{_label(given)}; leave it out.")  # fmt: skip
     return derived
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SweepError
+from .labels import rounded, value_label
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
@@ -45,7 +46,7 @@ def parse_rule(rule: str) -> list[Comparison]:
 
 
 def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
-    """Say where a rule holds.
+    """Say where a rule holds; numbers that agree in 12 digits are equal.
 
     Args:
         rule: the rule.
@@ -64,6 +65,7 @@ def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
             raise SweepError(f"exclude: {rule!r} compares text with a number.")
         if _is_text(values) and sign not in ("==", "!="):
             raise SweepError(f"exclude: {rule!r} orders text; compare it with == or !=.")
+        values, others = (np.frompyfunc(rounded, 1, 1)(each) for each in (values, others))
         holds = holds & np.asarray(OPERATORS[sign](values, others), dtype=bool)
     return holds
 
@@ -79,11 +81,8 @@ def _operand(text: str, rule: str, lookup: Lookup) -> np.ndarray:
     elif text.lower() in ("true", "false"):
         literal = text.lower() == "true"
     else:
-        try:
-            literal = float(text)
-        except ValueError:
-            literal = None
-    if literal is None or (isinstance(literal, float) and not isfinite(literal)):
+        literal = _number(text)
+    if literal is None:
         raise SweepError(
             f"exclude: {rule!r} names '{text}', which this sweep does not have; "
             "text goes in quotes."
@@ -95,6 +94,22 @@ def _is_text(values: np.ndarray) -> bool:
     return isinstance(values.flat[0], str)
 
 
+def _number(text: str) -> float | None:
+    try:
+        number = float(text) if text.isascii() else None
+    except ValueError:
+        return None
+    return number if number is not None and isfinite(number) else None
+
+
 def normal_rule(rule: str) -> str:
-    """Write a rule in one way, whatever its white space and the order of its comparisons."""
-    return " and ".join(sorted(" ".join(parts) for parts in parse_rule(rule)))
+    """Write a rule in one way, whatever its white space, its numbers and their order are."""
+    return " and ".join(sorted(" ".join(map(_normal, parts)) for parts in parse_rule(rule)))
+
+
+def _normal(part: str) -> str:
+    """Write a name, a sign or a literal in one way."""
+    number = _number(part)
+    if number is not None:
+        return value_label(number)
+    return f"'{part[1:-1]}'" if part[0] == '"' and "'" not in part else part

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
 # What shapes are derived from, besides each other.
-INPUTS = ("generator", "sparsity", "width_rule", "width_factor", *SHAPE)
+INPUTS = ("generator", "sparsity", "width_rule", "width_factor", "weights", *SHAPE)
 MAX_RULE_DEPTH = 1000
 
 # For each generator of fixed make: k, and the widths but n, from sparsity s and n.
@@ -16,6 +16,41 @@ MADE: dict[str, Callable[[int, int], tuple[int, tuple[int, ...]]]] = {
     "sparse-random": lambda s, n: (s + 1, (8 * n, 2 * n)),
     "group-sparse": lambda s, n: (s + 1, (s + 1, 2 * n)),
 }
+
+# Reads k and n_1 … n_d of the network in a file.
+ShapeReader = Callable[[str], tuple[int, tuple[int, ...]]]
+# For each generator whose networks come from files; files are read elsewhere.
+_READERS: dict[str, ShapeReader] = {}
+
+
+def register_shape_reader(generator: str, read: ShapeReader) -> None:
+    """Say how the file of a generator, its parameter `weights`, tells its k and widths.
+
+    Args:
+        generator: value of `generator`.
+        read: raises ValueError, with the file and what is wrong, where it holds no network.
+    """
+    _READERS[generator] = read
+
+
+def reads_shape(generator: Any) -> bool:
+    """Say whether a generator's file sets its k, depth and widths."""
+    return generator in _READERS
+
+
+def sets_shape(generator: Any) -> bool:
+    """Say whether a generator sets its k, depth and widths: by its make, or by its file."""
+    return generator in MADE or reads_shape(generator)
+
+
+def shape_in_file(generator: str, path: str) -> dict[str, Any]:
+    """Give k, depth and widths of the network in a file.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    k, widths = _READERS[generator](path)
+    return {"k": k, "depth": len(widths), "widths": widths}
 
 
 def expansive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
@@ -75,7 +110,7 @@ WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
 
 
 def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Derive k, depth and widths where a generator's make or a width rule sets them.
+    """Derive k, depth and widths where a generator's make, its file or a width rule sets them.
 
     Args:
         given: values of `INPUTS`; None, 0 or missing where they are not given.
@@ -84,7 +119,7 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
         What follows, by name; nothing where nothing does, or where too little is given.
 
     Raises:
-        ValueError: a width overflows.
+        ValueError: a width overflows, or a file holds no network.
     """
     generator, n = given.get("generator"), given.get("n")
     if generator in MADE:
@@ -93,6 +128,9 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
             return {}
         dimension, hidden = MADE[generator](sparsity, n)
         return {"k": dimension, "depth": len(hidden) + 1, "widths": (*hidden, n)}
+    if reads_shape(generator):
+        path = given.get("weights")
+        return shape_in_file(str(generator), path) if isinstance(path, str) and path else {}
     rule, factor = given.get("width_rule"), given.get("width_factor")
     k, depth = given.get("k"), given.get("depth")
     if rule not in WIDTH_RULES or factor is None or not _is_count(k) or not _is_count(depth):

@@ -4,29 +4,18 @@ import hashlib
 import json
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from .checks import check_comparison, check_law, check_names, check_pairing, check_size
 from .dependent import Dependent
-from .errors import SweepError, did_you_mean, first_complaint
-from .parameters import ABSENT, GROUPS, PARAMETERS, task_has
+from .errors import SweepError, first_complaint
+from .flat import flatten
+from .override import apply_setting, in_short
+from .parameters import ABSENT, PARAMETERS, task_has
 from .rules import normal_rule
-from .tables import Strict
-from .values import axis_length, axis_values, check_value, is_several, parse_setting
+from .tables import Strict, is_stored
+from .values import axis_length, axis_values, check_value
 
-SETTINGS = (
-    "trials",
-    "seed",
-    "blocks.seconds",
-    "blocks.trials",
-    "fit.along",
-    "law.variable",
-    "compare.over",
-    "compare.reference",
-    "basins.radius",
-    "plot.variable",
-    "plot.x",
-)
 # What changes how results are computed and read, not which results they are.
 READING = (
     "name", "title", "description", "source", "expected", "blocks", "fit", "plot", "law", "compare",
@@ -69,28 +58,7 @@ class Basins(Strict):
     )
 
 
-DEFAULT = "default"  # on the command line: as if it were not given
-VALUE_KEYS = {"start", "stop", "of", "times", "by", "table"}
-
-
-def _flatten(written: Any, prefix: str = "") -> Any:
-    """Read nested TOML tables as dotted keys; the table of a range or a rule is a value."""
-    if not isinstance(written, dict):
-        return written
-    flat: dict[str, Any] = {}
-    for name, value in written.items():
-        key = f"{prefix}{name}"
-        is_level = isinstance(value, dict) and (key in GROUPS or not VALUE_KEYS & set(value))
-        is_level = is_level and key not in PARAMETERS and (value or key in GROUPS)
-        below = _flatten(value, f"{key}.") if is_level else {key: value}
-        twice = sorted(set(flat) & set(below))
-        if twice:
-            raise ValueError(f"'{twice[0]}' is given twice")
-        flat |= below
-    return flat
-
-
-Flat = Annotated[dict[str, Any], BeforeValidator(_flatten)]
+Flat = Annotated[dict[str, Any], BeforeValidator(flatten)]
 Exponent = Annotated[float, Field(strict=True)]
 
 
@@ -98,7 +66,7 @@ class Law(Strict):
     """The power law that a source claims: for the error of recovered trials, or for a constant."""
 
     variable: str = "signal_error"
-    exponents: Annotated[dict[str, Exponent], BeforeValidator(_flatten)] = {}
+    exponents: Annotated[dict[str, Exponent], BeforeValidator(flatten)] = {}
 
 
 class Sweep(Strict):
@@ -114,7 +82,7 @@ class Sweep(Strict):
     seed: int = Field(0, ge=0, lt=2**128)
     axes: Flat = {}
     parameters: Flat = {}
-    dependent: Annotated[dict[str, Dependent], BeforeValidator(_flatten)] = {}
+    dependent: Annotated[dict[str, Dependent], BeforeValidator(flatten)] = {}
     exclude: tuple[str, ...] = ()
     paired: tuple[str, ...] = ()
     blocks: Blocks = Blocks()
@@ -125,11 +93,12 @@ class Sweep(Strict):
     plot: Plot = Plot()
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self, info: ValidationInfo) -> Self:
         check_names(self)
         check_size({name: axis_length(name, self.axes[name]) for name in self.axes}, self.trials)
+        stored = is_stored(info)
         object.__setattr__(
-            self, "axes", {name: axis_values(name, self.axes[name]) for name in self.axes}
+            self, "axes", {name: axis_values(name, self.axes[name], stored) for name in self.axes}
         )
         object.__setattr__(
             self,
@@ -142,38 +111,36 @@ class Sweep(Strict):
         return self
 
     @classmethod
-    def parse(cls, written: dict[str, Any], where: str = "sweep") -> Self:
+    def parse(cls, written: dict[str, Any], where: str = "sweep", *, stored: bool = False) -> Self:
         """Validate a sweep read from TOML.
+
+        Args:
+            written: its tables.
+            where: the file, for messages.
+            stored: whether it is read from a store. An older version may have let two spellings of
+                one number pass there; it can be read, but not continued.
 
         Raises:
             SweepError: with the file, the key and what is wrong, in one line.
         """
         try:
-            return cls.model_validate(written)
+            return cls.model_validate(written, context={"stored": stored})
         except ValidationError as error:
             raise SweepError(f"{where}: {first_complaint(error, cls)}") from None
         except SweepError as error:
             raise SweepError(f"{where}: {error}") from None
 
     def override(self, settings: list[str] | tuple[str, ...]) -> Self:
-        """Apply `--set KEY=VALUE` settings.
+        """Apply `--set KEY=VALUE` settings; of two for the same key the later one wins.
 
         Several values make KEY an axis; one value sets it, and an axis stays an axis. The value
-        `default` leaves a parameter as if the file did not give it.
+        `default` leaves a key as if the file did not give it.
         """
         written = self.as_dict()
         for setting in settings:
-            key, value = parse_setting(setting)
-            if key in SETTINGS:
-                _put(written, key, value)
-            elif key in PARAMETERS or key in written["axes"]:
-                _set_parameter(written, key, value)
-            else:
-                raise SweepError(
-                    f"--set {setting}: there is no parameter or setting {key!r}. "
-                    + did_you_mean(key, (*PARAMETERS, *written["axes"], *SETTINGS))
-                )
-        return type(self).parse(written, f"--set {' --set '.join(settings)}" if settings else "")
+            apply_setting(written, setting, type(self))
+        where = " ".join(f"--set {in_short(setting)}" for setting in settings)
+        return type(self).parse(written, where)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the sweep as plain tables, as its file could have been written."""
@@ -209,38 +176,11 @@ class Sweep(Strict):
         for name in self.axes:
             fixed.pop(name, None)
         own = {"task": self.task, "seed": self.seed}
-        own |= {"exclude": sorted(normal_rule(rule) for rule in self.exclude)}
-        return fixed | own | {"paired": sorted(self.paired)}
+        own |= {"exclude": sorted({normal_rule(rule) for rule in self.exclude})}
+        return fixed | own | {"paired": sorted(set(self.paired))}
 
     @property
     def hash(self) -> str:
         """Hash of the experiment and the names of its axes."""
         text = json.dumps([sorted(self.axes), self.experiment()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _put(written: dict[str, Any], key: str, value: Any) -> None:
-    if is_several(value):
-        raise SweepError(f"'{key}' takes one value, not several.")
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        written = written.setdefault(parent, {})
-    written[leaf] = value
-
-
-def _set_parameter(written: dict[str, Any], key: str, value: Any) -> None:
-    replaced = written["dependent"].pop(key, {}).get("times")
-    if value == DEFAULT:
-        for table in ("axes", "parameters"):
-            written[table].pop(key, None)
-    others = [rule.get("times") for rule in written["dependent"].values()]
-    if isinstance(replaced, str) and replaced not in (*PARAMETERS, *others):
-        # Nothing is left for this axis to multiply.
-        written["axes"].pop(replaced, None)
-    if value == DEFAULT:
-        return
-    if is_several(value) or key in written["axes"]:
-        written["parameters"].pop(key, None)
-        written["axes"][key] = value if is_several(value) else [value]
-    else:
-        written["parameters"][key] = value

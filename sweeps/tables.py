@@ -24,6 +24,11 @@ def refuse_lookalikes(value: Any, kind: Any) -> Any:
     return value
 
 
+def is_stored(info: ValidationInfo) -> bool:
+    """Say whether a sweep is read from a store, which an older version may have made."""
+    return bool(info.context) and bool(info.context.get("stored"))
+
+
 class Strict(BaseModel):
     """A frozen table that refuses unknown keys, and values that only look like its numbers."""
 

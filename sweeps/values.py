@@ -7,6 +7,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .errors import SweepError, complaint_text, shown
+from .labels import DIGITS, value_label
 from .notation import widths_label
 from .parameters import ABSENT, PARAMETERS
 from .tables import refuse_lookalikes
@@ -21,6 +22,7 @@ class Range(NamedTuple):
     """Equally spaced numbers in decimal: 0:0.4:0.1 is five clean values."""
 
     start: Decimal
+    stop: Decimal
     step: Decimal
     length: int
 
@@ -67,9 +69,32 @@ def expand_axis(name: str, written: Any) -> list[Any]:
     return list(written) if isinstance(written, list | tuple) else [written]
 
 
+def check_stop(name: str, written: Any) -> None:
+    """Refuse a range whose stop is not one of its values, which a file may have.
+
+    Raises:
+        SweepError: with the two ranges that may be meant; or it is no range.
+    """
+    span = _range(name, written)
+    if span is None or not span.length:
+        return
+    last = span.start + (span.length - 1) * span.step
+    if last != span.stop:
+        shorter, longer = (f"{span.start}:{stop}:{span.step}" for stop in (last, last + span.step))
+        raise SweepError(
+            f"axis '{name}': from {span.start} in steps of {span.step} the stop {span.stop} is not "
+            f"reached; write {shorter} or {longer}."
+        )
+
+
+def is_text(name: str) -> bool:
+    """Say whether a parameter is any text, and so never a range of numbers."""
+    return name in PARAMETERS and PARAMETERS[name].annotation is str
+
+
 def _range(name: str, written: Any) -> Range | None:
     """Read a range, stop included; None if the axis is written as values."""
-    if isinstance(written, str) and ":" in written:
+    if isinstance(written, str) and ":" in written and not is_text(name):
         parts = written.split(":")
     elif isinstance(written, dict):
         if set(written) != set(RANGE_KEYS):
@@ -81,7 +106,7 @@ def _range(name: str, written: Any) -> Range | None:
     else:
         return None
     try:
-        start, stop, step = (Decimal(part.strip()) for part in parts)
+        start, stop, step = (Decimal(part.strip()) for part in parts if part.isascii())
     except (ValueError, InvalidOperation):
         raise SweepError(
             f"axis '{name}': {shown(':'.join(parts))} is no range; write start:stop:step, "
@@ -96,14 +121,17 @@ def _range(name: str, written: Any) -> Range | None:
             f"axis '{name}': the numbers of a range must lie within ±{LARGEST:.0e} and its step "
             f"must be at least {SMALLEST_STEP:.0e}."
         )
-    return Range(start, step, max(int((stop - start) // step) + 1, 0))
+    return Range(start, stop, step, max(int((stop - start) // step) + 1, 0))
 
 
 def parse_scalar(text: str) -> Any:
-    """Read one value of `--set` as the TOML value it looks like, else as text."""
+    """Read a value of `--set`, or a table's key, as the TOML value it looks like, else as text."""
     text = text.strip()
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if not text.isascii():
+        # Python would read the digits of every script.
+        return text
     for convert in (int, float):
         try:
             return convert(text)
@@ -112,42 +140,54 @@ def parse_scalar(text: str) -> Any:
     return text
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Split `KEY=VALUE`; a list `a,b,c` and a range `start:stop:step` make several values.
+def axis_values(name: str, written: Any, stored: bool = False) -> list[Any]:
+    """Expand an axis and check its values; numbers come ascending, the rest as written.
 
-    Returns:
-        The key, and one value, a list of values, or a range as text.
+    Args:
+        name: the axis.
+        written: as for `expand_axis`.
+        stored: whether it is a store's, in which values may differ after 12 digits.
+
+    Raises:
+        SweepError: a value cannot be, or is listed twice.
     """
-    key, equals, value = text.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise SweepError(f"{shown(text)} is no setting; write KEY=VALUE, as in k=5:60:5.")
-    if not value.strip():
-        raise SweepError(f"'{key}' is empty; give it at least one value.")
-    if ":" in value:
-        return key, value.strip()
-    if "," in value:
-        parts = [part for part in value.split(",") if part.strip()]
-        return key, [parse_scalar(part) for part in parts]
-    return key, parse_scalar(value)
-
-
-def is_several(value: Any) -> bool:
-    """Say whether `parse_setting` found what makes an axis."""
-    return isinstance(value, list) or (isinstance(value, str) and ":" in value)
-
-
-def axis_values(name: str, written: Any) -> list[Any]:
-    """Expand an axis and check its values; numbers come ascending, the rest as written."""
     values = [check_value(name, value) for value in expand_axis(name, written)]
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise SweepError(f"axis '{name}' lists {value} twice.")
-        seen.add(value)
+    if twice := None if stored else repeated(values):
+        one, other = twice
+        if one == other:
+            raise SweepError(f"axis '{name}' lists {value_label(one)} twice.")
+        raise SweepError(
+            f"axis '{name}' lists {one} and {other}, which agree in {DIGITS} digits and are one "
+            "value; keep one."
+        )
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return sorted(values)
     return values
+
+
+def repeated(values: list[Any]) -> tuple[Any, Any] | None:
+    """Find two values of an axis that are one."""
+    known: dict[str, Any] = {}
+    for value in values:
+        label = value_label(value)
+        if label in known:
+            return known[label], value
+        known[label] = value
+    return None
+
+
+def key_label(by: str, key: str) -> str:
+    """Write a table's key as the label of the value of a parameter or axis that it stands for.
+
+    Raises:
+        SweepError: the parameter has no such value.
+    """
+    if by not in PARAMETERS:
+        return value_label(parse_scalar(key))
+    value = key if is_text(by) else parse_scalar(key)
+    if PARAMETERS[by].annotation is bool and value in (0, 1):
+        value = bool(value)
+    return value_label(check_value(by, value))
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:

@@ -205,7 +205,10 @@ def test_the_last_width_and_defaults_may_be_multiplied():
         ({"m": {"of": "k", "times": True}}, "'dependent.m.times': must be a number, a list of"),
         ({"m": {"of": "k", "times": "widths"}}, "dependent.m: cannot multiply '20-30' by 2."),
         ({"m": {"of": "widths", "times": 2}}, "dependent.m: cannot multiply 2.0 by '20-30'."),
-        ({"m": {"of": "noise.snr_db", "times": 2}}, "dependent.m: cannot multiply 2.0 by None."),
+        (
+            {"m": {"of": "noise.snr_db", "times": 2}},
+            "'noise.snr_db' is not given, and its default is no number",
+        ),
         ({"m": {"of": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),
         ({"m": {"times": 2}}, "'dependent.m': 'times' needs 'of', the parameter it multiplies"),
         ({"m": {"by": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),

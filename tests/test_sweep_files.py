@@ -509,7 +509,7 @@ def test_a_larger_grid_and_more_trials_are_the_same_experiment():
         ("solver.step=0.5", "'solver.step' is 0.7 there and 0.5 here"),
         ("m=250", "'m' is 300 there and 250 here"),
         ("seed=1", "'seed' is 2204 there and 1 here"),
-        ("noise.snr_db=20", "'noise.snr_db' is None there and 20.0 here"),
+        ("noise.snr_db=20", "'noise.snr_db' is default there and 20 here"),
         ("success.below=0.01", "'success.below' is 0.001 there and 0.01 here"),
         ("gain=1,2", "'gain' is no axis there and one here"),
     ],
@@ -548,7 +548,7 @@ def test_a_table_may_gain_entries_but_not_change_one():
     assert differences(stored, change(stored, dependent={"widths": rule})) == []
     rule = {"by": "depth", "table": {**table, "2": [700, 600]}}
     assert differences(stored, change(stored, dependent={"widths": rule})) == [
-        "'widths[depth=2]' is [700, 650] there and [700, 600] here"
+        "'widths[depth=2]' is 700-650 there and 700-600 here"
     ]
 
 

@@ -21,11 +21,11 @@ from safetensors.numpy import save_file
 from genprior.pipeline import run_sweep
 from genprior.pipeline.worker import BlockTask, run_block
 from genprior.store import read_info
-from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError
+from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError, settled
 from genprior.tasks import task_kind
 from genprior.tasks.generators import GENERATORS, USERS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
-from genprior.tasks.generators.weights_files import read_weights, weights_digest
+from genprior.tasks.generators.weights_files import read_weights, weights_digest, weights_shape
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import check_point
 from genprior.tasks.recovery import recover
@@ -414,11 +414,18 @@ def test_bfloat16_is_named(tmp_path):
         check_point(point(str(path), k=1, depth=1, widths=[2]))
 
 
-def test_shapes_that_differ_from_the_points_are_told_as_the_lines_to_write(net):
-    expected = "Write, under [parameters]: k = 3; depth = 2; widths = [12, 20]"
+def test_shapes_that_differ_from_the_points_are_told_with_both(net):
+    expected = "the file k = 3, widths = [12, 20], the sweep k = "
     for changes in ({"k": 4}, {"widths": [12, 21]}, {"depth": 1, "widths": [20]}):
         with pytest.raises(ValueError, match=re.escape(expected)):
             check_point(point(net, **changes))
+    given = {"generator": "trained", "weights": net, "m": 18}
+    for changes, said in (({"k": 4}, "has k 3, and it is given as 4; leave it out"),
+                          ({"depth": 3}, "has depth 2, and it is given as 3"),
+                          ({"k": 3, "widths": [12, 21]}, "has widths 12-20, and it is given as"),
+                          ({"n": 21}, "widths end in 20 but n is 21")):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            Point.model_validate(given | changes)
 
 
 def test_a_norm_of_signals_is_refused_with_biases_only(tmp_path, net):
@@ -433,7 +440,7 @@ def test_a_norm_of_signals_is_refused_with_biases_only(tmp_path, net):
 def test_every_norm_of_an_axis_is_looked_at(net):
     """The first one is the default, which is no refusal."""
     sweep = trained_sweep(net, axes={"target_norm": [1, 2], "m": [5, 9]})
-    with pytest.raises(SweepError, match=r"target_norm=2\.0, m=5: 'target_norm' is 2"):
+    with pytest.raises(SweepError, match=r"target_norm=2, m=5: 'target_norm' is 2"):
         task_kind("recovery").check(Grid(sweep))
 
 
@@ -563,6 +570,91 @@ def test_mistakes_end_in_one_line_before_anything_runs(
     assert not Path("net.zarr").exists()
 
 
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_a_files_shape_is_read_from_its_headers(tmp_path, monkeypatch, ending):
+    """Also in PyTorch's names, and again once the file has changed."""
+    path, a = tmp_path / f"net.{ending}", arrays()
+    named = {"0.weight": a["weights_1"], "0.bias": a["biases_1"], "2.weight": a["weights_2"]}
+    named |= {"2.bias": a["biases_2"], "codes": a["codes"].astype(np.float32)}
+
+    def save() -> None:
+        np.savez(path, **named) if ending == "npz" else save_file(named, path)
+
+    save()
+    with monkeypatch.context() as changed:
+        changed.setattr(weights_files, "_read", None)
+        assert weights_shape(str(path)) == (K, WIDTHS)
+    named |= {"2.weight": np.ones((7, 12)), "2.bias": np.ones(7)}
+    save()
+    os.utime(path, ns=(3, 3))
+    assert weights_shape(str(path)) == (K, (12, 7))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_the_shape_of_a_damaged_file_is_refused_as_the_file_is(tmp_path, net, share):
+    Path(net).write_bytes(Path(net).read_bytes()[: int(share * Path(net).stat().st_size)])
+    with pytest.raises(ValueError, match=r"it is damaged, or no \.npz file"):
+        Point.model_validate({"generator": "trained", "weights": net, "m": 18})
+
+
+def test_a_sweep_may_leave_the_shape_to_the_files(
+    genprior: Callable[..., Result], tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two files k is 3 and 5; the store keeps both, is extended, and is read without them."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("three.npz", **arrays())
+    wide = {"weights_1": np.random.default_rng(1).standard_normal((12, 5)), "codes": None}
+    written(tmp_path, **wide)
+    parameters = {"generator": "trained", "success.metric": "signal_error"}
+    parameters |= {"solver.max_steps": 5}
+
+    def sweep(*files: str, **changes: Any) -> Sweep:
+        axes = {"m": [4, 9], "weights": list(files)}
+        tables = {"task": "recovery", "axes": axes, "parameters": parameters, **changes}
+        return tiny_sweep(**tables, trials=1)
+
+    run_sweep(sweep("three.npz"), store)
+    assert run_sweep(sweep("three.npz", "net.npz"), store).computed == 2
+    filled = results(store)
+    assert filled["k"].dims == ("weights",)
+    assert filled["k"].values.tolist() == [3, 5]
+    assert filled["widths"].values.tolist() == ["12-20"] * 2
+    assert run_sweep(sweep("net.npz"), store).computed == 0
+    for path in ("three.npz", "net.npz"):
+        Path(path).unlink()
+    assert Grid(read_info(store).sweep).point((0, 1)).k == 5
+    assert genprior("fit", store).exit_code == 0
+
+
+def test_a_fixed_file_gives_the_shape_that_may_be_given_too(net, store):
+    """Whether k, depth and widths stand in the sweep or not, it is one experiment."""
+    given = trained_sweep(net)
+    written = given.as_dict()
+    for name in ("k", "depth", "widths"):
+        del written["parameters"][name]
+    without = Sweep.parse(written)
+    assert settled(Grid(without)) == settled(Grid(given)) == given
+    assert run_sweep(without, store).computed == 12
+    assert run_sweep(given, store).computed == 0
+    assert run_sweep(without, store).computed == 0
+
+
+def test_files_may_follow_an_axis_of_k(tmp_path, net):
+    np.savez(tmp_path / "five.npz", weights_1=np.ones((9, 5)))
+    files = {"3": net, "5": str(tmp_path / "five.npz")}
+    written = {
+        "axes": {"k": [3, 5]},
+        "parameters": {"m": 4, "generator": "trained"},
+        "dependent": {"weights": {"by": "k", "table": files}},
+    }
+    grid = Grid(Sweep.parse(written))
+    assert [grid.point((i,)).widths for i in (0, 1)] == [(12, 20), (9,)]
+    assert Grid(settled(grid)).point((1,)) == grid.point((1,))
+    written["dependent"]["weights"]["table"]["5"] = net
+    with pytest.raises(SweepError, match=r"k=5: the network of .* has k 3, and it is given as 5"):
+        Grid(Sweep.parse(written)).point((1,))
+
+
 # The page of the documentation
 
 
@@ -585,7 +677,7 @@ def test_the_digits_decoder_is_trained_and_its_sweep_file_runs(
 ) -> None:
     """Little training and a small grid; the decoder still beats the mean digit's 0.56.
 
-    The sweep file it prints is the page's, but for the widths.
+    The sweep file it prints is the page's.
     """
     monkeypatch.chdir(tmp_path)
     printed = PAGE.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
@@ -596,8 +688,7 @@ def test_the_digits_decoder_is_trained_and_its_sweep_file_runs(
     assert float(errors[0]) < 0.56
     assert read_weights("digits.npz").widths == (20, 64)
     sweep = ended.stdout[ended.stdout.index("# digits.toml") :]
-    shape = ("depth = 3\nwidths = [50, 100, 64]", "depth = 2\nwidths = [20, 64]")
-    assert sweep == printed.replace(*shape)
+    assert sweep == printed
     Path("digits.toml").write_text(sweep)
     small = ("--set", "m=60", "--trials", "6", "--set", "solver.max_steps=3000")
     assert genprior("run", "digits.toml", "digits.zarr", *small).exit_code == 0

@@ -8,10 +8,11 @@ import numpy as np
 
 from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
+from ...sweeps.shapes import register_shape_reader
 from ..network import Matrix, Network, Vector
 from .base import Generator
 from .trained_weights import TrainedWeights
-from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_digest
+from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_digest, weights_shape
 
 SAMPLED_CODES = 64
 MOST_FILES = 20_000  # of a sweep
@@ -153,14 +154,16 @@ class Trained(Generator):
         return super().entries(point) + (0 if codes is None else codes.size)
 
 
+register_shape_reader(Trained.name, weights_shape)
+
+
 def _check_shape(point: Point, found: TrainedWeights) -> None:
     if (point.k, point.widths) == (found.k, found.widths):
         return
     raise ValueError(
         f"weights {point.weights!r} and the sweep have different shapes: the file k = {found.k}, "
         f"widths = {list(found.widths)}, the sweep k = {point.k}, widths = {list(point.widths)}. "
-        f"Write, under [parameters]: k = {found.k}; depth = {len(found.widths)}; "
-        f"widths = {list(found.widths)}"
+        "Leave k, depth and widths out: the file has them."
     )
 
 

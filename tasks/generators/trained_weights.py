@@ -85,6 +85,21 @@ def assemble(arrays: Arrays) -> TrainedWeights:
     return TrainedWeights(tuple(weights.values()), shifts, codes)
 
 
+def layer_shapes(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:
+    """Give k and n_1 … n_d from the shapes of named arrays.
+
+    Raises:
+        WeightsError: they are no network.
+    """
+    weight_names, bias_names = _ordered([name for name in shapes if name != CODES])
+    blank = {name: np.broadcast_to(np.float64(0), shape) for name, shape in shapes.items()}
+    weights = {name: blank[name] for name in weight_names}
+    if any(weight.ndim != len(MATRIX) or not weight.size for weight in weights.values()):
+        raise WeightsError("weights have the shape (outputs, inputs).")
+    _check_chain(weights, {name: blank[name] for name in bias_names})
+    return weights[weight_names[0]].shape[1], tuple(len(weight) for weight in weights.values())
+
+
 def _ordered(names: list[str]) -> tuple[list[str], list[str]]:
     """Find the names of weights and of biases, layer by layer."""
     known = {name: _parse(name) for name in sorted(names)}

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from numpy import load
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from .trained_weights import Arrays, TrainedWeights, WeightsError, assemble, wrong_type
+from .trained_weights import (
+    Arrays,
+    TrainedWeights,
+    WeightsError,
+    assemble,
+    layer_shapes,
+    wrong_type,
+)
 
 MOST_BYTES = 2**31  # of a file, and of its arrays
 KEPT_FILES = 4  # whose arrays a process keeps
@@ -32,6 +40,7 @@ DAMAGES = (
 )  # fmt: skip
 # Device, inode, size, time of change.
 Stamp: TypeAlias = tuple[int, int, int, int]
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 def read_weights(path: str) -> TrainedWeights:
@@ -44,6 +53,15 @@ def read_weights(path: str) -> TrainedWeights:
         WeightsError: it cannot be read, or holds no network; with file and array.
     """
     return _read(path, stamp(path))
+
+
+def weights_shape(path: str) -> tuple[int, tuple[int, ...]]:
+    """Give k and the widths n_1 … n_d of a file's network; of a sound file only headers are read.
+
+    Raises:
+        WeightsError: it cannot be read, or holds no network; with file and array.
+    """
+    return _shape(path, stamp(path))
 
 
 def weights_digest(path: str) -> str:
@@ -80,6 +98,16 @@ def _digest(path: str, stamped: Stamp) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"weights {path!r}: {error.strerror}.") from None
+
+
+@lru_cache(maxsize=1024)
+def _shape(path: str, stamped: Stamp) -> tuple[int, tuple[int, ...]]:
+    try:
+        return layer_shapes(HEADERS[Path(path).suffix.lower()](path))
+    except (OSError, KeyError, *DAMAGES):
+        # Reading all of it says what is wrong.
+        found = read_weights(path)
+        return found.k, found.widths
 
 
 @lru_cache(maxsize=KEPT_FILES)
@@ -134,6 +162,30 @@ def _read_safetensors(path: str) -> Arrays:
     return arrays
 
 
+def _npz_shapes(path: str) -> Shapes:
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shapes: Shapes = {}
+    with zipfile.ZipFile(path) as members:
+        for name in members.namelist():
+            with members.open(name) as file:
+                shapes[name.removesuffix(".npy")] = readers[npy.read_magic(file)](file)[0]
+    return shapes
+
+
+def _safetensors_shapes(path: str) -> Shapes:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(str(error)) from None
+
+
+HEADERS: dict[str, Callable[[str], Shapes]] = {
+    ".npz": _npz_shapes,
+    ".safetensors": _safetensors_shapes,
+}
 READERS: dict[str, Callable[[str], Arrays]] = {
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,

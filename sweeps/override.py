@@ -1,0 +1,249 @@
+"""Settings from the command line, KEY=VALUE: any key of a sweep file may be set."""
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from .errors import SweepError, did_you_mean, shown
+from .flat import flatten
+from .parameters import PARAMETERS
+from .values import check_stop, is_text, key_label, parse_scalar
+
+Tables = dict[str, Any]
+
+DEFAULT = "default"  # as if the file did not give it
+ABSENT = object()  # what DEFAULT is read as; a quoted "default" is text
+BRACKETS = ('"', "'", "[", "{")  # what starts with one of these is TOML
+# How deep the lists of one value are. One level more, or text in a list, makes values of an axis.
+LIST_DEPTH = {"widths": 1, "target_codes": 2}
+LONGEST = 100  # characters of a setting that a message repeats
+RULE_PARTS = ("of", "times", "by", "table")
+
+
+def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None:
+    """Change a sweep, as plain tables, by one setting `KEY=VALUE`.
+
+    KEY is a parameter, an axis, or any key of a sweep file: `trials`, `fit.along`, `exclude`,
+    `axes.m`, `dependent.m.times`. VALUE is TOML where it starts with a quote or a bracket.
+
+    Args:
+        written: the sweep; its tables are changed.
+        setting: the setting.
+        model: what a sweep file may hold.
+
+    Raises:
+        SweepError: there is no such key, or the value cannot be read.
+    """
+    key, text = _split(setting)
+    multipliers = _multipliers(written)
+    try:
+        _apply(written, key, text, model)
+    except (ValueError, SweepError) as error:
+        raise SweepError(f"--set {in_short(setting)}: {error}") from None
+    for axis in multipliers - _multipliers(written) - set(PARAMETERS):
+        # Nothing is left for this axis to multiply.
+        written["axes"].pop(axis, None)
+
+
+def in_short(setting: str) -> str:
+    """Cut what is too long for a message."""
+    return setting if len(setting) <= LONGEST else f"{setting[:LONGEST]}…"
+
+
+def _split(setting: str) -> tuple[str, str]:
+    """Split `KEY=VALUE`; quotes around parts of the key are left out."""
+    key, equals, text = setting.partition("=")
+    key, text = key.strip().replace('"', "").replace("'", ""), text.strip()
+    if not equals or not key:
+        raise SweepError(f"{shown(setting)} is no setting; write KEY=VALUE, as in k=5:60:5.")
+    if not text:
+        raise SweepError(f"'{key}' is empty; give it at least one value.")
+    return key, text
+
+
+def _multipliers(written: Tables) -> set[str]:
+    rules = [rule for rule in written["dependent"].values() if isinstance(rule, dict)]
+    return {rule["times"] for rule in rules if isinstance(rule.get("times"), str)}
+
+
+def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None:
+    kinds = dict(_kinds(model))
+    table, _, name = key.partition(".")
+    if key in kinds:
+        _set_key(written, key, text, kinds[key])
+    elif key in PARAMETERS or key in written["axes"]:
+        _set_parameter(written, key, text)
+    elif table in ("axes", "parameters") and name:
+        _set_parameter(written, name, text, table)
+    elif table == "dependent" and name:
+        _set_rule(written, name, text)
+    elif key.startswith("law.exponents."):
+        exponents = written.setdefault("law", {}).setdefault("exponents", {})
+        _assign(exponents, key.removeprefix("law.exponents."), _single(key, text))
+    else:
+        leaves = [name for name, kind in kinds.items() if not _models(kind)]
+        known = (*PARAMETERS, *written["axes"], *leaves)
+        raise SweepError(f"there is no parameter or setting {key!r}. {did_you_mean(key, known)}")
+
+
+def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    """List the keys of a sweep file besides parameters and axes, with their types."""
+    for name, field in model.model_fields.items():
+        yield name, field.annotation
+        for table in _models(field.annotation):
+            for below, inner in table.model_fields.items():
+                yield f"{name}.{below}", inner.annotation
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    kinds = (kind, *get_args(kind))
+    return [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
+
+
+def _set_key(written: Tables, key: str, text: str, kind: Any) -> None:
+    """Set a key that is no parameter: text as it is, a table as TOML, else one value."""
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        if text == DEFAULT and parent not in written:
+            return
+        written = written.setdefault(parent, {})
+    value: Any
+    if text == DEFAULT:
+        value = ABSENT
+    elif kind in (str, str | None) and not text.startswith(BRACKETS[:2]):
+        value = text
+    elif kind == tuple[str, ...]:
+        value = _texts(key, text)
+    elif key == "compare.reference" and not text.startswith(BRACKETS):
+        value = text if is_text(str(written.get("over"))) else parse_scalar(text)
+    else:
+        value = _single(key, text)
+    if get_origin(kind) is dict or _models(kind):
+        value = {} if value is ABSENT and get_origin(kind) is dict else value
+        if value is not ABSENT and not isinstance(value, dict):
+            raise SweepError(f"'{key}' is a table; write {key}.NAME=VALUE, or {{NAME = VALUE}}.")
+        value = flatten(value) if get_origin(kind) is dict else value
+    _assign(written, leaf, value)
+
+
+def _texts(key: str, text: str) -> Any:
+    """Read several names, `paired=a,b`, or one rule, `exclude=k > m`; more rules are TOML."""
+    if text.startswith(BRACKETS):
+        value = _toml(text)
+        return [value] if isinstance(value, str) else value
+    return [part.strip() for part in text.split(",") if part.strip()] if key == "paired" else [text]
+
+
+def _set_parameter(written: Tables, key: str, text: str, table: str = "") -> None:
+    """Set a parameter or an axis: several values make an axis, and an axis stays an axis.
+
+    Args:
+        written: the sweep.
+        key: the parameter or axis.
+        text: what is given.
+        table: where it goes, `axes` or `parameters`, if that is said.
+    """
+    value, several = (ABSENT, False) if text == DEFAULT else _values(key, text)
+    if several and table == "parameters":
+        raise SweepError(f"'parameters.{key}' takes one value, not several.")
+    if several and isinstance(value, str | dict):
+        check_stop(key, value)
+    is_axis = several or table == "axes" or (key in written["axes"] and table != "parameters")
+    for name in ("axes", "parameters", "dependent"):
+        if value is ABSENT or name != ("axes" if is_axis else "parameters"):
+            written[name].pop(key, None)
+    if value is not ABSENT:
+        target = written["axes" if is_axis else "parameters"]
+        target[key] = [value] if is_axis and not several else value
+
+
+def _values(name: str, text: str) -> tuple[Any, bool]:
+    """Read a parameter's value or an axis's values: TOML, a range, a list, or one value.
+
+    Returns:
+        What a file would have, and whether it is several values.
+    """
+    if text.startswith(BRACKETS):
+        value = _toml(text)
+        return value, _is_several(name, value)
+    if ":" in text and not is_text(name):
+        return text, True
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    values = parts if is_text(name) else [parse_scalar(part) for part in parts]
+    return (values, True) if "," in text else (values[0], False)
+
+
+def _is_several(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return ":" in value and not is_text(name)
+    if isinstance(value, list):
+        holds_text = any(isinstance(each, str) for each in value)
+        return holds_text or _depth(value) > LIST_DEPTH.get(name, 0)
+    return isinstance(value, dict)
+
+
+def _depth(value: Any) -> int:
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _set_rule(written: Tables, name: str, text: str) -> None:
+    """Set `dependent.NAME` as a whole, one of its parts, or one entry of its table."""
+    name, _, entry = name.partition(".table.")
+    part = "table" if entry else name.rpartition(".")[2]
+    if not entry and part in RULE_PARTS:
+        name = name.rpartition(".")[0]
+    key = f"dependent.{name}"
+    for table in ("axes", "parameters") if text != DEFAULT else ():
+        written[table].pop(name, None)
+    if not entry and part not in RULE_PARTS:
+        rule = ABSENT if text == DEFAULT else _toml(text) if text.startswith("{") else None
+        if rule is None:
+            raise SweepError(f"'{key}' is a table, as in {{of = \"k\", times = 6}}.")
+        _assign(written["dependent"], name, rule)
+        return
+    rule = written["dependent"].get(name)
+    rule = written["dependent"][name] = dict(rule) if isinstance(rule, dict) else {}
+    if not entry:
+        _assign(rule, part, _list_or_single(f"{key}.{part}", text))
+        return
+    table = rule.get("table")
+    table = dict(table) if isinstance(table, dict) else {}
+    label = key_label(rule["by"], entry) if isinstance(rule.get("by"), str) else entry
+    _assign(table, label, _list_or_single(f"{key}.table.{entry}", text))
+    rule["table"] = table
+
+
+def _list_or_single(key: str, text: str) -> Any:
+    if "," in text and not text.startswith(BRACKETS):
+        return [parse_scalar(part) for part in text.split(",") if part.strip()]
+    return _single(key, text)
+
+
+def _single(key: str, text: str) -> Any:
+    """Read one value: TOML, a number, a truth value or text."""
+    if text == DEFAULT:
+        return ABSENT
+    if text.startswith(BRACKETS):
+        return _toml(text)
+    if ":" in text or "," in text:
+        raise SweepError(f"'{key}' takes one value, not several.")
+    return parse_scalar(text)
+
+
+def _toml(text: str) -> Any:
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError) as error:
+        raise SweepError(f"{shown(text)} is no TOML: {error}") from None
+    if set(read) != {"value"}:
+        raise SweepError(f"{shown(text)} is more than one value.")
+    return read["value"]
+
+
+def _assign(table: Tables, key: str, value: Any) -> None:
+    if value is ABSENT:
+        table.pop(key, None)
+    else:
+        table[key] = value
