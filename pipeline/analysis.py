@@ -1,34 +1,47 @@
 """Fitting what a store holds, as its sweep asks, and keeping the fits beside it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from ..store import StoreInfo, exclusive, load_results, read_info, write_analysis
-from ..sweeps import SweepError
-from ..sweeps.checks import shares_draws
+from ..store import StoreInfo, exclusive, load_results, read_info
+from ..sweeps import Grid, SweepError
 from ..sweeps.errors import did_you_mean
+from ..sweeps.sharing import check_separate
 from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from ..tasks.audits import audit_abandonment
 from ..tasks.fits import fit_transitions
-from .basins import BASIN_GROUP, basin_rows, basins_of, check_basins_of
-from .comparisons import COMPARISON, check_comparison_of, compare_of, comparison_rows
-from .landscapes import TRAJECTORY, is_landscape, trajectories_of, trajectory_rows
-from .laws import LAW, check_law_of, fit_law_of, law_rows
+from .basins import basin_rows, basins_of, check_basins_of
+from .comparisons import check_comparison_of, compare_of, comparison_rows
+from .crashes import with_crashes
+from .freshness import (
+    BASIN_GROUP,
+    COMPARISON,
+    LAW,
+    TRAJECTORY,
+    TRANSITION,
+    UNIFORM,
+    Analyst,
+)
+from .landscapes import is_landscape, trajectories_of, trajectory_rows
+from .laws import check_law_of, fit_law_of, law_rows
 from .rows import indices, plain
-from .uniform import UNIFORM, load_worst, number_of_targets, uniform_of, uniform_rows
+from .uniform import load_worst, number_of_targets, uniform_of, uniform_rows
 
-GROUP = "transition"
 FOUND = ("transitions", "laws", "comparisons", "uniform", "basins", "trajectories")
 JSON_FIELDS = (
     "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
-    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "flag",
+    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "flag",
 )  # fmt: skip
 
 
 def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
     """Make every fit that a store's sweep names, write them into it, and give them as plain values.
+
+    Those of earlier calls that it does not make again are removed.
 
     Args:
         path: the store.
@@ -46,30 +59,32 @@ def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
         found["left_out"] = list(refused.values())
         found |= {"expected": info.sweep.expected, "source": info.sweep.source}
         fitted = None
+        analyst = Analyst(info, along)
         if number_of_targets(info) and "success" in info.variables:
-            uniform = uniform_of(info)
-            write_analysis(path, UNIFORM, uniform)
+            uniform = with_crashes(uniform_of(info), analyst.status, "success_all")
+            analyst.write(UNIFORM, uniform)
             found |= {"uniform": uniform_rows(uniform), "level": uniform.attrs["level"]}
         if along or info.sweep.fit.along:
-            fitted = fit_transitions_of(info, along)
-            write_analysis(path, GROUP, fitted)
+            fitted = with_crashes(fit_transitions_of(info, along), analyst.status, "p50")
+            analyst.write(TRANSITION, fitted)
             found |= as_json(fitted)
         if info.sweep.law and LAW not in refused:
-            law = fit_law_of(info)
-            write_analysis(path, LAW, law)
+            law = with_crashes(fit_law_of(info), analyst.status, "constant")
+            analyst.write(LAW, law)
             found |= {"laws": law_rows(law), "level": law.attrs["level"]}
         if info.sweep.compare and COMPARISON not in refused:
-            compared = compare_of(info, fitted)
-            write_analysis(path, COMPARISON, compared)
+            compared = with_crashes(compare_of(info, fitted), analyst.status, "rate")
+            analyst.write(COMPARISON, compared)
             found |= {"comparisons": comparison_rows(compared), "level": compared.attrs["level"]}
         if info.sweep.basins and BASIN_GROUP not in refused:
-            basins = basins_of(info)
-            write_analysis(path, BASIN_GROUP, basins)
+            basins = with_crashes(basins_of(info), analyst.status, "runs")
+            analyst.write(BASIN_GROUP, basins)
             found |= {"basins": basin_rows(basins), "level": basins.attrs["level"]}
         if is_landscape(info):
             trajectories = trajectories_of(info)
-            write_analysis(path, TRAJECTORY, trajectories)
+            analyst.write(TRAJECTORY, trajectories)
             found |= {"trajectories": trajectory_rows(trajectories)}
+        analyst.clear()
     return found
 
 
@@ -90,7 +105,7 @@ def check_fits(info: StoreInfo, along: str | None) -> dict[str, str]:
             raise SweepError(
                 f"--along: {axis!r} is compare.over too; compare the values of another axis."
             )
-    refused = _refusals(info)
+    refused = _refusals(info, along)
     asked = {LAW: sweep.law, COMPARISON: sweep.compare, BASIN_GROUP: sweep.basins}
     others = along or sweep.fit.along or number_of_targets(info) or is_landscape(info)
     if refused and not others and not any(asked[name] for name in set(asked) - set(refused)):
@@ -98,13 +113,17 @@ def check_fits(info: StoreInfo, along: str | None) -> dict[str, str]:
     return refused
 
 
-def _refusals(info: StoreInfo) -> dict[str, str]:
+def _refusals(info: StoreInfo, along: str | None) -> dict[str, str]:
     """Say which of the fits of a sweep its store does not allow, and why."""
     found = {}
-    checks = {LAW: check_law_of, COMPARISON: check_comparison_of, BASIN_GROUP: check_basins_of}
+    checks: dict[str, Callable[[], object]] = {
+        LAW: partial(check_law_of, info),
+        COMPARISON: partial(check_comparison_of, info, along or info.sweep.fit.along),
+        BASIN_GROUP: partial(check_basins_of, info),
+    }
     for name, check in checks.items():
         try:
-            check(info)
+            check()
         except SweepError as error:
             found[name] = str(error)
     return found
@@ -127,7 +146,11 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     # Runs are audited one by one, also where several targets make a trial.
     runs = [dim for dim in abandonment.dims if dim not in fitted["p50"].dims]
     audits = audit_abandonment(abandonment, [str(dim) for dim in runs])
-    return fitted.merge(audits, compat="override", combine_attrs="override")
+    if number_of_targets(info):
+        # Targets of one trial share its draws, and are no sample of one rate.
+        for name in ("wrong_rate", "wrong_rate_low", "wrong_rate_high"):
+            audits[name] = audits[name].where(False)
+    return fitted.merge(audits, compat="override", join="exact", combine_attrs="override")
 
 
 def transition_axis(info: StoreInfo, along: str | None = None) -> str:
@@ -146,10 +169,7 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
-    if shares_draws(sweep, axis):
-        raise SweepError(
-            f"--along: the same draws are used all along {axis!r}, which ruins the intervals."
-        )
+    check_separate(Grid(sweep), axis, f"{info.path}: {'--along' if along else 'fit.along'}")
     return axis
 
 

@@ -11,7 +11,6 @@ from ..tasks.basins import BASIN, basin_shares
 from ..tasks.instance import mirror_ratio_of
 from .rows import indices, place_of, plain_values
 
-BASIN_GROUP = "basin"
 NEEDED = ("success", "mirror_error")
 
 
@@ -52,7 +51,7 @@ def basin_rows(found: xr.Dataset) -> list[dict[str, Any]]:
     rows = []
     for index in indices(found["runs"]):
         cell = found.isel(index)
-        row = {**place_of(cell, index), **plain_values(cell, ("runs", "mirror_ratio"))}
+        row = {**place_of(cell, index), **plain_values(cell, ("runs", "crashed", "mirror_ratio"))}
         row["ends"] = {
             basin: plain_values(cell.sel({BASIN: basin}), ("share", "share_low", "share_high"))
             for basin in found[BASIN].values.tolist()

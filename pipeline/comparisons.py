@@ -5,25 +5,33 @@ from typing import Any
 import xarray as xr
 
 from ..store import StoreInfo
-from ..sweeps import SweepError
-from ..sweeps.checks import reference_index, shares_draws
+from ..sweeps import Grid, SweepError
+from ..sweeps.checks import reference_index
+from ..sweeps.sharing import check_compared
 from ..tasks.comparisons import CELL_NAMES, compare_rates, compare_transitions
 from .rows import indices, place_of, plain, plain_values
 from .uniform import load_worst
 
-COMPARISON = "comparison"
+CRASHED = ("crashed", "reference_crashed")
 DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as different
 
 
-def check_comparison_of(info: StoreInfo) -> None:
-    """Refuse a comparison over an axis of one value, or with a value that it lacks.
+def check_comparison_of(info: StoreInfo, along: str | None = None) -> bool:
+    """Refuse a comparison over one value, with a value that is not there, or of mixed draws.
+
+    Args:
+        info: the store.
+        along: the axis of the transitions that are compared; None without them.
+
+    Returns:
+        Whether the values meet the same draws, trial by trial.
 
     Raises:
         SweepError: naming the axis.
     """
     compare = info.sweep.compare
     if compare is None:
-        return
+        return False
     values = info.sweep.axes[compare.over]
     if len(values) < 2:
         raise SweepError(
@@ -31,6 +39,7 @@ def check_comparison_of(info: StoreInfo) -> None:
             "comparison needs two."
         )
     reference_index(info.sweep)
+    return check_compared(Grid(info.sweep), compare.over, along, f"{info.path}: compare.over")
 
 
 def compare_of(info: StoreInfo, fitted: xr.Dataset | None = None) -> xr.Dataset:
@@ -44,13 +53,13 @@ def compare_of(info: StoreInfo, fitted: xr.Dataset | None = None) -> xr.Dataset:
     if compare is None:
         raise SweepError(f"{info.path}: its sweep names nothing to compare.")
     reference = reference_index(info.sweep)
-    paired = shares_draws(info.sweep, compare.over)
+    paired = check_comparison_of(info, None if fitted is None else fitted.attrs["along"])
     success = load_worst(info, ["success"])["success"]
     compared = compare_rates(success, compare.over, reference, paired=paired)
     if fitted is None:
         return compared
     shifts = compare_transitions(success, fitted, compare.over, reference, paired=paired)
-    merged = compared.merge(shifts, combine_attrs="override")
+    merged = compared.merge(shifts, compat="equals", join="exact", combine_attrs="override")
     return merged.assign_attrs(along=fitted.attrs["along"])
 
 
@@ -78,6 +87,7 @@ def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
         if along:
             row |= {"along": along} | _transition(part)
         adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
+        row |= {name: int(part[name].sum()) for name in CRASHED if name in part}
         row["cells_tested"] = len(adjusted)
         row["cells_that_differ"] = sum(p < DIFFERENT for p in adjusted)
         rows.append({**row, "cells": cells, "method": compared.attrs["method"]})
@@ -92,6 +102,6 @@ def _transition(part: xr.Dataset) -> dict[str, Any]:
 
 
 def _cells(part: xr.Dataset, dims: list[Any]) -> list[dict[str, Any]]:
-    names = [name for name in CELL_NAMES if name in part]
+    names = [name for name in (*CELL_NAMES, *CRASHED) if name in part]
     cells = (part.isel(index) for index in indices(part["rate"]))
     return [{**place_of(cell, dims), **plain_values(cell, names)} for cell in cells]

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ..store import StoreError, StoreInfo, explained, load_results, read_info
-from ..sweeps import SweepError
-from ..sweeps.checks import has_positions, shares_draws
+from ..sweeps import Grid, SweepError
+from ..sweeps.checks import has_positions
+from ..sweeps.sharing import shared_draws
 from ..tasks.transitions import Transition, curve, curve_band, wilson_interval
 from ..tasks.uniform import TARGET
 from .analysis import fit_transitions_of
@@ -100,7 +101,7 @@ def draw(info: StoreInfo) -> Figure:
 
 
 def _carries_transition(info: StoreInfo, axis: str) -> bool:
-    return has_positions(info.sweep, axis) and not shares_draws(info.sweep, axis)
+    return has_positions(info.sweep, axis) and shared_draws(Grid(info.sweep), [axis]) == ((), None)
 
 
 def _axis(info: StoreInfo) -> str:

@@ -5,12 +5,15 @@ from typing import Any
 from rich.table import Table
 
 from ..tasks.basins import BASINS
+from .crashes import crash_lines
 from .tables import table_of
 
 REMARKS = {
     "no-fit": "too few cells have 5 trials that entered",
     "curved": "the medians are no power law; the exponents between neighbours are",
-    "threshold": "the threshold of success cuts into the errors, which flattens the law",
+    "threshold": "trials just miss the threshold of success, which cuts off the largest errors and "
+    "flattens the law",
+    "no-logarithm": "trials with a value of 0, a negative or an infinite one stay out of the law",
 }
 
 
@@ -38,9 +41,10 @@ def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Explain the flags, and give the local exponents where a law is curved."""
     lines = ["in brackets: 95 % intervals"]
     if rows[0]["of"] == "recovered trials":
-        lines[0] += "; recovered: the share of the trials that entered"
+        lines[0] += "; recovered: the share of the trials that were run"
     flags = {word for row in rows for word in row["flag"].split(", ") if word}
     lines += [f"{word}: {REMARKS[word]}" for word in sorted(flags)]
+    lines += _left_out(rows, groups)
     for row in rows:
         if row["curved"] and row["local"]:
             place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
@@ -52,7 +56,18 @@ def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
             lines.append(f"{place}{row['axis']} {'; '.join(pieces)}")
     if any(row["clustered"] for row in rows):
         lines.append("draws are shared along an axis of the law; the intervals allow for it")
-    return lines
+    return lines + crash_lines(rows, groups, "trials")
+
+
+def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
+    """Count the recovered trials that have no logarithm, a line a group."""
+    lines = []
+    for row in rows:
+        if row["no_logarithm"]:
+            place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
+            recovered = row["entered"] + row["no_logarithm"]
+            lines.append(f"{place}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
+    return list(dict.fromkeys(lines))
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -86,7 +101,8 @@ def uniform(rows: list[dict[str, Any]]) -> Table:
             _number(row.get("worst_signal_error"), "{:.3g}"),
             _number(row.get("mean_signal_error"), "{:.3g}"),
         )
-    return _captioned(table, ["in brackets: 95 % intervals"])
+    lines = ["in brackets: 95 % intervals", *crash_lines(rows, axes, "runs")]
+    return _captioned(table, lines)
 
 
 def basins(rows: list[dict[str, Any]]) -> Table:
@@ -100,7 +116,8 @@ def basins(rows: list[dict[str, Any]]) -> Table:
         shares = (_percent(row["ends"][basin], "share", runs) for basin in BASINS)
         ratio = _number(row["mirror_ratio"], "{:.3f}")
         table.add_row(*(_short(row[name]) for name in axes), str(runs), ratio, *shares)
-    return _captioned(table, ["in brackets: 95 % intervals"])
+    lines = ["in brackets: 95 % intervals", *crash_lines(rows, axes, "runs")]
+    return _captioned(table, lines)
 
 
 def trajectories(rows: list[dict[str, Any]]) -> Table:
@@ -160,7 +177,7 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
         ]
     if any(row["flag"] for row in rows):
         lines.append(f"outside-grid: a 50 % point lies outside the values of {along} that were run")
-    return _captioned(table, lines)
+    return _captioned(table, [*lines, *_crashes(rows, groups)])
 
 
 def _cells(rows: list[dict[str, Any]]) -> Table:
@@ -181,7 +198,22 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
                 *([f"{cell['gained']}, {cell['lost']}"] if paired else []),
                 _p(cell["p_holm"]),
             )
-    return _captioned(table, ["in brackets: 95 % intervals"])
+    return _captioned(table, ["in brackets: 95 % intervals", *_crashes(rows, [])])
+
+
+def _crashes(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
+    """Say how many trials crashed at either of two values that are compared."""
+    over = rows[0]["over"]
+    told = [
+        {
+            **{name: row[name] for name in groups},
+            over: row["value"],
+            "crashed": row.get("crashed", 0) + row.get("reference_crashed", 0),
+            "runs": sum(cell["runs"] + cell["reference_runs"] for cell in row["cells"]),
+        }
+        for row in rows
+    ]
+    return crash_lines(told, [*groups, over], "runs")
 
 
 def _percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:

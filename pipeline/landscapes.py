@@ -17,7 +17,6 @@ from ..tasks.recovery import errors
 from .prepare import recorded_weights
 from .rows import indices, place_of, plain, plain_values
 
-TRAJECTORY = "trajectory"
 TASK = "landscape"
 ALONG, ACROSS = "plane.along", "plane.across"
 STARTS = 11  # odd, for negation sends opposite ones on one way

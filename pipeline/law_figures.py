@@ -38,6 +38,8 @@ def draw_law(info: StoreInfo) -> Figure:
     fitted = fit_law_of(info)
     if not fitted["entered"].any():
         done = "recovered" if fitted.attrs["of"] == "recovered trials" else "been run"
+        if fitted["no_logarithm"].any():
+            done = f"a positive {fitted.attrs['variable']}"
         raise StoreError(f"{info.path}: no trial has {done} yet; there is no law to draw.")
     axes_of_law = fitted["law_axis"].values.tolist()
     x, others = axes_of_law[0], axes_of_law[1:]

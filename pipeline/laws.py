@@ -5,30 +5,38 @@ from typing import Any
 import xarray as xr
 
 from ..store import StoreInfo
-from ..sweeps import SweepError
-from ..sweeps.checks import shares_draws
+from ..sweeps import Grid, SweepError
+from ..sweeps.sharing import shared_wholly
 from ..tasks.law_fits import fit_laws
 from ..tasks.laws import REJECTED
 from .rows import indices, place_of, plain, plain_values
 from .uniform import load_worst
 
-LAW = "law"
-GROUP_FIELDS = ("constant", "constant_low", "constant_high", "trials", "entered", "share",
-                "share_low", "share_high", "lack_of_fit", "flag")  # fmt: skip
+GROUP_FIELDS = (
+    "constant", "constant_low", "constant_high", "trials", "crashed", "entered", "no_logarithm",
+    "share", "share_low", "share_high", "lack_of_fit", "flag",
+)  # fmt: skip
 
 
-def check_law_of(info: StoreInfo) -> None:
-    """Refuse a law along an axis of one value.
+def check_law_of(info: StoreInfo) -> tuple[str, ...]:
+    """Refuse a law along an axis of one value, or along one that shares some of its draws only.
+
+    Returns:
+        The axes of the law all along which draws are shared.
 
     Raises:
         SweepError: naming the axis.
     """
-    for axis in info.sweep.law.exponents if info.sweep.law else ():
+    if info.sweep.law is None:
+        return ()
+    axes = list(info.sweep.law.exponents)
+    for axis in axes:
         if len(info.sweep.axes[axis]) < 2:
             raise SweepError(
                 f"{info.path}: law.exponents: '{axis}' has one value, {info.sweep.axes[axis][0]}; "
                 "an exponent needs two."
             )
+    return shared_wholly(Grid(info.sweep), axes, f"{info.path}: law.exponents")
 
 
 def fit_law_of(info: StoreInfo) -> xr.Dataset:
@@ -41,7 +49,7 @@ def fit_law_of(info: StoreInfo) -> xr.Dataset:
     judging = ("success", "signal_error", "latent_error")
     names = [name for name in judging if name in info.variables and name != law.variable]
     results = load_worst(info, [law.variable, *names])
-    shared = [axis for axis in law.exponents if shares_draws(info.sweep, axis)]
+    shared = check_law_of(info)
     try:
         return fit_laws(
             results[law.variable],

@@ -8,6 +8,7 @@ from dask.system import CPU_COUNT
 
 from ..store import TRIAL, Layout, estimate_bytes
 from ..sweeps import Grid, Sweep, settled
+from ..sweeps.sharing import check_reading
 from ..tasks import check_task, task_kind
 from .executors import available_memory
 from .pilot import check_memory, run_pilot
@@ -27,6 +28,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     workers = workers or CPU_COUNT
     grid, kind = Grid(sweep), task_kind(sweep.task)
     check_task(kind, grid)
+    check_reading(grid)
     memory = check_memory(grid, kind, available_memory() / workers)
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers)

@@ -25,6 +25,7 @@ from ..store import (
 )
 from ..sweeps import Grid, Sweep, UserError, differences, settled, union
 from ..sweeps.labels import value_label
+from ..sweeps.sharing import check_reading
 from ..tasks import TaskKind, check_task, task_kind
 from ..tasks.generators import weights_digests
 from ..tasks.lasso import check_installed
@@ -47,6 +48,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
     """
     grid = Grid(sweep)
     check_task(task_kind(sweep.task), grid)
+    check_reading(grid)
     check_installed(grid)
     if not is_vacant(path):
         check_same_experiment(read_info(path), settled(grid))
@@ -63,6 +65,7 @@ def prepare_store(
             "use one kind, or --allow-mixed to record that they differ."
         )
     grid = Grid(sweep)
+    check_reading(grid)
     weights = weights_digests(grid)
     if is_vacant(path):
         pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
@@ -81,6 +84,8 @@ def prepare_store(
     if record_weights(info, weights) or changed:
         info = read_info(path)
     grown = union(info.sweep, sweep)
+    if grown != info.sweep:
+        check_reading(Grid(grown))
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
         extend_store(info, grown, kind.variables)
     elif grown != info.sweep:

@@ -14,6 +14,7 @@ from ..sweeps import Grid, Sweep
 from ..tasks import TaskKind, task_kind
 from ..tasks.generators import weights_digests
 from .executors import Executor, Synchronous
+from .freshness import mark
 from .pilot import check_memory
 from .prepare import ordered_blocks, prepare_store, select_trials
 from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
@@ -107,6 +108,7 @@ def run_sweep(
     with exclusive(path):
         info, pilot = prepare_store(sweep, path, executor, kind, allow_mixed)
         wanted, todo, unasked = select_trials(info, sweep)
+        mark(info, writes=bool(todo.any()))
         summary = RunSummary(
             str(path),
             total=int(wanted.sum()),

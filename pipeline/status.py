@@ -7,8 +7,10 @@ import numpy as np
 import xarray as xr
 
 from ..store import Status, load_results, read_info
-from ..sweeps import Sweep
+from ..sweeps import Grid, Sweep
+from ..sweeps.sharing import shared_draws
 from ..tasks.audits import audit_abandonment
+from .freshness import describe
 
 SHOWN_ERRORS = 5
 
@@ -40,6 +42,7 @@ def store_status(path: Path) -> dict[str, Any]:
         "successes": int(np.nansum(results["success"].values[done])) if counted else None,
         "trial_seconds": float(np.nansum(results["seconds"].values)),
         "abandonment": _audit(info.sweep, results) if audited else None,
+        "analyses": describe(info, results),
         "errors": _errors(path, status),
         "machine": info.attributes.get("machine"),
         "kernel_version": info.attributes.get("kernel_version"),
@@ -53,8 +56,9 @@ def _audit(sweep: Sweep, results: xr.Dataset) -> dict[str, Any] | None:
     values = {str(name): array.item() for name, array in found.items()}
     if not values["audited"]:
         values["wrong_rate"] = None
-    # Points that share draws, or differ in who is audited, are no sample of one rate.
-    if sweep.paired or any(name.startswith("solver.") for name in sweep.axes):
+    # Points that share draws, as those of several solvers or targets do, are no sample of one rate.
+    axes = [name for name, values in sweep.axes.items() if len(values) > 1]
+    if shared_draws(Grid(sweep), axes) != ((), None):
         values |= {"wrong_rate": None, "wrong_rate_low": None, "wrong_rate_high": None}
     return values
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from ..sweeps import Grid, Sweep
+from .crashes import crash_lines
 from .run import RunSummary
 
 REMARKS = {
@@ -61,6 +62,8 @@ def status(found: dict[str, Any]) -> Table:
             share = 100 * found["successes"] / trials["done"]
             rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
         rows["time"] = f"{duration(found['trial_seconds'])} in trials"
+    if outdated := _outdated(found["analyses"]):
+        rows["out of date"] = outdated
     if found["abandonment"]:
         rows["abandoned"] = _audit(found["abandonment"])
     for error in found["errors"]:
@@ -68,6 +71,16 @@ def status(found: dict[str, Any]) -> Table:
         place = ", ".join(f"{name}={value}" for name, value in error.items())
         rows[f"crashed {place}"] = text
     return _pairs(**rows)
+
+
+def _outdated(analyses: dict[str, Any]) -> str:
+    """Name the analyses that are out of date, by what has changed; empty if none is."""
+    reasons: dict[str, list[str]] = {}
+    for name, analysis in analyses.items():
+        if analysis["outdated"]:
+            reasons.setdefault(analysis["outdated"], []).append(name)
+    told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return "; ".join([*told, "'genprior fit' brings them up to date"]) if told else ""
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
@@ -103,6 +116,7 @@ def transitions(fitted: dict[str, Any]) -> Table:
         for row in found
         if row.get("abandoned") or row.get("audited")
     ]
+    lines += crash_lines(found, groups, "trials")
     if lines:
         table.caption = "\n".join(lines)
         table.caption_justify = "left"

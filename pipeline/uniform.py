@@ -14,8 +14,6 @@ from ..tasks.uniform import (
 )
 from .rows import indices, place_of, plain_values
 
-UNIFORM = "uniform"
-
 
 def number_of_targets(info: StoreInfo) -> int:
     """How many targets share their draws; 0 if every trial has its own."""
@@ -44,8 +42,8 @@ def uniform_rows(measured: xr.Dataset) -> list[dict[str, Any]]:
             {
                 **place_of(cell, index),
                 "targets": int(measured["targets"]),
-                **plain_values(cell, ("runs", "success_share", "success_all", "success_all_low",
-                                      "success_all_high")),
+                **plain_values(cell, ("runs", "crashed", "success_share", "success_all",
+                                      "success_all_low", "success_all_high")),
                 **plain_values(middle, [str(name) for name in middle]),
             }
         )  # fmt: skip

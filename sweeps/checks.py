@@ -111,7 +111,7 @@ def check_pairing(sweep: "Sweep") -> None:
         return
     if not has_positions(sweep, along):
         raise SweepError(f"fit.along: '{along}' is not numeric; a transition needs positions.")
-    if shares_draws(sweep, along):
+    if _never_differ(sweep, along):
         raise SweepError(
             f"fit.along: the same draws are used all along '{along}', which would ruin the "
             "intervals. Fit along another axis, or take it out of 'paired'."
@@ -188,12 +188,14 @@ def has_positions(sweep: "Sweep", axis: str) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[axis])
 
 
-def shares_draws(sweep: "Sweep", axis: str) -> bool:
-    """Say whether the points along an axis share random draws, on purpose or by their nature."""
+def _never_differ(sweep: "Sweep", axis: str) -> bool:
+    """Say by the names alone that the points along an axis share their draws.
+
+    What the values make of it, `sharing` finds.
+    """
     if axis in sweep.paired:
         return True
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}
-    deciding = carriers(reached) & set(DRAW_PARAMETERS)
-    return deciding <= carriers(sweep.paired)
+    return carriers(reached) & set(DRAW_PARAMETERS) <= carriers(sweep.paired)

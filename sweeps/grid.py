@@ -49,7 +49,6 @@ class Grid:
         self._columns: dict[str, Column] = {}
         self._check_shapes()
         self._check_noise()
-        self._check_positions()
 
     def column(self, name: str) -> Column | None:
         """Give a parameter over the axes it varies with; None where the sweep does not set it."""
@@ -215,23 +214,6 @@ class Grid:
                 raise SweepError(f"{place}: {error}" if place else str(error)) from None
         if self.excluded.all():
             raise SweepError("exclude: the rules leave no point to run.")
-
-    def _check_positions(self) -> None:
-        """Refuse a multiplier as the axis of the fit if rounding makes two of its points one."""
-        along = self.sweep.fit.along
-        if along is None or along in PARAMETERS:
-            return
-        same = np.asarray(True)
-        for name in self.sweep.dependent:
-            column = self.column(name)
-            if column is not None and along in column.dims:
-                values = np.moveaxis(_spread(column, self.dims), self.dims.index(along), 0)
-                same = same & np.asarray(values[1:] == values[:-1], dtype=bool)
-        if same.ndim and same.any():
-            raise SweepError(
-                f"fit.along: two values of '{along}' round to the same parameters, so their draws "
-                "are the same; space them wider."
-            )
 
     def _check_noise(self) -> None:
         """Refuse two laws of noise at once before anything runs, as `Noise` does for a point."""

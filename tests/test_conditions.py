@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError
+from genprior.sweeps.sharing import shared_draws
 from genprior.sweeps.tables import Search
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.conditions import bound_constant
@@ -295,11 +296,8 @@ def test_a_sweep_of_conditions_fills_a_store_and_fits_a_law(store, genprior):
 
 def test_conditions_of_one_network_share_it_and_other_widths_do_not():
     """The condition decides no draw; the constant of a width rule does, through the widths."""
-    from genprior.sweeps.checks import shares_draws
-
-    sweep = condition_sweep()
-    assert shares_draws(sweep, "condition")
-    assert not shares_draws(sweep, "width_factor")
+    made = Grid(condition_sweep())
+    assert shared_draws(made, ["condition", "width_factor"]) == (("condition",), None)
 
 
 @pytest.mark.parametrize("generator", ["sparse", "group-sparse", "identity"])

@@ -391,11 +391,3 @@ def test_a_grid_is_refused_in_one_line_or_all_its_points_are_valid(dependent, ex
         line = str(error)
     assert line.isprintable()
     assert left > 0
-
-
-def test_a_multiplier_that_rounds_two_points_into_one_is_no_axis_of_a_fit():
-    """At k = 7, m = 10.5 and 11.2 are both 11: the same draws twice. At k = 6 they differ."""
-    sweep = load_sweep("transition-kmd").override(["k=6,7", "m_per_k=1.5,1.6,2"])
-    with pytest.raises(SweepError, match="'m_per_k' round to the same"):
-        Grid(sweep)
-    assert Grid(sweep.override(["k=6"])).size == 4 * 3

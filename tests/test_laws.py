@@ -217,7 +217,10 @@ def test_few_shared_trials_still_show_a_bend():
 
 
 def test_only_recovered_trials_enter_and_their_share_is_told():
-    """A failed trial has any error, a diverged one an infinite one; 0 has no logarithm."""
+    """A failed trial has any error, a diverged one an infinite one.
+
+    A recovered trial whose error is 0 has no logarithm, but recovered: 26 of 28 did, and 25 enter.
+    """
     rng = np.random.default_rng(11)
     values, success = draws(rng), np.ones((4, 3, 30))
     clean = fit_laws(*dataset(values[..., :25]), CLAIMED)
@@ -228,8 +231,10 @@ def test_only_recovered_trials_enter_and_their_share_is_told():
     values[..., 29] = 0
     found = fit_laws(*dataset(values, success), CLAIMED)
     assert (found["trials"].item(), found["entered"].item()) == (12 * 28, 12 * 25)
-    assert found["share"].item() == pytest.approx(25 / 28)
-    assert found["share_low"] < 25 / 28 < found["share_high"]
+    assert found["no_logarithm"].item() == 12
+    assert found["flag"].item() == "no-logarithm"
+    assert found["share"].item() == pytest.approx(26 / 28)
+    assert found["share_low"] < 26 / 28 < found["share_high"]
     assert_allclose(found["exponent"], clean["exponent"], rtol=1e-12)
     assert_allclose(found["median"], np.median(values[..., :25], axis=-1).T, rtol=1e-12)
 
@@ -251,12 +256,39 @@ def test_cells_of_fewer_than_five_trials_stay_out_and_too_few_cells_give_no_law(
 
 
 def test_a_threshold_that_cuts_into_the_errors_is_told():
-    """Judged by the same error below 1.2, cells whose median is near 1 lose their larger half."""
+    """Below 0.6, the cell with median √40 · 0.1 = 0.63 loses its larger half; below 50 nothing."""
     errors = draws(np.random.default_rng(13))
-    for below, flag in ((1.2, "threshold"), (50.0, "")):
+    for below, flag in ((0.6, "threshold"), (50.0, "")):
         values, success = dataset(errors, (errors < below).astype(float))
         found = fit_laws(values, success, CLAIMED, judged=values / below)
         assert ("threshold" in found["flag"].item()) == bool(flag)
+
+
+@pytest.mark.parametrize(
+    ("failed", "cut"),
+    [
+        ([], False),  # all 300 recover, though a quarter of them just do
+        ([30.0] * 40, False),  # another basin, far away
+        ([1.1] * 5, False),  # 5 of 305 just fail, which moves no median
+        ([1.1] * 30, True),
+    ],
+)
+def test_a_threshold_that_no_trial_just_misses_cuts_nothing(failed, cut):
+    """Errors over the threshold between 0.2 and 0.9, and those of trials that failed."""
+    errors = np.tile(np.concatenate([np.linspace(0.2, 0.9, 300), failed]), (4, 3, 1))
+    values, success = dataset(errors, (errors < 1).astype(float))
+    flag = fit_laws(values, success, CLAIMED, judged=values)["flag"].item()
+    assert ("threshold" in flag) == cut
+
+
+@pytest.mark.parametrize("sign", [0.0, -1.0])
+def test_a_law_of_a_variable_without_logarithms_says_who_recovered(sign):
+    """Negations of an inversion are mostly 0, a loss near a one-bit target is negative."""
+    errors, success = dataset(sign * draws(np.random.default_rng(15)))
+    found = fit_laws(errors, success, CLAIMED)
+    assert (found["entered"].item(), found["no_logarithm"].item()) == (0, 360)
+    assert found["share"].item() == 1
+    assert found["flag"].item() == "no-fit, no-logarithm"
 
 
 def test_every_group_has_a_law_of_its_own_whatever_the_order_of_the_dims():

@@ -322,8 +322,8 @@ def test_an_analysis_lies_beside_the_results_and_is_replaced_as_a_whole(
     run_sweep(tiny_sweep(), store, kind=kind)
     before = results(store)
     for value in (1.0, 2.0):
-        fit = xr.Dataset({"p50": ("k", [value, value])}, {"k": [2, 4]}, {"along": "m"})
-        write_analysis(store, "transition", fit)
+        fit = xr.Dataset({"p50": ("k", [value, value])}, {"k": [2, 4]}, {"made_from": "{}"})
+        write_analysis(store, "transition", fit, "{}")
         xr.testing.assert_identical(open_analysis(store, "transition").load(), fit)
         plain = xr.open_zarr(store, group="analysis/transition", chunks=None)
         xr.testing.assert_identical(plain.load(), fit)

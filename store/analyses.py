@@ -1,0 +1,138 @@
+"""Fits beside the results they were made from: writing them, and saying when they are out of date.
+
+An analysis is a group `analysis/<name>` of a store. Those that genprior made say in the attribute
+`made_from` what they were made from; every other group there is the user's and stays.
+"""
+
+import shutil
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import zarr
+from zarr.errors import ZarrUserWarning
+
+from .errors import StoreError, explained
+from .exchange import beside, put_in_place
+from .reading import open_group
+from .template import consolidate
+
+ANALYSIS = "analysis"
+MADE_FROM, OUTDATED = "made_from", "outdated"
+# Those that earlier versions made do not say of what, but have one of these.
+EARLIER = ("level", "most_steps")
+
+
+class OutdatedWarning(UserWarning):
+    """An analysis that was opened no longer says what the store's trials say."""
+
+
+def write_analysis(path: Path, name: str, dataset: xr.Dataset, made_from: str) -> None:
+    """Write a labelled analysis as the group `analysis/<name>` of a store, replacing an older one.
+
+    Args:
+        path: the store.
+        name: of the analysis.
+        dataset: the analysis.
+        made_from: what it was made from, kept as its attribute of that name.
+
+    Raises:
+        StoreError: the file system refused, or a group of that name is not genprior's.
+    """
+    place = path / ANALYSIS / name
+    if place.exists() and not is_own(place):
+        raise StoreError(
+            f"{place} was not made by 'genprior fit', which would write there; give it another "
+            "name."
+        )
+    with _workplace(path, f"writing {ANALYSIS}/{name}") as new:
+        marked = dataset.assign_attrs({MADE_FROM: made_from})
+        marked.to_zarr(new / name, mode="w", zarr_format=3, consolidated=True)
+        zarr.open_group(path, mode="r+", use_consolidated=False).require_group(ANALYSIS)
+        put_in_place(new / name, place, new / "old")
+
+
+def remove_analysis(path: Path, name: str) -> None:
+    """Remove an analysis from a store.
+
+    Raises:
+        StoreError: the file system refused.
+    """
+    with _workplace(path, f"removing {ANALYSIS}/{name}") as new:
+        new.mkdir(exist_ok=True)
+        (path / ANALYSIS / name).rename(new / name)
+
+
+def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
+    """Say in the attributes of analyses why they are out of date, for whoever opens them.
+
+    Args:
+        path: the store.
+        reasons: by name of the analysis.
+
+    Raises:
+        StoreError: the file system refused.
+    """
+    if not reasons:
+        return
+    with explained(path, "marking what is out of date"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        for name, reason in reasons.items():
+            group = zarr.open_group(path / ANALYSIS / name, mode="r+")
+            group.attrs.update({OUTDATED: f"{reason}; 'genprior fit' makes it again"})
+        consolidate(path)
+
+
+def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Read the attributes of those of some analyses that a store holds and that genprior made."""
+    places = {name: path / ANALYSIS / name for name in names}
+    return {name: _attributes(place) for name, place in places.items() if is_own(place)}
+
+
+def is_own(place: Path) -> bool:
+    """Say whether a group under `analysis/` was made by genprior."""
+    found = _attributes(place)
+    return MADE_FROM in found or any(name in found for name in EARLIER)
+
+
+def open_analysis(path: Path, name: str) -> xr.Dataset:
+    """Open an analysis of a store; one that is out of date comes with an `OutdatedWarning`.
+
+    Raises:
+        StoreError: there is none of that name.
+    """
+    open_group(path)
+    if not (path / ANALYSIS / name).is_dir():
+        raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
+    dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
+    if OUTDATED in dataset.attrs:
+        warnings.warn(
+            f"{path}: {ANALYSIS}/{name} is out of date: {dataset.attrs[OUTDATED]}.",
+            OutdatedWarning,
+            stacklevel=2,
+        )
+    return dataset
+
+
+def _attributes(place: Path) -> dict[str, Any]:
+    """Read the attributes of a group; none where there is no group that can be read."""
+    if not (place / "zarr.json").is_file():
+        return {}
+    try:
+        return dict(zarr.open_group(place, mode="r", use_consolidated=False).attrs)
+    except (ValueError, KeyError, TypeError, OSError):
+        return {}
+
+
+@contextmanager
+def _workplace(path: Path, doing: str) -> Iterator[Path]:
+    """Give a hidden folder beside a store, removed at the end, and gather the metadata anew."""
+    new = beside(path, "new")
+    with explained(path, doing), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        yield new
+        shutil.rmtree(new)
+        consolidate(path)
