@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..store import StoreInfo, exclusive, load_results, read_info
 from ..sweeps import Grid, SweepError
+from ..sweeps.directions import direction_along, least_value
 from ..sweeps.errors import did_you_mean
 from ..sweeps.sharing import check_separate
 from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
@@ -28,14 +29,15 @@ from .freshness import (
 )
 from .landscapes import is_landscape, trajectories_of, trajectory_rows
 from .laws import check_law_of, fit_law_of, law_rows
-from .rows import indices, plain
+from .rows import indices, plain_values
 from .uniform import load_worst, number_of_targets, uniform_of, uniform_rows
 
 FOUND = ("transitions", "laws", "comparisons", "uniform", "basins", "trajectories")
 JSON_FIELDS = (
-    "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
+    "outcome", "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
     "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "flag",
 )  # fmt: skip
+RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
 
 
 def fit_store(path: Path, along: str | None = None) -> dict[str, Any]:
@@ -135,7 +137,12 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     audited = "abandonment" in info.variables
     results = load_worst(info, ["success"])
     try:
-        fitted = fit_transitions(results["success"], axis)
+        fitted = fit_transitions(
+            results["success"],
+            axis,
+            direction=direction_along(info.sweep, axis),
+            floor=least_value(axis),
+        )
     except ValueError as error:
         raise SweepError(f"{info.path}: {error}") from None
     if not audited:
@@ -173,6 +180,12 @@ def transition_axis(info: StoreInfo, along: str | None = None) -> str:
     return axis
 
 
+def _audit_of(one: xr.Dataset) -> dict[str, Any]:
+    """Give what is known of abandoned runs; no rate where none was audited."""
+    counts = plain_values(one, [name for name in AUDIT_FIELDS if name in one])
+    return counts if counts.get("audited") else counts | {n: None for n in RATES if n in counts}
+
+
 def as_json(fitted: xr.Dataset) -> dict[str, Any]:
     """Give fits as rows, one a group, each with the group's coordinates."""
     along = fitted.attrs["along"]
@@ -184,8 +197,8 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
             {
                 **{str(name): one.coords[name].item() for name in groups},
                 "along": along,
-                **{name: one[name].item() for name in JSON_FIELDS},
-                **{name: plain(one[name].item()) for name in AUDIT_FIELDS if name in one},
+                **plain_values(one, JSON_FIELDS),
+                **_audit_of(one),
                 "method": fitted.attrs["method"],
             }
         )

@@ -66,6 +66,8 @@ def compare_of(info: StoreInfo, fitted: xr.Dataset | None = None) -> xr.Dataset:
 def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
     """Give comparisons as rows, one a value and group, each with its cells.
 
+    `joint` is about all values of a group together, and the same in all of its rows.
+
     Groups are the combinations of the axes besides `over` and the axis of the transition; without
     transitions there is one, and its cells are all.
     """
@@ -86,6 +88,7 @@ def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
         }
         if along:
             row |= {"along": along} | _transition(part)
+            row["joint"] = _joint(compared, part)
         adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
         row |= {name: int(part[name].sum()) for name in CRASHED if name in part}
         row["cells_tested"] = len(adjusted)
@@ -95,10 +98,16 @@ def comparison_rows(compared: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _transition(part: xr.Dataset) -> dict[str, Any]:
-    names = ("shift", "shift_low", "shift_high", "detectable_shift", "p_one_curve")
+    names = ("shift", "shift_low", "shift_high", "detectable_shift")
     row = plain_values(part, names)
     row["p_pooled"] = plain(part["p_pooled"].item()) if "p_pooled" in part else None
     return {**row, "flag": str(part["flag"].item())}
+
+
+def _joint(compared: xr.Dataset, part: xr.Dataset) -> dict[str, Any]:
+    """Give the one test of all values together, which is no test of a single one."""
+    others = [str(value) for value in compared[compared.attrs["over"]].values.tolist()]
+    return {"values": [compared.attrs["reference"], *others]} | plain_values(part, ["p_one_curve"])
 
 
 def _cells(part: xr.Dataset, dims: list[Any]) -> list[dict[str, Any]]:

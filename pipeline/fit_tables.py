@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ..sweeps.labels import value_label
 from ..tasks.basins import BASINS
 from .crashes import crash_lines
 from .tables import table_of
@@ -150,7 +151,7 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
     paired = rows[0]["paired"]
     table = table_of(
         *groups, rows[0]["over"], f"shift in {along}", "detectable",
-        "p, one point", *(["p, pairs"] if paired else []), "cells that differ", "remark",
+        *(["p, pairs"] if paired else []), "cells that differ", "remark",
     )  # fmt: skip
     for row in rows:
         table.add_row(
@@ -158,16 +159,14 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
             row["value"],
             _estimate(row, "shift", "{:+.3g}"),
             _number(row["detectable_shift"], "{:.3g}"),
-            _p(row["p_one_curve"]),
             *([_p(row["p_pooled"])] if paired else []),
             f"{row['cells_that_differ']} of {row['cells_tested']}",
             row["flag"],
         )
     lines = [
+        *_joint_lines(rows, groups),
         f"shift: of the 50 % point, with its 95 % interval, less that of {rows[0]['reference']}; "
         "detectable: the smallest one that as many trials find with 80 % power",
-        "p, one point: likelihood ratio, one 50 % point for all values against one for each, given "
-        "that they share slope and ceiling",
     ]
     if paired:
         lines += [
@@ -176,8 +175,25 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
             "wider than need be",
         ]
     if any(row["flag"] for row in rows):
-        lines.append(f"outside-grid: a 50 % point lies outside the values of {along} that were run")
+        lines.append(
+            f"remark: of either fit, as above; a shift needs two 50 % points inside the values of "
+            f"{along} that were run, and outcomes that do not speak against the direction"
+        )
     return _captioned(table, [*lines, *_crashes(rows, groups)])
+
+
+def _joint_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
+    """Write the joint test of every group once: it is about no single value."""
+    tests = {}
+    for row in rows:
+        place = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
+        tests[place] = _p(row["joint"]["p_one_curve"])
+    found = "; ".join(f"{place}: {p}" if place else p for place, p in tests.items())
+    values = ", ".join(rows[0]["joint"]["values"])
+    return [
+        f"p, one 50 % point for all of {values} together: {found}",
+        "(likelihood ratio against one point for each, given that they share slope and ceiling)",
+    ]
 
 
 def _cells(rows: list[dict[str, Any]]) -> Table:

@@ -98,9 +98,11 @@ def settings_of(sweep: Sweep, name: str, along: str | None) -> dict[str, Any] | 
     axis = along or sweep.fit.along
     targets = len(sweep.axes.get("target", ()))
     asked: dict[str, Any] = {
-        TRANSITION: {"along": axis} if axis else None,
+        TRANSITION: {"along": axis, "direction": sweep.fit.direction} if axis else None,
         LAW: sweep.law and sweep.law.model_dump(mode="json"),
-        COMPARISON: sweep.compare and sweep.compare.model_dump(mode="json") | {"along": axis},
+        COMPARISON: sweep.compare
+        and sweep.compare.model_dump(mode="json")
+        | {"along": axis, "direction": sweep.fit.direction},
         UNIFORM: {"targets": targets} if targets > 1 else None,
         BASIN_GROUP: sweep.basins and sweep.basins.model_dump(mode="json"),
         TRAJECTORY: {} if sweep.task == "landscape" else None,

@@ -54,11 +54,10 @@ def _audit(sweep: Sweep, results: xr.Dataset) -> dict[str, Any] | None:
         return None
     found = audit_abandonment(results["abandonment"])
     values = {str(name): array.item() for name, array in found.items()}
-    if not values["audited"]:
-        values["wrong_rate"] = None
     # Points that share draws, as those of several solvers or targets do, are no sample of one rate.
-    axes = [name for name, values in sweep.axes.items() if len(values) > 1]
-    if shared_draws(Grid(sweep), axes) != ((), None):
+    axes = [name for name, listed in sweep.axes.items() if len(listed) > 1]
+    is_sample = shared_draws(Grid(sweep), axes) == ((), None)
+    if not values["audited"] or not is_sample:
         values |= {"wrong_rate": None, "wrong_rate_low": None, "wrong_rate_high": None}
     return values
 

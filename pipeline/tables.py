@@ -6,13 +6,21 @@ from typing import Any
 from rich.table import Table
 
 from ..sweeps import Grid, Sweep
+from ..sweeps.labels import value_label
 from .crashes import crash_lines
 from .run import RunSummary
 
+UNKNOWN = "–"
 REMARKS = {
-    "outside-grid": "the fitted curve crosses 50 % outside the values of {} that were run",
-    "low-ceiling": "success levels off near or below 50 %, so that there may be no 50 % point",
+    "never": "success stays below 50 % at every value of {} that was run",
+    "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
+    "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
+    "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
     "resolution-limited": "the transition is steeper than the values of {} are apart",
+    "against-direction": "the outcomes speak for the other direction along {} than the one fitted: "
+    "that known of it, given by fit.direction, or common to all curves",
+    "direction-open": "the outcomes do not tell whether success rises or falls along {}; 'genprior "
+    "run' with --set fit.direction=rising or falling does",
     "no-trials": "nothing was run there",
 }
 
@@ -91,28 +99,29 @@ def transitions(fitted: dict[str, Any]) -> Table:
     found = fitted["transitions"]
     along = found[0]["along"]
     groups = [name for name in found[0] if name in fitted["groups"]]
-    ceilings = any(row["ceiling_high"] < 1 for row in found)
+    ceilings = any(row["ceiling_high"] is not None and row["ceiling_high"] < 1 for row in found)
     table = table_of(
         *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
         *(["ceiling, %"] if ceilings else []), "trials", "remark",
     )  # fmt: skip
-    for column in table.columns:  # where the table is narrow, the headers and remarks are folded
-        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %")
+    for column in table.columns:  # where the table is narrow, the headers are folded
+        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
+    words = {word for row in found for word in row["flag"].split(", ")}
     for row in found:
         table.add_row(
-            *(str(row[name]) for name in groups),
+            *(value_label(row[name]) for name in groups),
             _point(row, fitted["positions"]),
-            f"{row['p50_low']:.4g} – {row['p50_high']:.4g}",
-            f"{row['width']:.3g}",
+            _interval(row),
+            UNKNOWN if row["width"] is None else f"{row['width']:.3g}",
             *([_ceiling(row)] if ceilings else []),
             f"{row['trials']:,}",
-            row["flag"],
+            row["flag"].replace(", ", ",\n"),
         )
-    remarks = sorted({row["flag"] for row in found} & set(REMARKS))
+    remarks = sorted(words & set(REMARKS))
     lines = ["ceiling: what success levels off at, 95 % interval"] if ceilings else []
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
-        ", ".join([*(f"{name} = {row[name]}" for name in groups), _audit(row)])
+        ", ".join([*(f"{name} = {value_label(row[name])}" for name in groups), _audit(row)])
         for row in found
         if row.get("abandoned") or row.get("audited")
     ]
@@ -125,6 +134,8 @@ def transitions(fitted: dict[str, Any]) -> Table:
 
 def _ceiling(row: dict[str, Any]) -> str:
     """Write the interval of a ceiling in %."""
+    if row["ceiling_low"] is None:
+        return UNKNOWN
     return f"{100 * row['ceiling_low']:.3g} – {100 * row['ceiling_high']:.3g}"
 
 
@@ -141,9 +152,25 @@ def _audit(row: dict[str, Any]) -> str:
 
 
 def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
-    if row["p50"] < positions[0]:
-        return f"< {positions[0]:g}"
-    return f"> {positions[1]:g}" if row["p50"] > positions[1] else f"{row['p50']:.4g}"
+    """Write a 50 % point, or the bound that is known of it."""
+    if row["outcome"] == "inside":
+        return f"{row['p50']:.4g}"
+    if row["outcome"] not in ("below", "above"):
+        return "never" if row["outcome"] == "never" else UNKNOWN
+    sign, bound = ("<", row["p50_high"]) if row["outcome"] == "below" else (">", row["p50_low"])
+    if bound is None:
+        return UNKNOWN
+    return f"{sign} {value_label(bound) if bound in positions else f'{bound:.4g}'}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    """Write the interval of a 50 % point inside the values run; one end may be unknown."""
+    low, high = row["p50_low"], row["p50_high"]
+    if row["outcome"] != "inside" or (low is None and high is None):
+        return UNKNOWN
+    if high is None:
+        return f"> {low:.4g}"
+    return f"< {high:.4g}" if low is None else f"{low:.4g} – {high:.4g}"
 
 
 def run_summary(summary: RunSummary) -> str:

@@ -28,6 +28,7 @@ RESERVED = (
     "descent_norm",
     # … and what its fits are called.
     "p50",
+    "outcome",
     "width",
     "ceiling",
     "direction",
@@ -119,6 +120,7 @@ RESERVED = (
     "detectable_shift",
     "p_one_curve",
     "p_pooled",
+    "joint",
     "over",
     "value",
     "paired",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
@@ -31,9 +31,10 @@ class Blocks(Strict):
 
 
 class Fit(Strict):
-    """Where the transition is looked for."""
+    """Where the transition is looked for, and whether success rises or falls there."""
 
     along: str | None = None
+    direction: Literal["rising", "falling"] | None = None
 
 
 class Plot(Strict):

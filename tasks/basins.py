@@ -29,8 +29,8 @@ def basin_shares(
         level: of the Wilson intervals.
 
     Returns:
-        Over (…axes…, "basin") `share`, `share_low`, `share_high` and `count`; over the axes `runs`
-        and `mirror_ratio`.
+        Over (…axes…, "basin") `share`, `share_low`, `share_high`, NaN without runs, and `count`;
+        over the axes `runs` and `mirror_ratio`.
     """
     run = success.notnull()
     at_target = success == 1
@@ -45,8 +45,8 @@ def basin_shares(
     low, high = wilson_interval(count.values, total.values, level)
     found = {
         "share": count / total.where(total > 0),
-        "share_low": count.copy(data=low),
-        "share_high": count.copy(data=high),
+        "share_low": count.copy(data=low).where(total > 0),
+        "share_high": count.copy(data=high).where(total > 0),
         "count": count,
         "runs": runs,
         "mirror_ratio": ratio,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .outcomes import AGAINST, INSIDE, NEVER, NO_TRIALS
 from .proportions import fisher_p, holm, mcnemar_p, paired_difference, unpaired_difference
 from .shifts import fit_shift, one_curve_p, slices
 from .transitions import wilson_interval
@@ -38,7 +39,7 @@ def compare_rates(
         Over (…cells…, over without the reference): `successes`, `runs`, `rate` and Wilson bounds,
         the same of the reference as `reference_…`, `difference` and bounds, `p_value`, `p_holm`
         (over all cells and values); if paired also `both`, `gained`, `lost`, `neither`, counts of
-        trials.
+        trials. Without trials all but the counts are NaN.
     """
     success = success.transpose(..., over, "trial")
     others = [i for i in range(success.sizes[over]) if i != reference]
@@ -57,11 +58,11 @@ def compare_rates(
         tables = [found[name] for name in names]
         differences = _each(partial(unpaired_difference, level=level), tables, 3)
         p_values = _each(fisher_p, tables, 1)[..., 0]
-    for place, bound in enumerate(("", "_low", "_high")):
-        found[f"difference{bound}"] = differences[..., place]
     met = found["both"] + found["gained"] + found["lost"] + found["neither"] if paired else (
         np.minimum(found["runs"], found["reference_runs"])
     )  # fmt: skip
+    for place, bound in enumerate(("", "_low", "_high")):
+        found[f"difference{bound}"] = np.where(met > 0, differences[..., place], np.nan)
     # Cells without trials are no tests that Holm would have to count.
     found["p_value"] = np.where(met > 0, p_values, np.nan)
     found["p_holm"] = holm(found["p_value"])
@@ -98,11 +99,14 @@ def compare_transitions(
         level: of the intervals.
 
     Returns:
-        Over (…groups…, over without the reference): `shift` and bounds (NaN without trials),
-        `detectable_shift`, `flag` ("outside-grid" where either 50 % point is off the values that
-        were run: the interval then ends where the prior does, and no shift is called detectable),
+        Over (…groups…, over without the reference): `shift` and bounds, `detectable_shift`, `flag`,
         and if paired `p_pooled`, McNemar's mid-p for all positions together; over the groups
-        `p_one_curve`, the test of one 50 % point.
+        `p_one_curve`, one test of all values together: that they have one 50 % point.
+        A shift has a number where both 50 % points lie inside the values that were run, and no
+        outcomes speak against the direction; a bound that only the prior makes is NaN, and no shift
+        is then called detectable. `p_one_curve` is
+        NaN where a value never reaches one half or was not run. A `flag` names, with commas, what
+        limits either fit, but for "resolution-limited".
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
@@ -112,28 +116,39 @@ def compare_transitions(
     groups = success.dims[:-3]
     shape = tuple(success.sizes[name] for name in groups)
     others = [i for i in range(success.sizes[over]) if i != reference]
-    signs = fitted["direction"].transpose(*groups, over).values
-    off = fitted["flag"].isin(["outside-grid", "no-trials"]).transpose(*groups, over).values
-    shifts = np.empty((*shape, len(others), 4))
-    one_curve = np.empty(shape)
+    fitted = fitted.transpose(*groups, over, ...)
+    outcomes, direction = fitted["outcome"].values, int(fitted["direction"].values.flat[0])
+    against = fitted["flag"].values == AGAINST
+    floor = fitted.attrs.get("floor")
+    open_low, open_high = (np.isnan(fitted[f"p50_{end}"].values) for end in ("low", "high"))
+    shifts = np.full((*shape, len(others), 4), np.nan)
+    one_curve = np.full(shape, np.nan)
     for at in np.ndindex(shape):
-        cut = [slices(positions, wins[at][v], runs[at][v], int(signs[at][v]))
-               for v in range(success.sizes[over])]  # fmt: skip
-        shifts[at] = [fit_shift(cut[v], cut[reference], level) for v in others]
-        # A posterior that its prior ends tells no standard error, and without trials nothing.
-        off_grid = off[at][others] | off[at][reference]
-        shifts[at][off_grid, 3] = np.nan
-        ran = runs[at].sum(axis=-1) > 0
-        shifts[at][~(ran[others] & ran[reference])] = np.nan
-        one_curve[at] = one_curve_p(positions, list(wins[at]), list(runs[at]))
+        inside = (outcomes[at] == INSIDE) & ~against[at]
+        cut = {v: slices(positions, wins[at][v], runs[at][v], direction, floor)
+               for v in np.flatnonzero(inside)}  # fmt: skip
+        for place, v in enumerate(others):
+            if inside[v] and inside[reference]:
+                shifts[at][place] = fit_shift(cut[v], cut[reference], level)
+        # A posterior that its prior ends tells no bound on that side, and no standard error.
+        low = open_low[at][others] | open_high[at][reference]
+        high = open_high[at][others] | open_low[at][reference]
+        for bound, unknown in ((1, low), (2, high), (3, low | high)):
+            shifts[at][unknown, bound] = np.nan
+        if not np.isin(outcomes[at], (NEVER, NO_TRIALS)).any():
+            one_curve[at] = one_curve_p(positions, list(wins[at]), list(runs[at]), direction)
     kept = {n: c for n, c in success.isel({over: others}).coords.items()
             if not {along, "trial"} & set(c.dims)}  # fmt: skip
     result = xr.Dataset(coords=kept)
     for place, name in enumerate(("shift", "shift_low", "shift_high", "detectable_shift")):
         result[name] = ((*groups, over), shifts[..., place])
     result["p_one_curve"] = (groups, one_curve)
-    flags = np.where(off[..., others] | off[..., [reference]], "outside-grid", "")
-    result["flag"] = ((*groups, over), flags.astype(np.dtypes.StringDType()))
+    flags = fitted["flag"].values
+    both = [_words(*pair) for pair in zip(
+        flags[..., others].ravel(), np.repeat(flags[..., reference].ravel(), len(others)),
+        strict=True)]  # fmt: skip
+    text = np.array(both, dtype=np.dtypes.StringDType()).reshape(*shape, len(others))
+    result["flag"] = ((*groups, over), text)
     if paired:
         tested = success.isel({over: others})
         against = success.isel({over: reference}, drop=True).broadcast_like(tested)
@@ -145,11 +160,17 @@ def compare_transitions(
     return labelled(result, over, along, success[along].attrs.get("units"))
 
 
+def _words(*flags: str) -> str:
+    """Join what limits the fits of a value and of the reference, each word once."""
+    words = dict.fromkeys(word for flag in flags for word in str(flag).split(", ") if word)
+    return ", ".join(word for word in words if word != "resolution-limited")
+
+
 def _rates(success: xr.DataArray, prefix: str, level: float) -> dict[str, np.ndarray]:
     successes = (success == 1).sum("trial").values
     runs = success.notnull().sum("trial").values
-    low, high = wilson_interval(successes, runs, level)
-    rate = np.where(runs > 0, successes / np.maximum(runs, 1), np.nan)
+    rates = (successes / np.maximum(runs, 1), *wilson_interval(successes, runs, level))
+    rate, low, high = (np.where(runs > 0, values, np.nan) for values in rates)
     names = ("successes", "runs", "rate", "rate_low", "rate_high")
     values = (successes, runs, rate, low, high)
     return {f"{prefix}{name}": value for name, value in zip(names, values, strict=True)}
@@ -215,7 +236,7 @@ LONG_NAMES = CELL_NAMES | {
     "shift_low": "50 % point in {along} less that of the reference, lower bound",
     "shift_high": "50 % point in {along} less that of the reference, upper bound",
     "detectable_shift": "shift in {along} that as many trials find with 80 % power",
-    "p_one_curve": "p-value of one 50 % point for all of {over}, given one slope and ceiling",
+    "p_one_curve": "joint p-value, of one 50 % point for all values of {over} together",
     "flag": "what limits the shift, empty if nothing does",
     "p_pooled": "McNemar's p-value of equal success, all of {along} together",
 }

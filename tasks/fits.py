@@ -1,15 +1,16 @@
 """Fit a transition for every group of a labelled dataset."""
 
 import math
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 import xarray as xr
 
-from .posterior import Floats
-from .transitions import Transition, fit_transition, wilson_interval
+from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
+from .posterior import DEFAULT_DIRECTION, Floats
+from .transitions import Transition, known_part, wilson_interval
 
-DECIDED = math.log(20)  # |log Bayes factor| from which a group's own direction counts
 METHOD = (
     "grid posterior: logistic curve below a ceiling, flat 50 % point, log-uniform scale, ceiling 1 "
     "with prior probability 1/2; median, central interval"
@@ -17,22 +18,30 @@ METHOD = (
 
 
 def fit_transitions(
-    success: xr.DataArray, along: str, *, direction: int | None = None, level: float = 0.95
+    success: xr.DataArray,
+    along: str,
+    *,
+    direction: int | None = None,
+    floor: float | None = None,
+    level: float = 0.95,
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
-    A group whose outcomes leave the direction open (Bayes factor below 20) takes that of the
-    majority of the groups that do decide, if there is one.
+    All groups have one direction. If it is not given, the outcomes of all groups decide it, by the
+    sum of their log Bayes factors; where it stays below that of 20 : 1, rising or falling is open,
+    every fit says so, and nothing is told of 50 % points outside the positions.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
         along: dimension with a numeric coordinate: the positions.
-        direction: +1 or −1 fixes it for all groups.
+        direction: +1 or −1, where it is known.
+        floor: no 50 % point lies below, as that of a count does not lie below 0.
         level: of all intervals.
 
     Returns:
-        Over the groups, the fields of `Transition`; over (groups, along) `successes`, `runs` and
-        the Wilson bounds `success_low`, `success_high`. Coordinates are kept.
+        Over the groups, the fields of `Transition`, as far as the outcomes tell them, NaN else (see
+        `known_part`); over (groups, along) `successes`, `runs` and the Wilson bounds `success_low`,
+        `success_high`. Coordinates are kept. The attribute `floor` is there if it was given.
 
     Raises:
         ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
@@ -44,23 +53,27 @@ def fit_transitions(
     groups, shape = runs.dims[:-1], runs.shape[:-1]
     counts = (math.prod(shape), positions.size)
     pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
-    fits = [fit_transition(positions, k, n, direction=direction, level=level) for k, n in pairs]
-    vote = sum(int(np.sign(f.evidence)) for f in fits if abs(f.evidence) >= DECIDED)
-    if direction is None and vote:
-        sign = 1 if vote > 0 else -1
+
+    def fit(pair: tuple[Floats, Floats], direction: int | None) -> Transition:
+        return known_part(positions, *pair, direction=direction, floor=floor, level=level)
+
+    fits = [fit(pair, direction) for pair in pairs]
+    if direction is None:
+        common, is_open = _common_direction(fits)
         fits = [
-            f
-            if abs(f.evidence) >= DECIDED or f.direction == sign
-            else fit_transition(positions, k, n, direction=sign, level=level)
-            for f, (k, n) in zip(fits, pairs, strict=True)
+            found if found.direction == common else fit(pair, common)
+            for found, pair in zip(fits, pairs, strict=True)
         ]
+        fits = [_undirected(found) for found in fits] if is_open else fits
     low, high = wilson_interval(successes.values, runs.values, level)
     cells = {"successes": successes.values, "runs": runs.values}
     cells |= {"success_low": low, "success_high": high}
     names = [field.name for field in fields(Transition)]
     fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
-    fitted["flag"] = fitted["flag"].astype(np.dtypes.StringDType())
+    for name in ("flag", "outcome"):
+        fitted[name] = fitted[name].astype(np.dtypes.StringDType())
     attrs = {"along": along, "method": METHOD, "level": level}
+    attrs |= {} if floor is None else {"floor": floor}
     result = xr.Dataset(coords=runs.coords, attrs=attrs)
     for name, values in (fitted | cells).items():
         label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
@@ -71,7 +84,26 @@ def fit_transitions(
     return result
 
 
+def _common_direction(fits: Sequence[Transition]) -> tuple[int, bool]:
+    """Give the direction that all outcomes together speak for, and whether they leave it open.
+
+    Groups that never reach one half say nothing: there is no 50 % point on either side.
+    """
+    evidence = sum(f.evidence for f in fits if f.outcome not in (NEVER, NO_TRIALS))
+    return int(np.sign(evidence)) or DEFAULT_DIRECTION, abs(evidence) < DECIDED
+
+
+def _undirected(fit: Transition) -> Transition:
+    """Keep of a fit what does not depend on its direction."""
+    if fit.outcome in (NEVER, NO_TRIALS):
+        return fit
+    words = ["direction-open", *filter(None, [fit.flag])]
+    fit = replace(fit, flag=", ".join(words))
+    return replace(fit, p50_low=math.nan, p50_high=math.nan) if fit.outcome in OUTSIDE else fit
+
+
 LONG_NAMES = {
+    "outcome": "where success crosses 50 %: inside, below or above the values run, or never",
     "p50": "{along} at 50 % success",
     "p50_low": "{along} at 50 % success, lower bound",
     "p50_high": "{along} at 50 % success, upper bound",

@@ -82,7 +82,8 @@ def fit_laws(
         runs=runs, recovered=recovered, trials=trials,
         entered=entered, no_logarithm=total - entered,
         share=total / trials.where(trials > 0),
-        share_low=total.copy(data=low), share_high=total.copy(data=high),
+        share_low=total.copy(data=low).where(trials > 0),
+        share_high=total.copy(data=high).where(trials > 0),
     )  # fmt: skip
     cut = xr.zeros_like(total, dtype=bool)
     if judged is not None:

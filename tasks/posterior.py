@@ -63,13 +63,19 @@ class Posterior(NamedTuple):
     mass: Floats
 
 
-def _prior_grid(x: Floats) -> Grid:
+def span_of(x: Floats) -> float:
+    """Give the length that the positions cover; a single position x counts as |x|, or 1 at 0."""
+    return float(np.ptp(x)) or abs(float(x[0])) or 1.0
+
+
+def _prior_grid(x: Floats, floor: float) -> Grid:
     """Cover the prior's range, with several nodes in every gap of a possibly uneven grid."""
-    span = float(np.ptp(x)) or abs(float(x[0])) or 1.0
+    span = span_of(x)
     gap = float(np.diff(x).min()) if x.size > 1 else span
     per_gap = min(32, max(2, 80 // x.size))
     inside = np.append(x[:-1][:: 1 + x.size // 160], x[-1])
-    edges = np.concatenate([[x[0] - MARGIN * span], inside, [x[-1] + MARGIN * span]])
+    first = max(float(x[0]) - MARGIN * span, min(floor, float(x[0])))
+    edges = np.concatenate([[first], inside, [x[-1] + MARGIN * span]])
     steps = np.full(edges.size - 1, per_gap)
     steps[[0, -1]] = 24
     inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
@@ -106,15 +112,20 @@ def _log_likelihood(counts: Counts, grid: Grid, direction: int) -> Floats:
     return total
 
 
-def posterior(counts: Counts, fixed: int | None) -> Posterior:
+def posterior(counts: Counts, fixed: int | None, floor: float = -math.inf) -> Posterior:
     """Weigh rising against falling on the prior's grid, then zoom until the grid resolves.
+
+    Args:
+        counts: what was seen.
+        fixed: the direction, +1 or −1; None takes the likelier one.
+        floor: the 50 % point does not lie below; its prior is flat from there.
 
     Raises:
         ValueError: the fixed direction is none.
     """
     if fixed not in (None, 1, -1):
         raise ValueError(f"direction is {fixed!r}; it must be +1, −1 or None.")
-    grid = prior = _prior_grid(counts.x)
+    grid = prior = _prior_grid(counts.x, floor)
     both = {sign: _log_likelihood(counts, grid, sign) for sign in (1, -1)}
     constant = counts.k.sum() in (0, counts.n.sum())
     evidence = 0.0 if constant else _log_sum(both[1], grid) - _log_sum(both[-1], grid)
@@ -196,6 +207,23 @@ def quantiles(found: Posterior, levels: Floats) -> tuple[Floats, Floats, Floats]
         _inverted(found.grid.points, sums[1] / cells(found.grid.points), levels),
         _inverted(found.grid.log_scales, sums[2] / cells(found.grid.log_scales), levels),
     )
+
+
+def ends_open(found: Posterior, counts: Counts, floor: float, tail: float) -> tuple[bool, bool]:
+    """Say whether the prior, not the outcomes, ends the posterior of the 50 % point, low and high.
+
+    That is so where half a span more of the prior, with the density that the posterior has at its
+    end, would add more than half of `tail`, the probability beyond the interval's end. A floor is
+    a true end.
+    """
+    reach = MARGIN * span_of(counts.x)
+    first, last = float(counts.x[0]) - reach, float(counts.x[-1]) + reach
+    points = found.grid.points
+    density = found.mass.sum(axis=OTHERS[1]) / cells(points)
+    limit = tail / 2 * float(density @ cells(points)) / reach
+    near = 1e-9 * reach
+    low = floor <= first and points[0] <= first + near and density[0] > limit
+    return bool(low), bool(points[-1] >= last - near and density[-1] > limit)
 
 
 def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, ndtri
 from scipy.stats import chi2
 
-from .posterior import SCALES, Floats
+from .posterior import DEFAULT_DIRECTION, SCALES, Floats
 from .transitions import centre_quantiles, checked_level
 
 POWER = 0.8
@@ -57,25 +57,37 @@ def fit_shift(quantiles: Floats, reference: Floats, level: float = 0.95) -> Shif
     return Shift(float(middle), float(low), float(high), float(detectable))
 
 
-def slices(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike, direction: int) -> Floats:
+def slices(
+    positions: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike,
+    direction: int,
+    floor: float | None = None,
+) -> Floats:
     """Cut the posterior of a 50 % point into 500 equally probable parts, and give their middles."""
     levels = (np.arange(SLICES) + 0.5) / SLICES
-    return centre_quantiles(positions, successes, trials, levels, direction=direction)
+    return centre_quantiles(positions, successes, trials, levels, direction=direction, floor=floor)
 
 
-def one_curve_p(positions: Floats, successes: Sequence[Floats], trials: Sequence[Floats]) -> float:
+def one_curve_p(
+    positions: Floats,
+    successes: Sequence[Floats],
+    trials: Sequence[Floats],
+    direction: int = DEFAULT_DIRECTION,
+) -> float:
     """Test that several samples have one 50 % point, given that they share slope and ceiling.
 
-    p = (1 − δ)/(1 + exp(−(s x + a_v))) for the samples v, one slope s and one lapse δ ≤ 0.4 for
-    all: twice the log-likelihood ratio of free offsets to one offset is compared with χ² of
-    (samples − 1) degrees of freedom. The scale 1/|s| stays between 0.001 smallest gaps and 2 spans,
-    as the fits have it, so that separated outcomes have a likelihood too. Samples that share their
-    draws are taken as independent, which is conservative.
+    p = (1 − δ)/(1 + exp(−(s x + a_v))) for the samples v, one slope s of the given sign and one
+    lapse δ ≤ 0.4 for all: twice the log-likelihood ratio of free offsets to one offset is compared
+    with χ² of (samples − 1) degrees of freedom. The scale 1/|s| stays between 0.001 smallest gaps
+    and 2 spans, as the fits have it, so that separated outcomes have a likelihood too. Samples that
+    share their draws are taken as independent, which is conservative.
 
     Args:
         positions: x, shape (p,).
         successes: k of each sample, shape (p,).
         trials: n of each sample, shape (p,).
+        direction: +1 where success rises with the position, −1 where it falls.
 
     Returns:
         The p-value; NaN if fewer than two samples have trials.
@@ -85,25 +97,23 @@ def one_curve_p(positions: Floats, successes: Sequence[Floats], trials: Sequence
         return math.nan
     samples = [(np.asarray(successes[v], float), np.asarray(trials[v], float)) for v in ran]
     pooled = [(np.sum([k for k, _ in samples], axis=0), np.sum([n for _, n in samples], axis=0))]
-    gain = _best(positions, samples) - _best(positions, pooled)
+    gain = _best(positions, samples, direction) - _best(positions, pooled, direction)
     return float(chi2.sf(2 * max(gain, 0.0), len(ran) - 1))
 
 
-def _best(positions: Floats, samples: Sequence[tuple[Floats, Floats]]) -> float:
-    """Maximise the log-likelihood over a common slope of either sign, lapse, and free offsets."""
+def _best(positions: Floats, samples: Sequence[tuple[Floats, Floats]], direction: int) -> float:
+    """Maximise the log-likelihood over a common slope of one sign, lapse, and free offsets."""
     span = float(np.ptp(positions)) or 1.0
     gap = float(np.diff(np.unique(positions)).min()) if np.ptp(positions) else span
     first, last = math.log(1 / (SCALES[1] * span)), math.log(1 / (SCALES[0] * gap))
     lapses, nodes = LAPSES, np.linspace(first, last, SLOPES)
-    found = {sign: _common(sign * np.exp(nodes), lapses, positions, samples) for sign in (1, -1)}
-    sign = max(found, key=lambda each: float(found[each].max()))
-    values = found[sign]
+    values = _common(direction * np.exp(nodes), lapses, positions, samples)
     best = float(values.max())
     for _ in range(LOOKS):
         lapse, slope = np.unravel_index(np.argmax(values), values.shape)
         lapses = np.linspace(*_around(lapses, int(lapse)), FINER_LAPSES)
         nodes = np.linspace(*_around(nodes, int(slope)), FINER)
-        values = _common(sign * np.exp(nodes), lapses, positions, samples)
+        values = _common(direction * np.exp(nodes), lapses, positions, samples)
         best = max(best, float(values.max()))
     return best
 

@@ -1,18 +1,17 @@
 """Fit the 50 % point and the width of a success transition, with honest intervals."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from .posterior import Counts, Floats, posterior, quantiles
+from .outcomes import ABOVE, BELOW, INSIDE, OUTSIDE, flag_of, outcome_of
+from .posterior import Counts, Floats, ends_open, posterior, quantiles
 
 WIDTH_PER_SCALE = 2 * math.log(9)  # 10–90 % width of a logistic curve, in units of s
 UNSEEN = 1e-4  # cells of a posterior that a band leaves out, beside the largest
-LOW_CEILING = 0.55  # a ceiling that may be lower tells no 50 % point
-ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,15 @@ class Transition:
         direction: +1 where success rises with the position, −1 where it falls.
         trials: number of trials fitted.
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
-        flag: "no-trials": the prior's range is all there is. "outside-grid": the positions do not
-            bracket the 50 % point (always so for equal outcomes or one position), the interval
-            stops where the prior does. "low-ceiling": success levels off near or below 50 %, so
-            that there may be no 50 % point. "resolution-limited": the interval and the whole
-            10–90 % width fit into one gap, so a finer grid helps more than further trials (the
-            width is then largely the prior's). Else "".
+        flag: what limits the fit, words with commas. "no-trials": the prior's range is all there
+            is. "never": see `outcome`. "outside-grid": the 50 % point lies outside the positions;
+            "leaves-grid": its interval does. "low-ceiling": success may level off near or below
+            50 %, so that there may be no 50 % point. Only alone: "against-direction": the outcomes
+            speak for the other direction, at more than 20 : 1. "resolution-limited": the interval
+            and the whole 10–90 % width fit into one gap, so a finer grid helps more than further
+            trials (the width is then largely the prior's).
+        outcome: where the 50 % point lies: "inside" the positions, "below" or "above" them;
+            "never", where no position's upper Wilson bound reaches ½; "no-trials".
     """
 
     p50: float
@@ -49,6 +51,7 @@ class Transition:
     trials: int
     evidence: float
     flag: str
+    outcome: str = INSIDE
 
 
 def wilson_interval(
@@ -88,15 +91,16 @@ def fit_transition(
     trials: ArrayLike,
     *,
     direction: int | None = None,
+    floor: float | None = None,
     level: float = 0.95,
 ) -> Transition:
     """Fit a logistic transition with a ceiling to success counts, by its posterior on a grid.
 
     Success at x has probability (1 − δ)/(1 + exp(∓(x − c)/s)), δ < ½, and crosses 50 % at
     p = c ∓ s ln(1 − 2δ). A priori p is flat over the range of the positions and half a span beyond
-    on either side, log s is flat between 0.001 smallest gaps and 2 spans (a single position x
-    counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else of density
-    4(1 − 2δ).
+    on either side, but not below the floor, log s is flat between 0.001 smallest gaps and 2 spans
+    (a single position x counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else
+    of density 4(1 − 2δ).
     Positions without trials are ignored, repeated ones pooled; their order is free.
 
     Args:
@@ -105,19 +109,71 @@ def fit_transition(
         trials: n, shape (p,).
         direction: +1 or −1 fixes it; None takes the one of larger evidence, and +1 for a tie or
             where every outcome is equal.
+        floor: the 50 % point lies above, as that of a count lies above 0.
         level: posterior probability of the central intervals.
 
     Returns:
-        The fit; never NaN.
+        The posterior's summary, whatever the outcome; never NaN. `known_part` keeps of it what the
+        outcomes tell.
 
     Raises:
         ValueError: shapes differ, counts are no counts, or a position is not finite.
 
     Source: Kuss, Jäkel & Wichmann, J. Vision 5 (2005) 478–492, on a grid instead of by sampling.
     """
+    return _fit(positions, successes, trials, direction, floor, level)[0]
+
+
+@np.errstate(under="ignore")
+def known_part(
+    positions: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike,
+    *,
+    direction: int | None = None,
+    floor: float | None = None,
+    level: float = 0.95,
+) -> Transition:
+    """Fit a transition and keep what the outcomes tell of it; NaN stands for the rest.
+
+    The arguments and the errors are those of `fit_transition`. The 50 % point is kept where it lies
+    inside the positions, without an end of its interval that only the prior makes. Where it lies
+    below or above them one bound is kept, p50_high or p50_low, which is no nearer than the first or
+    the last position. Width and ceiling need successes and failures, and two positions.
+    """
+    fit, counts, (low_open, high_open) = _fit(positions, successes, trials, direction, floor, level)
+    low = math.nan if low_open else fit.p50_low
+    high = math.nan if high_open else fit.p50_high
+    x, unknown = counts.x, math.nan
+    if fit.outcome == BELOW:
+        low, high = unknown, float(np.maximum(high, x[0]))
+    elif fit.outcome == ABOVE:
+        low, high = float(np.minimum(low, x[-1])), unknown
+    elif fit.outcome != INSIDE:
+        low = high = unknown
+    fit = replace(fit, p50_low=low, p50_high=high)
+    if fit.outcome != INSIDE:
+        fit = replace(fit, p50=unknown)
+    varied = 0 < counts.k.sum() < counts.n.sum() and x.size > 1
+    if fit.outcome in (INSIDE, *OUTSIDE) and varied:
+        return fit
+    shape = ("width", "width_low", "width_high", "ceiling", "ceiling_low", "ceiling_high")
+    return replace(fit, **dict.fromkeys(shape, unknown))
+
+
+def _fit(
+    positions: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike,
+    direction: int | None,
+    floor: float | None,
+    level: float,
+) -> tuple[Transition, Counts, tuple[bool, bool]]:
+    """Fit a transition; give it, what was fitted, and which ends of p50 only the prior makes."""
     tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
     counts, tried = _tried(positions, successes, trials)
-    found = posterior(counts, direction)
+    floor = -math.inf if floor is None else floor
+    found = posterior(counts, direction, floor)
     if tried:
         lapse, centre, log_scale = quantiles(found, tails)
     else:
@@ -125,14 +181,17 @@ def fit_transition(
         centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in ranges)
         lapse = np.array([0.0, 0.0, 0.5])
     width = WIDTH_PER_SCALE * np.exp(log_scale)
-    flag = _flag(counts, centre, float(width[0]), lapse) if tried else "no-trials"
-    total = int(counts.n.sum())
+    _, upper = wilson_interval(counts.k, counts.n, level)
+    outcome = outcome_of(counts, found.direction, float(centre[0]), upper)
+    against = -found.direction * found.evidence
+    flag = flag_of(counts, outcome, centre, float(width[0]), lapse, against)
     (p50, low, high), (mid, narrow, wide) = centre.tolist(), width.tolist()
     ceiling, most, least = (1 - lapse).tolist()
-    return Transition(
+    fit = Transition(
         p50, low, high, mid, narrow, wide, ceiling, least, most,
-        found.direction, total, found.evidence, flag,
+        found.direction, int(counts.n.sum()), found.evidence, flag, outcome,
     )  # fmt: skip
+    return fit, counts, ends_open(found, counts, floor, float(tails[1]))
 
 
 @np.errstate(under="ignore")
@@ -143,6 +202,7 @@ def centre_quantiles(
     levels: ArrayLike,
     *,
     direction: int | None = None,
+    floor: float | None = None,
 ) -> Floats:
     """Give quantiles of the posterior of the 50 % point, in units of the positions.
 
@@ -150,7 +210,7 @@ def centre_quantiles(
     shape (l,), and so is the result. Without trials the prior's range is all there is.
     """
     counts, tried = _tried(positions, successes, trials)
-    found = posterior(counts, direction)
+    found = posterior(counts, direction, -math.inf if floor is None else floor)
     wanted = np.asarray(levels, dtype=float)
     if not tried:
         first, last = found.grid.points[[0, -1]]
@@ -181,6 +241,7 @@ def curve_band(
     trials: ArrayLike,
     *,
     direction: int | None = None,
+    floor: float | None = None,
     level: float = 0.95,
 ) -> tuple[Floats, Floats]:
     """Bound the curve pointwise: central posterior interval of its value at each of `at`.
@@ -190,7 +251,7 @@ def curve_band(
     """
     tails = np.array([(1 - checked_level(level)) / 2, (1 + level) / 2])
     counts, _ = _tried(positions, successes, trials)
-    _, sign, grid, mass = posterior(counts, direction)
+    _, sign, grid, mass = posterior(counts, direction, -math.inf if floor is None else floor)
     kept = np.nonzero(mass > UNSEEN * mass.max())
     lapse, point, inverse = (
         nodes[index]
@@ -207,19 +268,6 @@ def curve_band(
         band.append(np.interp(tails * total, below, value[order]))
     low, high = np.reshape(band, (-1, 2)).T
     return low, high
-
-
-def _flag(counts: Counts, centre: Floats, width: float, lapse: Floats) -> str:
-    """Name what limits the fit, by (median, low, high) of its centre and lapse, and its width."""
-    x, (median, low, high) = counts.x, centre
-    constant = counts.k.sum() in (0, counts.n.sum())
-    if constant or x.size == 1 or not x[0] <= median <= x[-1]:
-        return "outside-grid"
-    if lapse[1] > 0 and 1 - lapse[2] < LOW_CEILING:
-        return "low-ceiling"
-    right = min(max(int(np.searchsorted(x, median)), 1), x.size - 1)
-    gap = x[right] - x[right - 1]
-    return "resolution-limited" if max((high - low) / ONE_GAP, width) <= gap else ""
 
 
 def _tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tuple[Counts, bool]:

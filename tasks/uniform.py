@@ -55,8 +55,8 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
         "runs": runs,
         "success_share": share.mean("trial"),
         "success_all": all_found / runs.where(runs > 0),
-        "success_all_low": runs.copy(data=low),
-        "success_all_high": runs.copy(data=high),
+        "success_all_low": runs.copy(data=low).where(runs > 0),
+        "success_all_high": runs.copy(data=high).where(runs > 0),
     }
     for name in ERRORS:
         if name in results:

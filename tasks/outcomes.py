@@ -1,0 +1,75 @@
+"""What a fitted transition tells: where its 50 % point lies, and what limits it."""
+
+import math
+
+import numpy as np
+
+from .posterior import Counts, Floats
+
+INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = OUTCOMES = (
+    "inside", "below", "above", "never", "no-trials",
+)  # fmt: skip
+OUTSIDE = (BELOW, ABOVE)
+AGAINST = "against-direction"
+DECIDED = math.log(20)  # |log Bayes factor| from which outcomes decide a direction
+LOW_CEILING = 0.55  # a ceiling that may be lower tells no 50 % point
+ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
+
+
+def outcome_of(counts: Counts, direction: int, median: float, upper: Floats) -> str:
+    """Say where the 50 % point of a curve lies, seen from the positions that were run.
+
+    Args:
+        counts: of the positions with trials, if there are any.
+        direction: +1 or −1.
+        median: of the posterior of the 50 % point.
+        upper: Wilson's upper bounds of success, one a position.
+
+    Returns:
+        "no-trials"; "never", where no upper bound reaches one half; "below" or "above", where the
+        median lies outside the positions; "inside". Of a single position, or where all trials have
+        one outcome, the side is that of the share.
+    """
+    x, wins, total = counts.x, counts.k.sum(), counts.n.sum()
+    if not total:
+        return NO_TRIALS
+    if upper.max() < 0.5:
+        return NEVER
+    if wins in (0, total) or x.size == 1:
+        side = np.sign(total - 2 * wins) * direction
+    else:
+        side = (median > x[-1]) - int(median < x[0])
+    return INSIDE if side == 0 else (ABOVE if side > 0 else BELOW)
+
+
+def flag_of(
+    counts: Counts, outcome: str, centre: Floats, width: float, lapse: Floats, against: float
+) -> str:
+    """Name what limits a fit, with commas; "" if nothing does.
+
+    Args:
+        counts: what was fitted.
+        outcome: from `outcome_of`.
+        centre: median, low and high of the 50 % point.
+        width: median of the width.
+        lapse: median, low and high of 1 less the ceiling.
+        against: log Bayes factor against the direction of the fit.
+    """
+    if outcome in (NEVER, NO_TRIALS):
+        return outcome
+    if against >= DECIDED:
+        return AGAINST  # all else that the fit says follows from that
+    x, (median, low, high) = counts.x, centre
+    varied = 0 < counts.k.sum() < counts.n.sum()
+    words = []
+    if outcome in OUTSIDE:
+        words.append("outside-grid")
+    elif low < x[0] or high > x[-1]:
+        words.append("leaves-grid")
+    if varied and x.size > 1 and 1 - lapse[2] < LOW_CEILING:
+        words.append("low-ceiling")
+    if words:
+        return ", ".join(words)
+    right = min(max(int(np.searchsorted(x, median)), 1), x.size - 1)
+    gap = x[right] - x[right - 1]
+    return "resolution-limited" if max((high - low) / ONE_GAP, width) <= gap else ""
