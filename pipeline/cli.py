@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from ..store import StoreError
 from ..sweeps import load_sweep, preset_names, preset_text
 from . import fit_tables, tables
 from .analysis import fit_store
@@ -163,7 +164,7 @@ def run(
 @click.argument("store", type=STORE)
 @json_option
 def status(store: Path, as_json: bool) -> None:
-    """Show what STORE holds; exit status 3 if trials are missing.
+    """Show what STORE holds; exit status 3 if trials are missing, 1 if it is damaged.
 
     \b
     Example:
@@ -174,6 +175,8 @@ def status(store: Path, as_json: bool) -> None:
         _print(found)
     else:
         console.print(tables.status(found))
+    if found["damaged"]:
+        raise StoreError(tables.damage(found))
     if found["trials"]["done"] < found["trials"]["total"]:
         raise SystemExit(INCOMPLETE)
 

@@ -49,7 +49,8 @@ class Analyst:
         self.info, self.along = info, along
         results = load_results(info.path, evidence_names(info))
         self.status = results["status"]
-        self.digest = digest_of(results)
+        success = results["success"].values if "success" in results else None
+        self.digest = digest_of(self.status.values, success)
         self.written: set[str] = set()
 
     def write(self, name: str, dataset: xr.Dataset) -> None:
@@ -83,13 +84,17 @@ def evidence_names(info: StoreInfo) -> list[str]:
     return ["status", *(["success"] if "success" in info.variables else [])]
 
 
-def digest_of(results: xr.Dataset) -> str:
-    """Digest which trials are done, which crashed, and which succeeded."""
-    content = hashlib.sha256(str(results["status"].shape).encode())
-    content.update(np.ascontiguousarray(results["status"].values, dtype=np.int8))
-    if "success" in results:
-        success = np.nan_to_num(results["success"].values, nan=-1)
-        content.update(np.ascontiguousarray(success, dtype=np.int8))
+def digest_of(status: np.ndarray, success: np.ndarray | None) -> str:
+    """Digest which trials are done, which crashed, and which succeeded.
+
+    Args:
+        status: of every trial.
+        success: likewise, with NaN or −1 for trials that were not run; None where there is none.
+    """
+    content = hashlib.sha256(str(status.shape).encode())
+    content.update(np.ascontiguousarray(status, dtype=np.int8))
+    if success is not None:
+        content.update(np.ascontiguousarray(np.nan_to_num(success, nan=-1), dtype=np.int8))
     return content.hexdigest()[:32]
 
 
@@ -134,9 +139,14 @@ def outdated_of(info: StoreInfo, digest: str | None = None) -> dict[str, str]:
     return found
 
 
-def describe(info: StoreInfo, results: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Give the analyses of a store by name: of how many trials, and why out of date if they are."""
-    outdated = outdated_of(info, digest_of(results))
+def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
+    """Give the analyses of a store by name: of how many trials, and why out of date if they are.
+
+    Args:
+        info: the store.
+        digest: of its trials, from `digest_of`.
+    """
+    outdated = outdated_of(info, digest)
     return {
         name: {"trials": attributes.get("trials_used"), "outdated": outdated.get(name)}
         for name, attributes in read_analyses(info.path, ANALYSES).items()

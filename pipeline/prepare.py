@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..store import (
     Layout,
+    Mended,
     Status,
     StoreError,
     StoreInfo,
@@ -18,10 +20,10 @@ from ..store import (
     create_store,
     extend_store,
     is_vacant,
+    mend_store,
     read_info,
     read_status,
     record,
-    restore_excluded,
 )
 from ..sweeps import Grid, Sweep, UserError, differences, settled, union
 from ..sweeps.labels import value_label
@@ -36,6 +38,17 @@ from .pilot import Pilot, run_pilot
 from .provenance import provenance
 
 BLOCKS_A_WORKER = 16
+SHOWN_DAMAGES = 3
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A store that is ready for a run; `mended` says what was damaged in it."""
+
+    info: StoreInfo
+    status: np.ndarray
+    pilot: Pilot | None = None
+    mended: str = ""
 
 
 def check_request(sweep: Sweep, path: Path) -> None:
@@ -56,8 +69,8 @@ def check_request(sweep: Sweep, path: Path) -> None:
 
 def prepare_store(
     sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
-) -> tuple[StoreInfo, Pilot | None]:
-    """Make the store, or check and extend the one that is there."""
+) -> Prepared:
+    """Make the store, or check, mend and extend the one that is there."""
     machines = sorted(set(executor.everywhere(machine_kind)))
     if len(machines) > 1 and not allow_mixed:
         raise UserError(
@@ -76,21 +89,38 @@ def prepare_store(
         if weights:
             made_by["weights_sha256"] = json.dumps(weights)
         create_store(path, settled(grid).complete(), kind.variables, chunks, made_by)
-        return read_info(path), pilot
+        info = read_info(path)
+        status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
+        status[grid.excluded] = Status.EXCLUDED
+        return Prepared(info, status, pilot)
     info, sweep = read_info(path), settled(grid)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
     changed = check_same_machine(info, kind, machines, grid, allow_mixed)
     if record_weights(info, weights) or changed:
         info = read_info(path)
+    mended = mend_store(info, kind.variables)
+    status, told = mended.status, tell_mended(mended)
     grown = union(info.sweep, sweep)
     if grown != info.sweep:
         check_reading(Grid(grown))
     if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
         extend_store(info, grown, kind.variables)
+        status = read_status(path)
     elif grown != info.sweep:
         record(path, {"sweep": grown.as_json(), "title": grown.title or grown.name})
-    return read_info(path), None
+    return Prepared(read_info(path), status, mended=told)
+
+
+def tell_mended(mended: Mended) -> str:
+    """Say in one line what was damaged, and what became of it."""
+    if not mended.damages:
+        return ""
+    shown = "; ".join(mended.damages[:SHOWN_DAMAGES])
+    others = len(mended.damages) - SHOWN_DAMAGES
+    more = f"; {others:,} more" if others > 0 else ""
+    blocks = f"{mended.blocks:,} block{'' if mended.blocks == 1 else 's'}"
+    return f"{shown}{more}: mended; trials of {blocks} have to be computed again"
 
 
 def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int) -> tuple[int, ...]:
@@ -190,23 +220,20 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
     return True
 
 
-def select_trials(info: StoreInfo, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, int]:
+def select_trials(
+    info: StoreInfo, sweep: Sweep, status: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Find the trials a sweep asks for in a store, and those of them still to run.
+
+    Args:
+        info: the store.
+        sweep: what is asked for.
+        status: of every trial of the store.
 
     Returns:
         Two masks over the store's axes and trial (crashed trials are to be run again), and how
         many other trials of the store are not done.
     """
-    status = read_status(info.path)
-    excluded = Grid(info.sweep).excluded
-    if (status[excluded] == Status.DONE).any():
-        raise WrongStoreError(
-            f"{info.path}: it holds trials of points that its rules leave out now, for an older "
-            "version compared numbers to their last digit. Choose another store."
-        )
-    if (status[excluded] != Status.EXCLUDED).any():
-        restore_excluded(info.path, info.sweep, info.layout)
-        status[excluded] = Status.EXCLUDED
     asked = np.zeros(status.shape, dtype=bool)
     places = []
     for dim in info.layout.dims[:-1]:

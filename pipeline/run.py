@@ -25,7 +25,7 @@ class RunSummary:
     """What a run did with the trials it was asked for; times in seconds.
 
     `successes` is None where the task has no such thing; `unasked` counts trials of the store that
-    are not done and that this run was not asked for.
+    are not done and that this run was not asked for; `mended` says what was damaged in the store.
     """
 
     store: str
@@ -41,6 +41,7 @@ class RunSummary:
     unasked: int = 0
     interrupted: bool = False
     last_error: str = ""
+    mended: str = ""
 
     @property
     def done(self) -> int:
@@ -106,8 +107,9 @@ def run_sweep(
     kind = kind or task_kind(sweep.task)
     check_memory(Grid(sweep), kind, executor.memory)
     with exclusive(path):
-        info, pilot = prepare_store(sweep, path, executor, kind, allow_mixed)
-        wanted, todo, unasked = select_trials(info, sweep)
+        ready = prepare_store(sweep, path, executor, kind, allow_mixed)
+        info = ready.info
+        wanted, todo, unasked = select_trials(info, sweep, ready.status)
         mark(info, writes=bool(todo.any()))
         summary = RunSummary(
             str(path),
@@ -116,6 +118,7 @@ def run_sweep(
             workers=executor.workers,
             unasked=unasked,
             successes=0 if "success" in info.variables else None,
+            mended=ready.mended,
         )
         machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
         run, weights = uuid.uuid4().hex, weights_digests(Grid(sweep))
@@ -124,7 +127,7 @@ def run_sweep(
                 path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
                 machines, run, retries, weights,
             )
-            for block in ordered_blocks(info.layout, todo, pilot)
+            for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
         with _stopping(executor, run):
             return _run_tasks(executor, tasks, summary, fail_fast, listen)

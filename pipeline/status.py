@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..store import Status, load_results, read_info
-from ..sweeps import Grid, Sweep
+from ..store import Status, StoreInfo, survey_store
+from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
 from ..tasks.audits import audit_abandonment
-from .freshness import describe
+from .freshness import describe, digest_of
 
 SHOWN_ERRORS = 5
+READ = ("success", "seconds", "abandonment", "error")
 
 
 def store_status(path: Path) -> dict[str, Any]:
-    """Count the trials of a store by status, and say what crashed ones said."""
-    info = read_info(path)
-    audited = "abandonment" in info.variables
-    counted = "success" in info.variables
-    names = ["status", "seconds", *(["success"] if counted else [])]
-    names += ["abandonment"] if audited else []
-    results = load_results(path, names)
-    status = results["status"].values
+    """Count the trials of a store by status, and say what crashed ones said and what is damaged.
+
+    Trials whose results are missing or damaged count as pending.
+    """
+    info, found = survey_store(path, READ)
+    status, seconds = found.status, found.values.get("seconds", np.array([]))
+    success, abandonment = (found.values.get(name) for name in ("success", "abandonment"))
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
     done = status == Status.DONE
     return {
@@ -39,20 +39,22 @@ def store_status(path: Path) -> dict[str, Any]:
             "pending": counts["pending"],
             "excluded": counts["excluded"],
         },
-        "successes": int(np.nansum(results["success"].values[done])) if counted else None,
-        "trial_seconds": float(np.nansum(results["seconds"].values)),
-        "abandonment": _audit(info.sweep, results) if audited else None,
-        "analyses": describe(info, results),
-        "errors": _errors(path, status),
+        "successes": None if success is None else int((success[done] > 0).sum()),
+        "trial_seconds": float(np.nansum(seconds)),
+        "abandonment": None if abandonment is None else _audit(info, abandonment),
+        "analyses": describe(info, digest_of(status, success)),
+        "errors": _errors(info, status, found.values.get("error")),
+        "damaged": [{"what": str(damage), "remedy": damage.remedy} for damage in found.damages],
         "machine": info.attributes.get("machine"),
         "kernel_version": info.attributes.get("kernel_version"),
     }
 
 
-def _audit(sweep: Sweep, results: xr.Dataset) -> dict[str, Any] | None:
-    if not (results["abandonment"] > 0).any():
+def _audit(info: StoreInfo, abandonment: np.ndarray) -> dict[str, Any] | None:
+    if not (abandonment > 0).any():
         return None
-    found = audit_abandonment(results["abandonment"])
+    sweep = info.sweep
+    found = audit_abandonment(xr.DataArray(abandonment, dims=info.layout.dims))
     values = {str(name): array.item() for name, array in found.items()}
     # Points that share draws, as those of several solvers or targets do, are no sample of one rate.
     axes = [name for name, listed in sweep.axes.items() if len(listed) > 1]
@@ -62,13 +64,13 @@ def _audit(sweep: Sweep, results: xr.Dataset) -> dict[str, Any] | None:
     return values
 
 
-def _errors(path: Path, status: np.ndarray) -> list[dict[str, Any]]:
-    if not (status == Status.CRASHED).any():
+def _errors(info: StoreInfo, status: np.ndarray, errors: np.ndarray | None) -> list[dict[str, Any]]:
+    if errors is None:
         return []
-    errors = load_results(path, ["error"])["error"]
     found = []
+    axes = (*info.sweep.axes.values(), range(info.sweep.trials))
     for index in np.argwhere(status == Status.CRASHED)[:SHOWN_ERRORS]:
-        one = errors[tuple(int(i) for i in index)]
-        place = {str(dim): one.coords[dim].item() for dim in errors.dims}
-        found.append({**place, "error": str(one.item())})
+        values = (known[i] for known, i in zip(axes, index, strict=True))
+        place = dict(zip(info.layout.dims, values, strict=True))
+        found.append({**place, "error": str(errors[tuple(index)])})
     return found

@@ -74,6 +74,8 @@ def status(found: dict[str, Any]) -> Table:
         rows["out of date"] = outdated
     if found["abandonment"]:
         rows["abandoned"] = _audit(found["abandonment"])
+    if found["damaged"]:
+        rows["damaged"] = "\n".join(damage["what"] for damage in found["damaged"])
     for error in found["errors"]:
         text = error.pop("error")
         place = ", ".join(f"{name}={value}" for name, value in error.items())
@@ -89,6 +91,13 @@ def _outdated(analyses: dict[str, Any]) -> str:
             reasons.setdefault(analysis["outdated"], []).append(name)
     told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
     return "; ".join([*told, "'genprior fit' brings them up to date"]) if told else ""
+
+
+def damage(found: dict[str, Any]) -> str:
+    """One line on the first thing that is damaged, and how to mend it."""
+    first, others = found["damaged"][0], len(found["damaged"]) - 1
+    more = f" ({others} more such damages)" if others else ""
+    return f"{found['store']}/{first['what']}{more}. {first['remedy']}"
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
@@ -174,7 +183,7 @@ def _interval(row: dict[str, Any]) -> str:
 
 
 def run_summary(summary: RunSummary) -> str:
-    """One or two lines on how a run ended."""
+    """One to three lines on how a run ended."""
     pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
         computed = f"{summary.computed:,} computed in {duration(summary.wall_seconds)}"
@@ -190,6 +199,8 @@ def run_summary(summary: RunSummary) -> str:
     if summary.unasked:
         pieces.append(f"{summary.unasked:,} others, of earlier commands, are not done")
     text = "; ".join(pieces) + "."
+    if summary.mended:
+        text = f"{summary.store}: {summary.mended}.\n{text}"
     return text if summary.exit_status == 0 else f"{text}\nRepeat the same command to go on."
 
 

@@ -11,22 +11,27 @@ from .analyses import (
 )
 from .blocks import BlockWriter, open_writer
 from .coordinates import changed_coordinate
+from .documents import record
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import exclusive, is_vacant
 from .extend import extend_store
+from .integrity import StoreInfo, Survey
 from .layout import TRIAL, Layout, Status, choose_chunks
-from .reading import StoreInfo, load_results, open_results, read_info, read_status
-from .template import create_store, estimate_bytes, record, restore_excluded
+from .mending import Mended, mend_store
+from .reading import load_results, open_results, read_info, read_status, survey_store
+from .template import create_store, estimate_bytes
 
 __all__ = [
     "OUTDATED",
     "TRIAL",
     "BlockWriter",
     "Layout",
+    "Mended",
     "OutdatedWarning",
     "Status",
     "StoreError",
     "StoreInfo",
+    "Survey",
     "WrongStoreError",
     "changed_coordinate",
     "choose_chunks",
@@ -38,6 +43,7 @@ __all__ = [
     "is_vacant",
     "load_results",
     "mark_outdated",
+    "mend_store",
     "open_analysis",
     "open_results",
     "open_writer",
@@ -46,6 +52,6 @@ __all__ = [
     "read_status",
     "record",
     "remove_analysis",
-    "restore_excluded",
+    "survey_store",
     "write_analysis",
 ]

@@ -15,10 +15,9 @@ import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
+from .documents import consolidate, make_group, read_root
 from .errors import StoreError, explained
 from .exchange import beside, put_in_place
-from .reading import open_group
-from .template import consolidate
 
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
@@ -51,7 +50,7 @@ def write_analysis(path: Path, name: str, dataset: xr.Dataset, made_from: str) -
     with _workplace(path, f"writing {ANALYSIS}/{name}") as new:
         marked = dataset.assign_attrs({MADE_FROM: made_from})
         marked.to_zarr(new / name, mode="w", zarr_format=3, consolidated=True)
-        zarr.open_group(path, mode="r+", use_consolidated=False).require_group(ANALYSIS)
+        make_group(path / ANALYSIS)
         put_in_place(new / name, place, new / "old")
 
 
@@ -104,7 +103,7 @@ def open_analysis(path: Path, name: str) -> xr.Dataset:
     Raises:
         StoreError: there is none of that name.
     """
-    open_group(path)
+    read_root(path)
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
     dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import zarr
 
+from .chunks import chunk_path
+from .documents import DOCUMENT, read_revision
 from .errors import StoreError, explained
-from .layout import ERROR, SECONDS, Layout, Region, Status
-from .reading import layout_of, open_group, readable
+from .integrity import StoreInfo
+from .layout import ERROR, SECONDS, Region, Status
+from .reading import open_group, read_info, readable
 from .template import array_of
 
 
@@ -17,14 +20,18 @@ class BlockWriter:
     """Reads and writes the blocks of one store.
 
     A block belongs to one writer at a time. Its status is written last: a writer that is killed
-    leaves a block that counts as not run.
+    leaves a block that counts as not run. Arrays are opened once: they stay the same until the
+    store is laid out anew, and then this writer may write no more.
     """
 
-    def __init__(self, path: Path, group: zarr.Group, layout: Layout):
-        self.path = path
-        self.group = group
-        self.layout = layout
-        self.revision = group.attrs["revision"]
+    def __init__(self, info: StoreInfo, group: zarr.Group):
+        self.path = info.path
+        self.layout = info.layout
+        self.revision = info.revision
+        self._info = info
+        self._group = group
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._root = b""
 
     def read(self, region: Region, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Read variables of a block.
@@ -33,7 +40,7 @@ class BlockWriter:
             StoreError: naming the damaged chunk, if one is.
         """
         self._check(region)
-        with readable(self.path, names):
+        with readable(self._info, names):
             return {name: np.array(self._array(name)[region]) for name in names}
 
     def write(self, region: Region, results: dict[str, np.ndarray]) -> None:
@@ -61,16 +68,25 @@ class BlockWriter:
             self._array("status")[region] = results["status"]
 
     def _check_revision(self) -> None:
-        if open_group(self.path).attrs["revision"] != self.revision:
-            raise StoreError(f"{self.path} was laid out anew while this block ran.")
+        """Refuse to write into another layout; bytes that were seen before need no reading."""
+        try:
+            root = (self.path / DOCUMENT).read_bytes()
+        except FileNotFoundError:
+            root = b""
+        if not root or root != self._root:
+            if read_revision(self.path) != self.revision:
+                raise StoreError(f"{self.path} was laid out anew while this block ran.")
+            self._root = root
 
     def _array(self, name: str) -> zarr.Array[Any]:
-        return array_of(self.group, name)
+        if name not in self._arrays:
+            self._arrays[name] = array_of(self._group, name)
+        return self._arrays[name]
 
     def _error_chunk(self, region: Region) -> Path:
         """Where the error texts of a block are, if there are any to be cleared."""
-        block = (part.start // c for part, c in zip(region, self.layout.chunks, strict=True))
-        return self.path.joinpath(ERROR.name, "c", *map(str, block))
+        block = tuple(part.start // c for part, c in zip(region, self.layout.chunks, strict=True))
+        return chunk_path(self.path / ERROR.name, block)
 
     def _check(self, region: Region) -> None:
         if not self.layout.is_aligned(region):
@@ -103,10 +119,10 @@ def open_writer(path: Path, revision: str) -> BlockWriter:
     Raises:
         StoreError: this process sees another store there.
     """
-    group = open_group(path, mode="r+")
-    if group.attrs["revision"] != revision:
+    info = read_info(path)
+    if info.revision != revision:
         raise StoreError(
             f"{path} is another store here than where the command was started: workers need the "
             "same file system."
         )
-    return BlockWriter(path, group, layout_of(group))
+    return BlockWriter(info, open_group(path, mode="r+"))

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid
-from .reading import StoreInfo, open_group
+from .integrity import StoreInfo
+from .reading import open_group
 from .template import array_of
 
 

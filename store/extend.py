@@ -12,8 +12,9 @@ from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
 from .errors import StoreError, explained
 from .exchange import beside, put_in_place
+from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, Layout
-from .reading import StoreInfo, readable
+from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
 
 OWN_ATTRIBUTES = (
@@ -32,6 +33,9 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         info: the store as it is.
         sweep: the union of its sweep and what was asked for.
         variables: what its task kind fills.
+
+    Raises:
+        StoreError: it cannot be written, or something of it is missing or damaged.
     """
     path, new = info.path, beside(info.path, "new")
     with explained(path, "extending it"):
@@ -46,7 +50,8 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)
         names = tuple(v.name for v in (*variables, SECONDS, ERROR, STATUS))
-        with readable(path, names, "extending it"):
+        with readable(info, names, "extending it"):
+            check_complete(info, names, read_status(path))
             _carry_over(info, new, layout, grid, names)
         put_in_place(new, path, beside(path, "old"))
 

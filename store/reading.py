@@ -1,39 +1,37 @@
 """Reading a store: labelled results, what the store says of itself, what has been done."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.storage import LocalStore
 
 from ..sweeps import Sweep, SweepError, UserError
-from .errors import StoreError, WrongStoreError, explained, in_short
-from .exchange import settle
-from .layout import Layout
-from .template import FORMAT, array_of
+from .documents import DOCUMENT, Document, copies, read_document, read_revision, read_root
+from .errors import StoreError, explained, in_short
+from .integrity import (
+    StoreInfo,
+    Survey,
+    check_complete,
+    chunks_of,
+    foreign,
+    is_laid_out,
+    read_array,
+    refusal,
+    survey,
+    unreadable,
+)
+from .layout import STATUS, TRIAL, Layout
 
 MAX_READS = 5
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """What a store says of itself."""
-
-    path: Path
-    sweep: Sweep
-    layout: Layout
-    variables: tuple[str, ...]
-    attributes: dict[str, Any]
-
-    @property
-    def revision(self) -> str:
-        """Changes whenever the store is laid out anew."""
-        return str(self.attributes["revision"])
+Read = TypeVar("Read")
 
 
 def open_group(path: Path, mode: Any = "r") -> zarr.Group:
@@ -43,54 +41,107 @@ def open_group(path: Path, mode: Any = "r") -> zarr.Group:
         WrongStoreError: there is no store of ours at the path.
         StoreError: it is damaged, or of a format this version does not read.
     """
-    settle(path)
-    if not path.exists():
-        raise WrongStoreError(f"{path}: there is no such store; 'genprior run' makes one.")
-    if not path.is_dir():
-        raise WrongStoreError(f"{path} is a file; a store is a folder.")
+    root = read_root(path)
     try:
-        group = zarr.open_group(path, mode=mode, use_consolidated=False)
-        found = group.attrs.get("genprior_format")
-    except FileNotFoundError:
-        raise WrongStoreError(f"{path} holds no store of genprior.") from None
+        return zarr.open_group(path, mode=mode, use_consolidated=False)
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{path / 'zarr.json'} is damaged ({in_short(error)}); restore it from a copy."
-        ) from None
-    if found is None:
-        raise WrongStoreError(f"{path} holds no store of genprior.")
-    if found != FORMAT:
-        raise StoreError(
-            f"{path} has format {found}, this genprior reads format {FORMAT}; use the version "
-            f"that wrote it ({group.attrs.get('genprior_version', 'unknown')})."
-        )
-    return group
+        raise foreign(path, root["attributes"], error) from None
 
 
 def read_info(path: Path) -> StoreInfo:
-    """Read what a store says of itself."""
-    group = open_group(path)
-    attributes = dict(group.attrs)
+    """Read what a store says of itself, from one file."""
+    root = read_root(path)
+    attributes, known = root["attributes"], copies(root)
     try:
-        sweep = Sweep.parse(json.loads(str(attributes["sweep"])), str(path), stored=True)
-        variables = tuple(json.loads(str(attributes["variables"])))
-    except (KeyError, ValueError, TypeError, SweepError) as error:
+        written = json.loads(attributes["sweep"])
+        variables = tuple(map(str, json.loads(attributes["variables"])))
+    except (ValueError, TypeError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
-    return StoreInfo(path, sweep, layout_of(group), variables, attributes)
+    try:
+        sweep = Sweep.parse(written, str(path), stored=True)
+    except (SweepError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            f"{path}: this genprior cannot read its sweep ({in_short(error)}); use the version "
+            f"that wrote it ({attributes.get('genprior_version', 'unknown')})."
+        ) from None
+    layout = _layout(path, sweep, variables, known)
+    return StoreInfo(path, sweep, layout, variables, attributes, known)
 
 
-def layout_of(group: zarr.Group) -> Layout:
-    """Read the layout that all results of a store share."""
-    status = array_of(group, "status")
-    dims = getattr(status.metadata, "dimension_names", None) or ()
-    return Layout(tuple(map(str, dims)), status.shape, status.chunks)
+def _layout(
+    path: Path, sweep: Sweep, variables: tuple[str, ...], known: dict[str, Document]
+) -> Layout:
+    """Find the layout that all results share: the sweep's, with the chunks of their documents."""
+    dims = (*sweep.axes, TRIAL)
+    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    for document in _documents_of_results(path, variables, known):
+        chunks = chunks_of(document)
+        if isinstance(chunks, list) and all(isinstance(c, int) and c > 0 for c in chunks):
+            layout = Layout(dims, shape, tuple(chunks))
+            if is_laid_out(document, layout):
+                return layout
+    raise StoreError(
+        f"{path / STATUS.name / DOCUMENT} is damaged (no array has the shape of the sweep); "
+        "restore it from a copy."
+    )
+
+
+def _documents_of_results(
+    path: Path, variables: tuple[str, ...], known: dict[str, Document]
+) -> Iterator[Document]:
+    """Give the documents that tell the layout, those that cost no reading first."""
+    names = (STATUS.name, *variables)
+    yield from (known[name] for name in names if name in known)
+    for name in names:
+        try:
+            yield read_document(path / name)
+        except (OSError, ValueError):
+            continue
 
 
 def read_status(path: Path) -> np.ndarray:
-    """Read the status of every trial, int8, over the axes and the trial."""
-    array = array_of(open_group(path), "status")
-    with readable(path, ["status"]):
-        return np.asarray(array[...])
+    """Read the status of every trial, int8, over the axes and the trial.
+
+    Raises:
+        StoreError: naming the damaged chunk, if one is.
+    """
+    info = read_info(path)
+    with readable(info, [STATUS.name]):
+        status, damages = read_array(info, STATUS.name)
+        if damages:
+            raise refusal(info, damages)
+        return status
+
+
+def survey_store(path: Path, read: Sequence[str] = ()) -> tuple[StoreInfo, Survey]:
+    """See what a store holds and what is damaged in it: one listing for each array.
+
+    Args:
+        path: the store.
+        read: variables to read as far as they can be read, those that the store has.
+    """
+
+    def look() -> tuple[StoreInfo, Survey]:
+        info = read_info(path)
+        with explained(path, "reading it"):
+            return info, survey(info, [name for name in read if name in info.results])
+
+    return _steadily(path, look)
+
+
+def _steadily(path: Path, read: Callable[[], Read]) -> Read:
+    """Read a store, again if a run has laid it out anew meanwhile."""
+    for _ in range(MAX_READS):
+        before = read_revision(path)
+        try:
+            found = read()
+        except UserError:
+            if read_revision(path) == before:
+                raise
+            continue
+        if read_revision(path) == before:
+            return found
+    raise StoreError(f"{path} is being extended again and again; try later.")
 
 
 def open_results(path: Path) -> xr.Dataset:
@@ -99,71 +150,71 @@ def open_results(path: Path) -> xr.Dataset:
     Returns:
         Dimensions are the swept axes and `trial`; NaN means *not run*.
     """
-    open_group(path)
-    try:
-        dataset: xr.Dataset = xr.open_zarr(path.absolute(), chunks=None)  # xarray expands a ~
-        return dataset
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise damaged(path, [], error) from None
+    info = read_info(path)
+    with readable(info, []):
+        try:
+            return _opened(path.absolute())  # xarray expands a ~
+        except (ValueError, KeyError, TypeError):
+            # The root's copies may be gone; under `python -O` zarr cannot read those of groups.
+            return _opened(_OwnArrays(info))
+
+
+def _opened(store: Any) -> xr.Dataset:
+    dataset: xr.Dataset = xr.open_zarr(store, chunks=None, consolidated=True)
+    return dataset
+
+
+class _OwnArrays(LocalStore):
+    """A store as if it held its own arrays only, and the copies at its root were true."""
+
+    def __init__(self, info: StoreInfo):
+        super().__init__(info.path, read_only=True)
+        metadata = {name: read_document(info.path / name) for name in info.arrays}
+        group = {"zarr_format": 3, "node_type": "group", "attributes": info.attributes}
+        consolidated = {"kind": "inline", "must_understand": False, "metadata": metadata}
+        self._document = json.dumps({**group, "consolidated_metadata": consolidated}).encode()
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Give the bytes of a file, but the root's document as it should be."""
+        if key == DOCUMENT:
+            return (prototype or default_buffer_prototype()).buffer.from_bytes(self._document)
+        return await super().get(key, prototype, byte_range)
 
 
 def load_results(path: Path, names: list[str]) -> xr.Dataset:
-    """Read some variables into memory, all from one layout of the store.
+    """Read some variables into memory, all from one layout of the store, or not at all.
 
     A store that a run extends meanwhile changes its revision; it is then read again.
 
     Raises:
-        StoreError: naming the damaged chunk, if one is.
+        StoreError: naming what is missing or damaged, if anything of them is.
     """
-    for _ in range(MAX_READS):
-        before = open_group(path).attrs["revision"]
-        try:
-            with readable(path, names):
-                dataset = open_results(path)[names].load()
-        except UserError:
-            if open_group(path).attrs["revision"] == before:
-                raise
-            continue
-        if open_group(path).attrs["revision"] == before:
-            return dataset
-    raise StoreError(f"{path} is being extended again and again; try later.")
+
+    def load() -> xr.Dataset:
+        info = read_info(path)
+        with readable(info, [STATUS.name, *names]):
+            dataset = open_results(path)
+            # A worker writes the status last: what it calls done now is there to be read.
+            status = np.asarray(dataset[STATUS.name].values)
+            found = dataset[names].load()
+            check_complete(info, dict.fromkeys([STATUS.name, *names]), status)
+        return found
+
+    return _steadily(path, load)
 
 
 @contextmanager
-def readable(path: Path, names: Sequence[str], doing: str = "reading it") -> Iterator[None]:
-    """Explain what goes wrong while variables of a store are read: a damaged chunk by its name."""
-    with explained(path, doing):
+def readable(info: StoreInfo, names: Sequence[str], doing: str = "reading it") -> Iterator[None]:
+    """Explain what goes wrong while variables of a store are read: damage by its name."""
+    with explained(info.path, doing):
         try:
             yield
         except (OSError, UserError):
             raise
         except Exception as error:
-            raise damaged(path, names, error) from None
-
-
-def damaged(path: Path, names: Sequence[str], error: Exception) -> StoreError:
-    """Find the chunk that cannot be read, and say how to have it computed or written again."""
-    group = open_group(path)
-    layout = layout_of(group)
-    for name in names:
-        array = array_of(group, name)
-        if array.shape != layout.shape:
-            continue
-        for block in layout.block_indices():
-            try:
-                array[layout.region(block)]
-            except Exception as reason:
-                place = "/".join(("c", *map(str, block)))
-                return StoreError(
-                    f"{path / name / place} is damaged ({in_short(reason)}). Remove "
-                    f"{path / 'status' / place} and repeat the run: its trials are computed again."
-                )
-    for name in (*layout.dims, *str(group.attrs.get("coordinates", "")).split()):
-        try:
-            np.asarray(array_of(group, name)[...])
-        except (ValueError, RuntimeError) as reason:
-            return StoreError(
-                f"{path / name} is damaged ({in_short(reason)}). Restore it from a copy, or repeat "
-                "the run with more trials, which writes it anew."
-            )
-    return StoreError(f"{path} cannot be read ({in_short(error)}); restore it from a copy.")
+            raise unreadable(info, names, error) from None

@@ -3,7 +3,6 @@
 import json
 import shutil
 import uuid
-import warnings
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
@@ -13,19 +12,19 @@ import numpy as np
 import zarr
 from xarray.backends.zarr import FillValueCoder
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.errors import ZarrUserWarning
 
 from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, parameter_attributes, task_has
 from ..sweeps.variables import Variable
+from .documents import DOCUMENT, FORMAT, consolidate
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import beside, is_vacant, put_in_place
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
-FORMAT = 1
 # Always labelled where the task has them, whether the sweep sets them or not.
 ALWAYS = ("problem", "condition", "k", "depth", "widths", "n", "m", "ensemble")
 SETTINGS = ("solver", "success", "search")
+Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
 BYTES_OF_METADATA = 1_100_000  # of some forty-five arrays, coordinates included, and a fit
 
@@ -100,13 +99,6 @@ def build_template(
     return layout
 
 
-def restore_excluded(path: Path, sweep: Sweep, layout: Layout) -> None:
-    """Mark excluded points again where a damaged chunk of the status was removed."""
-    with explained(path, "marking excluded points"):
-        group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        _mark_all_excluded(group, Grid(sweep), layout)
-
-
 def _mark_all_excluded(group: zarr.Group, grid: Grid, layout: Layout) -> None:
     for block in layout.block_indices() if grid.excluded.any() else ():
         mark_excluded(group, grid, layout.region(block))
@@ -126,39 +118,16 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """Give an array of a store.
 
     Raises:
-        StoreError: the store lacks it, or its metadata is damaged.
+        StoreError: the store lacks it, or its metadata cannot be read.
     """
     path = str(group.store_path).removeprefix("file://")
     try:
         array = group.get(name)
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{path}/{name}/zarr.json is damaged ({in_short(error)}); restore it from a copy."
-        ) from None
+        raise StoreError(f"{path}/{name}/{DOCUMENT} cannot be read ({in_short(error)}).") from None
     if not isinstance(array, zarr.Array):
-        raise StoreError(f"{path}: it has no array '{name}'; restore it from a copy.")
+        raise StoreError(f"{path}: it has no array '{name}'.")
     return array
-
-
-def consolidate(path: Path) -> None:
-    """Gather all metadata at the root, so that opening reads one file."""
-    with warnings.catch_warnings():
-        # Zarr warns that other readers may not know of it; those read the single files.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        try:
-            zarr.consolidate_metadata(path, zarr_format=3)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}: the metadata of an array is damaged ({in_short(error)}); restore it "
-                "from a copy."
-            ) from None
-
-
-def record(path: Path, attributes: dict[str, Any]) -> None:
-    """Change attributes of a store, and its consolidated metadata with them."""
-    with explained(path, "recording how it is continued"):
-        zarr.open_group(path, mode="r+", use_consolidated=False).attrs.update(attributes)
-        consolidate(path)
 
 
 def estimate_bytes(sweep: Sweep, variables: Iterable[Variable], chunks: tuple[int, ...]) -> int:
@@ -229,25 +198,33 @@ def _create(
 
 def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
     """Write axes, trial and every parameter worth a label; give the names of the latter."""
+    coordinates = coordinates_of(grid)
+    for coordinate in coordinates.values():
+        write_coordinate(group, *coordinate)
+    return [name for name in coordinates if name not in (*grid.dims, TRIAL)]
+
+
+def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
+    """Give the axes, the trial and every parameter worth a label, by name."""
     sweep = grid.sweep
     trial = {"long_name": "trial index", "units": "1"}
-    write_coordinate(group, TRIAL, (TRIAL,), np.arange(sweep.trials), trial)
+    found: dict[str, Coordinate] = {TRIAL: (TRIAL, (TRIAL,), np.arange(sweep.trials), trial)}
     labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
         if name not in sweep.axes and not _goes_without_saying(sweep, name)
     ]
-    columns = {name: grid.column(name) for name in (*sweep.axes, *others)}
-    written = {name: column for name, column in columns.items() if column is not None}
-    for name, column in written.items():
-        attributes = (
-            parameter_attributes(name)
-            if name in PARAMETERS
-            else {"long_name": f"multiplier {name}", "units": "1"}
-        )
-        write_coordinate(group, name, column.dims, column.values, attributes)
-    return [name for name in written if name not in sweep.axes]
+    for name in (*sweep.axes, *others):
+        column = grid.column(name)
+        if column is not None:
+            attributes = (
+                parameter_attributes(name)
+                if name in PARAMETERS
+                else {"long_name": f"multiplier {name}", "units": "1"}
+            )
+            found[name] = (name, column.dims, column.values, attributes)
+    return found
 
 
 def _goes_without_saying(sweep: Sweep, name: str) -> bool:

@@ -17,7 +17,6 @@ from helpers import (
     done,
     files,
     fill,
-    flip_bit,
     neighbours,
     results,
     small_disk,
@@ -27,7 +26,7 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.progress import STARTING
-from genprior.store import record
+from genprior.store import Status, record, survey_store
 
 Command = Callable[..., Result]
 
@@ -216,91 +215,35 @@ def empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("status", flip_bit),
-        ("status", truncate),
-        ("success", empty),
-        ("latent_error", flip_bit),
-        ("error", truncate),
-    ],
-)
-def test_a_damaged_chunk_is_named_and_following_the_advice_restores_it(
-    genprior: Command, kind: Scripted, sweep_file: Path, copy: Path, undisturbed: Path,
-    name: str, damage: Callable[[Path], None],
+@pytest.mark.parametrize("damage", [Path.unlink, empty])
+def test_a_lost_status_chunk_does_not_run_excluded_points(
+    genprior: Command, kind: Scripted, store: Path, tmp_path: Path,
+    damage: Callable[[Path], None],
 ) -> None:  # fmt: skip
-    """The second block of k = 4 also holds a crashed trial, so that it is read again."""
-    crashing = replace(kind, crash_at=(4, 7, 2))
-    shutil.rmtree(copy)
-    run_sweep(tiny_sweep(), copy, kind=crashing)
-    chunk = copy / name / "c/1/1/0"
-    damage(chunk)
-    before = files(copy)
-    readers = {"status": ["status"], "success": ["status", "fit", "plot"], "error": ["status"]}
-    commands = [[command, copy] for command in readers.get(name, [])]
-    for command in [*commands, ["run", sweep_file, copy]]:
-        line = said(genprior(*command), 1)
-        assert f"{chunk} is damaged" in line
-        advice = f"Remove {copy / 'status' / 'c/1/1/0'} and repeat the run"
-        assert advice in line
-        assert {k: v for k, v in files(copy).items() if "analysis" not in k} == before
-    (copy / "status" / "c/1/1/0").unlink()
-    assert genprior("run", sweep_file, copy).exit_code == 0
-    assert_same_results(copy, undisturbed)
-
-
-def test_a_removed_status_chunk_does_not_run_excluded_points(
-    genprior: Command, kind: Scripted, store: Path, tmp_path: Path
-) -> None:
     """The rule m < k leaves out (4, 3), (6, 3) and (6, 5); k = 6 begins with a block of both."""
     sweep = tiny_sweep(exclude=("m < k",))
     run_sweep(sweep, store, kind=kind)
     whole, before = results(store), kind.calls()
-    (store / "status/c/2/0/0").unlink()
+    damage(store / "status/c/2/0/0")
+    assert int((survey_store(store)[1].status == Status.PENDING).sum()) == 0
     sweep_file = write_sweep(sweep, tmp_path / "excluding.toml")
     assert genprior("run", sweep_file, store).exit_code == 0
     assert kind.calls() == before
     assert results(store)["status"].equals(whole["status"])
 
 
-def test_a_damaged_coordinate_is_named_and_an_extension_restores_it(
-    genprior: Command, sweep_file: Path, copy: Path
+@pytest.mark.parametrize("damage", [truncate, empty])
+def test_damaged_metadata_at_the_root_never_ends_in_a_traceback(
+    genprior: Command, sweep_file: Path, copy: Path, damage: Callable[[Path], None]
 ) -> None:
-    flip_bit(copy / "k/c/0")
-    for command in ("status", "fit", "plot"):
-        line = said(genprior(command, copy), 1)
-        assert f"{copy / 'k'} is damaged" in line
-        assert "repeat the run with more trials" in line
-    assert genprior("run", sweep_file, copy, "--trials", 5).exit_code == 0
-    assert results(copy)["k"].values.tolist() == [2, 4, 6]
-
-
-@pytest.mark.parametrize(
-    ("array", "damage"),
-    [
-        ("", truncate),
-        ("", empty),
-        ("status", truncate),
-        ("status", flip_bit),
-        ("success", empty),
-        ("k", flip_bit),
-    ],
-)
-def test_damaged_metadata_never_ends_in_a_traceback(
-    genprior: Command, sweep_file: Path, copy: Path, array: str, damage: Callable[[Path], None]
-) -> None:
-    """Where consolidated metadata is enough to go on, a command may also just work."""
-    damage(copy / array / "zarr.json")
-    for command in (["status", copy], ["fit", copy], ["plot", copy, "-o", copy.parent / "x.png"]):
-        result = genprior(*command)
-        if array in ("", "status") or result.exit_code:
-            assert "is damaged" in said(result, 1)
-    shutil.copytree(copy, copy.parent / "other")
-    result = genprior("run", sweep_file, copy)
-    if array in ("", "status"):
-        assert f"{copy / array / 'zarr.json'} is damaged" in said(result, 1)
-        assert "restore it from a copy" in result.stderr
+    """Everything else is known from there; nothing is overwritten in its stead."""
+    damage(copy / "zarr.json")
+    before = files(copy)
+    for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
+        line = said(genprior(*command), 1)
+        assert f"{copy / 'zarr.json'} is damaged" in line
+        assert "restore it from a copy" in line
+    assert files(copy) == before
 
 
 @pytest.mark.mounts
