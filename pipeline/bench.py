@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -27,6 +26,7 @@ from .bench_engines import (
     preset_points,
     summary_rows,
 )
+from .consoles import Output
 from .executors import open_executor
 from .options import json_option
 from .plan import plan_sweep
@@ -39,8 +39,8 @@ STEP_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
 
 Item = TypeVar("Item")
 
-console = Console()
-log = Console(stderr=True)
+console = Output()
+log = Output(stderr=True)
 
 
 @click.group()
@@ -72,7 +72,7 @@ def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
         table.add_column(name.replace("_", " "), justify="right")
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    console.print(table)
+    console.print_table(table)
 
 
 def _cell(value: Any) -> str:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ..store import StoreError
 from ..sweeps import load_sweep, preset_names, preset_text
 from . import fit_tables, tables
 from .analysis import fit_store
 from .bench import bench
+from .consoles import Output
 from .errors import INCOMPLETE, FriendlyGroup, terminable
 from .executors import open_executor
-from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
+from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .plan import plan_sweep
 from .prepare import check_request
 from .progress import progress
@@ -25,9 +25,8 @@ from .run import as_json as summary_as_json
 from .run import run_sweep
 from .status import store_status
 
-# Paths and error texts may hold what rich would take for its markup.
-console = Console(markup=False, emoji=False)
-log = Console(stderr=True, markup=False, emoji=False)
+console = Output()
+log = Output(stderr=True)
 
 
 @click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,7 +74,7 @@ def sweeps(name: str | None, as_json: bool) -> None:
     if as_json:
         _print([preset.as_dict() for preset in presets])
     else:
-        console.print(tables.presets(presets))
+        console.print_table(tables.presets(presets))
 
 
 @main.command(short_help="Show what a sweep would run and cost.")
@@ -100,7 +99,7 @@ def plan(
     if as_json:
         _print(planned)
     else:
-        console.print(tables.plan(planned))
+        console.print_table(tables.plan(planned))
 
 
 @main.command(short_help="Run the trials a store does not hold yet.")
@@ -174,7 +173,7 @@ def status(store: Path, as_json: bool) -> None:
     if as_json:
         _print(found)
     else:
-        console.print(tables.status(found))
+        console.print_table(tables.status(found))
     if found["damaged"]:
         raise StoreError(tables.damage(found))
     if found["trials"]["done"] < found["trials"]["total"]:
@@ -205,10 +204,10 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
         _print(fitted)
         return
     if fitted["transitions"]:
-        console.print(tables.transitions(fitted))
+        console.print_table(tables.transitions(fitted))
     for group in ("uniform", "laws", "comparisons", "basins", "trajectories"):
         if fitted[group]:
-            console.print(getattr(fit_tables, group)(fitted[group]))
+            console.print_table(getattr(fit_tables, group)(fitted[group]))
     if fitted["expected"]:
         source = f" ({fitted['source']})" if fitted["source"] else ""
         console.print(f"\nexpected{source}: {fitted['expected']}", highlight=False)
@@ -218,7 +217,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 
 @main.command(short_help="Draw a store's results.")
 @click.argument("store", type=STORE)
-@click.option("-o", "--output", type=STORE, help="Picture to write  [default: STORE's name .png].")
+@click.option(
+    "-o", "--output", type=PICTURE, help="Picture to write  [default: STORE's name .png]."
+)
 def plot(store: Path, output: Path | None) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 

@@ -28,9 +28,9 @@ def laws(rows: list[dict[str, Any]]) -> Table:
     table.title_justify = "left"
     for row in rows:
         table.add_row(
-            *(_short(row[name]) for name in groups),
+            *(value_label(row[name]) for name in groups),
             row["axis"],
-            _short(row["claimed"]),
+            f"{row['claimed']:g}",
             _estimate(row, "exponent", "{:.3f}"),
             *([_recovered(row)] if some else []),
             ", ".join(filter(None, [_verdict(row), row["flag"]])),
@@ -48,9 +48,9 @@ def _law_remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     lines += _left_out(rows, groups)
     for row in rows:
         if row["curved"] and row["local"]:
-            place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
+            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
             pieces = [
-                f"{_short(one['from'])} – {_short(one['to'])}: "
+                f"{value_label(one['from'])} – {value_label(one['to'])}: "
                 f"{_estimate(one, 'exponent', '{:.2f}')}"
                 for one in row["local"]
             ]
@@ -65,7 +65,7 @@ def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     lines = []
     for row in rows:
         if row["no_logarithm"]:
-            place = "".join(f"{name} = {_short(row[name])}, " for name in groups)
+            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
             recovered = row["entered"] + row["no_logarithm"]
             lines.append(f"{place}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
     return list(dict.fromkeys(lines))
@@ -95,7 +95,7 @@ def uniform(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         share = row["success_share"]
         table.add_row(
-            *(_short(row[name]) for name in axes),
+            *(value_label(row[name]) for name in axes),
             str(int(row["runs"])),
             "–" if share is None else f"{100 * share:.3g}",
             _percent(row, "success_all", int(row["runs"])),
@@ -116,7 +116,7 @@ def basins(rows: list[dict[str, Any]]) -> Table:
         runs = int(row["runs"])
         shares = (_percent(row["ends"][basin], "share", runs) for basin in BASINS)
         ratio = _number(row["mirror_ratio"], "{:.3f}")
-        table.add_row(*(_short(row[name]) for name in axes), str(runs), ratio, *shares)
+        table.add_row(*(value_label(row[name]) for name in axes), str(runs), ratio, *shares)
     lines = ["in brackets: 95 % intervals", *crash_lines(rows, axes, "runs")]
     return _captioned(table, lines)
 
@@ -129,7 +129,7 @@ def trajectories(rows: list[dict[str, Any]]) -> Table:
     table.title_justify = "left"
     for row in rows:
         table.add_row(
-            *(_short(row[name]) for name in axes),
+            *(value_label(row[name]) for name in axes),
             _number(row["mirror_ratio"], "{:.3f}"),
             *(str(row["ends"][basin]) for basin in BASINS),
             _number(row["median_steps"], "{:.0f}"),
@@ -155,7 +155,7 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            *(_short(row[name]) for name in groups),
+            *(value_label(row[name]) for name in groups),
             row["value"],
             _estimate(row, "shift", "{:+.3g}"),
             _number(row["detectable_shift"], "{:.3g}"),
@@ -207,7 +207,7 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
         for cell in row["cells"]:
             table.add_row(
                 row["value"],
-                *(_short(cell[name]) for name in axes),
+                *(value_label(cell[name]) for name in axes),
                 _percent(cell, "rate", cell["runs"]),
                 _percent(cell, "reference_rate", cell["reference_runs"]),
                 _percent(cell, "difference", cell["runs"], "+"),
@@ -251,10 +251,6 @@ def _captioned(table: Table, lines: list[str]) -> Table:
         table.caption = "\n".join(lines)
         table.caption_justify = "left"
     return table
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -6,12 +6,26 @@ from typing import Any, TypeVar
 
 import click
 
-from ..sweeps import Sweep, load_sweep
+from ..store import check_local
+from ..sweeps import Sweep, load_sweep, local_path
 from .executors import LOCAL
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-STORE = click.Path(path_type=Path)
+
+class LocalPath(click.ParamType):
+    """A local file or folder: `~` is the home folder, and a URL is refused."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Read what was written."""
+        path = value if isinstance(value, Path) else local_path(value)
+        check_local(path)
+        return path
+
+
+STORE = PICTURE = LocalPath()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 

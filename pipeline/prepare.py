@@ -16,10 +16,13 @@ from ..store import (
     StoreInfo,
     WrongStoreError,
     changed_coordinate,
+    check_place,
+    check_replaceable,
     choose_chunks,
     create_store,
     extend_store,
     is_vacant,
+    load_results,
     mend_store,
     read_info,
     read_status,
@@ -57,14 +60,25 @@ def check_request(sweep: Sweep, path: Path) -> None:
     Raises:
         SweepError: points that cannot be run.
         UserError: a package that they need is not installed.
-        WrongStoreError: a path that holds another experiment, or no store.
+        WrongStoreError: a path that holds another experiment, no store, or where none can be.
     """
+    check_place(path)
     grid = Grid(sweep)
     check_task(task_kind(sweep.task), grid)
     check_reading(grid)
     check_installed(grid)
     if not is_vacant(path):
-        check_same_experiment(read_info(path), settled(grid))
+        info, sweep = read_info(path), settled(grid)
+        check_same_experiment(info, sweep)
+        if grown_sweep(info, sweep):
+            check_replaceable(path)
+
+
+def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
+    """Give the sweep that a store has to be extended for, if it has to be."""
+    grown = union(info.sweep, sweep)
+    same = (grown.axes, grown.trials) == (info.sweep.axes, info.sweep.trials)
+    return None if same else grown
 
 
 def prepare_store(
@@ -101,14 +115,14 @@ def prepare_store(
         info = read_info(path)
     mended = mend_store(info, kind.variables)
     status, told = mended.status, tell_mended(mended)
-    grown = union(info.sweep, sweep)
-    if grown != info.sweep:
-        check_reading(Grid(grown))
-    if (grown.axes, grown.trials) != (info.sweep.axes, info.sweep.trials):
+    latest = union(info.sweep, sweep)
+    if latest != info.sweep:
+        check_reading(Grid(latest))
+    if grown := grown_sweep(info, sweep):
         extend_store(info, grown, kind.variables)
         status = read_status(path)
-    elif grown != info.sweep:
-        record(path, {"sweep": grown.as_json(), "title": grown.title or grown.name})
+    elif latest != info.sweep:
+        record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
     return Prepared(read_info(path), status, mended=told)
 
 
@@ -243,6 +257,13 @@ def select_trials(
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)
     return asked, asked & missing, int((missing & ~asked).sum())
+
+
+def count_successes(path: Path, trials: np.ndarray) -> int:
+    """Count the successes among some trials, a mask over the store's axes and trial."""
+    if not trials.any():
+        return 0
+    return int(np.nansum(load_results(path, ["success"])["success"].values[trials]))
 
 
 def ordered_blocks(

@@ -16,7 +16,7 @@ from ..tasks.generators import weights_digests
 from .executors import Executor, Synchronous
 from .freshness import mark
 from .pilot import check_memory
-from .prepare import ordered_blocks, prepare_store, select_trials
+from .prepare import count_successes, ordered_blocks, prepare_store, select_trials
 from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
 
 
@@ -24,13 +24,16 @@ from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
 class RunSummary:
     """What a run did with the trials it was asked for; times in seconds.
 
-    `successes` is None where the task has no such thing; `unasked` counts trials of the store that
-    are not done and that this run was not asked for; `mended` says what was damaged in the store.
+    `successes` are those of the trials that it computed, `already_successful` those of the trials
+    that were done before; both are None where the task has no such thing. `unasked` counts trials
+    of the store that are not done and that this run was not asked for; `mended` says what was
+    damaged in the store.
     """
 
     store: str
     total: int
     already_done: int
+    already_successful: int | None = 0
     computed: int = 0
     crashed: int = 0
     successes: int | None = 0
@@ -47,6 +50,13 @@ class RunSummary:
     def done(self) -> int:
         """Trials of the sweep that are done now."""
         return self.already_done + self.computed
+
+    @property
+    def done_successes(self) -> int | None:
+        """Successes among the trials of the sweep that are done now."""
+        if self.successes is None or self.already_successful is None:
+            return None
+        return self.already_successful + self.successes
 
     @property
     def pending(self) -> int:
@@ -111,13 +121,15 @@ def run_sweep(
         info = ready.info
         wanted, todo, unasked = select_trials(info, sweep, ready.status)
         mark(info, writes=bool(todo.any()))
+        judged = "success" in info.variables
         summary = RunSummary(
             str(path),
             total=int(wanted.sum()),
             already_done=int((wanted & ~todo).sum()),
+            already_successful=count_successes(path, wanted & ~todo) if judged else None,
             workers=executor.workers,
             unasked=unasked,
-            successes=0 if "success" in info.variables else None,
+            successes=0 if judged else None,
             mended=ready.mended,
         )
         machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
@@ -178,4 +190,5 @@ def _settled(task: BlockTask, outcome: BlockReport | BaseException) -> BlockRepo
 
 def as_json(summary: RunSummary) -> dict[str, Any]:
     """Give a summary as plain values."""
-    return {**vars(summary), "done": summary.done, "pending": summary.pending}
+    derived = ("done", "pending", "done_successes")
+    return {**vars(summary), **{name: getattr(summary, name) for name in derived}}

@@ -1,5 +1,6 @@
 """What a store holds, counted."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def store_status(path: Path) -> dict[str, Any]:
         "trial_seconds": float(np.nansum(seconds)),
         "abandonment": None if abandonment is None else _audit(info, abandonment),
         "analyses": describe(info, digest_of(status, success)),
-        "errors": _errors(info, status, found.values.get("error")),
+        **_errors(info, status, found.values.get("error")),
         "damaged": [{"what": str(damage), "remedy": damage.remedy} for damage in found.damages],
         "machine": info.attributes.get("machine"),
         "kernel_version": info.attributes.get("kernel_version"),
@@ -64,13 +65,26 @@ def _audit(info: StoreInfo, abandonment: np.ndarray) -> dict[str, Any] | None:
     return values
 
 
-def _errors(info: StoreInfo, status: np.ndarray, errors: np.ndarray | None) -> list[dict[str, Any]]:
-    if errors is None:
-        return []
-    found = []
+def _errors(info: StoreInfo, status: np.ndarray, errors: np.ndarray | None) -> dict[str, Any]:
+    """Give the first crashed trials one by one, and all of them by what they said."""
+    crashed = np.argwhere(status == Status.CRASHED)
+    if errors is None or not len(crashed):
+        return {"errors": [], "crashes": []}
     axes = (*info.sweep.axes.values(), range(info.sweep.trials))
-    for index in np.argwhere(status == Status.CRASHED)[:SHOWN_ERRORS]:
+
+    def place_of(index: np.ndarray) -> dict[str, Any]:
         values = (known[i] for known, i in zip(axes, index, strict=True))
-        place = dict(zip(info.layout.dims, values, strict=True))
-        found.append({**place, "error": str(errors[tuple(index)])})
-    return found
+        return dict(zip(info.layout.dims, values, strict=True))
+
+    texts = [str(text) for text in errors[tuple(crashed.T)]]
+    first = dict(zip(reversed(texts), reversed(crashed), strict=True))
+    return {
+        "errors": [
+            {**place_of(index), "error": text}
+            for index, text in zip(crashed[:SHOWN_ERRORS], texts, strict=False)
+        ],
+        "crashes": [
+            {"error": text, "trials": count, "first": place_of(first[text])}
+            for text, count in Counter(texts).most_common()
+        ],
+    }

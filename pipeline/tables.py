@@ -10,6 +10,7 @@ from ..sweeps.labels import value_label
 from .crashes import crash_lines
 from .run import RunSummary
 
+SHOWN_TEXTS = 5
 UNKNOWN = "–"
 REMARKS = {
     "never": "success stays below 50 % at every value of {} that was run",
@@ -76,11 +77,18 @@ def status(found: dict[str, Any]) -> Table:
         rows["abandoned"] = _audit(found["abandonment"])
     if found["damaged"]:
         rows["damaged"] = "\n".join(damage["what"] for damage in found["damaged"])
-    for error in found["errors"]:
-        text = error.pop("error")
-        place = ", ".join(f"{name}={value}" for name, value in error.items())
-        rows[f"crashed {place}"] = text
+    if found["crashes"]:
+        rows["crashed"] = "\n".join(map(_crash, found["crashes"][:SHOWN_TEXTS]))
+        if more := len(found["crashes"]) - SHOWN_TEXTS:
+            rows["crashed"] += f"\n{more:,} other texts" if more > 0 else ""
     return _pairs(**rows)
+
+
+def _crash(crash: dict[str, Any]) -> str:
+    """Say a text once, how many trials said it, and where the first of them is."""
+    place = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
+    trials = "1 trial" if crash["trials"] == 1 else f"{crash['trials']:,} trials, first"
+    return f"{trials} at {place}: {crash['error']}"
 
 
 def _outdated(analyses: dict[str, Any]) -> str:
@@ -189,6 +197,10 @@ def run_summary(summary: RunSummary) -> str:
         computed = f"{summary.computed:,} computed in {duration(summary.wall_seconds)}"
         if summary.successes is not None:
             computed += f", {100 * summary.successes / summary.computed:.0f} % of them recovered"
+        if summary.already_done and summary.done_successes is not None:
+            computed += (
+                f" ({100 * summary.done_successes / summary.done:.0f} % of all that are done)"
+            )
         pieces.append(computed)
     elif summary.done == summary.total:
         pieces.append("nothing left to compute")

@@ -13,11 +13,13 @@ from .blocks import BlockWriter, open_writer
 from .coordinates import changed_coordinate
 from .documents import record
 from .errors import StoreError, WrongStoreError, explained
-from .exchange import exclusive, is_vacant
+from .exchange import is_vacant
 from .extend import extend_store
 from .integrity import StoreInfo, Survey
 from .layout import TRIAL, Layout, Status, choose_chunks
+from .lock import exclusive
 from .mending import Mended, mend_store
+from .places import check_local, check_place, check_replaceable
 from .reading import load_results, open_results, read_info, read_status, survey_store
 from .template import create_store, estimate_bytes
 
@@ -34,6 +36,9 @@ __all__ = [
     "Survey",
     "WrongStoreError",
     "changed_coordinate",
+    "check_local",
+    "check_place",
+    "check_replaceable",
     "choose_chunks",
     "create_store",
     "estimate_bytes",

@@ -4,7 +4,6 @@ An analysis is a group `analysis/<name>` of a store. Those that genprior made sa
 `made_from` what they were made from; every other group there is the user's and stays.
 """
 
-import shutil
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from zarr.errors import ZarrUserWarning
 
 from .documents import consolidate, make_group, read_root
 from .errors import StoreError, explained
-from .exchange import beside, put_in_place
+from .exchange import NEW, OLD, clear, put_in_place, work_area
 
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
@@ -47,11 +46,10 @@ def write_analysis(path: Path, name: str, dataset: xr.Dataset, made_from: str) -
             f"{place} was not made by 'genprior fit', which would write there; give it another "
             "name."
         )
-    with _workplace(path, f"writing {ANALYSIS}/{name}") as new:
+    with _workplace(path, name, "writing") as area:
         marked = dataset.assign_attrs({MADE_FROM: made_from})
-        marked.to_zarr(new / name, mode="w", zarr_format=3, consolidated=True)
-        make_group(path / ANALYSIS)
-        put_in_place(new / name, place, new / "old")
+        marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
+        put_in_place(area, place)
 
 
 def remove_analysis(path: Path, name: str) -> None:
@@ -60,9 +58,8 @@ def remove_analysis(path: Path, name: str) -> None:
     Raises:
         StoreError: the file system refused.
     """
-    with _workplace(path, f"removing {ANALYSIS}/{name}") as new:
-        new.mkdir(exist_ok=True)
-        (path / ANALYSIS / name).rename(new / name)
+    with _workplace(path, name, "removing") as area:
+        (path / ANALYSIS / name).rename(area / OLD)
 
 
 def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
@@ -127,11 +124,15 @@ def _attributes(place: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _workplace(path: Path, doing: str) -> Iterator[Path]:
-    """Give a hidden folder beside a store, removed at the end, and gather the metadata anew."""
-    new = beside(path, "new")
-    with explained(path, doing), warnings.catch_warnings():
+def _workplace(path: Path, name: str, doing: str) -> Iterator[Path]:
+    """Give a work area next to an analysis, removed at the end, and copy the documents again.
+
+    It is in the store, for a store that is mounted has another file system next to it.
+    """
+    with explained(path, f"{doing} {ANALYSIS}/{name}"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ZarrUserWarning)
-        yield new
-        shutil.rmtree(new)
+        make_group(path / ANALYSIS)
+        clear(path / ANALYSIS / name)
+        with work_area(path / ANALYSIS / name) as area:
+            yield area
         consolidate(path)

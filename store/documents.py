@@ -146,7 +146,9 @@ def consolidate(path: Path) -> None:
 def _documents(folder: Path, prefix: str) -> Iterator[tuple[str, Document]]:
     """Go through the documents below a group."""
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir())
+        # A link may lead round in a circle.
+        folders = (entry for entry in entries if entry.is_dir(follow_symlinks=False))
+        names = sorted(entry.name for entry in folders)
     for name in names:
         try:
             document = read_document(folder / name)

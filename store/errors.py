@@ -1,6 +1,7 @@
 """What can be wrong with a store, told in one line."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,10 @@ def explained(path: Path, doing: str) -> Iterator[None]:
                 f"{path}: {reason} while {doing}. What was finished is kept; make room and "
                 "repeat the same command."
             ) from error
-        raise StoreError(f"{path}: {reason} while {doing}.") from error
+        # A file inside, such as one of the user's that cannot be read, is named.
+        where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        name = f" ({where})" if where.startswith(f"{path.absolute()}{os.sep}") else ""
+        raise StoreError(f"{path}: {reason} while {doing}{name}.") from error
 
 
 def in_short(error: Exception) -> str:

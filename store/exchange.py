@@ -1,31 +1,30 @@
-"""Changing a whole store at once, and keeping two writers apart.
+"""Changing a whole store at once.
 
-A new store is built beside the old one, under a hidden name, and takes its place in one rename.
-Where the file system cannot exchange two names (`renameat2`), the old store steps aside first;
-its hidden name is the journal that the next command completes.
+A new store is built in a work area: a hidden folder next to the store, with a name of its own and a
+file that says that genprior made it, and for which store. From there it takes its place in one
+rename. Where the file system cannot exchange two names (`renameat2`), the old store first steps
+aside into the same work area, and the next command completes what a kill cut off. A folder without
+that file is somebody else's, whatever its name: it is never touched.
 """
 
 import ctypes
 import errno
-import fcntl
+import json
 import os
+import secrets
 import shutil
-import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import StoreError, WrongStoreError, explained
+from .errors import WrongStoreError, explained
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
-
-
-def beside(path: Path, purpose: str) -> Path:
-    """Name a hidden neighbour of a store; of the folder itself, where the path is a link to it."""
-    place = resolved(path)
-    return place.with_name(f".{place.name}.{purpose}")
+MARKER, NEW, OLD = "genprior.json", "new", "old"
+MADE_BY = "genprior work area"
 
 
 def resolved(path: Path) -> Path:
@@ -46,64 +45,44 @@ def is_vacant(path: Path) -> bool:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a store for writing; finish or clear what a killed command left behind.
+def work_area(path: Path) -> Iterator[Path]:
+    """Make a work area next to a place, to build there what shall take the place's name.
 
-    Raises:
-        WrongStoreError: a folder that cannot be replaced.
-        StoreError: another process holds it, or its folder cannot be written.
+    Its folder `new` has the group and the mode of the folder that is in the place now. What is left
+    in the area at the end is removed; what cannot be removed is left to the next command.
     """
     place = resolved(path)
-    with explained(path, "finding the working directory"):
-        if place in (Path.cwd(), Path(place.anchor)):
-            raise WrongStoreError(
-                f"{path}: neither the working directory nor the root can be written as a store; "
-                "name a folder in it."
-            )
-    lock = beside(path, "lock")
-    with explained(path, "locking it"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _acquire(lock, path)
+    area = place.with_name(f"{_prefix(place)}{secrets.token_hex(4)}")
+    area.mkdir()
     try:
-        _clear(path)
-        yield
+        marker = {"made_by": MADE_BY, "store": place.name, "process": os.getpid()}
+        (area / MARKER).write_text(json.dumps(marker))
+        (area / NEW).mkdir()
+        if place.is_dir():
+            copy_access(place, area / NEW)
+        yield area
     finally:
-        # What cannot be cleared now, the next command clears.
-        with suppress(StoreError):
-            _clear(path)
         with suppress(OSError):
-            lock.unlink()
-        os.close(handle)
+            _remove(area)
 
 
-def _clear(path: Path) -> None:
-    """Finish or remove what a command that failed or was killed left beside a store."""
+def copy_access(source: Path, target: Path) -> None:
+    """Give a folder the owner and the group of another, as far as we may, and its mode."""
+    found = source.stat()
+    for owner in (-1, found.st_uid):
+        with suppress(OSError):
+            os.chown(target, owner, found.st_gid)
+    target.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
+
+
+def clear(path: Path) -> None:
+    """Finish or remove what a command that failed or was killed left next to a place."""
     settle(path)
     with explained(path, "clearing what an interrupted command left"):
-        for purpose in ("new", "old"):
-            if beside(path, purpose).exists():
-                shutil.rmtree(beside(path, purpose))
-
-
-def _acquire(lock: Path, path: Path) -> int:
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip()
-            os.close(handle)
-            raise StoreError(
-                f"{path} is being written by another genprior ({holder}); wait for it to end, "
-                "or choose another store."
-            ) from None
-        # The last holder may have removed the file between our open and our lock.
-        with suppress(FileNotFoundError):
-            if os.stat(lock).st_ino == os.fstat(handle).st_ino:
-                os.ftruncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
-                return handle
-        os.close(handle)
+        for area in _areas(resolved(path)):
+            # With both in it and the place taken again, the only copy of the results may be here.
+            if not ((area / NEW).exists() and (area / OLD).exists()):
+                _remove(area)
 
 
 def settle(path: Path) -> None:
@@ -111,36 +90,71 @@ def settle(path: Path) -> None:
     with explained(path, "looking for it"):
         if path.exists():
             return
-        for purpose in ("new", "old"):
-            if beside(path, "old").exists() and beside(path, purpose).exists():
+        place = resolved(path)
+        for area in _areas(place):
+            if (area / OLD).exists() and (area / NEW).exists():
                 # Another reader, or the writer itself, may be quicker.
                 with suppress(FileNotFoundError):
-                    beside(path, purpose).rename(resolved(path))
+                    (area / NEW).rename(place)
                 return
 
 
-def put_in_place(new: Path, path: Path, aside: Path) -> None:
-    """Let a finished folder take a name, removing what bore it.
+def _prefix(place: Path) -> str:
+    return f".{place.name}.work-"
 
-    Args:
-        new: the finished folder.
-        path: the name.
-        aside: where the old folder goes if the two cannot be exchanged in one step.
+
+def _areas(place: Path) -> list[Path]:
+    """Find the work areas of a store; a name that looks like one is not enough."""
+    try:
+        names = os.listdir(place.parent)
+    except OSError:
+        return []
+    likely = (place.parent / name for name in names if name.startswith(_prefix(place)))
+    return [folder for folder in likely if owner_of(folder) == place.name]
+
+
+def owner_of(folder: Path) -> str | None:
+    """Read for which store or analysis genprior made a work area; None if it is no work area."""
+    try:
+        found = None if folder.is_symlink() else json.loads((folder / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(found, dict) and found.get("made_by") == MADE_BY
+    return str(found["store"]) if ours and "store" in found else None
+
+
+def appear(area: Path, path: Path) -> None:
+    """Let the finished folder of a work area take a vacant name.
+
+    Raises:
+        OSError: something is there by now.
     """
-    path = resolved(path)
-    if is_vacant(path):
-        if path.exists():
-            path.rmdir()
-        new.rename(path)
-        return
-    old = new
-    if not _exchange(new, path):
-        old = aside
-        path.rename(old)
+    (area / NEW).rename(resolved(path))
+
+
+def put_in_place(area: Path, path: Path) -> None:
+    """Let the finished folder of a work area take a name; what bore it moves into the area."""
+    place, new = resolved(path), area / NEW
+    if is_vacant(place):
+        appear(area, path)
+    elif not _exchange(new, place):
+        place.rename(area / OLD)
         # A reader that found no store may have completed it: `settle`.
         with suppress(FileNotFoundError):
-            new.rename(path)
-    shutil.rmtree(old)
+            new.rename(place)
+
+
+def _remove(area: Path) -> None:
+    """Remove a work area, the marker last; folders that were made read-only too."""
+    for name in (NEW, OLD, "."):
+        folder = area / name
+        if folder.exists():
+            try:
+                shutil.rmtree(folder)
+            except PermissionError:
+                for inner, _, _ in os.walk(folder):
+                    os.chmod(inner, stat.S_IMODE(os.stat(inner).st_mode) | stat.S_IRWXU)
+                shutil.rmtree(folder)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -10,10 +10,13 @@ import zarr
 from ..sweeps import Grid, Sweep
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
+from .documents import consolidate, read_revision
 from .errors import StoreError, explained
-from .exchange import beside, put_in_place
+from .exchange import NEW, put_in_place, work_area
+from .foreign import carry, check_foreign, find_foreign, undisturbed
 from .integrity import StoreInfo, check_complete
-from .layout import ERROR, SECONDS, STATUS, Layout
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
+from .places import check_replaceable
 from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
 
@@ -24,10 +27,10 @@ SPARE_BYTES = 1_000_000
 
 
 def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...]) -> None:
-    """Lay the store out anew for a larger sweep, with every result it holds, and exchange them.
+    """Lay the store out again for a larger sweep, with every result it holds, and exchange them.
 
     A kill at any moment leaves the old store or the new one. Chunk sizes stay. Analyses are not
-    carried over: they were of the smaller sweep.
+    carried over: they were of the smaller sweep. What is not genprior's is carried over.
 
     Args:
         info: the store as it is.
@@ -35,25 +38,69 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         variables: what its task kind fills.
 
     Raises:
-        StoreError: it cannot be written, or something of it is missing or damaged.
+        WrongStoreError: its folder cannot be replaced.
+        StoreError: it cannot be written, would not fit, lacks something or is damaged, or holds
+            what cannot be carried over; named.
     """
-    path, new = info.path, beside(info.path, "new")
-    with explained(path, "extending it"):
-        needed = SPARE_BYTES + sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-        free = shutil.disk_usage(new.parent).free
+    path = info.path
+    check_replaceable(path)
+    with explained(path, "extending it"), work_area(path) as area:
+        new, grid = area / NEW, Grid(sweep)
+        sizes = dict(zip(grid.dims, grid.shape, strict=True)) | {TRIAL: sweep.trials}
+        check_foreign(info, find_foreign(path, _own_arrays(info)), sizes)
+        needed = SPARE_BYTES + _own_bytes(info)
+        free = shutil.disk_usage(area).free
         if needed > free:
             raise StoreError(
                 f"{path}: extending it needs {needed / 1e6:,.1f} MB beside it and "
                 f"{free / 1e6:,.1f} MB are free. Make room and repeat the same command."
             )
-        grid = Grid(sweep)
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)
         names = tuple(v.name for v in (*variables, SECONDS, ERROR, STATUS))
         with readable(info, names, "extending it"):
             check_complete(info, names, read_status(path))
             _carry_over(info, new, layout, grid, names)
-        put_in_place(new, path, beside(path, "old"))
+        foreign = find_foreign(path, _own_arrays(info))
+        with undisturbed(path, foreign):
+            carry(path, new, foreign)
+            if _carry_attributes(info, new) or foreign:
+                consolidate(new)
+            shutil.copystat(path, new)
+            if read_revision(path) != info.revision:
+                raise StoreError(f"{path} became another store while it was extended.")
+            put_in_place(area, path)
+
+
+def _own_arrays(info: StoreInfo) -> dict[str, int]:
+    """Name the arrays that genprior wrote, with their numbers of dimensions."""
+    group = zarr.open_group(info.path, mode="r", use_consolidated=False)
+    labels = str(info.attributes.get("coordinates", "")).split()
+    results = (*info.variables, SECONDS.name, ERROR.name, STATUS.name)
+    arrays = {name: group.get(name) for name in (*info.layout.dims, *labels, *results)}
+    return {name: array.ndim for name, array in arrays.items() if isinstance(array, zarr.Array)}
+
+
+def _own_bytes(info: StoreInfo) -> int:
+    """Count the bytes of the arrays that genprior wrote."""
+    arrays = (info.path / name for name in _own_arrays(info))
+    files = (file for array in arrays for file in array.rglob("*"))
+    return sum(file.lstat().st_size for file in files if file.is_file())
+
+
+def _carry_attributes(info: StoreInfo, new: Path) -> bool:
+    """Keep what the user noted in the attributes of arrays; say whether there was anything."""
+    found = False
+    source = zarr.open_group(info.path, mode="r", use_consolidated=False)
+    target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    for name in _own_arrays(info):
+        if (array := target.get(name)) is None:
+            continue
+        noted = source[name].attrs.asdict()
+        if added := {key: value for key, value in noted.items() if key not in array.attrs}:
+            array.attrs.update(added)
+            found = True
+    return found
 
 
 def _carry_over(

@@ -18,7 +18,7 @@ from ..sweeps.parameters import PARAMETERS, parameter_attributes, task_has
 from ..sweeps.variables import Variable
 from .documents import DOCUMENT, FORMAT, consolidate
 from .errors import StoreError, WrongStoreError, explained, in_short
-from .exchange import beside, is_vacant, put_in_place
+from .exchange import NEW, appear, is_vacant, resolved, work_area
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
 # Always labelled where the task has them, whether the sweep sets them or not.
@@ -52,17 +52,17 @@ def create_store(
     if not is_vacant(path):
         what = "is not a folder" if not path.is_dir() else "holds something else than a store"
         raise WrongStoreError(f"{path} {what}; choose another path for the store.")
-    new = beside(path, "new")
     with explained(path, "creating the store"):
         needed = estimate_bytes(sweep, variables, chunks)
-        free = shutil.disk_usage(new.parent).free
+        free = shutil.disk_usage(resolved(path).parent).free
         if needed > free:
             raise StoreError(
                 f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are "
                 "free. Make room, or the grid coarser."
             )
-        build_template(new, Grid(sweep), tuple(variables), chunks, provenance)
-        put_in_place(new, path, beside(path, "old"))
+        with work_area(path) as area:
+            build_template(area / NEW, Grid(sweep), tuple(variables), chunks, provenance)
+            appear(area, path)
 
 
 def build_template(

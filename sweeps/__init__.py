@@ -9,6 +9,7 @@ from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Purpose, point_identity, random_stream
 from .parameters import Point
+from .paths import local_path
 from .settled import settled
 from .sweep import Sweep
 
@@ -21,6 +22,7 @@ __all__ = [
     "UserError",
     "differences",
     "load_sweep",
+    "local_path",
     "point_identity",
     "preset_names",
     "preset_text",

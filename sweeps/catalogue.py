@@ -2,9 +2,9 @@
 
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 
 from .errors import SweepError, did_you_mean, shown
+from .paths import local_path
 from .sweep import Sweep
 
 PRESETS = files(__package__) / "presets"
@@ -39,7 +39,7 @@ def load_sweep(named: str) -> Sweep:
     """
     if named in preset_names():
         return _parse((PRESETS / f"{named}.toml").read_text(encoding="utf-8"), named, named)
-    path = Path(named)
+    path = local_path(named)
     try:
         if path.is_file():
             # Some editors open UTF-8 with a byte order mark.

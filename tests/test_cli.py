@@ -1,5 +1,6 @@
 """The commands: help, what people read, what programs read, exit statuses, pictures."""
 
+import io
 import json
 import os
 import shutil
@@ -24,8 +25,9 @@ from helpers import (
     write_sweep,
 )
 
-from genprior.pipeline import run_sweep
+from genprior.pipeline import run_sweep, tables
 from genprior.pipeline.cli import main
+from genprior.pipeline.consoles import Output
 from genprior.pipeline.progress import STARTING
 from genprior.store import open_analysis
 
@@ -191,7 +193,67 @@ def test_status_tells_done_crashed_and_pending_apart(genprior: Command, crashed:
     shown = genprior("status", crashed)
     assert shown.exit_code == 3
     assert "13 of 48 done, 34 pending, 1 crashed" in shown.stdout
-    assert "crashed k=2, m=3, trial=0" in shown.stdout
+    assert "1 trial at k=2, m=3, trial=0: ArithmeticError" in shown.stdout
+
+
+def test_status_says_each_crash_text_once(
+    genprior: Command, kind: Scripted, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 48 trials 47 say the same, and one says something else; printing changes no dictionary."""
+
+    def fail(self: Scripted, point: Any, trial: int, *others: object) -> None:
+        raise ValueError("odd" if (point.k, point.m, trial) == (4, 5, 2) else "out of luck")
+
+    monkeypatch.setattr(Scripted, "run", fail)
+    assert genprior("run", write_sweep(tiny_sweep(), store.parent / "t.toml"), store).exit_code == 3
+    found = strict_json(genprior("status", store, "--json").stdout)
+    assert found["crashes"] == [
+        {"error": "ValueError: out of luck", "trials": 47, "first": {"k": 2, "m": 3, "trial": 0}},
+        {"error": "ValueError: odd", "trials": 1, "first": {"k": 4, "m": 5, "trial": 2}},
+    ]
+    assert len(found["errors"]) == 5
+    shown = genprior("status", store).stdout
+    assert shown.count("out of luck") == shown.count("odd") == 1
+    before = json.dumps(found)
+    tables.status(found)
+    assert json.dumps(found) == before
+
+
+@pytest.mark.parametrize("columns", ["0", "20", "80"])
+def test_tables_are_not_folded_where_nobody_sees_them(
+    genprior: Command, undisturbed: Path, store: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    path = store.parent / ("x" * 120)
+    path.symlink_to(undisturbed)
+    shown = genprior("status", path).stdout.splitlines()
+    assert len(shown) == 6
+    assert shown[0].split() == ["store", str(path)]
+
+
+def test_a_terminal_of_no_width_is_taken_for_a_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As COLUMNS=0 has it, and some pseudo-terminals; on a terminal tables do fold."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    for columns, width in (("0", 80), ("33", 33)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert Output().width == width
+
+
+def test_run_counts_the_successes_of_all_that_is_done(
+    genprior: Command, sweep_file: Path, store: Path, undisturbed: Path
+) -> None:
+    """Those of this call have a field of their own."""
+    genprior("run", sweep_file, store, "--trials", "2")
+    found = [strict_json(genprior("run", sweep_file, store, "--json").stdout) for _ in range(2)]
+    success = results(undisturbed)["success"]
+    everything = int(success.sum())
+    here = int(success.isel(trial=[2, 3]).sum())
+    assert [one["done_successes"] for one in found] == [everything, everything]
+    assert [one["successes"] for one in found] == [here, 0]
+    assert [one["already_successful"] for one in found] == [everything - here, everything]
 
 
 def test_status_of_a_complete_store_exits_with_0(genprior: Command, undisturbed: Path) -> None:

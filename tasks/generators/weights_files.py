@@ -47,7 +47,8 @@ def read_weights(path: str) -> TrainedWeights:
     """Read a file, or give what was read of it before, unless it has changed since.
 
     Args:
-        path: the file; a relative one is looked for in the working directory.
+        path: the file; a relative one is looked for in the working directory, and `~` is the
+            home folder of whoever reads it.
 
     Raises:
         WeightsError: it cannot be read, or holds no network; with file and array.
@@ -62,6 +63,11 @@ def weights_shape(path: str) -> tuple[int, tuple[int, ...]]:
         WeightsError: it cannot be read, or holds no network; with file and array.
     """
     return _shape(path, stamp(path))
+
+
+def _expanded(path: str) -> str:
+    """Read `~` and `~user`, which no shell expands in a sweep file."""
+    return os.path.expanduser(path)
 
 
 def weights_digest(path: str) -> str:
@@ -80,11 +86,11 @@ def stamp(path: str) -> Stamp:
         WeightsError: there is no such file.
     """
     try:
-        found = os.stat(path)
+        found = os.stat(_expanded(path))
     # A path with a null byte is a ValueError.
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+        where = "" if os.path.isabs(_expanded(path)) else f" in {os.getcwd()}"
         raise WeightsError(f"weights {path!r}: {reason}{where}.") from None
     if not stat.S_ISREG(found.st_mode):
         raise WeightsError(f"weights {path!r}: it is no file.")
@@ -94,7 +100,7 @@ def stamp(path: str) -> Stamp:
 @lru_cache(maxsize=1024)
 def _digest(path: str, stamped: Stamp) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(_expanded(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"weights {path!r}: {error.strerror}.") from None
@@ -115,7 +121,7 @@ def _read(path: str, stamped: Stamp) -> TrainedWeights:
     try:
         read = _reader(Path(path).suffix.lower())
         _check_bytes(stamped[2])
-        return assemble(read(path))
+        return assemble(read(_expanded(path)))
     except OSError as error:
         raise WeightsError(f"weights {path!r}: {error.strerror or error}.") from None
     except WeightsError as error:

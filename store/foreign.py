@@ -1,0 +1,156 @@
+"""What is in a store and not genprior's: carried over when the store is laid out again."""
+
+import errno
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import zarr
+
+from .analyses import ANALYSIS, is_own
+from .documents import DOCUMENT
+from .errors import StoreError
+from .exchange import copy_access, owner_of
+from .integrity import StoreInfo
+from .lock import held
+
+CHUNKS = "c"
+UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # what zarr leaves when it is killed
+
+
+def find_foreign(path: Path, arrays: dict[str, int]) -> list[Path]:
+    """List what is not genprior's in a store, folders as a whole, relative to it.
+
+    Args:
+        path: the store.
+        arrays: the names of its own arrays, coordinates included, with the number of dimensions.
+    """
+    found = []
+    for entry in _entries(path):
+        if entry.name in arrays and entry.is_dir() and not entry.is_symlink():
+            found += _in_array(entry, arrays[entry.name])
+        elif entry.name == ANALYSIS and entry.is_dir() and not entry.is_symlink():
+            found += [
+                inner for inner in _entries(entry) if not is_own(inner) and owner_of(inner) is None
+            ]
+        else:
+            found.append(entry)
+    return [entry.relative_to(path) for entry in found]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """List a folder of genprior's without its metadata, and without what zarr left unfinished."""
+    names = sorted(os.listdir(folder))
+    return [folder / n for n in names if n != DOCUMENT and not UNFINISHED.fullmatch(n)]
+
+
+def _in_array(array: Path, depth: int) -> list[Path]:
+    """Find what is neither metadata nor a chunk."""
+    found = [entry for entry in _entries(array) if entry.name != CHUNKS]
+    return found + list(_in_chunks(array / CHUNKS, depth) if (array / CHUNKS).is_dir() else ())
+
+
+def _in_chunks(folder: Path, depth: int) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if entry.name.isdecimal() and is_folder == (depth > 1):
+                if is_folder:
+                    yield from _in_chunks(Path(entry.path), depth - 1)
+            elif is_folder or not UNFINISHED.fullmatch(entry.name):
+                yield Path(entry.path)
+
+
+def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -> None:
+    """Refuse, by name, what would not fit a store of another shape.
+
+    Args:
+        info: the store.
+        foreign: what is in it and not genprior's.
+        shape: sizes of the new dimensions.
+
+    Raises:
+        StoreError: an array of the user next to the results, over an axis that grows.
+    """
+    group = zarr.open_group(info.path, mode="r", use_consolidated=False)
+    old = dict(zip(info.layout.dims, info.layout.shape, strict=True))
+    for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
+        if not (info.path / name / DOCUMENT).is_file():
+            continue
+        array = group.get(name)
+        if not isinstance(array, zarr.Array):
+            continue
+        dims = getattr(array.metadata, "dimension_names", None) or ()
+        grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
+        if grown:
+            raise StoreError(
+                f"{info.path / name}: this array is not genprior's and lies along {grown[0]}, "
+                f"which grows from {old[grown[0]]} to {shape[grown[0]]} values: it would no longer "
+                "fit, and xarray could not open the store. Move it into a group, or out of the "
+                "store."
+            )
+
+
+@contextmanager
+def undisturbed(path: Path, foreign: list[Path]) -> Iterator[None]:
+    """Hold the stores that lie in a store, so that nothing writes them while they move.
+
+    Raises:
+        StoreError: one of them is being written.
+    """
+    with ExitStack() as stack:
+        for entry in foreign:
+            inner = path / entry
+            for folder, _, files in os.walk(inner) if not inner.is_symlink() else ():
+                metadata = Path(folder, DOCUMENT)
+                if DOCUMENT in files and b"genprior_format" in metadata.read_bytes():
+                    stack.enter_context(held(metadata.parent))
+        yield
+
+
+def carry(path: Path, new: Path, foreign: list[Path]) -> None:
+    """Give what is not genprior's a second name in a new folder; copy where that cannot be.
+
+    Links stay links, and modes and times stay.
+
+    Raises:
+        StoreError: something of ours has the same name there, or a kind of file that cannot be
+            copied.
+    """
+    for entry in foreign:
+        for parent in reversed(entry.parents[:-1]):
+            if not (new / parent).is_dir():
+                (new / parent).mkdir()
+                shutil.copystat(path / parent, new / parent)
+                if (path / parent / DOCUMENT).is_file():
+                    shutil.copy2(path / parent / DOCUMENT, new / parent / DOCUMENT)
+        if os.path.lexists(new / entry):
+            raise StoreError(
+                f"{path / entry} is in the way of what genprior writes there; rename it, and "
+                "repeat the same command."
+            )
+        _carry(path / entry, new / entry)
+
+
+def _carry(source: Path, target: Path) -> None:
+    mode = source.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        target.symlink_to(source.readlink())
+    elif stat.S_ISDIR(mode):
+        target.mkdir()
+        copy_access(source, target)
+        for entry in sorted(source.iterdir()):
+            _carry(entry, target / entry.name)
+        shutil.copystat(source, target)
+    else:
+        try:
+            os.link(source, target)
+        except OSError:
+            if not stat.S_ISREG(mode):
+                said = "a special file cannot be copied"
+                raise OSError(errno.ENOTSUP, said, str(source)) from None
+            shutil.copy2(source, target)
