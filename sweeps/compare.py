@@ -73,8 +73,6 @@ def union(stored: Sweep, asked: Sweep) -> Sweep:
         written["axes"][name] += [value for value in values if value_label(value) not in known]
     for name, entry in asked.dependent.items():
         if entry.table:
-            known = stored.dependent[name].table or {}
-            more = {key: value for key, value in entry.table.items() if key not in known}
-            written["dependent"][name]["table"] = {**known, **more}
+            written["dependent"][name]["table"] = entry.table | (stored.dependent[name].table or {})
     written["trials"] = max(stored.trials, asked.trials)
     return Sweep.parse(written, "the extended sweep", stored=True)

@@ -191,28 +191,31 @@ def _depth(value: Any) -> int:
 def _set_rule(written: Tables, name: str, text: str) -> None:
     """Set `dependent.NAME` as a whole, one of its parts, or one entry of its table."""
     name, _, entry = name.partition(".table.")
-    part = "table" if entry else name.rpartition(".")[2]
-    if not entry and part in RULE_PARTS:
-        name = name.rpartition(".")[0]
+    above, _, part = name.rpartition(".")
+    is_whole = not entry and (part not in RULE_PARTS or not above)
+    if not entry and not is_whole:
+        name = above
     key = f"dependent.{name}"
     for table in ("axes", "parameters") if text != DEFAULT else ():
         written[table].pop(name, None)
-    if not entry and part not in RULE_PARTS:
-        rule = ABSENT if text == DEFAULT else _toml(text) if text.startswith("{") else None
-        if rule is None:
+    rules = written["dependent"]
+    if is_whole:
+        if text != DEFAULT and not text.startswith("{"):
             raise SweepError(f"'{key}' is a table, as in {{of = \"k\", times = 6}}.")
-        _assign(written["dependent"], name, rule)
+        _assign(rules, name, ABSENT if text == DEFAULT else _toml(text))
         return
-    rule = written["dependent"].get(name)
-    rule = written["dependent"][name] = dict(rule) if isinstance(rule, dict) else {}
+    rules[name] = _copied(rules.get(name))
     if not entry:
-        _assign(rule, part, _list_or_single(f"{key}.{part}", text))
+        _assign(rules[name], part, _list_or_single(f"{key}.{part}", text))
         return
-    table = rule.get("table")
-    table = dict(table) if isinstance(table, dict) else {}
-    label = key_label(rule["by"], entry) if isinstance(rule.get("by"), str) else entry
-    _assign(table, label, _list_or_single(f"{key}.table.{entry}", text))
-    rule["table"] = table
+    by = rules[name].get("by")
+    rules[name]["table"] = _copied(rules[name].get("table"))
+    label = key_label(by, entry) if isinstance(by, str) else entry
+    _assign(rules[name]["table"], label, _list_or_single(f"{key}.table.{entry}", text))
+
+
+def _copied(table: Any) -> Tables:
+    return dict(table) if isinstance(table, dict) else {}
 
 
 def _list_or_single(key: str, text: str) -> Any:

@@ -26,7 +26,7 @@ def refuse_lookalikes(value: Any, kind: Any) -> Any:
 
 def is_stored(info: ValidationInfo) -> bool:
     """Say whether a sweep is read from a store, which an older version may have made."""
-    return bool(info.context) and bool(info.context.get("stored"))
+    return bool((info.context or {}).get("stored"))
 
 
 class Strict(BaseModel):
