@@ -72,9 +72,14 @@ def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Say where the claimed exponent lies, seen from the interval."""
+    """Say where the claimed exponent lies, seen from the interval.
+
+    Values that tie, as small counts do, show no scatter: an interval without length judges nothing.
+    """
     if row["exponent_low"] is None or row["exponent_high"] is None:
         return ""
+    if row["exponent_high"] - row["exponent_low"] < 1e-9:
+        return "values tie"
     if row["claimed"] < row["exponent_low"]:
         return "claim too low"
     return "claim too high" if row["claimed"] > row["exponent_high"] else "claim inside"

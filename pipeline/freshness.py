@@ -92,9 +92,9 @@ def digest_of(status: np.ndarray, success: np.ndarray | None) -> str:
         success: likewise, with NaN or −1 for trials that were not run; None where there is none.
     """
     content = hashlib.sha256(str(status.shape).encode())
-    content.update(np.ascontiguousarray(status, dtype=np.int8))
+    content.update(status.astype(np.int8).tobytes())
     if success is not None:
-        content.update(np.ascontiguousarray(np.nan_to_num(success, nan=-1), dtype=np.int8))
+        content.update(np.nan_to_num(success, nan=-1).astype(np.int8).tobytes())
     return content.hexdigest()[:32]
 
 

@@ -7,7 +7,7 @@ nature (two solvers), or because rounding makes them one: 2 · 2 and 2 · 2.1 me
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -170,12 +170,13 @@ def _full_widths(grid: Grid) -> Column | None:
         parts.append(np.broadcast_to(np.squeeze(spread, axis=dropped), shape))
     values = np.empty(shape, dtype=object)
     for index in np.ndindex(shape):
-        values[index] = _complete(*(part[index] for part in parts))
+        given: list[Any] = [part[index] for part in parts]
+        values[index] = _complete(*given)
     return Column(dims, values)
 
 
 @lru_cache(maxsize=4096)
-def _complete(widths: str | None, n: int | None, depth: int | None) -> tuple[int, ...]:
+def _complete(widths: Any, n: Any, depth: Any) -> tuple[int, ...]:
     try:
         return tuple(full_widths(parse_widths(widths or ()), n or None, depth)[0])
     except ValueError:  # such a point is excluded, or refused elsewhere

@@ -37,7 +37,13 @@ def basin_shares(
     at_mirror = run & ~at_target & (mirror_error < radius * ratio)
     counts = [at_target, at_mirror, run & ~at_target & ~at_mirror]
     names = np.array(BASINS, dtype=np.dtypes.StringDType())
-    count = xr.concat([where.sum("trial") for where in counts], dim=xr.Variable(BASIN, names))
+    count = xr.concat(
+        [where.sum("trial") for where in counts],
+        dim=xr.Variable(BASIN, names),
+        coords="minimal",
+        compat="override",
+        join="exact",
+    )
     runs = run.sum("trial")
     dims = (*runs.dims, BASIN)
     count = count.transpose(*dims)
