@@ -188,11 +188,14 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
 
 
 def _joint_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
-    """Write the joint test of every group once: it is about no single value."""
+    """Write the joint test of every group that has one, once: it is about no single value."""
     tests = {}
     for row in rows:
         place = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
-        tests[place] = _p(row["joint"]["p_one_curve"])
+        if row["joint"]["p_one_curve"] is not None:
+            tests[place] = _p(row["joint"]["p_one_curve"])
+    if not tests:
+        return []
     found = "; ".join(f"{place}: {p}" if place else p for place, p in tests.items())
     values = ", ".join(rows[0]["joint"]["values"])
     return [

@@ -213,16 +213,16 @@ def ends_open(found: Posterior, counts: Counts, floor: float, tail: float) -> tu
     """Say whether the prior, not the outcomes, ends the posterior of the 50 % point, low and high.
 
     That is so where half a span more of the prior, with the density that the posterior has at its
-    end, would add more than half of `tail`, the probability beyond the interval's end. A floor is
-    a true end.
+    end, would hold more than `tail`, the probability beyond an end of the interval. A floor is a
+    true end.
     """
     reach = MARGIN * span_of(counts.x)
     first, last = float(counts.x[0]) - reach, float(counts.x[-1]) + reach
     points = found.grid.points
     density = found.mass.sum(axis=OTHERS[1]) / cells(points)
-    limit = tail / 2 * float(density @ cells(points)) / reach
+    limit = tail * float(density @ cells(points)) / reach
     near = 1e-9 * reach
-    low = floor <= first and points[0] <= first + near and density[0] > limit
+    low = floor < first and points[0] <= first + near and density[0] > limit
     return bool(low), bool(points[-1] >= last - near and density[-1] > limit)
 
 
