@@ -6,23 +6,18 @@ from typing import Any, TypeVar
 
 import click
 
-from ..store import check_local
 from ..sweeps import Sweep, load_sweep, local_path
 from .executors import LOCAL
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class LocalPath(click.ParamType):
+class LocalPath(click.Path):
     """A local file or folder: `~` is the home folder, and a URL is refused."""
-
-    name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Read what was written."""
-        path = value if isinstance(value, Path) else local_path(value)
-        check_local(path)
-        return path
+        return value if isinstance(value, Path) else local_path(value)
 
 
 STORE = PICTURE = LocalPath()

@@ -19,7 +19,7 @@ from .integrity import StoreInfo, Survey
 from .layout import TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
 from .mending import Mended, mend_store
-from .places import check_local, check_place, check_replaceable
+from .places import check_place, check_replaceable
 from .reading import load_results, open_results, read_info, read_status, survey_store
 from .template import create_store, estimate_bytes
 
@@ -36,7 +36,6 @@ __all__ = [
     "Survey",
     "WrongStoreError",
     "changed_coordinate",
-    "check_local",
     "check_place",
     "check_replaceable",
     "choose_chunks",

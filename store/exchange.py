@@ -119,8 +119,9 @@ def owner_of(folder: Path) -> str | None:
         found = None if folder.is_symlink() else json.loads((folder / MARKER).read_bytes())
     except (OSError, ValueError):
         return None
-    ours = isinstance(found, dict) and found.get("made_by") == MADE_BY
-    return str(found["store"]) if ours and "store" in found else None
+    if not isinstance(found, dict) or found.get("made_by") != MADE_BY:
+        return None
+    return found.get("store")
 
 
 def appear(area: Path, path: Path) -> None:

@@ -3,33 +3,20 @@
 import os
 from pathlib import Path
 
+from ..sweeps.paths import check_local
 from .errors import WrongStoreError, explained
 from .exchange import is_vacant, resolved
 
 LONGEST_SUFFIX = 16  # what the names of a lock and of a work area add to a store's
 
 
-def check_local(path: Path) -> None:
-    """Refuse what is written as a URL: it would become a local folder named `s3:`.
-
-    Raises:
-        WrongStoreError: the path begins with a scheme and a colon.
-    """
-    scheme = "" if path.is_absolute() or not path.parts else path.parts[0]
-    if len(scheme) > 1 and scheme.endswith(":"):
-        raise WrongStoreError(
-            f"{scheme}//{'/'.join(path.parts[1:])}: is a URL, and only local folders and files can "
-            "be read and written; give a path."
-        )
-
-
 def check_place(path: Path) -> None:
     """Refuse, before anything is run, a path where no store can be written.
 
     Raises:
-        WrongStoreError: a URL, the working directory or one above it, a name that is too long, or
-            a mount point without a store.
-        StoreError: a folder that cannot be written.
+        SweepError: a URL.
+        WrongStoreError: the working directory or one above it, a name that is too long, a folder
+            that cannot be written, or a mount point without a store.
     """
     check_local(path)
     place = resolved(path)

@@ -118,7 +118,8 @@ def test_results_are_read_from_one_layout(
     def open_while_extending(path: Path) -> xr.Dataset:
         found = open_results(path)
         if not extended:
-            extended.append(run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind))
+            extended.append(store)
+            run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind)
         return found
 
     monkeypatch.setattr(reading, "open_results", open_while_extending)

@@ -28,8 +28,9 @@ from genprior.store import (
     read_info,
 )
 from genprior.store.lock import exclusive, held
-from genprior.store.places import check_local, mount_points
-from genprior.sweeps import Sweep, union
+from genprior.store.places import mount_points
+from genprior.sweeps import Sweep, SweepError, union
+from genprior.sweeps.paths import check_local
 from genprior.tasks.generators.weights_files import read_weights, weights_digest
 
 SMALL = ("k=2,6", "m=3,9", "trials=2")
@@ -185,6 +186,22 @@ def test_an_array_that_would_no_longer_fit_stops_an_extension_by_name(
     assert results(made)["weight"].sizes == {"k": 2}
 
 
+def test_metadata_that_zarr_cannot_read_stops_an_extension_by_name(
+    made: Path, kind: Scripted
+) -> None:
+    """Groups of an older format of zarr, which are no part of the store to it, do not."""
+    for name, file, text in (("old", ".zgroup", '{"zarr_format": 2}'), ("bad", "zarr.json", "{")):
+        (made / name).mkdir()
+        (made / name / file).write_text(text)
+    before = files(made)
+    with pytest.raises(StoreError, match=r"bad/zarr\.json is not genprior's"):
+        grown(made, kind)
+    assert files(made) == before
+    (made / "bad" / "zarr.json").unlink()
+    grown(made, kind)
+    assert (made / "old" / ".zgroup").read_text() == '{"zarr_format": 2}'
+
+
 def test_a_store_in_a_store_that_is_being_written_stops_an_extension(
     made: Path, kind: Scripted
 ) -> None:
@@ -226,7 +243,7 @@ def test_an_empty_folder_that_becomes_a_store_keeps_its_mode(store: Path, kind: 
     "path", ["s3://bucket/x.zarr", "gs://b/x", "file:///tmp/x.zarr", "memory://x", "http://h/x"]
 )
 def test_a_url_is_no_folder(path: str) -> None:
-    with pytest.raises(WrongStoreError, match=rf"{path.split(':')[0]}:.* is a URL"):
+    with pytest.raises(SweepError, match=rf"{path.split(':')[0]}:.* is a URL"):
         check_local(Path(path))
 
 
@@ -240,6 +257,7 @@ def test_a_url_is_no_folder(path: str) -> None:
         ["plot", "tiny.zarr", "-o", "http://host/x.png"],
         ["run", "tiny.toml", "~nobody-of-that-name/x.zarr"],
         ["run", "~nobody-of-that-name/x.toml", "x.zarr"],
+        ["run", "https://host/x.toml", "x.zarr"],
     ],
 )
 def test_urls_and_unknown_homes_are_one_line_of_wrong_usage(
