@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import zarr
-
 from .analyses import ANALYSIS, is_own
-from .documents import DOCUMENT
+from .documents import DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
 from .integrity import StoreInfo
@@ -76,15 +74,15 @@ def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -
     Raises:
         StoreError: an array of the user next to the results, over an axis that grows.
     """
-    group = zarr.open_group(info.path, mode="r", use_consolidated=False)
     old = dict(zip(info.layout.dims, info.layout.shape, strict=True))
     for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
-        if not (info.path / name / DOCUMENT).is_file():
+        try:
+            document = read_document(info.path / name)
+        except (FileNotFoundError, BrokenDocumentError):
             continue
-        array = group.get(name)
-        if not isinstance(array, zarr.Array):
+        if document.get("node_type") != "array":
             continue
-        dims = getattr(array.metadata, "dimension_names", None) or ()
+        dims = document.get("dimension_names") or ()
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
         if grown:
             raise StoreError(
