@@ -104,9 +104,8 @@ def compare_transitions(
         `p_one_curve`, one test of all values together: that they have one 50 % point.
         A shift has a number where both 50 % points lie inside the values that were run, and no
         outcomes speak against the direction; a bound that only the prior makes is NaN, and no shift
-        is then called detectable. `p_one_curve` is
-        NaN where a value never reaches one half or was not run. A `flag` names, with commas, what
-        limits either fit, but for "resolution-limited".
+        is then called detectable. `p_one_curve` is NaN where a value never reaches one half or was
+        not run. A `flag` names, with commas, what limits either fit, but for "resolution-limited".
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
@@ -125,8 +124,10 @@ def compare_transitions(
     one_curve = np.full(shape, np.nan)
     for at in np.ndindex(shape):
         inside = (outcomes[at] == INSIDE) & ~against[at]
-        cut = {v: slices(positions, wins[at][v], runs[at][v], direction, floor)
-               for v in np.flatnonzero(inside)}  # fmt: skip
+        cut = {
+            int(v): slices(positions, wins[at][v], runs[at][v], direction, floor)
+            for v in np.flatnonzero(inside)
+        }
         for place, v in enumerate(others):
             if inside[v] and inside[reference]:
                 shifts[at][place] = fit_shift(cut[v], cut[reference], level)

@@ -157,8 +157,10 @@ def known_part(
     varied = 0 < counts.k.sum() < counts.n.sum() and x.size > 1
     if fit.outcome in (INSIDE, *OUTSIDE) and varied:
         return fit
-    shape = ("width", "width_low", "width_high", "ceiling", "ceiling_low", "ceiling_high")
-    return replace(fit, **dict.fromkeys(shape, unknown))
+    return replace(
+        fit, width=unknown, width_low=unknown, width_high=unknown,
+        ceiling=unknown, ceiling_low=unknown, ceiling_high=unknown,
+    )  # fmt: skip
 
 
 def _fit(
