@@ -10,11 +10,24 @@ from matplotlib.figure import Figure
 from ..store import StoreError, StoreInfo
 from ..tasks.basins import BASIN, BASINS
 from .basins import basins_of, check_basins_of
-from .canvas import MAX_PANELS, add_title, at_most, each_part, name_of, new_figure
+from .canvas import (
+    MAX_PANELS,
+    Look,
+    add_title,
+    at_most,
+    each_part,
+    in_order,
+    label_outer,
+    name_of,
+    new_canvas,
+)
+from .picture_axes import refuse_log, tick_at
+from .picture_layout import add_legend
+from .picture_text import shown_value
 
 COLOURS = {"target": "#3b75af", "mirror": "#e1893b", "elsewhere": "0.75"}
+SHIFTS = {"target": -0.12, "mirror": 0.12}  # of the bars of intervals
 LABELS = {"target": "$x^*$", "mirror": "mirror $-\\rho_d x^*$", "elsewhere": "elsewhere"}
-MOST_TICKS = 12
 
 
 def shows_basins(info: StoreInfo) -> bool:
@@ -27,13 +40,14 @@ def shows_basins(info: StoreInfo) -> bool:
     )
 
 
-def draw_basins(info: StoreInfo) -> Figure:
+def draw_basins(info: StoreInfo, look: Look) -> Figure:
     """Draw the shares of all runs over an axis, stacked; further axes are panels.
 
     Raises:
-        SweepError: there are too many panels.
+        SweepError: there are too many panels, or a logarithmic axis is asked for.
         StoreError: no trial is done.
     """
+    refuse_log(look.log, "basins have a bar for every value")
     check_basins_of(info)
     found = basins_of(info)
     if not found["runs"].any():
@@ -41,28 +55,27 @@ def draw_basins(info: StoreInfo) -> Figure:
     dims = list(found["runs"].dims)
     x = info.sweep.plot.x if info.sweep.plot.x in dims else (dims[-1] if dims else None)
     others = [dim for dim in dims if dim != x]
+    found = in_order(found, x) if x else found
     panels = at_most(MAX_PANELS, "panels", each_part(found, others), info)
-    figure, axes = new_figure(len(panels))
-    for each, (label, one) in zip(axes, panels, strict=False):
-        _panel(each, one, x)
-        each.set_title(label)
-    for each in axes[len(panels) :]:
-        each.set_visible(False)
-    axes[0].set_ylabel("share of the runs that end at …")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+    canvas = new_canvas(len(panels), look)
+    ends = [basin for basin in BASINS if (found["share"].sel({BASIN: basin}) > 0).any()]
+    for axes, (label, one) in zip(canvas.axes, panels, strict=True):
+        _panel(axes, one, x, ends)
+        axes.set_title(label)
+    label_outer(canvas, name_of(str(x)) if x else "", "share of the runs that end at …")
+    add_legend(canvas, *canvas.axes[0].get_legend_handles_labels(), inside=False)
     radius = f"{found.attrs['radius']:g}"
     note = f"bars: {100 * found.attrs['level']:g} % Wilson intervals of the first two shares"
-    add_title(figure, info, f"{note}; mirror: within {radius} of its length; x*: success")
-    return figure
+    add_title(canvas, info, f"{note}; mirror: within {radius} of its length; $x^*$: success")
+    return canvas.finish()
 
 
-def _panel(axes: Axes, one: xr.Dataset, x: Any) -> None:
-    """Stack the shares at every value of x."""
+def _panel(axes: Axes, one: xr.Dataset, x: Any, ends: list[str]) -> None:
+    """Stack the shares of some ends at every value of x."""
     labels = one[x].values.tolist() if x else [""]
     places = np.arange(len(labels))
     bottom = np.zeros(len(labels))
-    for shift, basin in zip((-0.12, 0.12, 0.0), BASINS, strict=True):
+    for basin in ends:
         own = one.sel({BASIN: basin})
         share, low, high = (np.atleast_1d(own[f"share{end}"]) for end in ("", "_low", "_high"))
         share = np.nan_to_num(share)
@@ -70,9 +83,10 @@ def _panel(axes: Axes, one: xr.Dataset, x: Any) -> None:
         if basin != "elsewhere":
             spread = np.nan_to_num(np.abs(np.stack([share - low, high - share])))
             spread[:, share == 0] = 0
-            axes.errorbar(places + shift, bottom + share, spread, fmt="none", lw=1, color="0.15")
+            axes.errorbar(
+                places + SHIFTS[basin], bottom + share, spread, fmt="none", lw=1, color="0.15"
+            )
         bottom = bottom + share
-    step = -(-len(labels) // MOST_TICKS)
-    names = [f"{v:g}" if isinstance(v, float) else str(v) for v in labels]
-    axes.set_xticks(places[::step], names[::step])
-    axes.set(ylim=(0, 1), xlabel=name_of(str(x)) if x else "")
+    words = not x or one[x].dtype.kind not in "iuf"
+    tick_at(axes.xaxis, places.tolist(), [shown_value(v) for v in labels], words=words)
+    axes.set(ylim=(0, 1), xlim=(-0.6, len(labels) - 0.4))

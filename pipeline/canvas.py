@@ -1,16 +1,24 @@
-"""What all pictures share: names, sizes, panels, labels."""
+"""What all pictures share: names, looks, panels, titles and captions."""
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.legend import Legend
 
 from ..store import StoreInfo
 from ..sweeps import SweepError
+from .picture_layout import lay_out
+from .picture_text import literal, shown_value
 from .uniform import number_of_targets
 
 SYMBOLS = {
@@ -35,16 +43,85 @@ SYMBOLS = {
 SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$", "sparsity": "$s$"}
 MAX_CURVES = 8
 MAX_PANELS = 24
+COLUMNS = 4
+# Fonts with letters that Matplotlib's own lacks; those of them that the machine has are used.
+OTHER_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Droid Sans Fallback",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Hiragino Sans", "PingFang SC", "Yu Gothic",
+    "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Sans", "Noto Sans Symbols2",
+    "Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Symbola",
+)  # fmt: skip
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9,
     "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8,
+    "figure.dpi": 160,
     "savefig.dpi": 160,
+    # Letters as fonts that editors and publishers take, not as Type 3.
+    "pdf.fonttype": 42,
     "svg.hashsalt": "genprior",
 }
 COLOURS = mpl.color_sequences["tab10"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a command asks of a picture's look.
+
+    Attributes:
+        size: width and height in inches; None for what the picture needs.
+        title: whether the sweep's title is written above.
+        log: whether the axis below is logarithmic though its values do not ask for it.
+    """
+
+    size: tuple[float, float] | None = None
+    title: bool = True
+    log: bool = False
+
+
+@dataclass
+class Canvas:
+    """A figure of panels while it is drawn.
+
+    Attributes:
+        figure: the figure.
+        axes: its panels, row by row.
+        columns: panels in a row.
+        look: what was asked of it.
+        room: least width and height of a panel, in inches, where the size is free.
+        movable: the legend that goes where it covers nothing, if there is one.
+    """
+
+    figure: Figure
+    axes: list[Axes]
+    columns: int
+    look: Look
+    room: tuple[float, float]
+    movable: Legend | None = None
+
+    def finish(self) -> Figure:
+        """Lay the picture out, so that nothing is cut and nothing overlaps."""
+        lay_out(self)
+        return self.figure
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw with Matplotlib's defaults and our few changes, whatever the user's settings are.
+
+    What Matplotlib would warn of, such as letters that no font has, is not for the user to mend.
+    """
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        mpl.rcdefaults()
+        known = {entry.name for entry in fontManager.ttflist}
+        fonts = ["DejaVu Sans", *(name for name in OTHER_FONTS if name in known)]
+        mpl.rcParams.update({**STYLE, "font.family": fonts})
+        yield
 
 
 def shown_variable(info: StoreInfo) -> str:
@@ -61,12 +138,11 @@ def each_part(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.
     """Run through the groups: a label and the part of the dataset for each."""
     for index in np.ndindex(tuple(dataset.sizes[name] for name in groups)):
         one = dataset.isel(dict(zip(groups, index, strict=True)))
-        parts = []
-        for name in groups:
-            value = one.coords[name].item()
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-            parts.append(f"{SHORT.get(name, SYMBOLS.get(name, name))} = {text}")
-        yield ", ".join(parts), one
+        values = ((name, shown_value(one.coords[name].item())) for name in groups)
+        yield (
+            ", ".join(f"{SHORT.get(name) or name_of(name)} = {text}" for name, text in values),
+            one,
+        )
 
 
 def at_most(
@@ -81,24 +157,48 @@ def at_most(
     return listed
 
 
-def new_figure(panels: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure of at least so many panels, four in a row."""
-    columns = min(panels, 4)
-    rows = -(-panels // columns)
+def in_order(dataset: Any, *dims: str) -> Any:
+    """Sort a dataset or an array along those dimensions whose values are numbers."""
+    return dataset.sortby([dim for dim in dims if dataset[dim].dtype.kind in "iuf"])
+
+
+def new_canvas(panels: int, look: Look) -> Canvas:
+    """Make a figure of so many panels, four in a row at most."""
+    rows = -(-panels // COLUMNS)
+    columns = -(-panels // rows)
     width = 6.4 if columns == 1 else 3.1 * columns + 1
-    figure = Figure(figsize=(width, 4.4 if rows == 1 else 2.9 * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.ravel())
+    size = look.size or (width, 4.4 if rows == 1 else 2.9 * rows + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for unused in axes[panels:]:
+        unused.set_visible(False)
+    room = (4.5 if columns == 1 else 2.1), (3.2 if rows == 1 else 1.9)
+    return Canvas(figure, axes[:panels], columns, look, room)
 
 
-def add_title(figure: Figure, info: StoreInfo, note: str) -> None:
+def label_outer(canvas: Canvas, across: str, up: str) -> None:
+    """Name the axes, and write numbers and names only where no panel lies below or to the left."""
+    for place, axes in enumerate(canvas.axes):
+        if place + canvas.columns < len(canvas.axes):
+            axes.tick_params(labelbottom=False)
+        else:
+            axes.set_xlabel(across)
+        if place % canvas.columns:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel(up)
+
+
+def add_title(canvas: Canvas, info: StoreInfo, note: str) -> None:
     """Write the sweep's title above the panels, and what marks and bars mean below."""
-    figure.suptitle(info.sweep.title or info.sweep.name, fontsize=10)
+    if canvas.look.title:
+        canvas.figure.suptitle(literal(info.sweep.title or info.sweep.name), fontsize=10)
     if targets := number_of_targets(info):
         note = f"{note}\nof the {targets} targets that meet each draw the worst counts"
-    figure.supxlabel(note, fontsize=7, color="0.4")
+    canvas.figure.supxlabel(note, fontsize=7, color="0.4")
 
 
 def name_of(axis: str) -> str:
     """Give the label of an axis or a variable."""
-    return SYMBOLS.get(axis, axis)
+    return SYMBOLS.get(axis) or literal(axis)

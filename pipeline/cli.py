@@ -17,6 +17,7 @@ from .consoles import Output
 from .errors import INCOMPLETE, FriendlyGroup, terminable
 from .executors import open_executor
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
+from .plain_matplotlib import plain_matplotlib
 from .plan import plan_sweep
 from .prepare import check_request
 from .progress import progress
@@ -220,20 +221,27 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 @click.option(
     "-o", "--output", type=PICTURE, help="Picture to write  [default: STORE's name .png]."
 )
-def plot(store: Path, output: Path | None) -> None:
+@click.option("--size", metavar="WIDTHxHEIGHT", help="Size in inches  [default: as needed].")
+@click.option("--no-title", is_flag=True, help="Leave the sweep's title out.")
+@click.option("--log", is_flag=True, help="Make the axis below logarithmic.")
+def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log: bool) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 
     With [law], the errors of recovered trials, the fitted law and the claimed slope; with
     [compare] and without fit.along, success rates side by side; with [basins], where the
-    runs end; of a landscape, contours of the loss and descents.
+    runs end; of a landscape, contours of the loss and descents. Matplotlib's settings
+    of yours (matplotlibrc, MPLBACKEND) change nothing.
 
     \b
     Example:
       genprior plot quickstart.zarr -o quickstart.png
+      genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
     """
-    from .figures import default_picture, draw_store
+    with plain_matplotlib():
+        from .figures import Look, default_picture, draw_store, read_size
 
-    written = draw_store(store, output or default_picture(store))
+        look = Look(read_size(size), not no_title, log)
+        written = draw_store(store, output or default_picture(store), look)
     console.print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 

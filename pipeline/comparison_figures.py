@@ -8,21 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..store import StoreError, StoreInfo
-from .canvas import (  # fmt: skip
+from ..sweeps.checks import reference_index
+from .canvas import (
     COLOURS,
     MAX_CURVES,
     MAX_PANELS,
     SYMBOLS,
+    Look,
     add_title,
     at_most,
     each_part,
+    in_order,
+    label_outer,
     name_of,
-    new_figure,
+    new_canvas,
     shown_variable,
 )
 from .comparisons import DIFFERENT, check_comparison_of, compare_of
+from .picture_axes import refuse_log, tick_at
+from .picture_layout import add_legend
+from .picture_text import shown_value
 
-MOST_TICKS = 12
 ROOM = 0.5  # of the distance between two categories, taken by the points side by side
 
 
@@ -32,13 +38,14 @@ def shows_comparison(info: StoreInfo) -> bool:
     return sweep.compare is not None and not sweep.fit.along and shown_variable(info) == "success"
 
 
-def draw_comparison(info: StoreInfo) -> Figure:
+def draw_comparison(info: StoreInfo, look: Look) -> Figure:
     """Draw the rates of every value, the reference first, over an axis; further axes are panels.
 
     Raises:
-        SweepError: there are too many values or panels.
+        SweepError: there are too many values or panels, or a logarithmic axis is asked for.
         StoreError: no trial is done.
     """
+    refuse_log(look.log, "a comparison has a place for every value")
     check_comparison_of(info)
     compared = compare_of(info)
     if not (compared["runs"].any() or compared["reference_runs"].any()):
@@ -47,50 +54,58 @@ def draw_comparison(info: StoreInfo) -> Figure:
     others = [dim for dim in compared["rate"].dims if dim != over]
     asked = info.sweep.plot.x
     x = asked if asked in others else (others[-1] if others else None)
+    compared = in_order(compared, x) if x else compared
     panels = at_most(MAX_PANELS, "panels", each_part(compared, [d for d in others if d != x]), info)
-    figure, axes = new_figure(len(panels))
-    for each, (label, one) in zip(axes, panels, strict=False):
-        _panel(each, one, over, x, info)
-        each.set_title(label)
-    for each in axes[len(panels) :]:
-        each.set_visible(False)
-    axes[0].set_ylabel(SYMBOLS["success"])
+    reference = shown_value(info.sweep.axes[over][reference_index(info.sweep)])
+    canvas = new_canvas(len(panels), look)
+    stars = 0
+    for axes, (label, one) in zip(canvas.axes, panels, strict=True):
+        stars += _panel(axes, one, over, x, reference, info)
+        axes.set_title(label)
+    label_outer(canvas, name_of(x or over), SYMBOLS["success"])
     if x is not None:
-        axes[0].legend(title=name_of(over), fontsize=8, title_fontsize=8)
+        handles, labels = canvas.axes[0].get_legend_handles_labels()
+        add_legend(canvas, handles, labels, name_of(over), inside=False)
     kind = "the same draws" if compared.attrs["paired"] else "independent draws"
-    note = f"bars: 95 % Wilson intervals; {kind}; star: differs from {compared.attrs['reference']}"
-    add_title(figure, info, f"{note} (p < {DIFFERENT:g}, Holm)")
-    return figure
+    verdict = "star: differs from" if stars else "no rate differs from"
+    note = f"bars: 95 % Wilson intervals; {kind}; {verdict} {reference}"
+    add_title(canvas, info, f"{note} (p < {DIFFERENT:g}, Holm)")
+    return canvas.finish()
 
 
-def _panel(axes: Axes, one: xr.Dataset, over: str, x: Any, info: StoreInfo) -> None:
-    """Draw one panel: a category for each value of x, in it a point for each value compared."""
+def _panel(
+    axes: Axes, one: xr.Dataset, over: str, x: Any, reference: str, info: StoreInfo
+) -> int:  # fmt: skip
+    """Draw one panel: a category for each value of x, in it a point for each value compared.
+
+    Returns:
+        The number of rates that differ from the reference's.
+    """
     values = at_most(MAX_CURVES - 1, "values", each_part(one, [over]), info)
     count = one.sizes[x] if x else 1
-    reference = one.isel({over: 0})
-    labels = [str(one.attrs["reference"]), *(str(part[over].item()) for _, part in values)]
+    labels = [reference, *(shown_value(part[over].item()) for _, part in values)]
     shift = ROOM / len(labels) * (np.arange(len(labels)) - (len(labels) - 1) / 2)
     places = np.arange(count)
-    _points(axes, places + shift[0], reference, "reference_rate", labels[0], COLOURS[0])
+    first = one.isel({over: 0})
+    _points(axes, places + shift[0], first, "reference_rate", labels[0], COLOURS[0])
+    found = 0
     for place, (_, part) in enumerate(values, start=1):
         _points(axes, places + shift[place], part, "rate", labels[place], COLOURS[place])
         stars = np.flatnonzero(np.atleast_1d(part["p_holm"].values) < DIFFERENT)
         axes.plot(places[stars] + shift[place], np.full(stars.size, 1.05), "*", ms=5,
                   color=COLOURS[place])  # fmt: skip
-    step = -(-count // MOST_TICKS)
-    axes.set(xlim=(-0.6, count - 0.4), ylim=(-0.03, 1.09), xlabel=name_of(x or over))
+        found += stars.size
+    axes.set(xlim=(-0.6, count - 0.4), ylim=(-0.03, 1.09))
     if x:
-        names = [_short(value) for value in one[x].values.tolist()]
-        axes.set_xticks(places[::step], names[::step])
+        names = [shown_value(value) for value in one[x].values.tolist()]
+        tick_at(axes.xaxis, places.tolist(), names, words=one[x].dtype.kind not in "iuf")
     else:
-        axes.set_xticks(shift, labels)
+        axes.set_xlim(2 * shift[0], 2 * shift[-1])
+        tick_at(axes.xaxis, shift.tolist(), labels, words=True)
+    return found
 
 
 def _points(axes: Axes, at: Any, part: xr.Dataset, name: str, label: str, colour: Any) -> None:
     rate, low, high = (np.atleast_1d(part[name + end].values) for end in ("", "_low", "_high"))
     spread = np.abs(np.stack([rate - low, high - rate]))
     axes.errorbar(at, rate, spread, fmt="o", ms=4, lw=1.2, color=colour, label=label)
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

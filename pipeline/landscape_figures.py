@@ -8,21 +8,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..store import StoreError, StoreInfo, load_results
-from .canvas import MAX_PANELS, SYMBOLS, add_title, at_most, each_part, new_figure
+from .canvas import (
+    MAX_PANELS,
+    SYMBOLS,
+    Look,
+    add_title,
+    at_most,
+    each_part,
+    label_outer,
+    name_of,
+    new_canvas,
+)
 from .landscapes import ACROSS, ALONG, MAX_STEPS, trajectories_of
+from .picture_axes import refuse_log
+from .picture_layout import add_legend
 
 LEVELS = 22
 VISIBLE = 1e-9  # length of a mirror point
 LABELS = {ALONG: "along $x^*$, in $\\|x^*\\|$", ACROSS: "across, in $\\|x^*\\|$"}
 
 
-def draw_landscapes(info: StoreInfo) -> Figure:
+def draw_landscapes(info: StoreInfo, look: Look) -> Figure:
     """Draw the loss of a store's first trial over the plane, a panel for each other axis's values.
 
     Raises:
-        SweepError: there are too many panels.
+        SweepError: there are too many panels, or a logarithmic axis is asked for.
         StoreError: nothing was run.
     """
+    refuse_log(look.log, "a plane has negative coordinates")
     name = info.sweep.plot.variable or "loss"
     values = load_results(info.path, [name])[name].isel(trial=0)
     if not values.notnull().any():
@@ -30,25 +43,24 @@ def draw_landscapes(info: StoreInfo) -> Figure:
     others = [str(dim) for dim in values.dims if dim not in (ALONG, ACROSS)]
     panels = at_most(MAX_PANELS, "panels", each_part(values.to_dataset(), others), info)
     descents = each_part(trajectories_of(info), others)
-    figure, axes = new_figure(len(panels))
-    for each, (label, one), (_, paths) in zip(axes, panels, descents, strict=False):
-        _contours(each, one[name].transpose(ACROSS, ALONG).sortby([ALONG, ACROSS]))
-        _descents(each, paths)
-        _points(each, float(paths["mirror_ratio"]))
-        each.set(title=label, xlabel=LABELS[ALONG], ylabel=LABELS[ACROSS], aspect="equal")
-    for each in axes[len(panels) :]:
-        each.set_visible(False)
-    shown = [panel.get_legend_handles_labels() for panel in axes]
-    handles, labels = max(shown, key=lambda each: len(each[1]))
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
-    what = SYMBOLS.get(name, name).removesuffix(" $f(\\hat x)$")
+    canvas = new_canvas(len(panels), look)
+    canvas.room = 1.5, 0.0
+    for axes, (label, one), (_, paths) in zip(canvas.axes, panels, descents, strict=True):
+        _contours(axes, one[name].transpose(ACROSS, ALONG).sortby([ALONG, ACROSS]))
+        _descents(axes, paths)
+        _points(axes, float(paths["mirror_ratio"]))
+        axes.set(title=label, aspect="equal")
+    label_outer(canvas, LABELS[ALONG], LABELS[ACROSS])
+    shown = [axes.get_legend_handles_labels() for axes in canvas.axes]
+    add_legend(canvas, *max(shown, key=lambda each: len(each[1])), inside=False)
+    what = SYMBOLS.get(name, name_of(name)).removesuffix(" $f(\\hat x)$")
     projected = "" if (values["k"] == 2).all() else ", projected on the plane"
     note = (
-        f"contours of the {what}, equally spaced in its square root\nlines: descents from near the "
-        f"rim{projected}, at most {MAX_STEPS} steps,\nbroken where x is replaced by −x"
+        f"contours of the {what}, equally spaced in its square root; lines: descents from near the "
+        f"rim{projected}, at most {MAX_STEPS} steps, broken where x is replaced by −x"
     )
-    add_title(figure, info, note)
-    return figure
+    add_title(canvas, info, note)
+    return canvas.finish()
 
 
 def _contours(axes: Axes, values: xr.DataArray) -> None:
@@ -82,10 +94,16 @@ def _descents(axes: Axes, paths: xr.Dataset) -> None:
 
 
 def _points(axes: Axes, ratio: float) -> None:
-    """Mark 0, the true code and its mirror."""
-    style: dict[str, Any] = {"ls": "none", "mec": "black", "mew": 0.7, "zorder": 5, "clip_on": True}
-    axes.plot([1], [0], "*", ms=12, color="#ffd24d", label="$x^*$", **style)
-    # A mirror at 0 is none.
-    if ratio > VISIBLE:
-        axes.plot([-ratio], [0], "X", ms=7, color="#e8694a", label="mirror $-\\rho x^*$", **style)
-    axes.plot([0], [0], "o", ms=5, color="white", label="0", **style)
+    """Mark those of the true code, its mirror and 0 that lie in the plane."""
+    style: dict[str, Any] = {"ls": "none", "mec": "black", "mew": 0.7, "zorder": 5}
+    marks: list[tuple[float, dict[str, Any]]] = [
+        (1.0, {"marker": "*", "ms": 12, "color": "#ffd24d", "label": "$x^*$"}),
+        (-ratio, {"marker": "X", "ms": 7, "color": "#e8694a", "label": "mirror $-\\rho x^*$"}),
+        (0.0, {"marker": "o", "ms": 5, "color": "white", "label": "0"}),
+    ]
+    (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    for along, look in marks:
+        # A mirror at 0 is none, nor is one that is not known.
+        is_mark = look["marker"] != "X" or ratio > VISIBLE
+        if is_mark and left <= along <= right and bottom <= 0 <= top:
+            axes.plot([along], [0], **look, **style)

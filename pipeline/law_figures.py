@@ -6,14 +6,27 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from ..store import StoreError, StoreInfo
-from .canvas import COLOURS, MAX_CURVES, add_title, at_most, each_part, name_of, new_figure
+from .canvas import (
+    COLOURS,
+    MAX_CURVES,
+    Look,
+    add_title,
+    at_most,
+    each_part,
+    in_order,
+    name_of,
+    new_canvas,
+)
 from .fit_tables import REMARKS
 from .laws import check_law_of, fit_law_of
+from .picture_axes import tick_magnitudes, tick_values
+from .picture_layout import add_legend
+from .picture_text import literal, shown_value
 
-CLOSEST = 0.06  # of the axis: ticks nearer to each other would overlap
+# A table of `fit` goes on with what the remark announces; a picture does not.
+SHORTER = {"curved": "the medians are no power law; 'genprior fit' gives exponents in between"}
 
 
 def shows_law(info: StoreInfo) -> bool:
@@ -27,7 +40,7 @@ def shows_law(info: StoreInfo) -> bool:
     return not asked_otherwise
 
 
-def draw_law(info: StoreInfo) -> Figure:
+def draw_law(info: StoreInfo, look: Look) -> Figure:
     """Draw the median errors against the first axis of the law, a curve for each other value.
 
     Raises:
@@ -43,33 +56,45 @@ def draw_law(info: StoreInfo) -> Figure:
         raise StoreError(f"{info.path}: no trial has {done} yet; there is no law to draw.")
     axes_of_law = fitted["law_axis"].values.tolist()
     x, others = axes_of_law[0], axes_of_law[1:]
+    fitted = in_order(fitted, x)
     groups = list(fitted["constant"].dims)
     curves = at_most(MAX_CURVES, "curves", each_part(fitted, [*groups, *others]), info)
-    figure, (axes,) = new_figure(1)
+    canvas = new_canvas(1, look)
+    (axes,) = canvas.axes
     axes.set(xscale="log", yscale="log", xlabel=name_of(x))
     axes.set_ylabel(name_of(fitted.attrs["variable"]))
+    absent, claims = [], 0
     for colour, (label, one) in zip(COLOURS, curves, strict=False):
+        if not np.isfinite(one["median"].values).any():
+            absent.append(label)
+            continue
         if groups:
             label = f"{label}: {_measured(one.sel(law_axis=x))}"
-        _curve(axes, one, x, label, colour)
-    _ticks(axes, fitted[x].values.astype(float))
-    low, high = axes.get_ylim()
-    if high < 1.01 * low:
-        # Matplotlib leaves a logarithmic axis of one value without any extent.
-        axes.set_ylim(low / 3, high * 3)
-    axes.plot([], [], "--", color="0.4", lw=0.9, label=f"claimed, {_claimed(fitted, x)}")
-    axes.legend(fontsize=8)
-    note = f"medians of {fitted.attrs['of']}, bars: 95 % intervals; line: fitted law"
-    add_title(figure, info, "\n".join([note, *_notes(fitted, groups)]))
-    return figure
+        claims += _curve(axes, one, x, label, colour)
+    _limits(axes, fitted[x].values.astype(float))
+    tick_values(axes.xaxis, fitted[x].values)
+    tick_magnitudes(axes.yaxis, *axes.get_ylim())
+    if claims:
+        axes.plot([], [], "--", color="0.4", lw=0.9, label=f"claimed, {_claimed(fitted, x)}")
+    handles, labels = axes.get_legend_handles_labels()
+    add_legend(canvas, handles, labels, inside=True)
+    note = f"medians of {fitted.attrs['of']}, bars: 95 % intervals"
+    notes = [f"{note}; line: fitted law" if claims else note, *_notes(fitted, groups)]
+    add_title(canvas, info, "\n".join([*notes, *_missing(absent)]))
+    return canvas.finish()
 
 
-def _curve(axes: Axes, one: xr.Dataset, x: str, label: str, colour: Any) -> None:
-    """Draw the medians of one curve, the fitted line, and the claimed slope through its middle."""
+def _missing(absent: list[str]) -> list[str]:
+    return [f"without a median: {'; '.join(absent)}"] if absent else []
+
+
+def _curve(axes: Axes, one: xr.Dataset, x: str, label: str, colour: Any) -> bool:
+    """Draw the medians of one curve, the fitted line, and the claimed slope through its middle.
+
+    Returns:
+        Whether there are lines.
+    """
     one = one.isel({x: np.flatnonzero(np.isfinite(one["median"].values))})
-    if not one.sizes[x]:
-        axes.plot([], [], "o", ms=3.5, color=colour, label=label or None)
-        return
     at = one[x].values.astype(float)
     median = one["median"].values
     spread = np.stack([median - one["median_low"].values, one["median_high"].values - median])
@@ -78,7 +103,7 @@ def _curve(axes: Axes, one: xr.Dataset, x: str, label: str, colour: Any) -> None
     axes.errorbar(at, median, spread, fmt="o", ms=3.5, lw=1, color=colour, label=label or None)
     level = float(one["constant"])
     if not np.isfinite(level):
-        return
+        return False
     for axis in one["law_axis"].values.tolist():
         if axis != x:
             level *= float(one[axis]) ** float(one["exponent"].sel(law_axis=axis))
@@ -89,6 +114,7 @@ def _curve(axes: Axes, one: xr.Dataset, x: str, label: str, colour: Any) -> None
     axes.plot(ends, level * ends**measured, color=colour, lw=1)
     dashed = level * middle**measured * (ends / middle) ** claimed
     axes.plot(ends, dashed, "--", color=colour, lw=0.9, alpha=0.7)
+    return True
 
 
 def _measured(own: xr.Dataset) -> str:
@@ -100,7 +126,7 @@ def _measured(own: xr.Dataset) -> str:
 
 
 def _claimed(fitted: xr.Dataset, axis: str) -> str:
-    return f"{float(fitted['claimed'].sel(law_axis=axis)):g}".replace("-", "−")
+    return shown_value(float(fitted["claimed"].sel(law_axis=axis)))
 
 
 def _notes(fitted: xr.Dataset, groups: list[Any]) -> list[str]:
@@ -108,28 +134,24 @@ def _notes(fitted: xr.Dataset, groups: list[Any]) -> list[str]:
     lines = []
     if groups:
         x = fitted["law_axis"].values.tolist()[0]
-        lines.append(f"legend: exponent in {x} with its 95 % interval")
+        lines.append(f"legend: exponent in {literal(x)} with its 95 % interval")
     else:
         for axis in fitted["law_axis"].values.tolist():
             own = _measured(fitted.sel(law_axis=axis))
-            lines.append(f"exponent in {axis}: {own}, claimed {_claimed(fitted, axis)}")
+            lines.append(f"exponent in {literal(axis)}: {own}, claimed {_claimed(fitted, axis)}")
     words = {word for flag in fitted["flag"].values.ravel() for word in str(flag).split(", ")}
     if words - {""}:
         some = "some laws: " if fitted["flag"].size > 1 else ""
-        lines += [f"{some}{word}: {REMARKS[word]}" for word in sorted(words - {""})]
+        remarks = REMARKS | SHORTER
+        lines += [f"{some}{word}: {remarks[word]}" for word in sorted(words - {""})]
     return lines
 
 
-def _ticks(axes: Axes, values: np.ndarray) -> None:
-    """Put ticks at the values of the axis, leaving out those too near to the one before."""
+def _limits(axes: Axes, values: np.ndarray) -> None:
+    """Leave some room around the values, and around errors that are all alike."""
     beside = (values[-1] / values[0]) ** 0.05
     axes.set_xlim(values[0] / beside, values[-1] * beside)
-    places = np.log(values)
-    room = CLOSEST * (places[-1] - places[0])
-    kept = [0]
-    for index in range(1, places.size):
-        if places[index] - places[kept[-1]] >= room:
-            kept.append(index)
-    axes.xaxis.set_major_locator(FixedLocator(values[kept].tolist()))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{value:g}" for value in values[kept]]))
-    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_ylim()
+    if high < 1.01 * low:
+        # Matplotlib leaves a logarithmic axis of one value without any extent.
+        axes.set_ylim(low / 3, high * 3)

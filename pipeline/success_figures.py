@@ -1,0 +1,197 @@
+"""Pictures of success: curves over one axis, a map with the 50 % points over two."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from ..store import StoreInfo
+from ..tasks.transitions import Transition, curve, curve_band
+from .canvas import (
+    COLOURS,
+    MAX_CURVES,
+    MAX_PANELS,
+    SYMBOLS,
+    Look,
+    add_title,
+    at_most,
+    each_part,
+    in_order,
+    label_outer,
+    name_of,
+    new_canvas,
+)
+from .picture_axes import cell_edges, is_logarithmic, tick_positions, tick_values
+from .picture_layout import add_legend
+
+LANE = 0.035  # of success between intervals of 50 % points that would cover each other
+FINE = 240  # places at which a curve is drawn
+
+
+def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> Figure:
+    """Draw success against one axis, a curve for each group.
+
+    With Wilson bars, the fitted curve and its band, and the 50 % point where there is one.
+    """
+    fitted = in_order(fitted, axis)
+    groups = list(fitted["p50"].dims)
+    curves = at_most(MAX_CURVES, "curves", each_part(fitted, groups), info)
+    log = is_logarithmic(axis, fitted[axis].values, look.log)
+    canvas = new_canvas(1, look)
+    (axes,) = canvas.axes
+    if log:
+        axes.set_xscale("log")
+    drawn = [(label, _ran(one, axis), colour)
+             for (label, one), colour in zip(curves, COLOURS, strict=False)]  # fmt: skip
+    shown = [(label, one, colour) for label, one, colour in drawn if one.sizes[axis]]
+    bands = [_curve(axes, one, axis, label, colour, log) for label, one, colour in shown]
+    axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
+    tick_positions(axes.xaxis, fitted[axis].values, log)
+    axes.set(xlabel=name_of(axis), ylabel=SYMBOLS["success"], ylim=(-0.03, 1.03))
+    points = [(one, colour) for _, one, colour in shown if _has_point(one, axis)]
+    _half_points(axes, points)
+    if groups and shown:
+        add_legend(canvas, *axes.get_legend_handles_labels(), inside=True)
+    notes = ["bars: 95 % Wilson intervals"]
+    notes += ["band: 95 % of the fitted curve"] * any(bands)
+    notes += ["diamond: 50 % point with its 95 % interval"] * bool(points)
+    notes += [f"not run: {'; '.join(absent)}"] if (absent := _absent(drawn, axis)) else []
+    add_title(canvas, info, "; ".join(notes))
+    return canvas.finish()
+
+
+def _ran(one: xr.Dataset, axis: str) -> xr.Dataset:
+    """Keep the positions that have trials."""
+    return one.isel({axis: np.flatnonzero(one["runs"].values)})
+
+
+def _absent(drawn: list[tuple[str, xr.Dataset, Any]], axis: str) -> list[str]:
+    return [label for label, one, _ in drawn if not one.sizes[axis]]
+
+
+def _curve(
+    axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any, log: bool
+) -> bool:  # fmt: skip
+    """Draw one group's shares and fitted curve; say whether there is a curve."""
+    x, runs = one[axis].values.astype(float), one["runs"].values
+    share = one["successes"].values / runs
+    spread = np.abs(np.stack([one["success_low"], one["success_high"]]) - share)
+    axes.errorbar(x, share, spread, fmt="o", ms=3.5, lw=1, color=colour, label=label)
+    if len(x) < 2:
+        return False
+    fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)
+    direction = int(one["direction"].values.flat[0])
+    low, high = curve_band(fine, x, one["successes"].values, runs, direction=direction)
+    axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
+    fitted = Transition(**{f.name: one[f.name].values.flat[0] for f in fields(Transition)})
+    if np.isfinite([fitted.p50, fitted.width, fitted.ceiling]).all():
+        axes.plot(fine, curve(fine, fitted), color=colour, lw=1)
+    return True
+
+
+def _has_point(one: xr.Dataset, axis: str) -> bool:
+    """Say whether a group's 50 % point is known and lies among its positions."""
+    x, p50 = one[axis].values, float(one["p50"])
+    return bool(np.isfinite(p50) and len(x) > 1 and x.min() <= p50 <= x.max())
+
+
+def _half_points(axes: Axes, points: list[tuple[xr.Dataset, Any]]) -> None:
+    """Draw 50 % points at ½ with their intervals, on lanes where intervals meet."""
+    limits = axes.get_xlim()
+    taken: list[list[tuple[float, float]]] = []
+    for one, colour in sorted(points, key=lambda point: float(point[0]["p50"])):
+        p50 = float(one["p50"])
+        low, high = known_ends(one, limits)
+        start, stop = (end if np.isfinite(end) else p50 for end in (low, high))
+        free = [all(stop < a or b < start for a, b in lane) for lane in taken]
+        lane = free.index(True) if True in free else len(taken)
+        if lane == len(taken):
+            taken.append([])
+        taken[lane].append((start, stop))
+        # Lanes 0, 1, 2, 3 … lie at 0, +1, −1, +2 … of their distance.
+        at = 0.5 + LANE * ((lane + 1) // 2) * (1 if lane % 2 else -1)
+        dark = tuple(0.6 * np.array(to_rgb(colour)))
+        axes.plot([start, stop], [at, at], "-", color=dark, lw=1.4, zorder=4, clip_on=True)
+        ends = [end for end in (float(one["p50_low"]), float(one["p50_high"]))
+                if min(limits) <= end <= max(limits)]  # fmt: skip
+        axes.plot(ends, [at] * len(ends), "|", color=dark, ms=6, mew=1.2, zorder=4)
+        axes.plot([p50], [at], "D", ms=5, color=colour, mec="black", mew=0.6, zorder=5)
+    axes.set_xlim(limits)
+
+
+def known_ends(one: xr.Dataset, limits: tuple[float, float]) -> tuple[float, float]:
+    """Give the ends of a 50 % interval inside the limits of an axis.
+
+    An end that is not known, or lies beyond, is the limit: the interval reaches at least to there.
+    """
+    low, high = float(one["p50_low"]), float(one["p50_high"])
+    bottom, top = min(limits), max(limits)
+    return (
+        max(low, bottom) if np.isfinite(low) else bottom,
+        min(high, top) if np.isfinite(high) else top,
+    )
+
+
+def draw_maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str, look: Look) -> Figure:
+    """Draw success over two axes, a panel for each group, with the fitted 50 % points."""
+    fitted = in_order(fitted, x, y)
+    groups = [dim for dim in fitted["p50"].dims if dim != x]
+    panels = at_most(MAX_PANELS, "panels", each_part(fitted, groups), info)
+    logs = is_logarithmic(x, fitted[x].values, look.log), is_logarithmic(y, fitted[y].values, False)
+    canvas = new_canvas(len(panels), look)
+    points = 0
+    for axes, (label, one) in zip(canvas.axes, panels, strict=True):
+        image, drawn = _map(axes, one, (x, y), logs)
+        points += drawn
+        axes.set_title(label)
+    label_outer(canvas, name_of(x), name_of(y))
+    rows = -(-len(panels) // canvas.columns)
+    canvas.figure.colorbar(image, ax=canvas.axes, label=SYMBOLS["success"], shrink=0.85,
+                           aspect=20 * rows, pad=0.05 / canvas.columns)  # fmt: skip
+    notes = ["white points: 50 % success with 95 % intervals"] if points else []
+    notes += ["grey: not run"] if (fitted["runs"] == 0).any() else []
+    add_title(canvas, info, "; ".join(notes))
+    return canvas.finish()
+
+
+def _map(
+    axes: Axes, one: xr.Dataset, names: tuple[str, str], logs: tuple[bool, bool]
+) -> tuple[Any, int]:
+    """Draw one map; give its image and the number of 50 % points in it."""
+    x, y = names
+    share = (one["successes"] / one["runs"].where(one["runs"] > 0)).transpose(y, x)
+    axes.set_facecolor("0.85")
+    edges = []
+    for name, log, axis, put in zip(
+        names, logs, (axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), strict=True
+    ):
+        if log:
+            put("log")
+        edges.append(cell_edges(one[name].values, log))
+        tick_values(axis, one[name].values)
+    image = axes.pcolormesh(*edges, share.values, cmap="viridis", vmin=0, vmax=1)
+    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
+    return image, _contour(axes, one, x, y)
+
+
+def _contour(axes: Axes, one: xr.Dataset, x: str, y: str) -> int:
+    """Draw the 50 % points inside a map, joined where neighbours have one; give their number."""
+    values = one[y].values
+    p50 = one["p50"].values
+    with np.errstate(invalid="ignore"):
+        inside = np.isfinite(p50) & (p50 >= values.min()) & (p50 <= values.max())
+    inside &= one["trials"].values > 0
+    style = {"color": "white", "path_effects": [withStroke(linewidth=3, foreground="black")]}
+    places = one[x].values
+    for index in np.flatnonzero(inside):
+        part = one.isel({x: index})
+        low, high = known_ends(part, axes.get_ylim())
+        axes.plot([places[index]] * 2, [low, high], "-", lw=1.4, **style)
+    axes.plot(places, np.where(inside, p50, np.nan), "-", lw=1.6, **style)
+    axes.plot(places, np.where(inside, p50, np.nan), "o", ms=4, color="white", mec="black", mew=1)
+    return int(inside.sum())
