@@ -115,7 +115,7 @@ def plan(
     help="Try a crashed trial again so often within this run.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first crashed trial.")
-@click.option("--allow-mixed", is_flag=True, help="Continue a store of another machine or kernel.")
+@click.option("--allow-mixed", is_flag=True, help="Mix other machines, libraries or kernels.")
 @json_option
 def run(
     sweep: str,

@@ -1,16 +1,21 @@
 """Estimating cost before a run: a few trials, a few seconds."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, product
+from math import prod
 
 import numpy as np
 
 from ..sweeps import Grid, Point, Sweep, SweepError
 from ..tasks import TaskKind
 from ..tasks.machine import limit_blas_threads
+from .executors import Executor, Synchronous
 
-PILOT_SECONDS = 4.0
+PILOT_SECONDS = 4.0  # of one worker; of several the wait is shorter
+LEAST_SECONDS = 1.5
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
 MEMORY_PARAMETERS = (
@@ -48,30 +53,66 @@ class Pilot:
         return cost
 
 
-def run_pilot(sweep: Sweep, kind: TaskKind, grid: Grid | None = None) -> Pilot:
-    """Time one trial at points spread over the grid, within some seconds all together."""
-    limit_blas_threads()
-    grid = grid or Grid(sweep)
-    indices = _samples(grid)
+@dataclass(frozen=True)
+class Sample:
+    """A trial to be timed, within so many seconds or so; it travels to a worker."""
+
+    index: tuple[int, ...]
+    point: Point
+    kind: TaskKind
+    seed: int
+    paired: tuple[str, ...]
+    seconds: float
+
+
+def run_pilot(
+    sweep: Sweep, kind: TaskKind, grid: Grid | None = None, executor: Executor | None = None
+) -> Pilot:
+    """Time one trial at points spread over the grid, on all workers, within some seconds.
+
+    Args:
+        sweep: whose trials.
+        kind: the task.
+        grid: its points, if they are at hand.
+        executor: where trials are timed; in this process if None.
+    """
+    grid, executor = grid or Grid(sweep), executor or Synchronous()
+    samples = _samples(sweep, kind, grid, executor.workers)
+    timed: dict[tuple[int, ...], float] = {}
+    with closing(executor.stream(time_sample, samples)) as outcomes:
+        for sample, outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                # A trial that kills its worker will be a crash of the run, and is no measure.
+                if type(outcome).__name__ != "KilledWorker":
+                    raise outcome
+                outcome = sweep.blocks.seconds
+            timed[sample.index] = outcome
     ends = np.maximum(np.array(grid.shape) - 1, 1)
-    deadline = time.perf_counter() + PILOT_SECONDS
-    places: list[np.ndarray] = []
-    times: list[float] = []
+    places = [np.array(index) / ends for index in sorted(timed)]
+    return Pilot(np.array(places), np.array([timed[index] for index in sorted(timed)]))
+
+
+def _samples(sweep: Sweep, kind: TaskKind, grid: Grid, workers: int) -> Iterator[Sample]:
+    """Give what is to be timed, each with its share of the time that is left when it is asked for.
+
+    Workers share the work of one, but for the least that a pilot takes.
+    """
+    indices = _places(grid)
+    deadline = time.perf_counter() + max(PILOT_SECONDS / workers, LEAST_SECONDS)
     for count, index in enumerate(indices):
         left = deadline - time.perf_counter()
-        if left <= 0 and places:
-            break
-        share = max(left, 0.01) / (len(indices) - count)
-        times.append(_timed(kind, grid.point(index), sweep, share))
-        places.append(np.array(index) / ends)
-    return Pilot(np.array(places), np.array(times))
+        if left <= 0 and count:
+            return
+        share = workers * max(left, 0.01) / (len(indices) - count)
+        yield Sample(index, grid.point(index), kind, sweep.seed, sweep.paired, share)
 
 
-def _timed(kind: TaskKind, point: Point, sweep: Sweep, share: float) -> float:
-    """Time a trial; one that crashes, as the run will record, took the time until then."""
+def time_sample(sample: Sample) -> float:
+    """Time a trial, in seconds; one that crashes, as the run will record, took them until then."""
+    limit_blas_threads()
     begun = time.perf_counter()
     try:
-        return kind.pilot(point, 0, sweep.seed, sweep.paired, share)
+        return sample.kind.pilot(sample.point, 0, sample.seed, sample.paired, sample.seconds)
     except (Exception, SystemExit):
         return time.perf_counter() - begun
 
@@ -102,9 +143,17 @@ def check_memory(grid: Grid, kind: TaskKind, room: float) -> int:
     return largest
 
 
-def _samples(grid: Grid) -> list[tuple[int, ...]]:
-    """Choose points to time: five places along each axis, thinned evenly if these are many."""
-    spots = [sorted({quarter * (size - 1) // 4 for quarter in range(5)}) for size in grid.shape]
+def _places(grid: Grid) -> list[tuple[int, ...]]:
+    """Choose points to time: as many places along the axes as samples allow, five at least.
+
+    They are thinned evenly if these are too many.
+    """
+    count = 5
+    while prod(min(count + 1, size) for size in grid.shape) <= MAX_SAMPLES and count < MAX_SAMPLES:
+        count += 1
+    spots = [
+        sorted({part * (size - 1) // (count - 1) for part in range(count)}) for size in grid.shape
+    ]
     every = [index for index in islice(product(*spots), 4096) if not grid.excluded[index]]
     every = every or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
     chosen = np.unique(np.linspace(0, len(every) - 1, min(MAX_SAMPLES, len(every))).astype(int))

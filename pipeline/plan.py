@@ -31,7 +31,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     check_reading(grid)
     memory = check_memory(grid, kind, available_memory() / workers)
     pilot = run_pilot(sweep, kind, grid)
-    chunks = block_shape(sweep, pilot, workers)
+    chunks = block_shape(sweep, pilot, workers, len(kind.variables))
     layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
     points = grid.size - int(grid.excluded.sum())
     seconds = float(pilot.cost(grid.shape)[~grid.excluded].sum()) * sweep.trials

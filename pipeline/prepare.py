@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,31 +28,24 @@ from ..store import (
     read_info,
     read_status,
     record,
+    update_flags,
 )
+from ..store.layout import MAX_BLOCK_TRIALS
 from ..sweeps import Grid, Sweep, UserError, differences, settled, union
 from ..sweeps.labels import value_label
 from ..sweeps.sharing import check_reading
+from ..sweeps.sweep import Blocks
 from ..tasks import TaskKind, check_task, task_kind
+from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
 from ..tasks.lasso import check_installed
-from ..tasks.machine import machine_kind
-from ..tasks.problems import foreign_packages
 from .executors import Executor
 from .pilot import Pilot, run_pilot
-from .provenance import provenance
+from .provenance import provenance, together, unlike, with_run
 
 BLOCKS_A_WORKER = 16
 SHOWN_DAMAGES = 3
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A store that is ready for a run; `mended` says what was damaged in it."""
-
-    info: StoreInfo
-    status: np.ndarray
-    pilot: Pilot | None = None
-    mended: str = ""
+MOST_FILES = 4000  # of results, unless the workers are many or blocks are asked for
 
 
 def check_request(sweep: Sweep, path: Path) -> None:
@@ -81,40 +75,54 @@ def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
     return None if same else grown
 
 
+class Prepared(NamedTuple):
+    """A store that is ready for a run.
+
+    Attributes:
+        info: what it says of itself.
+        status: of every trial.
+        environments: what the workers compute with, each kind once.
+        pilot: what was timed to lay it out, if anything.
+        mended: what was damaged in it; empty if nothing was.
+    """
+
+    info: StoreInfo
+    status: np.ndarray
+    environments: list[Environment]
+    pilot: Pilot | None = None
+    mended: str = ""
+
+
 def prepare_store(
     sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
 ) -> Prepared:
     """Make the store, or check, mend and extend the one that is there."""
-    machines = sorted(set(executor.everywhere(machine_kind)))
-    if len(machines) > 1 and not allow_mixed:
-        raise UserError(
-            f"the workers are of different kinds ({'; '.join(machines)}), which round otherwise; "
-            "use one kind, or --allow-mixed to record that they differ."
-        )
     grid = Grid(sweep)
     check_reading(grid)
+    environments = check_workers(executor, kind, grid, allow_mixed)
     weights = weights_digests(grid)
     if is_vacant(path):
-        pilot = None if sweep.blocks.trials else executor.call(run_pilot, sweep, kind)
-        chunks = block_shape(sweep, pilot, executor.workers)
-        made_by = provenance(kind, "; ".join(machines))
-        if packages := foreign_packages(grid):
-            made_by["problem_packages"] = packages
+        pilot = None if sweep.blocks.trials else run_pilot(sweep, kind, grid, executor)
+        chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables))
+        made_by = provenance(environments)
         if weights:
             made_by["weights_sha256"] = json.dumps(weights)
         create_store(path, settled(grid).complete(), kind.variables, chunks, made_by)
         info = read_info(path)
         status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
         status[grid.excluded] = Status.EXCLUDED
-        return Prepared(info, status, pilot)
+        return Prepared(info, status, environments, pilot)
     info, sweep = read_info(path), settled(grid)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
-    changed = check_same_machine(info, kind, machines, grid, allow_mixed)
-    if record_weights(info, weights) or changed:
+    changed = check_same_environment(info, environments, weights, allow_mixed)
+    changed |= record_weights(info, weights)
+    if changed:
         info = read_info(path)
     mended = mend_store(info, kind.variables)
     status, told = mended.status, tell_mended(mended)
+    if update_flags(info, kind.variables):
+        info = read_info(path)
     latest = union(info.sweep, sweep)
     if latest != info.sweep:
         check_reading(Grid(latest))
@@ -123,7 +131,7 @@ def prepare_store(
         status = read_status(path)
     elif latest != info.sweep:
         record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
-    return Prepared(read_info(path), status, mended=told)
+    return Prepared(read_info(path), status, environments, mended=told)
 
 
 def tell_mended(mended: Mended) -> str:
@@ -137,19 +145,81 @@ def tell_mended(mended: Mended) -> str:
     return f"{shown}{more}: mended; trials of {blocks} have to be computed again"
 
 
-def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int) -> tuple[int, ...]:
-    """Choose the chunk of a block along the sweep's axes and the trial."""
+def check_workers(
+    executor: Executor, kind: TaskKind, grid: Grid, allow_mixed: bool
+) -> list[Environment]:
+    """Refuse workers whose results may differ from each other's, or that lack a package.
+
+    Returns:
+        What they compute with, each kind once.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    found: list[Environment] = []
+    try:
+        answers = executor.everywhere(partial(environment, needs_of(kind, grid)))
+    except AttributeError as error:
+        raise UserError(
+            f"the workers have another genprior ({error}); install the same one where they run."
+        ) from error
+    for each in answers:
+        if each not in found:
+            found.append(each)
+    joined = together(found)
+    for key, value in joined.items():
+        if NOT_INSTALLED in str(value):
+            raise UserError(
+                f"a worker lacks what this sweep needs ({in_words(key)}: {value}); install it "
+                "where the workers run."
+            )
+    if joined["kernel_version"] != kind.version and not allow_mixed:
+        raise UserError(
+            f"the workers run task '{kind.name}' with kernel version {joined['kernel_version']} "
+            f"and this command has {kind.version}: they have another genprior. Install the same "
+            "one where they run, or --allow-mixed to record that they differ."
+        )
+    if len(found) > 1 and not allow_mixed:
+        key = next(key for key, value in joined.items() if any(value != e.get(key) for e in found))
+        raise UserError(
+            f"the workers differ in their {in_words(key)} ({joined[key]}), so that results may "
+            "differ too; use one kind, or --allow-mixed to record that they differ."
+        )
+    return found
+
+
+def in_words(key: str) -> str:
+    """Name an attribute of an environment for a message."""
+    return key.replace("_", " ")
+
+
+def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int) -> tuple[int, ...]:
+    """Choose the chunk of a block along the sweep's axes and the trial.
+
+    Blocks take their target duration, but are so few that the store does not become a crowd of
+    files, and so many that every worker has enough of them. A sweep that says how long or how large
+    blocks are has them so, however many files they make.
+
+    Args:
+        sweep: the grid, and what it says of blocks.
+        pilot: how long trials take; None where the sweep has `blocks.trials`.
+        workers: trials run at a time.
+        variables: what a trial gives, each a file of a block.
+    """
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
-    return choose_chunks(shape, _trials_per_block(sweep, pilot, workers))
-
-
-def _trials_per_block(sweep: Sweep, pilot: Pilot | None, workers: int) -> int:
-    """Size a block to its target duration, but leave every worker enough of them."""
     if sweep.blocks.trials is not None or pilot is None:
-        return sweep.blocks.trials or 1
-    trials = prod(len(values) for values in sweep.axes.values()) * sweep.trials
+        return choose_chunks(shape, sweep.blocks.trials or 1)
     by_time = int(sweep.blocks.seconds / max(pilot.slowest, 1e-9))
-    return max(1, min(by_time, -(-trials // (BLOCKS_A_WORKER * workers))))
+    size = max(1, min(by_time, -(-prod(shape) // (BLOCKS_A_WORKER * workers))))
+    is_asked = sweep.blocks.seconds != Blocks().seconds
+    # Of every block there are as many files, the seconds and the status.
+    most = max(MOST_FILES // (variables + 2), BLOCKS_A_WORKER * workers)
+    while True:
+        chunks = choose_chunks(shape, size)
+        blocks = Layout(("",) * len(shape), shape, chunks).blocks
+        if is_asked or blocks <= most or size >= MAX_BLOCK_TRIALS:
+            return chunks
+        size += max(1, size // 8)
 
 
 def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
@@ -183,27 +253,28 @@ def check_same_variables(info: StoreInfo, kind: TaskKind) -> None:
         )
 
 
-def check_same_machine(
-    info: StoreInfo, kind: TaskKind, machines: list[str], grid: Grid, allow_mixed: bool
+def check_same_environment(
+    info: StoreInfo,
+    environments: list[Environment],
+    weights: Mapping[str, str],
+    allow_mixed: bool,
 ) -> bool:
     """Refuse to mix results that may differ, in their last bits at least, or record the mixture.
 
     Returns:
         Whether the store's attributes were changed.
     """
-    here = {"kernel_version": kind.version, "machine": "; ".join(machines)}
-    here |= {"problem_packages": foreign_packages(grid)}
-    there = {key: info.attributes.get(key, "") for key in here}
-    known, digests = recorded_weights(info), weights_digests(grid)
-    files = {f"SHA-256 of {path}": path for path in digests}
-    here |= {key: digests[path] for key, path in files.items()}
-    there |= {key: known.get(path, digests[path]) for key, path in files.items()}
-    mixed = {key: value for key, value in here.items() if there[key] != value}
+    known = recorded_weights(info)
+    digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
+    mixed = unlike(info.attributes, together(environments))
+    there = {key: info.attributes.get(key, "") for key in mixed}
+    there |= {f"SHA-256 of {path}": known[path] for path in digests}
+    mixed |= {f"SHA-256 of {path}": digest for path, digest in digests.items()}
     if not mixed:
         return False
     if not allow_mixed:
         key, value = next(iter(mixed.items()))
-        what = key if key in files else key.replace("_", " ")
+        what = key if key.startswith("SHA-256 of ") else in_words(key)
         raise StoreError(
             f"{info.path}: its {what} is '{there[key]}' and here it "
             f"is '{value}'; results may differ. Choose another store, or --allow-mixed."
@@ -213,6 +284,12 @@ def check_same_machine(
         return False
     record(info.path, {"mixed": json.dumps([*history, mixed])})
     return True
+
+
+def enter_run(path: Path, computed_with: Environment) -> None:
+    """Enter a run that computes something in a store's history."""
+    history = str(read_info(path).attributes.get("history", "[]"))
+    record(path, {"history": with_run(history, computed_with)})
 
 
 def recorded_weights(info: StoreInfo) -> dict[str, str]:

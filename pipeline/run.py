@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..store import exclusive
-from ..sweeps import Grid, Sweep
+from ..sweeps import Grid, Sweep, UserError
 from ..tasks import TaskKind, task_kind
+from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
 from .executors import Executor, Synchronous
 from .freshness import mark
 from .pilot import check_memory
-from .prepare import count_successes, ordered_blocks, prepare_store, select_trials
+from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
 from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
 
 
@@ -104,7 +105,7 @@ def run_sweep(
         kind: the task; the one the sweep names if None.
         retries: how often a trial that raises is tried again within this run.
         fail_fast: stop at the first crashed trial.
-        allow_mixed: continue a store of another kernel version or kind of machine; recorded.
+        allow_mixed: mix results of other kernels, libraries or kinds of machine; recorded.
         listen: called with the summary so far, at the start and after every block.
 
     Returns:
@@ -132,17 +133,27 @@ def run_sweep(
             successes=0 if judged else None,
             mended=ready.mended,
         )
-        machines = frozenset[str]() if allow_mixed else frozenset([info.attributes["machine"]])
-        run, weights = uuid.uuid4().hex, weights_digests(Grid(sweep))
+        grid, run = Grid(sweep), uuid.uuid4().hex
+        needs, weights = needs_of(kind, grid), weights_digests(grid)
+        expected = None if allow_mixed else ready.environments[0]
         tasks = (
             BlockTask(
                 path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
-                machines, run, retries, weights,
+                needs, expected, run, retries, weights,
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
+
+        entered: list[Environment] = []
+
+        def note(report: BlockReport) -> None:
+            """Enter this run in the history, once for each environment that computes."""
+            if report.environment and report.environment not in entered:
+                entered.append(report.environment)
+                enter_run(path, report.environment)
+
         with _stopping(executor, run):
-            return _run_tasks(executor, tasks, summary, fail_fast, listen)
+            return _run_tasks(executor, tasks, summary, fail_fast, listen, note)
 
 
 @contextmanager
@@ -162,6 +173,7 @@ def _run_tasks(
     summary: RunSummary,
     fail_fast: bool,
     listen: Listener,
+    note: Callable[[BlockReport], None],
 ) -> RunSummary:
     begun = time.perf_counter()
     listen(summary)
@@ -169,7 +181,9 @@ def _run_tasks(
     try:
         with closing(outcomes):
             for task, outcome in outcomes:
-                summary = summary.add(_settled(task, outcome))
+                report = _settled(task, outcome)
+                note(report)
+                summary = summary.add(report)
                 summary = replace(summary, wall_seconds=time.perf_counter() - begun)
                 listen(summary)
                 if fail_fast and summary.crashed:
@@ -185,6 +199,11 @@ def _settled(task: BlockTask, outcome: BlockReport | BaseException) -> BlockRepo
         return outcome
     if type(outcome).__name__ == "KilledWorker":
         return write_crashed(task, "the worker died each time it ran this block (out of memory?)")
+    if isinstance(outcome, AttributeError | ImportError):
+        raise UserError(
+            f"a worker cannot run this block ({outcome}): it seems to have another genprior. "
+            "Install the same one where the workers run."
+        ) from outcome
     raise outcome
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from ..store import BlockWriter, Status, open_writer, read_info
 from ..sweeps import Grid, Point, UserError
 from ..tasks import TaskKind
+from ..tasks.environment import Environment, Needs, environment
 from ..tasks.generators import weights_digest
-from ..tasks.machine import limit_blas_threads, machine_kind
+from ..tasks.machine import limit_blas_threads
 
 LONGEST_ERROR = 500
 _ABANDONED: set[str] = set()
@@ -25,14 +26,19 @@ class AbandonedError(UserError):
 
 @dataclass(frozen=True)
 class BlockTask:
-    """Which trials of a block to run, and how; `weights` has the SHA-256 of files, by path."""
+    """Which trials of a block to run, and how.
+
+    `weights` has the SHA-256 of files, by path. `expected` is what a worker must compute with; None
+    if anything may be mixed.
+    """
 
     path: Path
     revision: str
     block: tuple[int, ...]
     wanted: np.ndarray
     kind: TaskKind
-    machines: frozenset[str]
+    needs: Needs
+    expected: Environment | None
     run: str
     retries: int = 0
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +54,7 @@ class BlockReport:
     successes: int
     seconds: float
     error: str = ""
+    environment: Environment = field(default_factory=dict)
 
 
 @lru_cache(maxsize=8)
@@ -61,16 +68,12 @@ def run_block(task: BlockTask) -> BlockReport:
     A trial that raises is recorded as crashed, with what it said, and the others go on.
 
     Raises:
-        UserError: this machine is of another kind than the store's, a file of weights is not the
-            one that was to be used, or the store cannot be written; nothing of the block is kept.
+        UserError: this worker computes with something else than the others, a file of weights is
+            not the one that was to be used, or the store cannot be written; nothing of the block is
+            kept.
     """
     limit_blas_threads()
-    if task.machines and machine_kind() not in task.machines:
-        raise UserError(
-            f"{task.path}: its results come from '{', '.join(sorted(task.machines))}' and this "
-            f"worker is '{machine_kind()}', which rounds otherwise. Use the same kind of machine, "
-            "or --allow-mixed to record that they differ."
-        )
+    check_environment(task)
     check_weights(task)
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
@@ -80,6 +83,23 @@ def run_block(task: BlockTask) -> BlockReport:
     check_weights(task)
     _write(writer, task, region, found)
     return report
+
+
+def check_environment(task: BlockTask) -> None:
+    """Refuse to run here what others run with something else: this worker may have joined later.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    here = environment(task.needs)
+    if task.expected is None or here == task.expected:
+        return
+    key = next(k for k in (*task.expected, *here) if task.expected.get(k) != here.get(k))
+    raise UserError(
+        f"{task.path}: its {key.replace('_', ' ')} is '{task.expected.get(key)}', and a worker on "
+        f"{socket.gethostname()} has '{here.get(key)}', so that results may differ. Give all "
+        "workers the same, or --allow-mixed to record that they differ."
+    )
 
 
 def check_weights(task: BlockTask) -> None:
@@ -162,7 +182,9 @@ def _run_trials(
         else:
             results["status"][place] = Status.DONE
             done, successes = done + 1, successes + int(values.get("success", 0))
-    return BlockReport(task.block, done, crashed, successes, total, last_error)
+    return BlockReport(
+        task.block, done, crashed, successes, total, last_error, environment(task.needs)
+    )
 
 
 def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[tuple[int, ...]]:

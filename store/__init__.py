@@ -15,6 +15,7 @@ from .documents import record
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
+from .flags import update_flags
 from .integrity import StoreInfo, Survey
 from .layout import TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
@@ -57,5 +58,6 @@ __all__ = [
     "record",
     "remove_analysis",
     "survey_store",
+    "update_flags",
     "write_analysis",
 ]

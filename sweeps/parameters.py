@@ -221,6 +221,7 @@ TASKS_WITH = {
     "success": ("recovery",),
     "solver.method": ("recovery",),
     "solver.penalty": ("recovery",),
+    "solver.max_rounds": ("recovery",),
     "plane": ("landscape",),
     "condition": ("condition",),
     "search": ("condition",),

@@ -13,7 +13,7 @@ from .values import check_value
 
 WHOLE = (
     "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
-    "code.codewords", "code.message", "code.levels",
+    "solver.max_rounds", "code.codewords", "code.message", "code.levels",
 )  # fmt: skip
 LARGEST_FACTOR = 1e15
 EXACT_DIGITS = 40  # a product of two floats has at most 34

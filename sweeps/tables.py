@@ -97,10 +97,17 @@ class Solver(Strict):
     method: Literal["descent", "lasso"] = quantity(
         "descent",
         "descent on the generator's codes, or scikit-learn's Lasso on the signal, without any; it "
-        "has the parameters penalty and max_steps, and no codes: their errors are infinite",
+        "has the parameters penalty and max_rounds, and no codes: their errors are infinite",
     )
     penalty: float = quantity(
         1e-4, "weight of the Lasso's ‖y‖₁, relative to the least that gives 0, max|Aᵀb|", gt=0, lt=1
+    )
+    max_rounds: int = quantity(
+        100_000,
+        "round budget of the Lasso over all coordinates, at each of its 40 penalties",
+        "rounds",
+        ge=1,
+        le=1_000_000_000,
     )
     engine: Literal["fast", "plain"] = quantity(
         "fast", "implementation of the descent; both give the same iterates but for rounding"
@@ -110,7 +117,7 @@ class Solver(Strict):
         "step size α of the descent; by default 0.175·(2/gain)^d over the loss's curvature",
         gt=0,
     )
-    max_steps: int = quantity(10_000, "step budget", "steps", ge=1, le=1_000_000_000)
+    max_steps: int = quantity(10_000, "step budget of the descent", "steps", ge=1, le=1_000_000_000)
     tolerance: float | None = quantity(
         None,
         "descent stops when the descent vector is shorter; by default 1e-10 of what it is at first",

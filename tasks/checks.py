@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from ..sweeps import Grid, Point, SweepError
+from ..sweeps import Grid, Point, Sweep, SweepError
 from ..sweeps.parameters import PARAMETERS
 
 MOST_CHECKED = 20_000  # points of a sweep
@@ -20,15 +20,19 @@ def check_optional(grid: Grid, optional: Collection[str], used: Collection[str],
     Raises:
         SweepError: naming the parameter.
     """
-    sweep = grid.sweep
-    fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
-    for name in (*sweep.axes, *sorted(fixed), *sweep.dependent):
+    for name in given_parameters(grid.sweep):
         if name in optional and name not in used:
             raise SweepError(
                 f"'{name}' is given, but {who} has "
                 f"{', '.join(sorted(used)) or 'no parameters of its own'}. Leave it out, on the "
                 f"command line with --set {name}=default."
             )
+
+
+def given_parameters(sweep: Sweep) -> tuple[str, ...]:
+    """List what a sweep gives: its axes, what depends on others, and values other than defaults."""
+    fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
+    return (*sweep.axes, *sorted(fixed), *sweep.dependent)
 
 
 def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point], None]) -> None:

@@ -19,13 +19,19 @@ STALL_FROM = 0.8
 
 
 class Verdict(IntEnum):
-    """How a run ended; the numbers are stored."""
+    """How a run ended; the numbers are stored.
+
+    A *flat* run ended where the loss is constant all around, but not 0: no path of active units
+    leads from the code to what is measured, so that the descent vector is exactly 0 and says
+    nothing of where to go. Such a run has not converged.
+    """
 
     CONVERGED = 0
     STALLED = 1
     BUDGET_SPENT = 2
     DIVERGED = 3
     ABANDONED = 4
+    FLAT = 5
 
 
 class State(NamedTuple):
@@ -167,6 +173,19 @@ def _is_still(best_loss: float, before: float) -> bool:
     return best_loss >= (1 - STALL_RELATIVE) * before
 
 
+def judged(objective: LatentLoss, state: State, verdict: Verdict) -> Verdict:
+    """Tell a run that ended in a flat zone from one that converged, or spent its budget.
+
+    Args:
+        objective: loss and descent vector.
+        state: the last one, computed by the network itself.
+        verdict: why the run stopped.
+    """
+    if verdict in (Verdict.DIVERGED, Verdict.ABANDONED) or state.loss == 0 or state.vector.any():
+        return verdict
+    return Verdict.FLAT if objective.is_flat(state.code) else verdict
+
+
 class Descent(NamedTuple):
     """The end of a run: its last state, the steps taken, why it stopped.
 
@@ -187,6 +206,7 @@ def descend(
     *,
     max_steps: int,
     patience: Patience = NO_END,
+    progress: Progress | None = None,
 ) -> Descent:
     """Run the descent from a code until it converges, diverges, is abandoned or spends its budget.
 
@@ -196,21 +216,26 @@ def descend(
         code: x_0, shape (k,).
         max_steps: step budget T.
         patience: when a run may end before.
+        progress: what judges the run instead, if anything.
 
     Returns:
         The last iterate x̃, the number of steps taken to it, the verdict, and where the run first
         was hopeless.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        progress, state = Progress(max_steps, patience), method.start(objective, code)
+        progress = progress or Progress(max_steps, patience)
+        state = method.start(objective, code)
         for steps in range(max_steps):
             if (verdict := method.finished(state)) is not None:
+                verdict = judged(objective, state, verdict)
                 return Descent(state, steps, verdict, progress.hopeless_code)
             if steps == progress.next_mark:
                 verdict = progress.judge(steps, state.best_loss, state.code)
                 if verdict is not None:
+                    verdict = judged(objective, state, verdict)
                     return Descent(state, steps, verdict, progress.hopeless_code)
             state = method.step(objective, state)
         if (verdict := method.finished(state)) is None:
             verdict = progress.verdict(state.best_loss)
+        verdict = judged(objective, state, verdict)
         return Descent(state, max_steps, verdict, progress.hopeless_code)

@@ -66,7 +66,7 @@ def draw_sensing(random: np.random.Generator, point: Point) -> Sensing:
         random: stream of the measurements.
         point: gives m, n, ensemble and student_df.
 
-    Source: Hand & Voroninski, (1) and the remark behind Proposition 6; Qiu, Wei & Yang,
+    Source: Hand & Voroninski, (1) and the remark after Proposition 6; Qiu, Wei & Yang,
         Assumption 3.1, for the laws of the rows.
     """
     factor = 1 / sqrt(point.m)

@@ -18,6 +18,7 @@ from .latent_loss import LatentLoss
 from .network import Matrix, Vector
 from .problems import check_sweep
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
+from .unused import LANDSCAPE_RULES, refuse_unused
 
 # Raised whenever a stored number may change.
 LANDSCAPE_VERSION = 1
@@ -201,6 +202,7 @@ class LandscapeTask:
                 )
         check_sweep(grid)
         check_points(grid, ("k", "target", "target_codes"), check_plane)
+        refuse_unused(grid, LANDSCAPE_RULES)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Evaluate one place."""

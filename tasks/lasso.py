@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid, Point, UserError
-from .checks import check_optional
+from ..sweeps.parameters import PARAMETERS
 from .network import Vector
 from .sensing import Sensing
 
@@ -15,7 +15,7 @@ TOLERANCE = 1e-6
 # Relative duality gaps at which a penalty gives way to the next, and at which the last one ends.
 FIRST_GAPS, LAST_GAP = 1e-5, 1e-15
 PENALTIES = 40
-MOST_ROUNDS = 100_000  # at each penalty
+MAX_ROUNDS = PARAMETERS["solver.max_rounds"].default
 
 
 class LassoFit(NamedTuple):
@@ -56,16 +56,10 @@ def check_lasso(point: Point) -> None:
         )
 
 
-def check_penalty(grid: Grid) -> None:
-    """Refuse a penalty that nothing in a sweep has.
-
-    Raises:
-        SweepError: saying so.
-    """
+def needs_lasso(grid: Grid) -> bool:
+    """Whether the Lasso runs in a sweep."""
     column = grid.column("solver.method")
-    has_lasso = column is not None and "lasso" in column.values.ravel()
-    used = ("solver.penalty",) if has_lasso else ()
-    check_optional(grid, ("solver.penalty",), used, "solver.method 'descent'")
+    return column is not None and "lasso" in column.values.ravel()
 
 
 def check_installed(grid: Grid) -> None:
@@ -74,8 +68,7 @@ def check_installed(grid: Grid) -> None:
     Raises:
         UserError: saying how to install it.
     """
-    column = grid.column("solver.method")
-    if column is not None and "lasso" in column.values.ravel():
+    if needs_lasso(grid):
         _estimator()
 
 
@@ -95,7 +88,9 @@ def _estimator() -> Any:
     return Lasso
 
 
-def solve_lasso(sensing: Sensing, observed: Vector, n: int, penalty: float) -> LassoFit:
+def solve_lasso(
+    sensing: Sensing, observed: Vector, n: int, penalty: float, max_rounds: int = MAX_ROUNDS
+) -> LassoFit:
     """Minimise ½‖A y − b‖² + λ‖y‖₁, λ = penalty · max|Aᵀb|, by scikit-learn's coordinate descent.
 
     The penalty falls in 40 steps from max|Aᵀb|, where y = 0 is the minimiser, to λ, and each starts
@@ -108,6 +103,7 @@ def solve_lasso(sensing: Sensing, observed: Vector, n: int, penalty: float) -> L
         observed: b, shape (m,), in signal units.
         n: signal dimension.
         penalty: λ relative to max|Aᵀb|.
+        max_rounds: budget of rounds over all coordinates, at each penalty.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -122,7 +118,7 @@ def solve_lasso(sensing: Sensing, observed: Vector, n: int, penalty: float) -> L
         return LassoFit(np.zeros(n), square, 0.0, 0, square == 0)
     # Scikit-learn has the mean of squares where we have their sum.
     alphas = np.geomspace(largest, penalty * largest, PENALTIES) / observed.size
-    estimator = _estimator()(alphas[0], fit_intercept=False, max_iter=MOST_ROUNDS, warm_start=True)
+    estimator = _estimator()(alphas[0], fit_intercept=False, max_iter=max_rounds, warm_start=True)
     rounds = 0
     with warnings.catch_warnings():
         # Not to have converged is a verdict here.

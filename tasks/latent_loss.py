@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from .network import Network, Vector
 from .problems import Misfit, Problem
 
@@ -38,6 +40,17 @@ class LatentLoss:
         activations = self.network.forward(first)
         misfit = self.problem.misfit(activations[-1])
         return Evaluation(misfit.loss, misfit, activations)
+
+    def is_flat(self, code: Vector) -> bool:
+        """Whether f is constant around a code: Λ_x = 0, or A Λ_x = 0 where L sees A y only.
+
+        One direction tells: a random one is in no kernel but that of 0.
+        """
+        direction = np.random.Generator(np.random.SFC64(code.size)).standard_normal(code.size)
+        moved = self.network.forward_along(direction, code)
+        if (form := self.problem.quadratic()) is not None:
+            moved = form.sensing @ moved
+        return not moved.any()
 
     def descent_vector(self, evaluation: Evaluation) -> Vector:
         """Compute v, shape (k,), at the code that was evaluated."""

@@ -120,6 +120,15 @@ class Network:
             is_masked = True
         return gradient
 
+    def forward_along(self, direction: Vector, code: Vector) -> Vector:
+        """Λ_x z, shape (n,), for a direction z of codes, without forming Λ_x."""
+        activations = self.forward(self.weights[0] @ code)
+        for layer, (weight, activation) in enumerate(zip(self.weights, activations, strict=True)):
+            direction = weight @ direction
+            if not (self.linear_last and layer == self.depth - 1):
+                direction = direction * (activation > 0)
+        return direction
+
     def jacobian(self, code: Vector) -> Matrix:
         """Λ_x, the linear map of the network's region at a code, shape (n, k)."""
         return self.jacobians(code)[-1]

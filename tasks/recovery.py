@@ -11,16 +11,19 @@ import numpy as np
 from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ..sweeps.variables import Flag, Variable
 from .checks import check_points
-from .descent import Descent, Patience, Verdict, descend
+from .descent import Descent, Patience, Progress, Verdict, descend
 from .fast import descend_fast, engine_entries
 from .generators import check_metric, generator_class
 from .instance import Instance, draw_instance, mirror_ratio_of
-from .lasso import check_penalty, solve_lasso
+from .lasso import solve_lasso
 from .network import Vector
 from .problems import check_sweep, problem_class
+from .stopwatch import Stopwatch
+from .unused import RECOVERY_RULES, refuse_unused
 
-# Raised whenever a stored number may change; results of two versions do not mix.
-KERNEL_VERSION = 4
+# Raised whenever a stored number may change; results of two versions do not mix. Since 5 a run that
+# ends where the loss is constant all around has the verdict flat; before it counted as converged.
+KERNEL_VERSION = 5
 STALL_AFTER = 500  # steps, where noise leaves a kink to end at
 LOSS_UNITS = "signal units squared; to the fourth in spiked models"
 # A code has the signal's units.
@@ -62,7 +65,9 @@ VARIABLES = (
         "norm of the descent vector ‖v(x̂)‖, or of the Lasso's shortest subgradient",
         VECTOR_UNITS,
     ),
-    Variable("iterations", "int64", "steps taken; kinks of the Lasso's path", "steps"),
+    Variable(
+        "iterations", "int64", "steps taken; of the Lasso, rounds over all coordinates", "steps"
+    ),
     Variable("negations", "int64", "times x was replaced by −x"),
     Variable(
         "verdict",
@@ -97,14 +102,22 @@ def recover(
     instance = draw_instance(point, trial, seed, paired)
     if point.solver.method == "lasso":
         return lasso_outcome(point, instance)
-    run = ENGINES[point.solver.engine](
+    patience = draw_patience(point, trial, seed, paired)
+    return outcome(point, instance, run_descent(point, instance, patience))
+
+
+def run_descent(
+    point: Point, instance: Instance, patience: Patience, progress: Progress | None = None
+) -> Descent:
+    """Run the descent of a trial that was drawn, by the point's engine."""
+    return ENGINES[point.solver.engine](
         instance.objective,
         instance.method,
         instance.start,
         max_steps=point.solver.max_steps,
-        patience=draw_patience(point, trial, seed, paired),
+        patience=patience,
+        progress=progress,
     )
-    return outcome(point, instance, run)
 
 
 def lasso_outcome(point: Point, instance: Instance) -> dict[str, int | float]:
@@ -112,7 +125,8 @@ def lasso_outcome(point: Point, instance: Instance) -> dict[str, int | float]:
     form = instance.objective.problem.quadratic()
     if form is None:
         raise ValueError(f"problem '{point.problem}' has no A y ≈ b that the Lasso could solve.")
-    fit = solve_lasso(form.sensing, form.observed, point.n, point.solver.penalty)
+    solver = point.solver
+    fit = solve_lasso(form.sensing, form.observed, point.n, solver.penalty, solver.max_rounds)
     verdict = Verdict.CONVERGED if fit.converged else Verdict.BUDGET_SPENT
     if not np.isfinite(fit.loss):
         verdict = Verdict.DIVERGED
@@ -234,7 +248,7 @@ class Recovery:
         """
         check_sweep(grid)
         check_points(grid, ("generator", "success.metric"), check_metric)
-        check_penalty(grid)
+        refuse_unused(grid, RECOVERY_RULES)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""
@@ -245,24 +259,18 @@ class Recovery:
     ) -> float:
         """Estimate the processor time of a trial within about the given time, both in seconds.
 
-        A run that does not end within that time is taken to spend its whole step budget.
+        A descent that does not end within that time is taken to go on as it did.
         """
-        budget = point.solver.max_steps
-        steps, spent, first = 1, 0.0, 0.0
-        while True:
-            begun, clock = time.thread_time(), time.perf_counter()
-            values = recover(_with_budget(point, steps), trial, seed, paired)
-            duration = time.thread_time() - begun
-            spent += time.perf_counter() - clock
-            if values["iterations"] < steps or steps == budget:
-                return duration
-            # The shortest run is nearly all draws; the steps of a longer one come on top.
-            first = first or duration
-            a_step = max(duration - first, 0.0) / (steps - 1) if steps > 1 else first
-            affordable = int((seconds - spent - first) / max(a_step, 1e-7))
-            if steps > 1 and affordable <= steps:
-                return first + a_step * budget
-            steps = min(budget, 5 * steps, max(affordable, steps + 4))
+        begun = time.thread_time()
+        if point.solver.method == "lasso":
+            recover(point, trial, seed, paired)
+            return time.thread_time() - begun
+        patience = draw_patience(point, trial, seed, paired)
+        instance = draw_instance(point, trial, seed, paired)
+        shortest = instance.method.step_size * instance.method.tolerance
+        watch = Stopwatch(point.solver.max_steps, patience, seconds, shortest)
+        outcome(point, instance, run_descent(point, instance, patience, watch))
+        return time.thread_time() - begun + watch.rest()
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights and data, a few vectors, its engine's."""
@@ -281,7 +289,3 @@ class Recovery:
             entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
         # A twentieth more, for what is small beside these.
         return 8 * entries * 21 // 20
-
-
-def _with_budget(point: Point, steps: int) -> Point:
-    return point.model_copy(update={"solver": point.solver.model_copy(update={"max_steps": steps})})

@@ -27,6 +27,7 @@ from .lipschitz_code import (
 )
 from .network import Matrix, Vector
 from .sensing import Sensing
+from .unused import Rule, law_rules, refuse_unused
 
 # Raised whenever a stored number may change.
 DECODING_VERSION = 1
@@ -36,6 +37,14 @@ LARGEST_RATIO = 2.0**42
 CHECKED = (
     "k", "n", "m", "ensemble", "code.codewords", "code.message", "code.levels", "code.scale",
 )  # fmt: skip
+RULES = (
+    Rule(
+        ("code.starts",),
+        lambda point: point.code.decoder == "range",
+        "code.decoder is 'points', which starts nowhere",
+    ),
+    *law_rules(lambda point: ("m", "ensemble", "student_df")),
+)
 VARIABLES = (
     Variable(
         "success",
@@ -187,6 +196,7 @@ class SuccessiveDecoding:
             SweepError: with the point.
         """
         check_points(grid, CHECKED, check_point)
+        refuse_unused(grid, RULES)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""

@@ -35,7 +35,7 @@ ENVIRONMENT = {
 }
 GENPRIOR = Path(sys.executable).with_name("genprior")
 # What may differ between two stores of the same results.
-OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision")
+OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision", "history")
 Place = tuple[int, int, int]
 
 

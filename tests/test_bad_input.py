@@ -327,6 +327,11 @@ def test_a_fit_needs_an_axis_of_the_sweep(genprior: Command, kind: Scripted, sto
     [
         ("kernel_version", 0, "its kernel version is '0' and here it is '1'"),
         ("machine", "abacus", "its machine is 'abacus' and here it"),
+        ("numpy_version", "1.0.0", "its numpy version is '1.0.0' and here it"),
+        ("scipy_version", "1.0.0", "its scipy version is '1.0.0' and here it"),
+        ("python_version", "2.7.18", "its python version is '2.7.18' and here it"),
+        ("vector_instructions", "SSE", "its vector instructions is 'SSE' and here it"),
+        ("c_library", "glibc 1.0", "its c library is 'glibc 1.0' and here it"),
     ],
 )
 def test_results_that_may_round_otherwise_are_mixed_only_on_request(

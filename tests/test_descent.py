@@ -46,10 +46,10 @@ def test_two_steps_of_a_single_unit():
 
 
 def test_without_negation_a_unit_that_is_off_is_never_left():
-    """G(−½) = 0, so v = 0 at once: a stationary point with the loss ½ b²."""
+    """G(−½) = 0, so v = 0 at once: the loss is ½ b² all around, and nothing has converged."""
     state, steps, verdict, _ = run(RELU, -0.5, steps=2, step_size=0.5, negation=False)
     assert (state.code, state.loss, state.gradient_norm, state.negations) == (-0.5, 0.5, 0, 0)
-    assert (steps, verdict) == (0, Verdict.CONVERGED)
+    assert (steps, verdict) == (0, Verdict.FLAT)
 
 
 def test_two_steps_through_two_layers():
@@ -217,4 +217,5 @@ def test_the_numbers_of_the_verdicts_are_stored():
         "BUDGET_SPENT": 2,
         "DIVERGED": 3,
         "ABANDONED": 4,
+        "FLAT": 5,
     }

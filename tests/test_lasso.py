@@ -9,13 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.pipeline.plan import plan_sweep
 from genprior.pipeline.prepare import check_request
-from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError
-from genprior.tasks import lasso, task_kind
+from genprior.sweeps import Grid, Point, Sweep, UserError
+from genprior.tasks import task_kind
 from genprior.tasks.descent import Verdict
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.lasso import shortest_subgradient, solve_lasso
 from genprior.tasks.problems import check_point
-from genprior.tasks.recovery import Recovery, recover
+from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing, SubsampledDCT
 
 pytest.importorskip("sklearn")
@@ -109,10 +109,9 @@ def test_what_it_has_no_code_for_is_infinite():
     assert 0 <= found["gradient_norm"] < 1e-10
 
 
-def test_a_spent_budget_is_told(monkeypatch):
+def test_a_spent_budget_is_told():
     """One round at each of 40 penalties, or none, is not enough for two entries."""
-    monkeypatch.setattr(lasso, "MOST_ROUNDS", 1)
-    found = recover(point(), 0, 1)
+    found = recover(point(solver={"method": "lasso", "max_rounds": 1}), 0, 1)
     assert 0 < found["iterations"] <= 40
     assert found["verdict"] == Verdict.BUDGET_SPENT
 
@@ -128,16 +127,6 @@ def test_data_beyond_all_numbers_diverge():
     found = recover(point(noise={"sigma": 1e300}), 0, 1)
     assert found["verdict"] == Verdict.DIVERGED
     assert not any(np.isnan(value) for value in found.values())
-
-
-def test_a_penalty_that_nothing_has_is_refused():
-    written = {"axes": {"m": [4, 5]}, "parameters": {"k": 2, "depth": 1, "widths": [9]}}
-    written["parameters"]["solver"] = {"penalty": 0.5}
-    sweep = Sweep.parse(written)
-    with pytest.raises(
-        SweepError, match=r"'solver\.penalty' is given, but solver\.method 'descent' has no"
-    ):
-        Recovery().check(Grid(sweep))
 
 
 def test_both_methods_meet_the_same_draws():

@@ -13,6 +13,7 @@ from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
 from genprior.tasks.recovery import VARIABLES, Recovery, recover
+from genprior.tasks.stopwatch import Mark, Stopwatch
 from genprior.tasks.theory import mirror_ratio
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -213,12 +214,30 @@ def test_a_diverged_run_has_infinite_errors():
 
 
 def test_the_pilot_tells_short_from_long_trials():
-    """A run that does not end in time is taken to spend its budget, here of 10⁹ steps."""
+    """Without a tolerance a run spends its budget, here of 10⁹ steps that all cost alike."""
     kind = Recovery()
     short = kind.pilot(point(), 0, 0, (), seconds=0.2)
-    endless = point(solver={"tolerance": 0, "max_steps": 10**9})
+    endless = point(solver={"tolerance": 0, "max_steps": 10**9, "engine": "plain"})
     assert 0 < short < 1
     assert kind.pilot(endless, 0, 0, (), seconds=0.05) > 100 * short
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_the_pilot_knows_that_late_steps_cost_less(power):
+    """Cost as the root of the steps: 100 times as many take ten times as long, not 100 times.
+
+    Where steps shrink tenfold in 100, they are 1e-9 after 900; the run was cut at the 500th.
+    """
+    for shortest, steps in ((0.0, 50_000), (1e-9, 900)):
+        watch = Stopwatch(50_000, shortest=shortest)
+        places = -np.cumsum(10.0 ** (-np.arange(501) / 100))
+        watch._marks = [
+            Mark(step, 0.01 * step**power, places[step : step + 1])
+            for step in (1, 2, 10, 50, 100, 150, 200, 250, 300, 400, 500)
+        ]
+        watch.is_cut = True
+        expected = 0.01 * (steps**power - 500**power)
+        assert watch.rest() == pytest.approx(expected, rel=1e-3 if shortest == 0 else 0.25)
 
 
 def test_the_memory_of_a_trial_covers_its_matrices():

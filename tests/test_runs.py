@@ -29,12 +29,14 @@ from genprior.store import Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
 from genprior.sweeps import Grid, SweepError
 from genprior.tasks import Recovery
+from genprior.tasks.environment import Needs
 
 
 def block_task(store: Path, kind: Scripted, wanted: np.ndarray, run: str = "this") -> BlockTask:
     """The first block of the tiny sweep's store."""
     info = read_info(store)
-    return BlockTask(store, info.revision, (0, 0, 0), wanted, kind, frozenset(), run)
+    needs = Needs(kind.name, kind.version)
+    return BlockTask(store, info.revision, (0, 0, 0), wanted, kind, needs, None, run)
 
 
 def test_a_late_worker_keeps_what_another_command_finished_meanwhile(
@@ -107,7 +109,7 @@ def _slowly(item: int) -> int:
 def test_a_store_of_a_version_that_recorded_less_is_refused(store: Path) -> None:
     """Its trials would have no value for the newer variable, whatever is allowed to mix."""
     older = replace(Recovery(), version=1, variables=Recovery().variables[:-1])
-    run_sweep(recovery_sweep("trials=1"), store, kind=older)
+    run_sweep(recovery_sweep("trials=1"), store, kind=older, allow_mixed=True)
     with pytest.raises(StoreError, match=r"earlier version, .* did not give abandonment; choose"):
         run_sweep(recovery_sweep("trials=2"), store, allow_mixed=True)
     assert read_status(store).shape[-1] == 1

@@ -1,5 +1,6 @@
 """A store is one labelled Zarr group that xarray opens without any help of ours."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -54,9 +55,9 @@ def made(sweep: Sweep, path: Path, kind: Scripted):
 
 def _provenance(kind: Scripted) -> dict[str, object]:
     from genprior.pipeline.provenance import provenance
-    from genprior.tasks.machine import machine_kind
+    from genprior.tasks.environment import Needs, environment
 
-    return provenance(kind, machine_kind())
+    return provenance([environment(Needs(kind.name, kind.version))])
 
 
 STRANGER = """
@@ -161,6 +162,9 @@ def test_attributes_hold_the_sweep_and_its_provenance(recovered: Path) -> None:
     assert attributes["sweep_hash"] == recovery_sweep().hash
     for name in ("kernel_version", "machine", "host", "created", "git_revision", "numpy_version"):
         assert name in attributes
+    (entry,) = json.loads(attributes["history"])
+    assert entry["runs"] == 1
+    assert entry["numpy_version"] == attributes["numpy_version"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from genprior.pipeline.worker import BlockTask, run_block
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError, settled
 from genprior.tasks import task_kind
+from genprior.tasks.environment import Needs
 from genprior.tasks.generators import GENERATORS, USERS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights, weights_digest, weights_shape
@@ -517,8 +518,9 @@ def test_worker_processes_find_a_file_by_a_relative_path_with_the_same_results(
 def block_of(store: Path, net: str, digest: str) -> BlockTask:
     info, kind = read_info(store), task_kind("recovery")
     wanted = np.ones(tuple(part.stop - part.start for part in info.layout.region((0, 0))), bool)
+    needs = Needs(kind.name, kind.version)
     return BlockTask(
-        store, info.revision, (0, 0), wanted, kind, frozenset(), "run", weights={net: digest}
+        store, info.revision, (0, 0), wanted, kind, needs, None, "run", weights={net: digest}
     )
 
 

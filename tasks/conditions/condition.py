@@ -15,6 +15,7 @@ from ..generators import GENERATOR_PARAMETERS, check_generator, draw_network, ge
 from ..instance import draw_target
 from ..network import Network
 from ..problems import OPTIONAL, CompressedSensing, OneBit
+from ..unused import Rule, law_rules, refuse_unused
 from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
 from .search import Form, effort, search_largest
 
@@ -31,6 +32,14 @@ OF_LAYERS = ("wdc", "r2wdc")
 CHECKED = (
     "condition", "k", "depth", "widths", "n", "target_norm", *GENERATOR_PARAMETERS, *OPTIONAL,
 )  # fmt: skip
+RULES = (
+    Rule(
+        ("search.steps",),
+        lambda point: point.search.ascents > 0,
+        "search.ascents is 0, so that there is no ascent",
+    ),
+    *law_rules(lambda point: USES[point.condition]),
+)
 VARIABLES = (
     Variable(
         "epsilon",
@@ -152,6 +161,7 @@ class Condition:
             grid, (*OPTIONAL, "target_norm"), used, f"condition {' or '.join(map(repr, names))}"
         )
         check_points(grid, CHECKED, check_condition)
+        refuse_unused(grid, RULES)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""

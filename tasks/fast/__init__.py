@@ -45,6 +45,7 @@ def descend_fast(
     *,
     max_steps: int,
     patience: Patience = NO_END,
+    progress: Progress | None = None,
 ) -> Descent:
     """Run the descent as `descend` does, with the same arguments and result.
 
@@ -52,9 +53,12 @@ def descend_fast(
     sums of squares are left to it.
     """
     if (form := least_squares(objective)) is None:
-        return descend(objective, method, code, max_steps=max_steps, patience=patience)
+        return descend(
+            objective, method, code, max_steps=max_steps, patience=patience, progress=progress
+        )
     with np.errstate(over="ignore", invalid="ignore"):
-        progress, state = Progress(max_steps, patience), method.start(objective, code)
+        progress = progress or Progress(max_steps, patience)
+        state = method.start(objective, code)
         run = Run(objective, form, method, state, max_steps, progress)
         policy = Policy(form)
         regime: Regime = Direct(run, policy, None) if policy.reduces else Plain(run, policy)

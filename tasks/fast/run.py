@@ -4,7 +4,7 @@ from math import sqrt
 
 import numpy as np
 
-from ..descent import Descent, Progress, State, SubgradientDescent, Verdict
+from ..descent import Descent, Progress, State, SubgradientDescent, Verdict, judged
 from ..latent_loss import Evaluation, LatentLoss
 from ..network import Vector
 from .least_squares import LeastSquares
@@ -134,4 +134,5 @@ class Run:
     def ended(self, verdict: Verdict) -> Descent:
         """Measure the last iterate on the network itself."""
         self.settle()
+        verdict = judged(self.objective, self.state, verdict)
         return Descent(self.state, self.steps, verdict, self._progress.hopeless_code)

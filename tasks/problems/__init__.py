@@ -50,7 +50,8 @@ __all__ = [
     "SpikedWishart",
     "check_point",
     "check_sweep",
-    "foreign_packages",
+    "foreign_problems",
+    "package_of",
     "problem_class",
 ]
 
@@ -96,15 +97,17 @@ def problem_names(grid: Grid) -> list[str]:
     return sorted(set(column.values.ravel())) if column is not None else []
 
 
-def foreign_packages(grid: Grid) -> str:
-    """Name the packages, with versions, that offer problems of a sweep; empty if all are ours."""
-    found = []
-    for name in problem_names(grid):
-        if name in BUILT_IN:
-            continue
-        package = offered_problems()[name].dist
-        found.append(f"{name}: {package.name} {package.version}" if package else f"{name}: unknown")
-    return "; ".join(found)
+def foreign_problems(grid: Grid) -> list[str]:
+    """List the problems of a sweep that other packages offer."""
+    return [name for name in problem_names(grid) if name not in BUILT_IN]
+
+
+def package_of(name: str) -> str:
+    """Name the package, with its version, that offers a problem; empty if none does."""
+    if name not in offered_problems():
+        return ""
+    package = offered_problems()[name].dist
+    return f"{package.name} {package.version}" if package else "unknown"
 
 
 def check_point(point: Point) -> None:

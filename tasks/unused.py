@@ -1,0 +1,136 @@
+"""Parameters that would do nothing: given in a sweep, and used at none of its points."""
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from ..sweeps import Grid, Point, SweepError
+from .checks import MOST_CHECKED, given_parameters
+from .problems import problem_class
+
+Uses = Callable[[Point], Collection[str]]
+
+
+class Rule(NamedTuple):
+    """When a point uses some parameters.
+
+    Attributes:
+        names: the parameters.
+        used: tells it of a point.
+        otherwise: what is the case where no point does, for the message.
+    """
+
+    names: tuple[str, ...]
+    used: Callable[[Point], bool]
+    otherwise: str
+
+
+# What the rules look at.
+LOOKED_AT = (
+    "problem", "condition", "ensemble", "noise.sigma", "noise.law", "target_codes", "solver.method",
+    "solver.start", "solver.start_scale", "solver.abandon_after", "success.metric",
+    "search.ascents", "code.decoder",
+)  # fmt: skip
+OF_THE_LASSO = ("solver.penalty", "solver.max_rounds")
+OF_THE_DESCENT = (
+    "solver.engine", "solver.step", "solver.max_steps", "solver.tolerance", "solver.negation",
+    "solver.start", "solver.start_scale", "solver.stall_after", "solver.abandon_after",
+    "solver.abandon_factor", "solver.audit",
+)  # fmt: skip
+# A landscape's descents start at its rim, and run plainly to their end.
+OF_NO_LANDSCAPE = (
+    "solver.engine", "solver.start", "solver.start_scale", "solver.stall_after",
+    "solver.abandon_after", "solver.abandon_factor", "solver.audit",
+)  # fmt: skip
+
+
+def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
+    """Refuse parameters that a sweep gives and that none of its points uses.
+
+    A value that is the default counts as not given: stores write all of them out.
+
+    Raises:
+        SweepError: naming the parameter, and why nothing uses it.
+    """
+    given = given_parameters(grid.sweep)
+    for rule in rules:
+        names = [name for name in given if name in rule.names]
+        if not names:
+            continue
+        points = (grid.point(index) for index in grid.distinct(LOOKED_AT, MOST_CHECKED))
+        if not any(rule.used(point) for point in points):
+            raise SweepError(
+                f"'{names[0]}' is given, but nothing uses it: {rule.otherwise}. Leave it out, on "
+                f"the command line with --set {names[0]}=default."
+            )
+
+
+def uses_of_problem(point: Point) -> Collection[str]:
+    """The optional parameters that a point's problem has."""
+    return problem_class(point.problem).uses
+
+
+def law_rules(uses: Uses) -> tuple[Rule, ...]:
+    """What the laws of noise and measurements have.
+
+    Args:
+        uses: which optional parameters a point has at all.
+    """
+
+    def has_law(point: Point) -> bool:
+        return "noise.law" in uses(point) and point.noise.sigma > 0
+
+    def has_student(point: Point) -> bool:
+        measured = "ensemble" in uses(point) and point.ensemble == "student-t"
+        return measured or (has_law(point) and point.noise.law == "student-t")
+
+    return (
+        Rule(("noise.law",), has_law, "noise.sigma is 0"),
+        Rule(
+            ("student_df",), has_student, "neither measurements nor noise have the law 'student-t'"
+        ),
+    )
+
+
+def _descends(point: Point) -> bool:
+    return point.solver.method == "descent"
+
+
+def _scales_start(point: Point) -> bool:
+    return _descends(point) and point.solver.start in ("gaussian", "ones")
+
+
+def _uses_norm(point: Point) -> bool:
+    scaled = _scales_start(point) and point.solver.start_scale is None
+    return not point.codes or scaled or (_descends(point) and point.solver.start == "prior")
+
+
+RECOVERY_RULES = (
+    Rule(OF_THE_LASSO, lambda p: not _descends(p), "solver.method is 'descent', not 'lasso'"),
+    Rule(OF_THE_DESCENT, _descends, "solver.method is 'lasso', which has a penalty and max_rounds"),
+    Rule(
+        ("solver.start_scale",),
+        _scales_start,
+        "solver.start is neither 'gaussian' nor 'ones', which it is a factor on",
+    ),
+    Rule(
+        ("solver.abandon_factor", "solver.audit"),
+        lambda p: _descends(p) and p.solver.abandon_after > 0,
+        "solver.abandon_after is 0, so that no run is abandoned",
+    ),
+    Rule(
+        ("success.below",),
+        lambda p: p.success.metric != "nearest_target",
+        "success.metric is 'nearest_target', which has no bound",
+    ),
+    Rule(("target_norm",), _uses_norm, "target_codes keep the norm they have"),
+    *law_rules(uses_of_problem),
+)
+LANDSCAPE_RULES = (
+    Rule(
+        OF_NO_LANDSCAPE,
+        lambda p: False,
+        "the descents of a landscape start at its rim and run to their end",
+    ),
+    Rule(("target_norm",), lambda p: not p.codes, "target_codes keep the norm they have"),
+    *law_rules(uses_of_problem),
+)
