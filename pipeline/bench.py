@@ -209,9 +209,9 @@ def overhead(trials: int, workers: int, as_json: bool) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         open_executor("processes", workers) as executor,
-        progress(log) as listen,
+        progress(log) as shown,
     ):
-        summary = run_sweep(sweep, Path(folder) / "overhead.zarr", executor, listen=listen)
+        summary = run_sweep(sweep, Path(folder) / "overhead.zarr", executor, listen=shown.listen)
     row = {
         "trials": summary.computed,
         "blocks": summary.blocks,

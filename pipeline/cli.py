@@ -14,12 +14,13 @@ from . import fit_tables, tables
 from .analysis import fit_store
 from .bench import bench
 from .consoles import Output
-from .errors import INCOMPLETE, FriendlyGroup, terminable
-from .executors import open_executor
+from .errors import INCOMPLETE, FriendlyGroup
+from .executors import LOCAL, open_executor
+from .interrupts import terminable
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .plain_matplotlib import plain_matplotlib
 from .plan import plan_sweep
-from .prepare import check_request
+from .prepare import check_request, count_trials
 from .progress import progress
 from .provenance import own_version
 from .run import as_json as summary_as_json
@@ -143,16 +144,20 @@ def run(
     """
     chosen = chosen_sweep(sweep, settings, trials, seed)
     check_request(chosen, store)
-    with terminable(), progress(log) as listen, open_executor(scheduler, workers) as executor:
-        summary = run_sweep(
-            chosen,
-            store,
-            executor,
-            retries=retries,
-            fail_fast=fail_fast,
-            allow_mixed=allow_mixed,
-            listen=listen,
-        )
+    with terminable(), progress(log, count_trials(chosen)) as shown:
+        shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
+        with open_executor(scheduler, workers, shown.tell) as executor:
+            shown.phase("timing a few trials")
+            summary = run_sweep(
+                chosen,
+                store,
+                executor,
+                retries=retries,
+                fail_fast=fail_fast,
+                allow_mixed=allow_mixed,
+                listen=shown.listen,
+                tell=shown.tell,
+            )
     if as_json:
         _print(summary_as_json(summary))
     else:

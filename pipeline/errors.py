@@ -1,15 +1,14 @@
 """How commands end: one line for a mistake, the right exit status, never a stray traceback."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from ..sweeps import UserError
+from .cluster_errors import malformed_configuration
+from .interrupts import ignore_signals
 
 FAILED, USAGE, INCOMPLETE = 1, 2, 3
 
@@ -26,7 +25,14 @@ class FriendlyGroup(click.Group):
                 raise
             _tell(str(error))
             ctx.exit(error.exit_status)
+        except ValueError as error:
+            # Any command that reads results may be the first to import Dask.
+            if ctx.params.get("debug") or (known := malformed_configuration(error)) is None:
+                raise
+            _tell(str(known))
+            ctx.exit(known.exit_status)
         except KeyboardInterrupt:
+            ignore_signals()
             _tell("interrupted; nothing is lost, repeat the same command.")
             ctx.exit(INCOMPLETE)
         except BrokenPipeError:
@@ -45,22 +51,3 @@ def _tell(message: str) -> None:
     """Say it on stderr if anything can be said there; the exit status tells the rest."""
     with suppress(OSError):
         click.echo(f"genprior: {message}", err=True)
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a run as Ctrl-C does: batch systems warn before a kill.
-
-    What is ignored, as under nohup, stays ignored.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    kinds = [k for k in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(k) != signal.SIG_IGN]
-    previous = [signal.signal(kind, interrupt) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, previous, strict=True):
-            signal.signal(kind, handler)

@@ -2,39 +2,55 @@
 
 import asyncio
 import logging
-import signal
 import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from itertools import islice
-from multiprocessing import resource_tracker
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import psutil
-from dask.system import CPU_COUNT
+from .cluster_errors import ClusterError, SchedulerError, import_dask, reason
+from .dask_executor import IN_FLIGHT, Distributed
+from .interrupts import announced, undisturbed
+from .local_cluster import affordable_workers, local_workers
+from .memory import thread_memory
 
-from ..sweeps import UserError
+__all__ = [
+    "IN_FLIGHT", "LOCAL", "ClusterError", "Distributed", "Executor", "Outcomes", "SchedulerError",
+    "Synchronous", "open_executor", "processors",
+]  # fmt: skip
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Outcome = tuple[Item, Result | BaseException]
+Item_co = TypeVar("Item_co", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 LOCAL = ("processes", "threads", "synchronous")
 CONNECT_TIMEOUT = 10.0
-IN_FLIGHT = 3  # tasks for each worker: one that runs, and the next ones at hand
-LOOK_EVERY = 2.0  # seconds between two counts of the workers
+CLOSE_TIMEOUT = 2.0
 
 
-class SchedulerError(UserError):
-    """No scheduler of that name or at that address."""
+class Outcomes(Protocol[Item_co, Result_co]):
+    """What became of items, as they are done: results, or exceptions in place of them.
 
-    exit_status = 2
+    Iteration may go on after an interruption was raised in it.
+    """
 
+    def __iter__(self) -> Iterator[tuple[Item_co, Result_co | BaseException]]:
+        """Give itself."""
+        ...
 
-class ClusterError(UserError):
-    """A cluster that went away, or whose workers lack something."""
+    def __next__(self) -> tuple[Item_co, Result_co | BaseException]:
+        """Wait for the next one."""
+        ...
+
+    def stop(self, seconds: float) -> int:
+        """Start nothing more, end within some seconds, and say how many items are running."""
+        ...
+
+    def close(self) -> None:
+        """Forget what is still to come."""
+        ...
 
 
 class Executor(Protocol):
@@ -43,6 +59,11 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many tasks run at a time."""
+        ...
+
+    @property
+    def workers_lost(self) -> int:
+        """How many workers died so far."""
         ...
 
     @property
@@ -60,7 +81,7 @@ class Executor(Protocol):
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Outcome[Item, Result], None, None]:
+    ) -> Outcomes[Item, Result]:
         """Run a function over items with a bounded number in flight; give outcomes as they come."""
         ...
 
@@ -69,11 +90,12 @@ class Synchronous:
     """One task after the other in this process: for debugging and small things."""
 
     workers = 1
+    workers_lost = 0
 
     @property
     def memory(self) -> float:
         """What is free here."""
-        return available_memory()
+        return thread_memory(1)
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call it here."""
@@ -85,212 +107,123 @@ class Synchronous:
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Outcome[Item, Result], None, None]:
-        """Compute one single-task graph after the other."""
+    ) -> "SynchronousOutcomes[Item, Result]":
+        """Compute one item after the other."""
+        return SynchronousOutcomes(function, items)
+
+
+class SynchronousOutcomes(Iterator[tuple[Item, Result | BaseException]]):
+    """Computes when it is asked."""
+
+    def __init__(self, function: Callable[[Item], Result], items: Iterable[Item]):
+        self._function = function
+        self._items = iter(items)
+
+    def __next__(self) -> tuple[Item, Result | BaseException]:
+        """Compute a graph of one task."""
         import dask
 
-        for item in items:
-            outcome: Result | BaseException
-            try:
-                task = dask.delayed(function, pure=False)(item)
-                (outcome,) = dask.compute(task, scheduler="synchronous")
-            except Exception as error:
-                outcome = error
-            yield item, outcome
-
-
-class Distributed:
-    """Tasks on the workers of a Dask client."""
-
-    def __init__(self, client: Any, *, local: bool):
-        self.client = client
-        self.local = local
-
-    @property
-    def workers(self) -> int:
-        """Threads of all workers together."""
-        return max(1, sum(int(threads) for threads in self.client.nthreads().values()))
-
-    @property
-    def memory(self) -> float:
-        """This machine's free memory shared out, or the least that a remote worker gives."""
-        if self.local:
-            return available_memory() / self.workers
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return min(
-            (w["memory_limit"] / w["nthreads"] for w in workers if w.get("memory_limit")),
-            default=float("inf"),
-        )
-
-    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
-        """Call it once on each worker process."""
-        with _reaching():
-            return list(self.client.run(function).values())
-
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Submit it and wait."""
-        with _reaching():
-            result: Result = self.client.submit(function, *arguments, pure=False).result()
-            return result
-
-    def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Outcome[Item, Result], None, None]:
-        """Keep a few tasks a worker in flight, so that the scheduler never holds the whole sweep.
-
-        Workers that join meanwhile get their share.
-        """
-        from distributed import as_completed
-
-        waiting = iter(items)
-        futures: dict[Any, Item] = {}
-        completed = as_completed(raise_errors=False, loop=self.client.loop)
-
-        def top_up(window: int) -> None:
-            for following in islice(waiting, max(0, window - len(futures))):
-                submitted = self.client.submit(function, following, pure=False)
-                futures[submitted] = following
-                completed.add(submitted)
-
-        window, looked = IN_FLIGHT * self.workers, time.monotonic()
+        item = next(self._items)
         try:
-            with _reaching():
-                top_up(window)
-                for future in completed:
-                    item = futures.pop(future)
-                    failure = future.exception()
-                    if isinstance(failure, CancelledError):
-                        raise failure
-                    outcome = failure if failure is not None else future.result()
-                    future.release()
-                    if time.monotonic() - looked > LOOK_EVERY:
-                        window, looked = IN_FLIGHT * self.workers, time.monotonic()
-                    top_up(window)
-                    yield item, outcome
-        finally:
-            with suppress(Exception):
-                self.client.cancel(list(futures))
+            task = dask.delayed(self._function, pure=False)(item)
+            (result,) = dask.compute(task, scheduler="synchronous")
+        except Exception as error:
+            return item, error
+        return item, result
+
+    def stop(self, seconds: float) -> int:
+        """Nothing runs while this is called."""
+        self._items = iter(())
+        return 0
+
+    def close(self) -> None:
+        """Forget the items."""
+        self._items = iter(())
+
+
+def processors() -> int:
+    """Processors that this process may use.
+
+    Raises:
+        ClusterError: Dask's configuration cannot be read.
+    """
+    import_dask()
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
-    """Explain a cluster that goes away, or that cannot run our functions."""
-    try:
-        yield
-    except (OSError, CancelledError) as error:
-        raise ClusterError(
-            f"the Dask scheduler went away ({type(error).__name__}). What was finished is kept; "
-            "start it again and repeat the same command."
-        ) from error
-    except ImportError as error:
-        raise ClusterError(
-            f"the workers cannot import what they are to run ({error}); install the same genprior "
-            "where they run."
-        ) from error
-
-
-@contextmanager
-def open_executor(scheduler: str = "processes", workers: int | None = None) -> Iterator[Executor]:
+def open_executor(
+    scheduler: str = "processes",
+    workers: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Iterator[Executor]:
     """Open what `--scheduler` names.
 
     Args:
         scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
         workers: how many tasks at a time, for the local ones; the number of processors if None.
+        tell: is told what a user should know, in lines.
 
     Raises:
         SchedulerError: the address is not one, or nothing answers there.
+        ClusterError: Dask or its workers cannot be started.
     """
     if workers is not None and scheduler not in ("processes", "threads"):
         raise SchedulerError(
             f"--workers {workers}: only processes and threads are started here; "
             f"--scheduler {scheduler} has the workers it has."
         )
+    import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
         yield Synchronous()
         return
-    from distributed import Client, LocalCluster  # sets the levels of its own loggers
-
     with _quiet():
         if scheduler in LOCAL:
-            count = workers or CPU_COUNT
-            processes = scheduler == "processes"
+            count, processes = workers or processors(), scheduler == "processes"
+            if processes:
+                count = affordable_workers(count, tell)
             with (
-                _local(
-                    LocalCluster,
-                    n_workers=count if processes else 1,
-                    threads_per_worker=1 if processes else count,
-                    processes=processes,
-                    # Threads talk within the process and listen nowhere.
-                    host="127.0.0.1" if processes else None,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                ) as cluster,
-                Client(cluster, set_as_default=False) as client,
+                local_workers(count, tell, processes=processes) as cluster,
+                _executor(
+                    _client(cluster), local=True, threads=not processes, tell=tell
+                ) as executor,
             ):
-                yield Distributed(client, local=True)
+                yield executor
             return
-        with _connect(Client, scheduler) as client:
-            yield Distributed(client, local=False)
+        with announced(tell):
+            client = _connect(scheduler)
+        with _executor(client, local=False, threads=False, tell=tell) as executor:
+            executor.check_imports()
+            yield executor
 
 
-def available_memory() -> float:
-    """Bytes free on this machine, within the limits of a batch job or a container."""
-    from distributed.system import MEMORY_LIMIT
+def _client(cluster: Any) -> Any:
+    """Connect with a local cluster."""
+    from distributed import Client
 
-    return float(min(psutil.virtual_memory().available, MEMORY_LIMIT))
+    try:
+        return Client(cluster, set_as_default=False)
+    except Exception as error:
+        raise ClusterError(f"the local workers cannot be reached: {reason(error)}.") from None
 
 
 @contextmanager
-def _local(cluster: Any, **settings: Any) -> Iterator[Any]:
-    """Run a local cluster whose processes never see Ctrl-C: the terminal sends it to them too.
-
-    What is started while SIGINT is blocked keeps it blocked, and so do workers that replace dead
-    ones. The resource tracker would unblock it. A half-started cluster cannot be closed, so that
-    an interruption during the start is heeded only behind it.
-    """
-    import dask
-
-    resource_tracker.ensure_running()
-    with _deferred_interrupts() as interrupted:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            # A block that waits on a worker would share the blame when another kills that worker.
-            with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-                started = cluster(**settings)
-        except (RuntimeError, OSError, TimeoutError) as error:
-            raise ClusterError(
-                f"the local workers could not be started ({error}); try fewer --workers, or "
-                "--scheduler synchronous."
-            ) from None
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+def _executor(client: Any, **settings: Any) -> Iterator[Distributed]:
+    """Run tasks by a client, and close it without waiting for a scheduler that is gone."""
+    executor = Distributed(client, **settings)
     try:
-        if interrupted:
-            raise KeyboardInterrupt
-        yield started
+        yield executor
     finally:
-        started.close()
+        with undisturbed(), suppress(Exception):
+            executor.close()
+            client.close(timeout=CLOSE_TIMEOUT)
 
 
-@contextmanager
-def _deferred_interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of obeying them; only the main thread gets them."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    kinds = [kind for kind in ends if signal.getsignal(kind) != signal.SIG_IGN]
-    previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
-    try:
-        yield caught
-    finally:
-        for kind, handler in zip(kinds, previous, strict=True):
-            signal.signal(kind, handler)
+def _connect(address: str) -> Any:
+    from distributed import Client
 
-
-def _connect(client: Any, address: str) -> Any:
     if ":" not in address:
         raise SchedulerError(
             f"--scheduler {address}: not one of {', '.join(LOCAL)}, nor an address such as "
@@ -298,20 +231,33 @@ def _connect(client: Any, address: str) -> Any:
         )
     try:
         # A client that cannot connect is hard to be rid of; so see first whether it can.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _knock(address)).result()
-        connected = client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError, TimeoutError) as error:
-        reason = str(error).split("\n")[0] or type(error).__name__
+        _in_thread(partial(asyncio.run, _knock(address)))
+        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except Exception as error:
         raise SchedulerError(
-            f"--scheduler {address}: no Dask scheduler answers there ({reason})."
+            f"--scheduler {address}: no Dask scheduler answers there ({reason(error)})."
         ) from None
     try:
-        connected.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
     except TimeoutError:
-        connected.close()
+        client.close(timeout=CLOSE_TIMEOUT)
         raise SchedulerError(f"--scheduler {address}: it has no workers.") from None
-    return connected
+    return client
+
+
+def _in_thread(function: Callable[[], None]) -> None:
+    """Call a function in a thread that nobody waits for after an interruption."""
+    outcome: Future[None] = Future()
+
+    def call() -> None:
+        try:
+            function()
+            outcome.set_result(None)
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    outcome.result()
 
 
 async def _knock(address: str) -> None:
@@ -333,7 +279,7 @@ def _quiet() -> Iterator[None]:
     ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:

@@ -4,13 +4,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from dask.system import CPU_COUNT
 
 from ..store import TRIAL, Layout, estimate_bytes
 from ..sweeps import Grid, Sweep, settled
 from ..sweeps.sharing import check_reading
 from ..tasks import check_task, task_kind
-from .executors import available_memory
+from .executors import processors
+from .memory import trial_memory
 from .pilot import check_memory, run_pilot
 from .prepare import block_shape
 
@@ -25,11 +25,11 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     Raises:
         SweepError: it cannot be run: too large, or too much memory for a trial.
     """
-    workers = workers or CPU_COUNT
+    workers = workers or processors()
     grid, kind = Grid(sweep), task_kind(sweep.task)
     check_task(kind, grid)
     check_reading(grid)
-    memory = check_memory(grid, kind, available_memory() / workers)
+    memory = check_memory(grid, kind, trial_memory(workers))
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers, len(kind.variables))
     layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)

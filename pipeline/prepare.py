@@ -93,6 +93,11 @@ class Prepared(NamedTuple):
     mended: str = ""
 
 
+def count_trials(sweep: Sweep) -> int:
+    """Count the trials that a sweep asks for."""
+    return int((~Grid(sweep).excluded).sum()) * sweep.trials
+
+
 def prepare_store(
     sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
 ) -> Prepared:

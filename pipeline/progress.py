@@ -2,103 +2,187 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
 
-from .run import Listener, RunSummary
+from .run import RunSummary
 
 LINE_EVERY = 10.0
 STARTING = "starting workers, timing a few trials"
+LEAST_BAR, MOST_BAR = 10, 50
+
+
+class Progress(Protocol):
+    """What shows a run."""
+
+    def phase(self, text: str) -> None:
+        """Say what goes on before the first trials."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Say something that stays."""
+        ...
+
+    def listen(self, summary: RunSummary) -> None:
+        """Show how far the run is."""
+        ...
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Listener]:
-    """Show a run's progress on a console; give the function that is told of it."""
-    if console.is_terminal:
-        with _bar(console) as listener:
-            yield listener
-    else:
+def progress(console: Console, total: int | None = None) -> Iterator[Progress]:
+    """Show a run's progress on a console.
+
+    Args:
+        console: a terminal or not.
+        total: trials that there will be, if that is known.
+    """
+    if not console.is_terminal:
         console.print(STARTING, highlight=False)
-        yield _lines(console)
+        yield Lines(console)
+        return
+    bar = Bar(console, total)
+    live = Live(console=console, refresh_per_second=8, get_renderable=lambda: bar.render())
+    live.start()
+    try:
+        yield bar
+    finally:
+        # A terminal that was closed takes nothing any more.
+        with suppress(OSError):
+            live.stop()
 
 
-@contextmanager
-def _bar(console: Console) -> Iterator[Listener]:
-    bar = Progress(
-        TextColumn("trials"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("[dim]elapsed"),
-        TimeElapsedColumn(),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        TextColumn("{task.fields[outcome]}"),
-        console=console,
-        speed_estimate_period=120,
-    )
-    with bar:
-        task = bar.add_task("trials", total=None, rate="", outcome=STARTING)
+class Bar:
+    """One line of a terminal, whatever its width: what matters least is left out first."""
 
-        def listen(summary: RunSummary) -> None:
-            bar.update(
-                task,
-                total=summary.total,
-                completed=summary.total - summary.pending,
-                rate=_rate(summary),
-                outcome=_outcome(summary),
-            )
+    def __init__(self, console: Console, total: int | None = None):
+        self._console = console
+        self._total = total
+        self._begun = self._heard = time.monotonic()
+        self._summary: RunSummary | None = None
+        self._spinner = Spinner("dots" if console.encoding.startswith("utf") else "line")
+        self._phase = "starting"
 
-        yield listen
+    def phase(self, text: str) -> None:
+        """Say it next to a spinner."""
+        self._phase = text
 
+    def tell(self, text: str) -> None:
+        """Print it above the line."""
+        with suppress(OSError):
+            self._console.print(text, highlight=False, soft_wrap=True)
 
-def _lines(console: Console) -> Listener:
-    last = time.monotonic() - LINE_EVERY
+    def listen(self, summary: RunSummary) -> None:
+        """Keep it for the next time that the line is drawn."""
+        self._summary, self._heard = summary, time.monotonic()
 
-    def listen(summary: RunSummary) -> None:
-        nonlocal last
-        if time.monotonic() - last < LINE_EVERY and summary.pending:
-            return
-        last = time.monotonic()
+    def render(self) -> RenderableType:
+        """Draw the line."""
+        now = time.monotonic()
+        width = max(self._console.width - 1, 20)
+        if self._summary is None:
+            count = "" if self._total is None else f"0/{self._total} trials"
+            parts = [self._phase, clock(now - self._begun), count]
+            self._spinner.update(text=Text(_fitting(parts, width - 2)))
+            return self._spinner
+        summary, since = self._summary, now - self._heard
+        elapsed = f"{clock(now - self._begun)} elapsed"
+        figures = [_count(summary), _share(summary), _left(summary, since) or elapsed]
+        figures.insert(2, _rate(summary, "/s"))
+        if _left(summary):
+            figures.append(elapsed)
+        text = _fitting([*filter(None, figures), *_outcomes(summary)], width - LEAST_BAR - 1)
+        line = Table.grid(padding=(0, 1, 0, 0))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True, overflow="crop")
+        length = max(1, min(MOST_BAR, width - len(text) - 1))
         finished = summary.total - summary.pending
-        share = 100 * finished // max(summary.total, 1)
-        parts = [f"{finished}/{summary.total} trials, {share} %", _rate(summary), _left(summary)]
-        console.print(", ".join(filter(None, [*parts, _outcome(summary)])), highlight=False)
+        line.add_row(ProgressBar(max(summary.total, 1), finished, width=length), text)
+        return line
 
-    return listen
+
+class Lines:
+    """A line every ten seconds, for files and pipes."""
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._last = time.monotonic() - LINE_EVERY
+
+    def phase(self, text: str) -> None:
+        """Nothing: it was said that it takes a while."""
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        with suppress(OSError):
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+    def listen(self, summary: RunSummary) -> None:
+        """Print a line if the last one is some time ago, and at the end."""
+        if time.monotonic() - self._last < LINE_EVERY and summary.pending:
+            return
+        self._last = time.monotonic()
+        parts = [f"{_count(summary)} trials", _share(summary), _rate(summary, " trials/s")]
+        parts += [_left(summary) and f"about {_left(summary)}", *_outcomes(summary)]
+        self._console.print(", ".join(filter(None, parts)), highlight=False, soft_wrap=True)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as a clock does."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _fitting(parts: list[str], width: int) -> str:
+    """Join as many parts as fit, the first one in any case."""
+    parts = list(filter(None, parts))
+    while len(parts) > 1 and len("  ".join(parts)) > width:
+        parts.pop()
+    return "  ".join(parts)[:width]
 
 
 def _per_second(summary: RunSummary) -> float:
     return (summary.computed + summary.crashed) / max(summary.wall_seconds, 1e-9)
 
 
-def _rate(summary: RunSummary) -> str:
-    return f"{_per_second(summary):.3g} trials/s" if summary.computed else ""
+def _count(summary: RunSummary) -> str:
+    return f"{summary.total - summary.pending}/{summary.total}"
 
 
-def _left(summary: RunSummary) -> str:
+def _share(summary: RunSummary) -> str:
+    return f"{100 * (summary.total - summary.pending) // max(summary.total, 1)} %"
+
+
+def _rate(summary: RunSummary, unit: str) -> str:
+    return f"{_per_second(summary):.3g}{unit}" if summary.computed else ""
+
+
+def _left(summary: RunSummary, since: float = 0.0) -> str:
+    """Write the time that is left, some seconds after a summary."""
     if not summary.computed or not summary.pending:
         return ""
-    minutes, seconds = divmod(int(summary.pending / _per_second(summary)), 60)
-    return f"about {minutes}:{seconds:02d} left"
+    return f"{clock(max(0.0, summary.pending / _per_second(summary) - since))} left"
 
 
-def _outcome(summary: RunSummary) -> str:
-    if not summary.computed and not summary.crashed:
-        return ""
+def _outcomes(summary: RunSummary) -> list[str]:
+    """What became of the trials so far; empty before the first block."""
     parts = []
-    if summary.successes is not None:
-        share = 100 * summary.successes / max(summary.computed, 1)
-        parts.append(f"success so far {share:.0f} %")
     if summary.crashed:
         parts.append(f"{summary.crashed} crashed")
-    return ", ".join(parts)
+    if summary.workers_lost:
+        parts.append(deaths(summary.workers_lost))
+    if summary.successes is not None and (summary.computed or summary.crashed):
+        share = 100 * summary.successes / max(summary.computed, 1)
+        parts.insert(0, f"success so far {share:.0f} %")
+    return parts
+
+
+def deaths(count: int) -> str:
+    """Write how many workers died."""
+    return "1 worker died" if count == 1 else f"{count} workers died"

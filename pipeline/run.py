@@ -1,8 +1,9 @@
 """Running a sweep into a store: what is missing, block by block, until nothing is."""
 
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,11 +15,18 @@ from ..sweeps import Grid, Sweep, UserError
 from ..tasks import TaskKind, task_kind
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
-from .executors import Executor, Synchronous
+from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark
+from .interrupts import announced, heeding
 from .pilot import check_memory
 from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
-from .worker import BlockReport, BlockTask, abandon, run_block, write_crashed
+from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
+
+# Seconds that running blocks have after an interruption. Batch systems kill some 10 s (PBS, LSF)
+# or 30 s (Slurm) after they warned.
+GRACE = 5.0
+ANSWER_TIMEOUT = 2.0
+KILLED = "the worker died each time it ran this block (out of memory?)"
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class RunSummary:
     `successes` are those of the trials that it computed, `already_successful` those of the trials
     that were done before; both are None where the task has no such thing. `unasked` counts trials
     of the store that are not done and that this run was not asked for; `mended` says what was
-    damaged in the store.
+    damaged in the store; `workers_lost` counts workers that died, whose blocks others ran again.
     """
 
     store: str
@@ -46,6 +54,7 @@ class RunSummary:
     interrupted: bool = False
     last_error: str = ""
     mended: str = ""
+    workers_lost: int = 0
 
     @property
     def done(self) -> int:
@@ -83,6 +92,7 @@ class RunSummary:
 
 
 Listener = Callable[[RunSummary], None]
+Teller = Callable[[str], None]
 
 
 def run_sweep(
@@ -95,6 +105,7 @@ def run_sweep(
     fail_fast: bool = False,
     allow_mixed: bool = False,
     listen: Listener = lambda summary: None,
+    tell: Teller = lambda text: None,
 ) -> RunSummary:
     """Run the trials of a sweep that a store does not hold yet.
 
@@ -107,18 +118,22 @@ def run_sweep(
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other kernels, libraries or kinds of machine; recorded.
         listen: called with the summary so far, at the start and after every block.
+        tell: called with what a user should know at once, in a line.
 
     Returns:
-        The summary; `interrupted` if Ctrl-C or SIGTERM ended the run early.
+        The summary; `interrupted` if Ctrl-C or SIGTERM ended the run early. Blocks that were
+        running had some seconds to end; a second interruption gives them up at once.
 
     Raises:
         UserError: the store holds another experiment, or cannot be written.
     """
     executor = executor or Synchronous()
+    lost_before = executor.workers_lost
     kind = kind or task_kind(sweep.task)
     check_memory(Grid(sweep), kind, executor.memory)
     with exclusive(path):
-        ready = prepare_store(sweep, path, executor, kind, allow_mixed)
+        with announced(tell):
+            ready = prepare_store(sweep, path, executor, kind, allow_mixed)
         info = ready.info
         wanted, todo, unasked = select_trials(info, sweep, ready.status)
         mark(info, writes=bool(todo.any()))
@@ -143,54 +158,101 @@ def run_sweep(
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
-
-        entered: list[Environment] = []
-
-        def note(report: BlockReport) -> None:
-            """Enter this run in the history, once for each environment that computes."""
-            if report.environment and report.environment not in entered:
-                entered.append(report.environment)
-                enter_run(path, report.environment)
-
-        with _stopping(executor, run):
-            return _run_tasks(executor, tasks, summary, fail_fast, listen, note)
+        with closing(executor.stream(run_block, tasks)) as outcomes, _abandoned(executor, run):
+            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
+                outcomes, fail_fast
+            )
 
 
 @contextmanager
-def _stopping(executor: Executor, run: str) -> Iterator[None]:
+def _abandoned(executor: Executor, run: str) -> Iterator[None]:
     """However a run ends, let no block of it go on where its workers do."""
     try:
         yield
     finally:
-        # Workers that cannot be reached any more are gone, or go when the cluster closes.
+        # Workers that do not answer are gone, or go when the cluster closes.
+        _within(ANSWER_TIMEOUT, lambda: executor.everywhere(partial(abandon, run)))
+
+
+def _within(seconds: float, function: Callable[[], object]) -> None:
+    """Call a function, and wait for it for some seconds only; what it raises is dropped."""
+
+    def call() -> None:
         with suppress(Exception):
-            executor.everywhere(partial(abandon, run))
+            function()
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
-def _run_tasks(
-    executor: Executor,
-    tasks: Iterable[BlockTask],
-    summary: RunSummary,
-    fail_fast: bool,
-    listen: Listener,
-    note: Callable[[BlockReport], None],
-) -> RunSummary:
-    begun = time.perf_counter()
-    listen(summary)
-    outcomes = executor.stream(run_block, tasks)
-    try:
-        with closing(outcomes):
+class _Run:
+    """Counts what becomes of the blocks of a run."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        key: str,
+        path: Path,
+        summary: RunSummary,
+        listen: Listener,
+        tell: Teller,
+        lost_before: int,
+    ):
+        self._executor = executor
+        self._key = key
+        self._path = path
+        self._summary = summary
+        self._listen = listen
+        self._tell = tell
+        self._lost_before = lost_before
+        self._begun = time.perf_counter()
+        self._entered: list[Environment] = []
+
+    def take(self, outcomes: Outcomes[BlockTask, BlockReport], fail_fast: bool) -> RunSummary:
+        """Take all outcomes, or as many as there are until an interruption."""
+        try:
+            self._listen(self._summary)
             for task, outcome in outcomes:
-                report = _settled(task, outcome)
-                note(report)
-                summary = summary.add(report)
-                summary = replace(summary, wall_seconds=time.perf_counter() - begun)
-                listen(summary)
-                if fail_fast and summary.crashed:
+                self._count(_settled(task, outcome))
+                if fail_fast and self._summary.crashed:
                     break
-    except KeyboardInterrupt:
-        return replace(summary, interrupted=True, wall_seconds=time.perf_counter() - begun)
-    return summary
+        except KeyboardInterrupt:
+            self._wind_up(outcomes)
+            return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
+        return self._summary
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._begun
+
+    def _count(self, report: BlockReport) -> None:
+        if report.environment and report.environment not in self._entered:
+            # In the history of the store, once for each environment that computes.
+            self._entered.append(report.environment)
+            enter_run(self._path, report.environment)
+        told, lost = self._summary.workers_lost, self._executor.workers_lost - self._lost_before
+        self._summary = replace(
+            self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
+        )
+        if lost and not told:
+            self._tell("a worker died (killed, or out of memory?); its block goes to another")
+        self._listen(self._summary)
+
+    def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
+        """Wait a little for running blocks; the next interruption ends that."""
+        running = outcomes.stop(GRACE)
+        if not running:
+            self._tell("stopping")
+            return
+        blocks = "1 block" if running == 1 else f"{running} blocks"
+        self._tell(f"stopping: waiting for {blocks}, at most {GRACE:.0f} s; again to stop at once")
+        # A scheduler that goes away now changes nothing, nor does a block whose worker died.
+        with suppress(KeyboardInterrupt, UserError), heeding():
+            _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))
+            for _, outcome in outcomes:
+                if isinstance(outcome, BlockReport):
+                    self._count(outcome)
 
 
 def _settled(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
@@ -198,7 +260,7 @@ def _settled(task: BlockTask, outcome: BlockReport | BaseException) -> BlockRepo
     if isinstance(outcome, BlockReport):
         return outcome
     if type(outcome).__name__ == "KilledWorker":
-        return write_crashed(task, "the worker died each time it ran this block (out of memory?)")
+        return write_crashed(task, KILLED)
     if isinstance(outcome, AttributeError | ImportError):
         raise UserError(
             f"a worker cannot run this block ({outcome}): it seems to have another genprior. "

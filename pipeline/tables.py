@@ -206,6 +206,10 @@ def run_summary(summary: RunSummary) -> str:
         pieces.append("nothing left to compute")
     if summary.crashed:
         pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
+    if summary.workers_lost:
+        one = summary.workers_lost == 1
+        died = "1 worker" if one else f"{summary.workers_lost:,} workers"
+        pieces.append(f"{died} died; {'its block' if one else 'their blocks'} went to others")
     if summary.interrupted:
         pieces.append("interrupted")
     if summary.unasked:

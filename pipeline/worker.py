@@ -1,8 +1,11 @@
 """What runs on a worker: the trials of one block, written as whole chunks."""
 
 import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +20,11 @@ from ..tasks.generators import weights_digest
 from ..tasks.machine import limit_blas_threads
 
 LONGEST_ERROR = 500
+LONGEST_WRITE = 5.0  # seconds
+_HELD: set[str] = set()
 _ABANDONED: set[str] = set()
+_WRITING: Counter[str] = Counter()
+_TURN = threading.Condition()
 
 
 class AbandonedError(UserError):
@@ -69,9 +76,11 @@ def run_block(task: BlockTask) -> BlockReport:
 
     Raises:
         UserError: this worker computes with something else than the others, a file of weights is
-            not the one that was to be used, or the store cannot be written; nothing of the block is
-            kept.
+            not the one that was to be used, the run has ended, or the store cannot be written;
+            nothing of the block is kept.
     """
+    if task.run in _HELD or task.run in _ABANDONED:
+        raise AbandonedError("its run has ended.")
     limit_blas_threads()
     check_environment(task)
     check_weights(task)
@@ -124,19 +133,45 @@ def check_weights(task: BlockTask) -> None:
             )
 
 
+def hold(run: str) -> None:
+    """Begin no other block of a run that is to end; those that run go on."""
+    _HELD.add(run)
+
+
 def abandon(run: str) -> None:
-    """Let the blocks of a run that ended early stop at their next trial, writing nothing."""
-    _ABANDONED.add(run)
+    """Let the blocks of a run that ended early stop at their next trial, writing nothing.
+
+    What is being written is whole when this returns.
+    """
+    with _TURN:
+        _ABANDONED.add(run)
+        _TURN.wait_for(lambda: not _WRITING[run], LONGEST_WRITE)
+
+
+@contextmanager
+def _writing(run: str) -> Iterator[None]:
+    """Write something of a run, unless it was abandoned."""
+    with _TURN:
+        if run in _ABANDONED:
+            raise AbandonedError("its run has ended.")
+        _WRITING[run] += 1
+    try:
+        yield
+    finally:
+        with _TURN:
+            _WRITING[run] -= 1
+            _TURN.notify_all()
 
 
 def _write(
     writer: BlockWriter, task: BlockTask, region: tuple[slice, ...], found: dict[str, np.ndarray]
 ) -> None:
     """Put the wanted trials into the block as it is now: they may have taken a while."""
-    results = _current(writer, task, region)
-    for name, values in found.items():
-        results[name][task.wanted] = values[task.wanted]
-    writer.write(region, results)
+    with _writing(task.run):
+        results = _current(writer, task, region)
+        for name, values in found.items():
+            results[name][task.wanted] = values[task.wanted]
+        writer.write(region, results)
 
 
 def _current(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,7 +187,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=20)
 
 
-def wait_until(condition: Any, seconds: float = 30.0) -> None:
+def wait_until(condition: Any, seconds: float = 60.0) -> None:
     """Wait for something to become true, not for ever."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -291,19 +291,28 @@ def flip_bit(path: Path) -> None:
 
 
 @contextmanager
-def dask_cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def dask_cluster(
+    folder: Path, worker_python: Sequence[str] = (sys.executable,)
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a Dask scheduler and a worker; give the address and the scheduler's process."""
     contact = folder / "scheduler.json"
     with ended(_dask("scheduler", contact, folder, "--port=0", "--no-dashboard")) as scheduler:
         wait_until(lambda: contact.exists() and contact.stat().st_size)
-        with ended(_dask("worker", contact, folder, "--nthreads=2", "--no-nanny")):
+        options = ("--nthreads=2", "--no-nanny")
+        with ended(_dask("worker", contact, folder, *options, python=worker_python)):
             yield json.loads(contact.read_text())["address"], scheduler
 
 
-def _dask(part: str, contact: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
+def _dask(
+    part: str,
+    contact: Path,
+    folder: Path,
+    *options: str,
+    python: Sequence[str] = (sys.executable,),
+) -> subprocess.Popen[str]:
     common = ("--host=127.0.0.1", "--dashboard-address=127.0.0.1:0", f"--scheduler-file={contact}")
     return subprocess.Popen(
-        [sys.executable, "-m", "dask", part, *common, *options],
+        [*python, "-m", "dask", part, *common, *options],
         env=ENVIRONMENT,
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_a_worker_that_is_killed_once_costs_nothing_but_time(
     killing = replace(kind, kill_at=(4, 5, 2), kills=1)
     summary = run_sweep(tiny_sweep(), store, processes, kind=killing)
     assert (summary.computed, summary.crashed, summary.exit_status) == (48, 0, 0)
+    assert summary.workers_lost == 1
     assert kind.calls()[4, 5, 2] == 2
     assert_same_results(store, undisturbed)
 
@@ -68,6 +70,7 @@ def test_a_block_that_always_kills_its_worker_ends_as_crashed(
     killing = replace(kind, kill_at=(4, 5, 2))
     summary = run_sweep(tiny_sweep("blocks.trials=4"), store, processes, kind=killing)
     assert (summary.computed, summary.crashed, summary.exit_status) == (44, 4, 3)
+    assert summary.workers_lost == 2
     crashed = results(store).sel(k=4, m=5)
     assert (crashed["status"] == 2).all()
     assert set(crashed["error"].values) == {
@@ -132,15 +135,56 @@ def test_interrupting_a_run_leaves_a_store_that_resumes(
     assert printed.strip().endswith(INTERRUPTED)
     first, *lines = said.splitlines()
     assert first == STARTING
-    assert all(" trials, " in line for line in lines), said
+    others = [line for line in lines if " trials, " not in line]
+    assert [line[:8] for line in others] == ["stopping"], said
     assert neighbours(store) == []
     kept = done(store)
     assert 4 <= kept < 48
     assert run_sweep(tiny_sweep(), store, kind=kind).computed == 48 - kept
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
-def test_interrupting_a_run_before_its_first_block_says_so_in_one_line(
+@pytest.mark.parametrize("scheduler", ["processes", "threads"])
+def test_a_second_interruption_gives_up_blocks_and_further_ones_change_nothing(
+    store: Path, kind: Scripted, sweep_file: Path, scheduler: str
+) -> None:
+    """Trials last a minute. Batch systems signal every process; workers do not hear them."""
+    command = ("run", sweep_file, store, f"--scheduler={scheduler}", "--workers=2")
+    with ended(scripted_command(replace(kind, pause=60), *command)) as process:
+        wait_until(kind.calls)
+        begun = time.monotonic()
+        while process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            time.sleep(0.5)
+            assert time.monotonic() < begun + 30
+        printed, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "interrupted" in printed
+    assert [line[:8] for line in said.splitlines()[2:]] == ["stopping"]
+    assert neighbours(store) == []
+    assert done(store) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_blocks_that_would_not_end_in_time_are_given_up(
+    store: Path, kind: Scripted, sweep_file: Path
+) -> None:
+    """Both blocks in progress need a minute more than the 5 s that they have."""
+    command = ("run", sweep_file, store, "--workers=2")
+    with ended(scripted_command(replace(kind, pause=60), *command)) as process:
+        wait_until(kind.calls)
+        process.terminate()
+        _, said = process.communicate(timeout=40)
+    assert process.returncode == 3
+    assert "Traceback" not in said
+    assert neighbours(store) == []
+    assert done(store) == 0
+
+
+@pytest.mark.cluster
+def test_interrupting_a_run_before_its_first_block_says_so_at_once_and_at_the_end(
     store: Path, kind: Scripted, sweep_file: Path
 ) -> None:
     """The signal comes while workers start, which takes a second or two; it is not lost."""
@@ -150,8 +194,8 @@ def test_interrupting_a_run_before_its_first_block_says_so_in_one_line(
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
-    lines = [STARTING, "genprior: interrupted; nothing is lost, repeat the same command."]
-    assert said.splitlines() == lines
+    last = "genprior: interrupted; nothing is lost, repeat the same command."
+    assert said.splitlines() == [STARTING, "stopping", last]
 
 
 def test_two_runs_into_one_store_do_not_mix(store: Path, kind: Scripted, sweep_file: Path) -> None:

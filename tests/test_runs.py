@@ -1,6 +1,7 @@
 """What a run decides: which trials, into what store, with whom, and how it lets go."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +25,8 @@ from genprior.pipeline.executors import (
 from genprior.pipeline.figures import draw
 from genprior.pipeline.pilot import check_memory, run_pilot
 from genprior.pipeline.prepare import ordered_blocks
-from genprior.pipeline.worker import AbandonedError, BlockTask, abandon, run_block
-from genprior.store import Layout, Status, StoreError, read_info, read_status
+from genprior.pipeline.worker import AbandonedError, BlockTask, abandon, hold, run_block
+from genprior.store import BlockWriter, Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
 from genprior.sweeps import Grid, SweepError
 from genprior.tasks import Recovery
@@ -59,6 +60,38 @@ def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
     with pytest.raises(AbandonedError):
         run_block(block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="ended"))
     assert kind.calls() == before
+
+
+def test_a_block_of_a_run_that_is_stopping_does_not_begin(store: Path, kind: Scripted) -> None:
+    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    before = kind.calls()
+    hold("held")
+    with pytest.raises(AbandonedError):
+        run_block(block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="held"))
+    assert kind.calls() == before
+
+
+def test_a_run_is_abandoned_between_writes_not_within_one(
+    store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may be locked by another run as soon as nothing of this one is written any more."""
+    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    writing, events = threading.Event(), []
+
+    def slowly(*arguments: object) -> None:
+        writing.set()
+        time.sleep(0.2)
+        events.append("written")
+
+    monkeypatch.setattr(BlockWriter, "write", slowly)
+    task = block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="late")
+    thread = threading.Thread(target=run_block, args=[task])
+    thread.start()
+    assert writing.wait(20)
+    abandon("late")
+    events.append("abandoned")
+    thread.join()
+    assert events == ["written", "abandoned"]
 
 
 @pytest.mark.cluster

@@ -1,0 +1,198 @@
+"""Worker processes and threads of this machine: how many fit, how they start and end."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import Any
+
+from .cluster_errors import ClusterError, configuration, reason
+from .interrupts import SIGNALS, announced, undisturbed
+from .memory import (
+    CLIENT_ADDRESSES,
+    WORKER_BYTES,
+    address_limit,
+    available_memory,
+    process_limits,
+    process_memory,
+)
+
+START_TIMEOUT = 180.0
+END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
+SAFE_PATH = "PYTHONSAFEPATH"
+
+
+def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
+    """Count the worker processes that fit into memory, at most as many as asked for.
+
+    Args:
+        asked: how many there should be.
+        tell: is told if there are fewer.
+
+    Raises:
+        ClusterError: not one fits.
+    """
+    free, limits = available_memory(), process_limits()
+    note = f", and {limits}" if limits else ""
+    fitting = int(free // WORKER_BYTES)
+    if process_memory() <= 0 or address_limit() < CLIENT_ADDRESSES or fitting < 1:
+        addresses = f", or {CLIENT_ADDRESSES / 1e6:,.0f} MB of addresses" if limits else ""
+        raise ClusterError(
+            f"too little memory for a worker process: it needs {WORKER_BYTES / 1e6:,.0f} MB"
+            f"{addresses}; {free / 1e6:,.0f} MB are free{note}. Make room, or use --scheduler "
+            "synchronous."
+        )
+    if fitting < asked:
+        tell(
+            f"{asked} workers would need {asked * WORKER_BYTES / 1e6:,.0f} MB of memory and "
+            f"{free / 1e6:,.0f} MB are free{note}; running with {fitting}."
+        )
+    return min(asked, fitting)
+
+
+class LocalWorkers:
+    """Workers of this machine, started in a thread while the caller goes on.
+
+    Worker processes never hear Ctrl-C, SIGTERM or SIGHUP, which terminals and batch systems send
+    to every process: the command ends them. What is started while a signal is blocked keeps it
+    blocked, and so do workers that replace dead ones. Nor do they import what happens to lie in
+    the working directory, unless this process does.
+    """
+
+    def __init__(self, count: int, *, processes: bool) -> None:
+        self._environment = {name: os.environ.get(name) for name in _changed_by_dask()}
+        os.environ[SAFE_PATH] = "1"
+        self._cluster: Future[Any] = Future()
+        self._nannies: list[Any] = []
+        thread = threading.Thread(
+            target=self._start, args=(count, processes), name="start of workers", daemon=True
+        )
+        thread.start()
+
+    def _start(self, count: int, processes: bool) -> None:
+        try:
+            if processes:
+                resource_tracker.ensure_running()  # unblocks the signals that it is started with
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            self._cluster.set_result(_start_cluster(count, processes, self._nannies))
+        except BaseException as error:
+            self._cluster.set_exception(error)
+
+    def cluster(self) -> Any:
+        """Wait for the Dask cluster.
+
+        Raises:
+            ClusterError: it could not be started; says why.
+        """
+        try:
+            return self._cluster.result(START_TIMEOUT)
+        except TimeoutError:
+            why = f"not within {START_TIMEOUT:.0f} s"
+        except Exception as error:
+            why = reason(error)
+        limits = process_limits()
+        raise ClusterError(
+            f"the local workers could not be started: {why}{f' ({limits})' if limits else ''}. "
+            f"{_advice(why)}"
+        ) from None
+
+    def close(self) -> None:
+        """End the workers, at once: what they still compute is lost."""
+        with undisturbed():
+            with suppress(Exception):
+                self._break_off()
+                cluster = self._cluster.result(0)
+                with suppress(Exception):
+                    cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
+                self._kill()
+                cluster.close(timeout=10 * END_TIMEOUT)
+            for name, value in self._environment.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _break_off(self) -> None:
+        """Wait for the end of a start, which comes soon once the processes are killed."""
+        deadline = time.monotonic() + 10 * END_TIMEOUT
+        while not self._cluster.done() and time.monotonic() < deadline:
+            self._kill()
+            time.sleep(0.05)
+
+    def _kill(self) -> None:
+        """Kill the worker processes that are left."""
+        for nanny in tuple(self._nannies):
+            if nanny.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
+
+
+@contextmanager
+def local_workers(count: int, tell: Callable[[str], None], *, processes: bool) -> Iterator[Any]:
+    """Run a Dask cluster of this machine's workers."""
+    workers = LocalWorkers(count, processes=processes)
+    try:
+        with announced(tell):
+            cluster = workers.cluster()
+        yield cluster
+    finally:
+        workers.close()
+
+
+def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
+    import dask
+    from distributed import LocalCluster, Nanny, Worker
+
+    class KnownNanny(Nanny):  # type: ignore[misc]
+        """A nanny that can be found before the cluster is there."""
+
+        def __init__(self, *arguments: Any, **settings: Any):
+            super().__init__(*arguments, **settings)
+            nannies.append(self)
+
+    # A block that waits on a worker would share the blame when another kills that worker.
+    with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+        return LocalCluster(
+            n_workers=count if processes else 1,
+            threads_per_worker=1 if processes else count,
+            processes=processes,
+            worker_class=KnownNanny if processes else Worker,
+            # Threads talk within the process and listen nowhere.
+            host="127.0.0.1" if processes else None,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            # Dask would pause workers for good: what they hold is not data that it can spill.
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        )
+
+
+async def _end_workers(cluster: Any) -> None:
+    """Close the workers without waiting for what they compute."""
+    closing = []
+    for worker in cluster.workers.values():
+        thread = {} if hasattr(worker, "process") else {"executor_wait": False}
+        closing.append(worker.close(timeout=END_TIMEOUT, **thread))
+    await asyncio.gather(*closing)
+
+
+def _changed_by_dask() -> list[str]:
+    """Name the variables of this process's environment that starting workers changes."""
+    import dask
+
+    names = dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    return [*(names if isinstance(names, dict) else ()), "PYTHONHASHSEED", SAFE_PATH]
+
+
+def _advice(why: str) -> str:
+    """What to try after a failed start."""
+    scarce = ("new thread", "memory", "temporarily unavailable", "Nanny", "not within")
+    if any(word in why for word in scarce):
+        return "Try fewer --workers, or --scheduler synchronous."
+    return f"Dask's configuration may be the reason ({configuration()})."
