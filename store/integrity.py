@@ -297,7 +297,7 @@ def chunk_damages(info: StoreInfo, names: Iterable[str], status: np.ndarray | No
         names: which results.
         status: of every trial, read before the listing; without it none counts as missing.
     """
-    damages = []
+    damages: list[Damage] = []
     started = crashed = np.zeros(info.layout.grid, dtype=bool)
     if status is not None:
         crashed = blocks_with(status == Status.CRASHED, info.layout)

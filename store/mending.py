@@ -113,8 +113,8 @@ def _clear(info: StoreInfo, found: Survey) -> None:
     marked = found.lost | found.unmarked
     if info.sweep.exclude and marked.any():
         grid = Grid(info.sweep)
-        for block in np.argwhere(marked):
-            mark_excluded(group, grid, info.layout.region(tuple(block)))
+        for place in np.argwhere(marked):
+            mark_excluded(group, grid, info.layout.region(tuple(place)))
     for damage in found.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():
             with suppress(FileNotFoundError):
