@@ -25,6 +25,7 @@ from ..store import (
     is_vacant,
     load_results,
     mend_store,
+    open_writer,
     read_info,
     read_status,
     record,
@@ -56,7 +57,6 @@ def check_request(sweep: Sweep, path: Path) -> None:
         UserError: a package that they need is not installed.
         WrongStoreError: a path that holds another experiment, no store, or where none can be.
     """
-    check_place(path)
     grid = Grid(sweep)
     check_task(task_kind(sweep.task), grid)
     check_reading(grid)
@@ -66,6 +66,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
         check_same_experiment(info, sweep)
         if grown_sweep(info, sweep):
             check_replaceable(path)
+    check_place(path)
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
@@ -341,11 +342,25 @@ def select_trials(
     return asked, asked & missing, int((missing & ~asked).sum())
 
 
-def count_successes(path: Path, trials: np.ndarray) -> int:
-    """Count the successes among some trials, a mask over the store's axes and trial."""
+def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
+    """Count the successes among some trials, a mask over the store's axes and trial.
+
+    Raises:
+        StoreError: naming the damaged chunk, if one has such trials.
+    """
     if not trials.any():
         return 0
-    return int(np.nansum(load_results(path, ["success"])["success"].values[trials]))
+    try:
+        return int((load_results(info.path, ["success"])["success"].values[trials] == 1).sum())
+    except StoreError:
+        # A damaged chunk does not matter where its trials are to be run again.
+        writer = open_writer(info.path, info.revision)
+        regions = map(info.layout.region, info.layout.block_indices())
+        return sum(
+            int((writer.read(region, ("success",))["success"][trials[region]] == 1).sum())
+            for region in regions
+            if trials[region].any()
+        )
 
 
 def ordered_blocks(

@@ -142,7 +142,7 @@ def run_sweep(
             str(path),
             total=int(wanted.sum()),
             already_done=int((wanted & ~todo).sum()),
-            already_successful=count_successes(path, wanted & ~todo) if judged else None,
+            already_successful=count_successes(info, wanted & ~todo) if judged else None,
             workers=executor.workers,
             unasked=unasked,
             successes=0 if judged else None,

@@ -1,6 +1,7 @@
 """Where a store may be, seen before anything is made there."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from ..sweeps.paths import check_local
@@ -15,8 +16,9 @@ def check_place(path: Path) -> None:
 
     Raises:
         SweepError: a URL.
-        WrongStoreError: the working directory or one above it, a name that is too long, a folder
-            that cannot be written, or a mount point without a store.
+        WrongStoreError: the working directory or one above it, a name that is too long, or a mount
+            point without a store.
+        StoreError: a folder that cannot be written.
     """
     check_local(path)
     place = resolved(path)
@@ -27,19 +29,14 @@ def check_place(path: Path) -> None:
             f"{path}: neither the working directory nor one above it can be written as a store; "
             "name a folder in it."
         )
-    with explained(path, "looking for its folder"):
-        folder = next(parent for parent in place.parents if parent.exists())
-        if not folder.is_dir():
-            raise WrongStoreError(f"{path}: {folder} is a file, not a folder.")
+    folder = next(parent for parent in place.parents if os.path.lexists(parent))
+    with explained(path, f"writing into {folder}, where its lock has to be"):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
         longest = os.pathconf(folder, "PC_NAME_MAX") - LONGEST_SUFFIX
         if len(os.fsencode(place.name)) > longest:
             raise WrongStoreError(
                 f"{path}: its name is too long; at most {longest} bytes leave room for a lock."
-            )
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise WrongStoreError(
-                f"{path}: the folder {folder} cannot be written, and a store's lock has to be "
-                "there; choose another place."
             )
         if is_vacant(place):
             check_replaceable(path)
