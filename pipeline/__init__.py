@@ -1,5 +1,17 @@
 """How it runs: Click commands, Dask graphs, clusters, progress and figures."""
 
-from .run import RunSummary, run_sweep
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .run import RunSummary, run_sweep
 
 __all__ = ["RunSummary", "run_sweep"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: the command line's help needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import run
+
+    return getattr(run, name)

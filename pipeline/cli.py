@@ -4,35 +4,37 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..store import StoreError
-from ..sweeps import load_sweep, preset_names, preset_text
-from . import fit_tables, tables
-from .analysis import fit_store
-from .bench import bench
-from .consoles import Output
 from .errors import INCOMPLETE, FriendlyGroup
-from .executors import LOCAL, open_executor
 from .interrupts import terminable
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
-from .plain_matplotlib import plain_matplotlib
-from .plan import plan_sweep
-from .prepare import check_request, count_trials
-from .progress import progress
-from .provenance import own_version
-from .run import as_json as summary_as_json
-from .run import run_sweep
-from .status import store_status
+from .schedulers import LOCAL
 
-console = Output()
-log = Output(stderr=True)
+if TYPE_CHECKING:
+    from .consoles import Output
+
+# Each command imports what it needs when it runs, so that --help and small commands are quick.
 
 
-@click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(own_version(), prog_name="genprior")
+class Commands(FriendlyGroup):
+    """The commands; benchmarks are imported when one is asked for."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for."""
+        if args and args[0] == "bench":
+            from .bench import bench
+
+            self.add_command(bench)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="genprior", prog_name="genprior")
 @click.option("--debug", is_flag=True, help="Show where an error was raised.")
 def main(debug: bool) -> None:
     """Measure where recovery with ReLU generative priors succeeds.
@@ -58,6 +60,12 @@ def _print(values: Any) -> None:
     click.echo(json.dumps(values, indent=2))
 
 
+def _console(*, stderr: bool = False) -> "Output":
+    from .consoles import Output
+
+    return Output(stderr=stderr)
+
+
 @main.command()
 @click.argument("name", required=False)
 @json_option
@@ -69,6 +77,9 @@ def sweeps(name: str | None, as_json: bool) -> None:
       genprior sweeps
       genprior sweeps quickstart > mine.toml
     """
+    from ..sweeps import load_sweep, preset_names, preset_text
+    from . import tables
+
     if name is not None and not as_json:
         click.echo(preset_text(name), nl=False)
         return
@@ -76,7 +87,7 @@ def sweeps(name: str | None, as_json: bool) -> None:
     if as_json:
         _print([preset.as_dict() for preset in presets])
     else:
-        console.print_table(tables.presets(presets))
+        _console().print_table(tables.presets(presets))
 
 
 @main.command(short_help="Show what a sweep would run and cost.")
@@ -97,11 +108,14 @@ def plan(
     Example:
       genprior plan cocola-fig1 --set k=5:60:5 --trials 10
     """
+    from . import tables
+    from .plan import plan_sweep
+
     planned = plan_sweep(chosen_sweep(sweep, settings, trials, seed), workers)
     if as_json:
         _print(planned)
     else:
-        console.print_table(tables.plan(planned))
+        _console().print_table(tables.plan(planned))
 
 
 @main.command(short_help="Run the trials a store does not hold yet.")
@@ -142,11 +156,23 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
+    from . import tables
+    from .executors import open_executor
+    from .progress import progress
+
     chosen = chosen_sweep(sweep, settings, trials, seed)
-    check_request(chosen, store)
-    with terminable(), progress(log, count_trials(chosen)) as shown:
+
+    def check() -> None:
+        from .prepare import check_request
+
+        shown.expect(check_request(chosen, store))
+
+    with terminable(), progress(_console(stderr=True)) as shown:
         shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
-        with open_executor(scheduler, workers, shown.tell) as executor:
+        with open_executor(scheduler, workers, shown.tell, check) as executor:
+            from .run import as_json as summary_as_json
+            from .run import run_sweep
+
             shown.phase("timing a few trials")
             summary = run_sweep(
                 chosen,
@@ -161,7 +187,7 @@ def run(
     if as_json:
         _print(summary_as_json(summary))
     else:
-        console.print(tables.run_summary(summary), highlight=False, soft_wrap=True)
+        _console().print(tables.run_summary(summary), highlight=False, soft_wrap=True)
     raise SystemExit(summary.exit_status)
 
 
@@ -175,11 +201,15 @@ def status(store: Path, as_json: bool) -> None:
     Example:
       genprior status quickstart.zarr
     """
+    from ..store import StoreError
+    from . import tables
+    from .status import store_status
+
     found = store_status(store)
     if as_json:
         _print(found)
     else:
-        console.print_table(tables.status(found))
+        _console().print_table(tables.status(found))
     if found["damaged"]:
         raise StoreError(tables.damage(found))
     if found["trials"]["done"] < found["trials"]["total"]:
@@ -205,7 +235,10 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     Example:
       genprior fit quickstart.zarr --along m
     """
-    fitted = fit_store(store, along)
+    from . import fit_tables, tables
+    from .analysis import fit_store
+
+    fitted, console = fit_store(store, along), _console()
     if as_json:
         _print(fitted)
         return
@@ -242,12 +275,16 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
       genprior plot quickstart.zarr -o quickstart.png
       genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
     """
+    from .plain_matplotlib import plain_matplotlib
+
     with plain_matplotlib():
         from .figures import Look, default_picture, draw_store, read_size
 
         look = Look(read_size(size), not no_title, log)
         written = draw_store(store, output or default_picture(store), look)
-    console.print(f"wrote {written}", highlight=False, soft_wrap=True)
+    _console().print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 
-main.add_command(bench)
+@main.group(short_help="Measure the kernel and the pipeline on this machine.")
+def bench() -> None:
+    """Stand for the benchmarks until one is asked for."""

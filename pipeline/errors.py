@@ -2,13 +2,14 @@
 
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..sweeps import UserError
-from .cluster_errors import malformed_configuration
 from .interrupts import ignore_signals
+
+if TYPE_CHECKING:
+    from ..sweeps import UserError
 
 FAILED, USAGE, INCOMPLETE = 1, 2, 3
 
@@ -20,17 +21,6 @@ class FriendlyGroup(click.Group):
         """Run the command and explain what the user can mend."""
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            if ctx.params.get("debug"):
-                raise
-            _tell(str(error))
-            ctx.exit(error.exit_status)
-        except ValueError as error:
-            # Any command that reads results may be the first to import Dask.
-            if ctx.params.get("debug") or (known := malformed_configuration(error)) is None:
-                raise
-            _tell(str(known))
-            ctx.exit(known.exit_status)
         except KeyboardInterrupt:
             ignore_signals()
             _tell("interrupted; nothing is lost, repeat the same command.")
@@ -45,6 +35,22 @@ class FriendlyGroup(click.Group):
             where = f"{error.filename}: " if error.filename else ""
             _tell(f"{where}{error.strerror or error}.")
             ctx.exit(FAILED)
+        except Exception as error:
+            known = _known(error)
+            if known is None or ctx.params.get("debug"):
+                raise
+            _tell(str(known))
+            ctx.exit(known.exit_status)
+
+
+def _known(error: Exception) -> "UserError | None":
+    """Give what a user can mend, if an error says that; any command may be the first with Dask."""
+    from ..sweeps import UserError
+    from .cluster_errors import malformed_configuration
+
+    if isinstance(error, UserError):
+        return error
+    return malformed_configuration(error) if isinstance(error, ValueError) else None
 
 
 def _tell(message: str) -> None:

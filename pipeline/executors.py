@@ -14,6 +14,7 @@ from .dask_executor import IN_FLIGHT, Distributed
 from .interrupts import announced, undisturbed
 from .local_cluster import affordable_workers, local_workers
 from .memory import thread_memory
+from .schedulers import LOCAL
 
 __all__ = [
     "IN_FLIGHT", "LOCAL", "ClusterError", "Distributed", "Executor", "Outcomes", "SchedulerError",
@@ -25,7 +26,6 @@ Result = TypeVar("Result")
 Item_co = TypeVar("Item_co", covariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
-LOCAL = ("processes", "threads", "synchronous")
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
 
@@ -158,6 +158,7 @@ def open_executor(
     scheduler: str = "processes",
     workers: int | None = None,
     tell: Callable[[str], None] = lambda text: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[Executor]:
     """Open what `--scheduler` names.
 
@@ -165,6 +166,8 @@ def open_executor(
         scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
         workers: how many tasks at a time, for the local ones; the number of processors if None.
         tell: is told what a user should know, in lines.
+        meanwhile: is called while local workers start, else before anything is connected; what it
+            raises ends the start.
 
     Raises:
         SchedulerError: the address is not one, or nothing answers there.
@@ -177,6 +180,7 @@ def open_executor(
         )
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
+        meanwhile()
         yield Synchronous()
         return
     with _quiet():
@@ -185,7 +189,7 @@ def open_executor(
             if processes:
                 count = affordable_workers(count, tell)
             with (
-                local_workers(count, tell, processes=processes) as cluster,
+                local_workers(count, tell, meanwhile, processes=processes) as cluster,
                 _executor(
                     _client(cluster), local=True, threads=not processes, tell=tell
                 ) as executor,
@@ -193,6 +197,7 @@ def open_executor(
                 yield executor
             return
         with announced(tell):
+            meanwhile()
             client = _connect(scheduler)
         with _executor(client, local=False, threads=False, tell=tell) as executor:
             executor.check_imports()

@@ -134,11 +134,14 @@ class LocalWorkers:
 
 
 @contextmanager
-def local_workers(count: int, tell: Callable[[str], None], *, processes: bool) -> Iterator[Any]:
-    """Run a Dask cluster of this machine's workers."""
+def local_workers(
+    count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
+) -> Iterator[Any]:
+    """Run a Dask cluster of this machine's workers; something is called while they start."""
     workers = LocalWorkers(count, processes=processes)
     try:
         with announced(tell):
+            meanwhile()
             cluster = workers.cluster()
         yield cluster
     finally:

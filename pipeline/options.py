@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..sweeps import Sweep, load_sweep, local_path
-from .executors import LOCAL
+from .schedulers import LOCAL
+
+if TYPE_CHECKING:
+    from ..sweeps import Sweep
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -17,6 +19,8 @@ class LocalPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Read what was written."""
+        from ..sweeps import local_path
+
         return value if isinstance(value, Path) else local_path(value)
 
 
@@ -48,8 +52,10 @@ def sweep_options(command: Command) -> Command:
 
 def chosen_sweep(
     named: str, settings: tuple[str, ...], trials: int | None, seed: int | None
-) -> Sweep:
+) -> "Sweep":
     """Load the sweep that a command's options describe."""
+    from ..sweeps import load_sweep
+
     extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
              if value is not None]  # fmt: skip
     sweep = load_sweep(named)

@@ -49,8 +49,11 @@ SHOWN_DAMAGES = 3
 MOST_FILES = 4000  # of results, unless the workers are many or blocks are asked for
 
 
-def check_request(sweep: Sweep, path: Path) -> None:
-    """Refuse, before any worker starts, what no run could do.
+def check_request(sweep: Sweep, path: Path) -> int:
+    """Refuse, before anything is made, what no run could do.
+
+    Returns:
+        How many trials are asked for.
 
     Raises:
         SweepError: points that cannot be run.
@@ -67,6 +70,7 @@ def check_request(sweep: Sweep, path: Path) -> None:
         if grown_sweep(info, sweep):
             check_replaceable(path)
     check_place(path)
+    return int((~grid.excluded).sum()) * sweep.trials
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
@@ -92,11 +96,6 @@ class Prepared(NamedTuple):
     environments: list[Environment]
     pilot: Pilot | None = None
     mended: str = ""
-
-
-def count_trials(sweep: Sweep) -> int:
-    """Count the trials that a sweep asks for."""
-    return int((~Grid(sweep).excluded).sum()) * sweep.trials
 
 
 def prepare_store(

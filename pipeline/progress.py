@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -12,7 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from .run import RunSummary
+if TYPE_CHECKING:
+    from .run import RunSummary
 
 LINE_EVERY = 10.0
 STARTING = "starting workers, timing a few trials"
@@ -26,6 +27,10 @@ class Progress(Protocol):
         """Say what goes on before the first trials."""
         ...
 
+    def expect(self, total: int) -> None:
+        """Say how many trials there will be."""
+        ...
+
     def tell(self, text: str) -> None:
         """Say something that stays."""
         ...
@@ -36,18 +41,12 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress(console: Console, total: int | None = None) -> Iterator[Progress]:
-    """Show a run's progress on a console.
-
-    Args:
-        console: a terminal or not.
-        total: trials that there will be, if that is known.
-    """
+def progress(console: Console) -> Iterator[Progress]:
+    """Show a run's progress on a console, a terminal or not."""
     if not console.is_terminal:
-        console.print(STARTING, highlight=False)
         yield Lines(console)
         return
-    bar = Bar(console, total)
+    bar = Bar(console)
     live = Live(console=console, refresh_per_second=8, get_renderable=lambda: bar.render())
     live.start()
     try:
@@ -55,23 +54,34 @@ def progress(console: Console, total: int | None = None) -> Iterator[Progress]:
     finally:
         # A terminal that was closed takes nothing any more.
         with suppress(OSError):
+            # Of a run that did not begin nothing stays.
+            live.transient = not bar.begun
             live.stop()
 
 
 class Bar:
     """One line of a terminal, whatever its width: what matters least is left out first."""
 
-    def __init__(self, console: Console, total: int | None = None):
+    def __init__(self, console: Console):
         self._console = console
-        self._total = total
+        self._total: int | None = None
         self._begun = self._heard = time.monotonic()
         self._summary: RunSummary | None = None
         self._spinner = Spinner("dots" if console.encoding.startswith("utf") else "line")
         self._phase = "starting"
 
+    @property
+    def begun(self) -> bool:
+        """Whether a run has begun."""
+        return self._summary is not None
+
     def phase(self, text: str) -> None:
         """Say it next to a spinner."""
         self._phase = text
+
+    def expect(self, total: int) -> None:
+        """Show it next to the spinner."""
+        self._total = total
 
     def tell(self, text: str) -> None:
         """Print it above the line."""
@@ -115,7 +125,11 @@ class Lines:
         self._last = time.monotonic() - LINE_EVERY
 
     def phase(self, text: str) -> None:
-        """Nothing: it was said that it takes a while."""
+        """Nothing: one line says that it takes a while."""
+
+    def expect(self, total: int) -> None:
+        """Say that it takes a while; the run can begin now."""
+        self._console.print(STARTING, highlight=False)
 
     def tell(self, text: str) -> None:
         """Print it."""

@@ -8,15 +8,17 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
 from .documents import consolidate, make_group, read_root
 from .errors import StoreError, explained
 from .exchange import NEW, OLD, clear, put_in_place, work_area
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
@@ -28,7 +30,7 @@ class OutdatedWarning(UserWarning):
     """An analysis that was opened no longer says what the store's trials say."""
 
 
-def write_analysis(path: Path, name: str, dataset: xr.Dataset, made_from: str) -> None:
+def write_analysis(path: Path, name: str, dataset: "xr.Dataset", made_from: str) -> None:
     """Write a labelled analysis as the group `analysis/<name>` of a store, replacing an older one.
 
     Args:
@@ -94,12 +96,14 @@ def is_own(place: Path) -> bool:
     return MADE_FROM in found or any(name in found for name in EARLIER)
 
 
-def open_analysis(path: Path, name: str) -> xr.Dataset:
+def open_analysis(path: Path, name: str) -> "xr.Dataset":
     """Open an analysis of a store; one that is out of date comes with an `OutdatedWarning`.
 
     Raises:
         StoreError: there is none of that name.
     """
+    import xarray as xr
+
     read_root(path)
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")

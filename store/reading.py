@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import xarray as xr
 import zarr
 from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
@@ -29,6 +28,9 @@ from .integrity import (
     unreadable,
 )
 from .layout import STATUS, TRIAL, Layout
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MAX_READS = 5
 Read = TypeVar("Read")
@@ -144,7 +146,7 @@ def _steadily(path: Path, read: Callable[[], Read]) -> Read:
     raise StoreError(f"{path} is being extended again and again; try later.")
 
 
-def open_results(path: Path) -> xr.Dataset:
+def open_results(path: Path) -> "xr.Dataset":
     """Open the results lazily, as `xarray.open_zarr` does, with damage explained.
 
     Returns:
@@ -159,7 +161,10 @@ def open_results(path: Path) -> xr.Dataset:
             return _opened(_OwnArrays(info))
 
 
-def _opened(store: Any) -> xr.Dataset:
+def _opened(store: Any) -> "xr.Dataset":
+    # Workers open no results, and start sooner without pandas.
+    import xarray as xr
+
     dataset: xr.Dataset = xr.open_zarr(store, chunks=None, consolidated=True)
     return dataset
 
@@ -186,7 +191,7 @@ class _OwnArrays(LocalStore):
         return await super().get(key, prototype, byte_range)
 
 
-def load_results(path: Path, names: list[str]) -> xr.Dataset:
+def load_results(path: Path, names: list[str]) -> "xr.Dataset":
     """Read some variables into memory, all from one layout of the store, or not at all.
 
     A store that a run extends meanwhile changes its revision; it is then read again.
@@ -195,7 +200,7 @@ def load_results(path: Path, names: list[str]) -> xr.Dataset:
         StoreError: naming what is missing or damaged, if anything of them is.
     """
 
-    def load() -> xr.Dataset:
+    def load() -> "xr.Dataset":
         info = read_info(path)
         with readable(info, [STATUS.name, *names]):
             dataset = open_results(path)

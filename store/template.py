@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import zarr
-from xarray.backends.zarr import FillValueCoder
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ..sweeps import Grid, Sweep
@@ -156,6 +155,8 @@ def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:
     else:
         fill = variable.fill
         attributes["units"] = variable.units
+        from xarray.backends.zarr import FillValueCoder
+
         attributes["_FillValue"] = FillValueCoder.encode(fill, np.dtype(variable.dtype))
     if variable.flags:
         attributes.pop("units", None)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import spherical_jn
 
 from .network import Vector
 
@@ -73,6 +72,9 @@ def angle_map(angle: ArrayLike) -> NDArray[np.float64]:
     theta = np.asarray(angle, dtype=float)
     # With sin²(g/2) = (1 − cos g)/2 and the spherical Bessel function
     # θ² j_1(θ) = sin θ − θ cos θ nothing cancels, down to the smallest angles.
+    # Here, for SciPy's special functions take a while to import.
+    from scipy.special import spherical_jn
+
     slack = 2 * spherical_jn(1, theta) / (np.pi * np.sinc(theta / (2 * np.pi)) ** 2)
     return np.asarray(2 * np.arcsin(np.sin(theta / 2) * np.sqrt(1 - slack)))
 

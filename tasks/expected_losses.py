@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import spherical_jn
 
 from .angles import (
     angle_between,
@@ -228,6 +227,8 @@ def _versine(angle: Vector) -> Vector:
 
 def _phaseless_versine(angle: Vector) -> Vector:
     """1 − κ(θ), from sin θ − θ cos θ = θ² j_1(θ)."""
+    from scipy.special import spherical_jn
+
     return np.asarray(_versine(angle) - 2 / np.pi * angle**2 * spherical_jn(1, angle))
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator
 
 Floats = NDArray[np.float64]
 
@@ -231,6 +230,8 @@ def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0
 
     Between the nodes the density is interpolated in logs, where a normal one is a parabola.
     """
+    from scipy.interpolate import Akima1DInterpolator
+
     logs = np.log(np.maximum(density / density.max(), NOTHING))
     fine = np.linspace(nodes[0], nodes[-1], FINER * nodes.size)
     smooth = density.max() * np.exp(Akima1DInterpolator(nodes, logs)(fine))

@@ -5,7 +5,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct, idct
 
 from .network import Matrix, Vector
 
@@ -128,6 +127,8 @@ class SubsampledDCT:
     def __matmul__(self, signals: Vector) -> Vector:
         """A y."""
         signs = self.signs if signals.ndim == 1 else self.signs[:, None]
+        from scipy.fft import dct
+
         transformed = dct(signs * signals, axis=0, norm="ortho")
         return np.asarray(self.factor * transformed[self.rows])
 
@@ -135,6 +136,8 @@ class SubsampledDCT:
         """Aᵀ r."""
         spread = np.zeros(self.signs.size)
         spread[self.rows] = values
+        from scipy.fft import idct
+
         return np.asarray(self.factor * self.signs * idct(spread, norm="ortho"))
 
     def columns(self, units: Units) -> Matrix:

@@ -1,15 +1,17 @@
 """Generators whose range is the sparse vectors: tents on a circle of codes, one for each entry."""
 
 from math import cos, pi, sin
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from ...sweeps import Point
 from ..network import Network, Vector
 from .base import Generator
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class Sparse(Generator):
@@ -59,7 +61,7 @@ class Sparse(Generator):
         return 3 * (14 * point.sparsity * point.n) + 2 * sum(point.widths)
 
 
-def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> csr_array:
+def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> "csr_array":
     """Make a sparse matrix with equally many entries in each row.
 
     Args:
@@ -67,6 +69,8 @@ def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> csr_array:
         values: what they are, of a shape that broadcasts to it.
         width: number of columns.
     """
+    from scipy.sparse import csr_array
+
     places = np.asarray(columns)
     filled = np.broadcast_to(np.asarray(values, dtype=float), places.shape).ravel()
     starts = places.shape[1] * np.arange(len(places) + 1)

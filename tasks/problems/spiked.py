@@ -2,20 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from inspect import signature
 from math import sqrt
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ...sweeps import Point
+from ..lanczos import extreme_eigenvalue
 from ..network import Matrix, Vector
 from .base import Misfit, Problem, network_curvature
 
 SMALLEST = np.finfo(float).tiny
-# Later versions of SciPy draw vectors of their own, by default never the same ones.
-FIXED = {"rng": 0} if "rng" in signature(eigsh).parameters else {}
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,12 @@ class Spiked(Problem):
         if n < 3:
             dense = np.stack([self.product(unit) for unit in np.eye(n)])
             return float(np.linalg.eigvalsh(dense)[-1])
-        operator = LinearOperator((n, n), matvec=self.product, dtype=float)
         # A fixed start, as a trial must not differ from run to run.
         start = np.random.Generator(np.random.SFC64(n)).standard_normal((n,))
         seen = float(np.linalg.norm(self.product(start)))
         if not 0 < seen < np.inf:
             return seen
-        return float(
-            eigsh(
-                operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False, **FIXED
-            )[0]
-        )
+        return extreme_eigenvalue(self.product, start, "largest", 1e-3)
 
     def misfit(self, signal: Vector) -> Misfit:
         """½‖M − y yᵀ‖²_F, in signal units to the fourth."""

@@ -1,0 +1,3 @@
+"""Names of the schedulers that genprior starts itself."""
+
+LOCAL = ("processes", "threads", "synchronous")
