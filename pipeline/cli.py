@@ -156,7 +156,6 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
-    from . import tables
     from .executors import open_executor
     from .progress import progress
 
@@ -170,6 +169,7 @@ def run(
     with terminable(), progress(_console(stderr=True)) as shown:
         shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
         with open_executor(scheduler, workers, shown.tell, check) as executor:
+            from . import tables
             from .run import as_json as summary_as_json
             from .run import run_sweep
 

@@ -1,5 +1,7 @@
 """Showing how a run gets on: a live bar on a terminal, a line now and then elsewhere."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
