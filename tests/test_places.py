@@ -56,7 +56,6 @@ def test_folders_next_to_a_store_stay_whatever_their_names(made: Path, kind: Scr
     names = (".tiny.zarr.old", ".tiny.zarr.new", ".tiny.zarr.work-1234abcd")
     for name in names:
         (made.parent / name / "new").mkdir(parents=True)
-        (made.parent / name / "old").mkdir()
         (made.parent / name / "thesis.tex").write_text("mine")
     (made.parent / ".tiny.zarr.work").mkdir()
     before = files(made.parent)
