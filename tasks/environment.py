@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -89,8 +89,8 @@ def _version(package: str) -> str:
 
 def vector_instructions() -> str:
     """The processor's instructions that NumPy uses, as far as they may change last bits."""
-    shown = np.show_config(mode="dicts") or {}
-    known = shown.get("SIMD Extensions", {})
+    shown: Any = np.show_config(mode="dicts")
+    known = (shown or {}).get("SIMD Extensions", {})
     used = [*known.get("baseline", ()), *known.get("found", ())]
     levels = [name for name in used if name in X86_LEVELS] or used
     return str(levels[-1]) if levels else "unknown"

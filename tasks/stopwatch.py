@@ -74,7 +74,8 @@ class Stopwatch(Progress):
         end, first = self._marks[-1], self._before(1 / 3)
         power = log(end.seconds / max(first.seconds, 1e-9)) / log(end.steps / first.steps)
         steps = end.steps + self._steps_left()
-        return end.seconds * ((steps / end.steps) ** min(power, 1.0) - 1)
+        grown = float((steps / end.steps) ** min(power, 1.0))
+        return end.seconds * (grown - 1)
 
     def _before(self, part: float) -> Mark:
         """The last mark within a part of the steps taken, before the very last."""
