@@ -53,7 +53,8 @@ def draw_basins(info: StoreInfo, look: Look) -> Figure:
     if not found["runs"].any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     dims = list(found["runs"].dims)
-    x = info.sweep.plot.x if info.sweep.plot.x in dims else (dims[-1] if dims else None)
+    asked = info.sweep.plot.x
+    x = asked if asked in dims else (str(dims[-1]) if dims else None)
     others = [dim for dim in dims if dim != x]
     found = in_order(found, x) if x else found
     panels = at_most(MAX_PANELS, "panels", each_part(found, others), info)

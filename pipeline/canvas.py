@@ -163,9 +163,15 @@ def in_order(dataset: Any, *dims: str) -> Any:
 
 
 def new_canvas(panels: int, look: Look) -> Canvas:
-    """Make a figure of so many panels, four in a row at most."""
+    """Make a figure of so many panels: four in a row at most, or as a given size divides best."""
     rows = -(-panels // COLUMNS)
     columns = -(-panels // rows)
+    if look.size:
+        shapes = {-(-panels // across): across for across in range(panels, 0, -1)}
+        ratio = look.size[0] / look.size[1]
+        rows, columns = min(
+            shapes.items(), key=lambda shape: abs(np.log(ratio * shape[0] / shape[1]))
+        )
     width = 6.4 if columns == 1 else 3.1 * columns + 1
     size = look.size or (width, 4.4 if rows == 1 else 2.9 * rows + 0.8)
     figure = Figure(figsize=size, layout="constrained")

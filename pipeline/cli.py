@@ -278,7 +278,8 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
     from .plain_matplotlib import plain_matplotlib
 
     with plain_matplotlib():
-        from .figures import Look, default_picture, draw_store, read_size
+        from .canvas import Look
+        from .figures import default_picture, draw_store, read_size
 
         look = Look(read_size(size), not no_title, log)
         written = draw_store(store, output or default_picture(store), look)

@@ -53,7 +53,7 @@ def draw_comparison(info: StoreInfo, look: Look) -> Figure:
     over = compared.attrs["over"]
     others = [dim for dim in compared["rate"].dims if dim != over]
     asked = info.sweep.plot.x
-    x = asked if asked in others else (others[-1] if others else None)
+    x = asked if asked in others else (str(others[-1]) if others else None)
     compared = in_order(compared, x) if x else compared
     panels = at_most(MAX_PANELS, "panels", each_part(compared, [d for d in others if d != x]), info)
     reference = shown_value(info.sweep.axes[over][reference_index(info.sweep)])

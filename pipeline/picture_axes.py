@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import (
     FixedFormatter,
     FixedLocator,
@@ -31,6 +31,7 @@ class ValueTicks(FixedLocator):
 
     def __init__(self, places: Sequence[float], labels: Sequence[str], *, words: bool):
         super().__init__(list(places))
+        self.places = list(places)
         self.labels = list(labels)
         self.words = words
 
@@ -119,21 +120,23 @@ def tick_positions(axis: Axis, values: np.ndarray, log: bool) -> None:
 def tick_magnitudes(axis: Axis, low: float, high: float) -> None:
     """Put ticks along a logarithmic axis: powers of ten, 1, 2, 5 times them, or round numbers."""
     decades = np.log10(high / low)
-    finest = LogLocator(subs=[1.0, 2.0, 5.0], numticks=99).tick_values(low, high)
+    finest = np.asarray(LogLocator(subs=[1.0, 2.0, 5.0], numticks=99).tick_values(low, high))
     if decades > 3:
-        places = LogLocator(numticks=9).tick_values(low, high)
+        places = np.asarray(LogLocator(numticks=9).tick_values(low, high))
     elif np.sum((finest >= low) & (finest <= high)) >= 3:
         places = finest
     else:
-        places = MaxNLocator(nbins=6).tick_values(low, high)
+        places = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
     places = places[(places >= low) & (places <= high) & (places > 0)]
-    tick_at(axis, places.tolist(), [_magnitude(place) for place in places], words=False)
+    is_plain = bool(((places > 0.9e-3) & (places < 1e5)).all())
+    tick_at(axis, places.tolist(), [_magnitude(p, is_plain) for p in places], words=False)
 
 
-def _magnitude(value: float) -> str:
-    exponent = int(np.floor(np.log10(value) + 1e-9))
-    if -4 < exponent < 5:
+def _magnitude(value: float, is_plain: bool) -> str:
+    """Write a tick of a logarithmic axis in full or with a power of ten."""
+    if is_plain:
         return shown_value(float(f"{value:.6g}"))
+    exponent = int(np.floor(np.log10(value) + 1e-9))
     digits = f"{value / 10.0**exponent:.4g}"
     factor = "" if digits == "1" else rf"{digits} \times "
     return f"${factor}10^{{{exponent}}}$"
@@ -150,7 +153,7 @@ def thin(axis: Axis, renderer: Any) -> bool:
     kept = _kept(axis, ticks, renderer)
     if len(kept) == len(ticks.labels):
         return False
-    places, labels = ([pool[i] for i in kept] for pool in (list(ticks.locs), ticks.labels))
+    places, labels = [ticks.places[i] for i in kept], [ticks.labels[i] for i in kept]
     tick_at(axis, places, labels, words=ticks.words)
     return True
 
@@ -158,7 +161,7 @@ def thin(axis: Axis, renderer: Any) -> bool:
 def turn(axis: Axis, renderer: Any) -> bool:
     """Turn labels upright where words, or all numbers but one, would have to go."""
     ticks = axis.get_major_locator()
-    if axis.axis_name != "x" or not isinstance(ticks, ValueTicks) or not _is_labelled(axis):
+    if not isinstance(axis, XAxis) or not isinstance(ticks, ValueTicks) or not _is_labelled(axis):
         return False
     count, kept = len(ticks.labels), len(_kept(axis, ticks, renderer))
     if kept == count or not (ticks.words or kept < min(count, 3)):
@@ -194,9 +197,11 @@ def _spans(axis: Axis, ticks: ValueTicks, renderer: Any) -> tuple[np.ndarray, fl
     """Where labels begin and end along their axis, in pixels, and the space that they need."""
     labels = [tick.label1 for tick in axis.get_major_ticks(len(ticks.labels))]
     boxes = [label.get_window_extent(renderer) for label in labels]
-    across = axis.axis_name == "x"
+    across = isinstance(axis, XAxis)
     spans = np.array([[b.x0, b.x1] if across else [b.y0, b.y1] for b in boxes])
-    points = labels[0].get_fontsize() * (GAP if across and not labels[0].get_rotation() else 0.3)
+    points = float(labels[0].get_fontsize()) * (
+        GAP if across and not labels[0].get_rotation() else 0.3
+    )
     return spans, renderer.points_to_pixels(points)
 
 

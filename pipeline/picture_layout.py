@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,12 +26,21 @@ LEAST = (0.5, 0.4)  # inches: a panel smaller than this shows nothing
 SLACK = 0.02  # inches
 SAFE = 0.96  # of a line's width that is filled: other formats set letters a little wider
 TITLE_LINES = 8
-PANEL_WIDTH = 2.6  # inches of panels whose sides have a fixed ratio
+PANEL_WIDTH = 2.2  # inches of panels whose sides have a fixed ratio
 LEGEND_WIDTH = 2.4  # inches of a label in a legend
-INSIDE = (
+INSIDE: tuple[Any, ...] = (
     "upper right", "upper left", "lower right", "lower left", "center right", "center left",
     "upper center", "lower center", "center",
 )  # fmt: skip
+
+
+class _Written(NamedTuple):
+    """A text, what is written in it, its panel (None: the figure), and the most lines (0: any)."""
+
+    text: Text
+    written: str
+    axes: Axes | None
+    most: int
 
 
 def lay_out(canvas: "Canvas") -> None:
@@ -41,7 +50,7 @@ def lay_out(canvas: "Canvas") -> None:
         SweepError: the size that was asked for is too small.
     """
     figure, fixed = canvas.figure, canvas.look.size
-    texts = [(text, text.get_text(), most) for text, most in _texts(canvas)]
+    texts = _texts(figure)
     for _ in range(2):  # the title's lines depend on the width, the height on the title's lines
         _fit_aspect(canvas)
         _break_headings(figure, texts)
@@ -58,7 +67,8 @@ def lay_out(canvas: "Canvas") -> None:
                 "--size out."
             )
         size = figure.get_size_inches()
-        figure.set_size_inches(size * 1.25 if lacking is None else size + lacking)
+        grown = size * 1.25 if lacking is None else size + lacking
+        figure.set_size_inches(float(grown[0]), float(grown[1]))
         _break_headings(figure, texts)
     axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     thinned = [thin(axis, _renderer(figure)) for axis in axes]
@@ -83,25 +93,27 @@ def add_legend(
     canvas.movable = legend if inside else None
 
 
-def _texts(canvas: "Canvas") -> list[tuple[Text, int]]:
-    """Give what is broken into lines, each with the most lines it may have (0: any number)."""
-    figure = canvas.figure
+def _texts(figure: Figure) -> list[_Written]:
+    """Give what is broken into lines."""
     heads = [(figure._suptitle, TITLE_LINES), (figure._supxlabel, 0)]  # type: ignore[attr-defined]
-    found = [(text, most) for text, most in heads if text is not None]
+    found = [_Written(text, text.get_text(), None, most) for text, most in heads if text]
     for axes in figure.axes:
-        found += [(text, 0) for text in (axes.title, axes.xaxis.label, axes.yaxis.label)]
+        labels = (axes.title, axes.xaxis.label, axes.yaxis.label)
+        found += [_Written(text, text.get_text(), axes, 0) for text in labels if text.get_text()]
     return found
 
 
-def _break_headings(figure: Figure, texts: list[tuple[Text, str, int]]) -> None:
+def _break_headings(figure: Figure, texts: list[_Written]) -> None:
     """Break the title and the caption at the figure's width."""
     width = (figure.get_size_inches()[0] - 0.2) * SAFE
-    for text, written, most in texts:
-        if text.axes is None:
-            text.set_text(wrapped(written, width, _measure(figure, text.get_fontsize()), most))
+    for text, written, axes, most in texts:
+        if axes is None:
+            text.set_text(
+                wrapped(written, width, _measure(figure, float(text.get_fontsize())), most)
+            )
 
 
-def _arrange(canvas: "Canvas", texts: list[tuple[Text, str, int]]) -> bool:
+def _arrange(canvas: "Canvas", texts: list[_Written]) -> bool:
     """Lay out once, with lines, legend and ticks as the panels allow; False if there is no room."""
     figure = canvas.figure
     if not _execute(figure):
@@ -114,16 +126,16 @@ def _arrange(canvas: "Canvas", texts: list[tuple[Text, str, int]]) -> bool:
     return _execute(figure) if changed else True
 
 
-def _break_labels(figure: Figure, texts: list[tuple[Text, str, int]]) -> bool:
+def _break_labels(figure: Figure, texts: list[_Written]) -> bool:
     """Break the titles and labels of panels at the panels' width and height."""
     changed = False
-    for text, written, most in texts:
-        if text.axes is None or not written:
+    for text, written, axes, most in texts:
+        if axes is None:
             continue
-        box = text.axes.get_window_extent()
-        upright = text is text.axes.yaxis.label
+        box = axes.get_window_extent()
+        upright = text is axes.yaxis.label
         room = (box.height if upright else box.width) / figure.dpi
-        lines = wrapped(written, room * SAFE, _measure(figure, text.get_fontsize()), most)
+        lines = wrapped(written, room * SAFE, _measure(figure, float(text.get_fontsize())), most)
         changed |= lines != text.get_text()
         text.set_text(lines)
     return changed
@@ -164,7 +176,8 @@ def _meets(artist: Any, box: Bbox) -> bool:
     if isinstance(artist, Line2D):
         path = artist.get_transform().transform_path(artist.get_path()).cleaned(remove_nans=True)
         around = box.padded(artist.get_markersize()) if artist.get_marker() != "None" else box
-        points = path.vertices[path.codes != Path.STOP] if path.codes is not None else path.vertices
+        points = np.asarray(path.vertices)
+        points = points if path.codes is None else points[np.asarray(path.codes) != Path.STOP]
         near = bool(len(points)) and around.count_contains(points) > 0
         return near or (
             artist.get_linestyle() != "None" and path.intersects_bbox(box, filled=False)
@@ -199,7 +212,8 @@ def _lacking(canvas: "Canvas", room: tuple[float, float]) -> np.ndarray:
     least = np.array([min(b.width for b in boxes), min(b.height for b in boxes)]) / figure.dpi
     lacking = np.maximum(np.array(room) - least, 0) * [canvas.columns, rows]
     around = figure.get_tightbbox(_renderer(figure))
-    beyond = np.maximum(-around.min, 0) + np.maximum(around.max - figure.get_size_inches(), 0)
+    lowest, highest = np.asarray(around.min), np.asarray(around.max)
+    beyond = np.maximum(-lowest, 0) + np.maximum(highest - figure.get_size_inches(), 0)
     total = lacking + beyond
     return np.where(total > SLACK, total, 0.0)
 

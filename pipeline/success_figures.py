@@ -186,7 +186,10 @@ def _contour(axes: Axes, one: xr.Dataset, x: str, y: str) -> int:
     with np.errstate(invalid="ignore"):
         inside = np.isfinite(p50) & (p50 >= values.min()) & (p50 <= values.max())
     inside &= one["trials"].values > 0
-    style = {"color": "white", "path_effects": [withStroke(linewidth=3, foreground="black")]}
+    style: dict[str, Any] = {
+        "color": "white",
+        "path_effects": [withStroke(linewidth=3, foreground="black")],
+    }
     places = one[x].values
     for index in np.flatnonzero(inside):
         part = one.isel({x: index})

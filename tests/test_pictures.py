@@ -222,7 +222,8 @@ def test_a_logarithmic_axis_needs_positive_numbers(
     result = genprior("plot", store, "--log", "-o", tmp_path / "x.png")
     assert result.exit_code == 2
     assert "--log: 'noise.sigma' has the value 0; a logarithmic axis needs" in result.stderr
-    for other, changes in (("text", {"axes": {"widths": [[9], [8]]}, "fit": {}}),
+    text = {"axes": {"widths": [[9], [8]]}, "parameters": {"k": 2, "m": 3, "depth": 1}}
+    for other, changes in (("text", {**text, "fit": {}}),
                            ("comparison", {"compare": {"over": "k"}, "fit": {}})):  # fmt: skip
         path = store.with_name(f"{other}.zarr")
         run_sweep(tiny_sweep(**{"trials": 1, **changes}), path, kind=kind)
