@@ -3,12 +3,13 @@
 import io
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import INCOMPLETE, FriendlyGroup
+from .errors import INCOMPLETE, FriendlyGroup, unheard
 from .interrupts import terminable
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .schedulers import LOCAL
@@ -184,10 +185,11 @@ def run(
                 listen=shown.listen,
                 tell=shown.tell,
             )
-    if as_json:
-        _print(summary_as_json(summary))
-    else:
-        _console().print(tables.run_summary(summary), highlight=False, soft_wrap=True)
+    with unheard() if summary.interrupted else nullcontext():
+        if as_json:
+            _print(summary_as_json(summary))
+        else:
+            _console().print(tables.run_summary(summary), highlight=False, soft_wrap=True)
     raise SystemExit(summary.exit_status)
 
 

@@ -52,7 +52,7 @@ def configuration() -> str:
     """Name the places that Dask's configuration comes from, for messages."""
     import dask.config
 
-    return ", ".join([*filter(os.path.isdir, dask.config.paths), "variables DASK_…"])
+    return ", ".join([*filter(os.path.exists, dask.config.paths), "variables DASK_…"])
 
 
 def reason(error: BaseException, longest: int = 200) -> str:

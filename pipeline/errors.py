@@ -1,7 +1,9 @@
 """How commands end: one line for a mistake, the right exit status, never a stray traceback."""
 
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,5 +57,16 @@ def _known(error: Exception) -> "UserError | None":
 
 def _tell(message: str) -> None:
     """Say it on stderr if anything can be said there; the exit status tells the rest."""
-    with suppress(OSError):
+    with unheard():
         click.echo(f"genprior: {message}", err=True)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Drop what cannot be printed any more, as after a terminal was closed."""
+    try:
+        yield
+    except OSError:
+        with open(os.devnull, "wb") as nothing:
+            for stream in (1, 2):
+                os.dup2(nothing.fileno(), stream)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LINE_EVERY = 10.0
 STARTING = "starting workers, timing a few trials"
 LEAST_BAR, MOST_BAR = 10, 50
+SPARE = 3  # columns for the ^C of a terminal, after which the line would be two
 
 
 class Progress(Protocol):
@@ -97,7 +98,7 @@ class Bar:
     def render(self) -> RenderableType:
         """Draw the line."""
         now = time.monotonic()
-        width = max(self._console.width - 1, 20)
+        width = max(self._console.width - SPARE, 20)
         if self._summary is None:
             count = "" if self._total is None else f"0/{self._total} trials"
             parts = [self._phase, clock(now - self._begun), count]

@@ -37,7 +37,7 @@ def test_every_terminal_shows_count_share_rate_and_time_left(width: int) -> None
     """6 017 trials in 600 s are 10.0 a second, so that 6 183 others take 10 min 16 s."""
     line = shown(width)
     assert line.count("\n") == 1
-    assert max(map(len, line.splitlines())) <= width
+    assert len(line.rstrip()) + len("^C") < width
     for figure in ("6162/12345", "49 %", "10/s", "10:16 left"):
         assert figure in line
     assert line.index("6162/12345") >= 10  # the bar
@@ -50,9 +50,9 @@ def test_wide_terminals_show_more() -> None:
     assert "2 workers died" in shown(140, replace(HALF, workers_lost=2))
 
 
-@pytest.mark.parametrize("width", [1, 20, 40])
+@pytest.mark.parametrize("width", [20, 40])
 def test_narrow_terminals_show_what_matters_most(width: int) -> None:
-    assert "6162"[: width - 1] in shown(width)
+    assert "6162"[:width] in shown(width)
 
 
 def test_before_the_first_trial_it_says_what_goes_on() -> None:
