@@ -52,7 +52,6 @@ SHAPES: dict[str, dict[str, Any]] = {
         "axes": {"noise.sigma": [i / 10 for i in range(6)], "widths": NAMES, "k": [2, 4, 6],
                  "m": [7]},
     },
-    "curve": {"axes": {"m": [3, 5, 7, 9]}},
     "curve-one-value": {"axes": {"m": [7]}},
     "curves-eight": {
         "axes": {"noise.law": ["gaussian", "laplace"], "last_layer": ["relu", "linear"],
@@ -67,9 +66,8 @@ SHAPES: dict[str, dict[str, Any]] = {
             "law": {"variable": "latent_error", "exponents": {"m": -0.5}}},
     "comparison": {"axes": {"gain": [1, 2, 3], "m": DOUBLING}, "fit": {},
                    "compare": {"over": "gain"}},
-    "comparison-alone": {"axes": {"widths": NAMES}, "fit": {}, "compare": {"over": "widths"}},
     "comparison-panels": {
-        "axes": {"widths": NAMES, "k": list(range(2, 9)), "m": list(range(100, 140))}, "fit": {},
+        "axes": {"widths": NAMES, "k": list(range(2, 7)), "m": list(range(100, 120))}, "fit": {},
         "compare": {"over": "widths"},
     },
     "basins": {"axes": {"k": [2, 3], "m": [3, 5, 7]}, "basins": {}, "fit": {}, "task": "recovery",
@@ -133,6 +131,7 @@ def test_nothing_is_cut_and_nothing_overlaps(store: Path, kind: Scripted, name: 
     assert around.y0 >= -0.02
     assert around.x1 <= width + 0.02
     assert around.y1 <= height + 0.02
+    assert width < 20, "the title is in lines"
     said = texts(figure)
     clash = [(a, b) for (a, one), (b, other) in combinations(said, 2) if meet(one, other)]
     assert clash == []
