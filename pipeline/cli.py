@@ -226,7 +226,7 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     """Fit what the sweep of STORE names, for every group of its other axes.
 
     With fit.along, the 50 % point of success, its interval and the width. With [law],
-    the exponents of the errors of recovered trials, beside those that are claimed.
+    the exponents of the errors of recovered trials, next to those that are claimed.
     With [compare], success at every value of an axis against one of them, and the
     shift of the 50 % point. With [basins], where the runs end. Of a landscape, where
     descents from its rim lead. Where trials hold several targets, the worst and the

@@ -180,7 +180,8 @@ def open_executor(
         )
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
-        meanwhile()
+        with announced(tell):
+            meanwhile()
         yield Synchronous()
         return
     with _quiet():

@@ -73,7 +73,10 @@ class LocalWorkers:
         thread = threading.Thread(
             target=self._start, args=(count, processes), name="start of workers", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._cluster.set_exception(error)
 
     def _start(self, count: int, processes: bool) -> None:
         try:
@@ -107,10 +110,12 @@ class LocalWorkers:
         with undisturbed():
             with suppress(Exception):
                 self._break_off()
-                cluster = self._cluster.result(0)
-                with suppress(Exception):
-                    cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
-                self._kill()
+                try:
+                    cluster = self._cluster.result(0)
+                    with suppress(Exception):
+                        cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
+                finally:
+                    self._kill()
                 cluster.close(timeout=10 * END_TIMEOUT)
             for name, value in self._environment.items():
                 if value is None:

@@ -61,9 +61,7 @@ def check_request(sweep: Sweep, path: Path) -> int:
         WrongStoreError: a path that holds another experiment, no store, or where none can be.
     """
     grid = Grid(sweep)
-    check_task(task_kind(sweep.task), grid)
-    check_reading(grid)
-    check_installed(grid)
+    check_points(grid, task_kind(sweep.task))
     if not is_vacant(path):
         info, sweep = read_info(path), settled(grid)
         check_same_experiment(info, sweep)
@@ -71,6 +69,18 @@ def check_request(sweep: Sweep, path: Path) -> int:
             check_replaceable(path)
     check_place(path)
     return int((~grid.excluded).sum()) * sweep.trials
+
+
+def check_points(grid: Grid, kind: TaskKind) -> None:
+    """Refuse points that cannot be run, and readings that cannot be made of them.
+
+    Raises:
+        SweepError: with the point and what is wrong.
+        UserError: a package that they need is not installed.
+    """
+    check_task(kind, grid)
+    check_reading(grid)
+    check_installed(grid)
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
@@ -103,7 +113,6 @@ def prepare_store(
 ) -> Prepared:
     """Make the store, or check, mend and extend the one that is there."""
     grid = Grid(sweep)
-    check_reading(grid)
     environments = check_workers(executor, kind, grid, allow_mixed)
     weights = weights_digests(grid)
     if is_vacant(path):

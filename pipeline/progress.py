@@ -128,14 +128,14 @@ class Lines:
         self._last = time.monotonic() - LINE_EVERY
 
     def phase(self, text: str) -> None:
-        """Nothing: one line says that it takes a while."""
+        """Say nothing here: `expect` says it once."""
 
     def expect(self, total: int) -> None:
         """Say that it takes a while; the run can begin now."""
-        self._console.print(STARTING, highlight=False)
+        self.tell(STARTING)
 
     def tell(self, text: str) -> None:
-        """Print it."""
+        """Print it; a run goes on where nothing can be printed, as on a full disk."""
         with suppress(OSError):
             self._console.print(text, highlight=False, soft_wrap=True)
 
@@ -146,7 +146,7 @@ class Lines:
         self._last = time.monotonic()
         parts = [f"{_count(summary)} trials", _share(summary), _rate(summary, " trials/s")]
         parts += [_left(summary) and f"about {_left(summary)}", *_outcomes(summary)]
-        self._console.print(", ".join(filter(None, parts)), highlight=False, soft_wrap=True)
+        self.tell(", ".join(filter(None, parts)))
 
 
 def clock(seconds: float) -> str:

@@ -19,7 +19,14 @@ from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark
 from .interrupts import announced, heeding
 from .pilot import check_memory
-from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
+from .prepare import (
+    check_points,
+    count_successes,
+    enter_run,
+    ordered_blocks,
+    prepare_store,
+    select_trials,
+)
 from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
 
 # Seconds that running blocks have after an interruption. Batch systems kill some 10 s (PBS, LSF)
@@ -130,7 +137,9 @@ def run_sweep(
     executor = executor or Synchronous()
     lost_before = executor.workers_lost
     kind = kind or task_kind(sweep.task)
-    check_memory(Grid(sweep), kind, executor.memory)
+    grid = Grid(sweep)
+    check_points(grid, kind)
+    check_memory(grid, kind, executor.memory)
     with exclusive(path):
         with announced(tell):
             ready = prepare_store(sweep, path, executor, kind, allow_mixed)
@@ -148,7 +157,7 @@ def run_sweep(
             successes=0 if judged else None,
             mended=ready.mended,
         )
-        grid, run = Grid(sweep), uuid.uuid4().hex
+        run = uuid.uuid4().hex
         needs, weights = needs_of(kind, grid), weights_digests(grid)
         expected = None if allow_mixed else ready.environments[0]
         tasks = (

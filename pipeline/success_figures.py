@@ -86,7 +86,9 @@ def _curve(
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)
     direction = int(one["direction"].values.flat[0])
-    low, high = curve_band(fine, x, one["successes"].values, runs, direction=direction)
+    low, high = curve_band(
+        fine, x, one["successes"].values, runs, direction=direction, floor=one.attrs.get("floor")
+    )
     axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
     fitted = Transition(**{f.name: one[f.name].values.flat[0] for f in fields(Transition)})
     if np.isfinite([fitted.p50, fitted.width, fitted.ceiling]).all():

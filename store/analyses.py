@@ -15,7 +15,7 @@ from zarr.errors import ZarrUserWarning
 
 from .documents import consolidate, make_group, read_root
 from .errors import StoreError, explained
-from .exchange import NEW, OLD, clear, put_in_place, work_area
+from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,7 +43,7 @@ def write_analysis(path: Path, name: str, dataset: "xr.Dataset", made_from: str)
         StoreError: the file system refused, or a group of that name is not genprior's.
     """
     place = path / ANALYSIS / name
-    if place.exists() and not is_own(place):
+    if not is_vacant(place) and not is_own(place):
         raise StoreError(
             f"{place} was not made by 'genprior fit', which would write there; give it another "
             "name."
@@ -61,6 +61,8 @@ def remove_analysis(path: Path, name: str) -> None:
         StoreError: the file system refused.
     """
     with _workplace(path, name, "removing") as area:
+        # A kill from here on leaves nothing that could take the place again.
+        (area / NEW).rmdir()
         (path / ANALYSIS / name).rename(area / OLD)
 
 
@@ -86,14 +88,17 @@ def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
 
 def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any]]:
     """Read the attributes of those of some analyses that a store holds and that genprior made."""
-    places = {name: path / ANALYSIS / name for name in names}
-    return {name: _attributes(place) for name, place in places.items() if is_own(place)}
+    found = {name: _attributes(path / ANALYSIS / name) for name in names}
+    return {name: attributes for name, attributes in found.items() if _is_ours(attributes)}
 
 
 def is_own(place: Path) -> bool:
     """Say whether a group under `analysis/` was made by genprior."""
-    found = _attributes(place)
-    return MADE_FROM in found or any(name in found for name in EARLIER)
+    return _is_ours(_attributes(place))
+
+
+def _is_ours(attributes: Mapping[str, Any]) -> bool:
+    return MADE_FROM in attributes or any(name in attributes for name in EARLIER)
 
 
 def open_analysis(path: Path, name: str) -> "xr.Dataset":

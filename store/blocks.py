@@ -75,7 +75,9 @@ class BlockWriter:
             root = b""
         if not root or root != self._root:
             if read_revision(self.path) != self.revision:
-                raise StoreError(f"{self.path} was laid out anew while this block ran.")
+                raise StoreError(
+                    f"{self.path} was laid out again while this block ran; repeat the same command."
+                )
             self._root = root
 
     def _array(self, name: str) -> zarr.Array[Any]:

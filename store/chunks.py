@@ -1,15 +1,14 @@
 """The chunk files of an array: which are there, how large, and whether their checksum holds."""
 
 import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
+from google_crc32c import value as crc32c
 
 from .layout import Layout
 
 CHECKSUM_BYTES = 4
-CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, bits reversed
 
 
 def chunk_path(array: Path, block: tuple[int, ...]) -> Path:
@@ -60,24 +59,6 @@ def is_intact(chunk: Path) -> bool:
     content = chunk.read_bytes()
     inner, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
     return len(inner) > 0 and crc32c(inner) == int.from_bytes(checksum, "little")
-
-
-def crc32c(content: bytes) -> int:
-    """Compute the CRC-32C of bytes (RFC 3720, appendix B.4)."""
-    table, found = _table(), 0xFFFFFFFF
-    for byte in content:
-        found = table[(found ^ byte) & 0xFF] ^ (found >> 8)
-    return found ^ 0xFFFFFFFF
-
-
-@cache
-def _table() -> tuple[int, ...]:
-    entries = []
-    for entry in range(256):
-        for _ in range(8):
-            entry = entry >> 1 ^ (CASTAGNOLI if entry & 1 else 0)
-        entries.append(entry)
-    return tuple(entries)
 
 
 def blocks_with(trials: np.ndarray, layout: Layout) -> np.ndarray:

@@ -113,12 +113,13 @@ def copies(root: Document) -> dict[str, Document]:
 
 
 def own_arrays(root: Document) -> list[str]:
-    """Name the arrays that a store must have: results, times, texts, status, coordinates."""
+    """Name the arrays that a store must have: results, times, texts, status, axes, coordinates."""
     try:
         results = [str(name) for name in json.loads(root["attributes"]["variables"])]
     except (ValueError, TypeError):
         results = []
-    return [*results, *ALWAYS_THERE, *coordinates(root["attributes"])]
+    axes = copies(root).get("status", {}).get("dimension_names") or []
+    return [*results, *ALWAYS_THERE, *map(str, axes), *coordinates(root["attributes"])]
 
 
 def coordinates(attributes: dict[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         free = shutil.disk_usage(area).free
         if needed > free:
             raise StoreError(
-                f"{path}: extending it needs {needed / 1e6:,.1f} MB beside it and "
+                f"{path}: extending it needs {needed / 1e6:,.1f} MB next to it and "
                 f"{free / 1e6:,.1f} MB are free. Make room and repeat the same command."
             )
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}

@@ -24,6 +24,7 @@ from .integrity import (
     survey,
 )
 from .layout import ERROR, SECONDS, STATUS, Status
+from .reading import read_info
 from .template import add_array, array_of, coordinates_of, mark_excluded, write_coordinate
 
 
@@ -63,6 +64,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
             _write_again(info, documents, variables)
         if documents or any(name not in info.copies for name in info.arrays):
             consolidate(info.path)
+            info = read_info(info.path)
         _check_excluded(info)
         found = survey(info)
         _clear(info, found)

@@ -119,7 +119,10 @@ class Grid:
 
     def _make(self, name: str, path: tuple[str, ...]) -> Column | None:
         if name in path:
-            raise SweepError(f"dependent: {' → '.join((*path, name))} goes round in a circle.")
+            raise SweepError(
+                f"dependent: {' → '.join((*path, name))} goes round in a circle; "
+                "give one of them as a number."
+            )
         sweep = self.sweep
         if name in sweep.axes:
             return Column((name,), _objects(sweep.axes[name]))
@@ -197,13 +200,13 @@ class Grid:
         axes = tuple(dim for dim in self.dims if any(dim in dims for dims in own))
         dropped = tuple(i for i, dim in enumerate(self.dims) if dim not in axes)
         wanted = ~self.excluded.all(axis=dropped)
+        given = "n" in self._names
         for short in np.argwhere(wanted):
             index = [0] * len(self.dims)
             for dim, i in zip(axes, short, strict=True):
                 index[self.dims.index(dim)] = int(i)
             k, depth, widths, n = (self._at(name, tuple(index)) for name in SHAPE)
             try:
-                given = "n" in self._names
                 full, _ = full_widths(parse_widths(widths or ()), n if given else None, depth)
                 check_shapes(k, depth, full)
             except ValueError as error:

@@ -229,11 +229,13 @@ TASKS_WITH = {
 }  # fmt: skip
 
 
+_LIMITED_TASKS = {each for group in TASKS_WITH.values() for each in group}
+
+
 def task_has(task: str, name: str) -> bool:
     """Say whether a task has a parameter; one that no parameter names, as in tests, has all."""
     tasks = TASKS_WITH.get(name, TASKS_WITH.get(name.split(".")[0]))
-    known = {each for group in TASKS_WITH.values() for each in group}
-    return tasks is None or task not in known or task in tasks
+    return tasks is None or task not in _LIMITED_TASKS or task in tasks
 
 
 GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}

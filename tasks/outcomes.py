@@ -6,9 +6,7 @@ import numpy as np
 
 from .posterior import Counts, Floats
 
-INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = OUTCOMES = (
-    "inside", "below", "above", "never", "no-trials",
-)  # fmt: skip
+INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = "inside", "below", "above", "never", "no-trials"
 OUTSIDE = (BELOW, ABOVE)
 AGAINST = "against-direction"
 DECIDED = math.log(20)  # |log Bayes factor| from which outcomes decide a direction

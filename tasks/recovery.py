@@ -79,7 +79,7 @@ VARIABLES = (
         "abandonment",
         "int8",
         "whether the run became hopeless, and was abandoned or, for an audit, run to its end; "
-        "wrong if it recovered only behind the step where it would have been abandoned",
+        "wrong if it recovered only after the step where it would have been abandoned",
         flags=tuple(Flag(a.value, a.name.lower()) for a in Abandonment),
     ),
 )

@@ -17,7 +17,14 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import LocalStore
 
 from genprior.pipeline import run_sweep
-from genprior.store import StoreError, extend_store, open_writer, read_info, reading
+from genprior.store import (
+    StoreError,
+    extend_store,
+    mend_store,
+    open_results,
+    open_writer,
+    read_info,
+)
 from genprior.store.chunks import chunk_sizes, crc32c
 from genprior.store.documents import consolidate, copies, read_document, write_document
 from genprior.sweeps import union
@@ -182,7 +189,7 @@ def test_what_a_library_cannot_read_is_not_called_damaged(
     def old(*arguments: object, **settings: object) -> None:
         raise AttributeError("'Int8' object has no attribute 'value'")
 
-    monkeypatch.setattr(reading.xr, "open_zarr", old)
+    monkeypatch.setattr(xr, "open_zarr", old)
     result = genprior(command, copy)
     assert result.exit_code == 1
     assert f"xarray {xr.__version__}, zarr {zarr.__version__} (AttributeError: 'Int8'" in (
@@ -219,7 +226,7 @@ def test_without_assertions_fits_are_written_and_read(
     monkeypatch.setattr(GroupMetadata, "from_dict", optimised)
     for command in ("fit", "fit", "status"):
         assert genprior(command, store).exit_code == 0
-    assert reading.open_results(store).sizes == {"k": 3, "m": 4, "trial": 4}
+    assert open_results(store).sizes == {"k": 3, "m": 4, "trial": 4}
 
 
 def test_gathered_documents_are_those_that_zarr_would_gather(genprior: Command, copy: Path) -> None:
@@ -274,3 +281,17 @@ def test_listing_sees_sizes_and_leaves_temporary_files_out(tmp_path: Path) -> No
 def test_the_checksum_is_crc_32c() -> None:
     """The check value of the catalogues of checksums."""
     assert crc32c(b"123456789") == 0xE3069283
+
+
+def test_a_lost_document_is_told_once_where_its_copy_has_older_words(
+    copy: Path, kind: Scripted
+) -> None:
+    """What a mend has just written is not damage again, though an older version described it."""
+    root = read_document(copy)
+    name = root["attributes"]["variables"].split('"')[1]
+    consolidated = root["consolidated_metadata"]["metadata"]
+    consolidated[name]["attributes"]["long_name"] = "what it was called once"
+    write_document(copy, root)
+    (copy / name / "zarr.json").unlink()
+    mended = mend_store(read_info(copy), kind.variables)
+    assert len(mended.damages) == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import recovery_sweep, tiny_sweep
 
+from genprior.pipeline import pilot as pilot_module
 from genprior.pipeline.executors import Synchronous, open_executor
 from genprior.pipeline.pilot import MAX_SAMPLES, Pilot, run_pilot, time_sample
 from genprior.pipeline.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape
@@ -66,8 +67,9 @@ threads: set[int] = set()
 barrier = threading.Barrier(2)
 
 
-def test_all_workers_time_samples_at_once():
+def test_all_workers_time_samples_at_once(monkeypatch):
     """Each waits for the other; places are those of the grid whatever comes first."""
+    monkeypatch.setattr(pilot_module, "PILOT_SECONDS", 600.0)
     sweep = tiny_sweep()
     with open_executor("threads", 2) as executor:
         pilot = run_pilot(sweep, Placed(), executor=executor)
@@ -99,7 +101,7 @@ def test_samples_lie_densely_along_a_long_axis():
     assert len(run_pilot(recovery_sweep(), NoOperation()).places) == 12
 
 
-def test_a_sample_is_timed_within_its_share():
+def test_a_sample_is_timed_within_its_share(monkeypatch):
     taken = []
 
     class Noting(Synchronous):
@@ -108,6 +110,8 @@ def test_a_sample_is_timed_within_its_share():
                 taken.append(item.seconds)
                 yield item, time_sample(item)
 
+    # A clock that stands still: what is left is shared among fewer and fewer samples.
+    monkeypatch.setattr(pilot_module.time, "perf_counter", lambda: 0.0)
     run_pilot(tiny_sweep(), NoOperation(), executor=Noting())
-    assert len(taken) == 12
-    assert taken == sorted(taken)
+    shares = [pilot_module.PILOT_SECONDS / left for left in range(12, 0, -1)]
+    assert taken == pytest.approx(shares)

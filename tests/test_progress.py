@@ -1,12 +1,13 @@
 """What a run shows of itself on terminals of any width."""
 
+import errno
 import io
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from genprior.pipeline.progress import Bar, clock
+from genprior.pipeline.progress import Bar, clock, progress
 from genprior.pipeline.run import RunSummary
 
 HALF = RunSummary(
@@ -24,8 +25,9 @@ def shown(width: int, summary: RunSummary | None = HALF, phase: str = "") -> str
         color_system=None,
         legacy_windows=False,
     )
-    bar = Bar(console, 12_345)
+    bar = Bar(console)
     bar.phase(phase)
+    bar.expect(12_345)
     if summary is not None:
         bar.listen(summary)
     console.print(bar.render())
@@ -67,3 +69,16 @@ def test_a_run_of_nothing_is_shown_too() -> None:
 
 def test_a_clock_has_hours_only_where_there_are_some() -> None:
     assert [clock(s) for s in (0, 61.9, 3600)] == ["0:00", "1:01", "1:00:00"]
+
+
+def test_a_run_goes_on_where_nothing_can_be_printed() -> None:
+    """A log on a disk that fills up must not end a run of hours."""
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with progress(Console(file=Full())) as shown:
+        shown.expect(4)
+        shown.tell("stopping")
+        shown.listen(HALF)

@@ -216,3 +216,9 @@ def test_the_costliest_blocks_come_first(store: Path) -> None:
 def test_one_process_runs_one_task_at_a_time() -> None:
     assert Synchronous().workers == 1
     assert [o for _, o in Synchronous().stream(abs, [-1, -2])] == [1, 2]
+
+
+def test_python_refuses_what_the_command_refuses(store: Path) -> None:
+    with pytest.raises(SweepError, match="student_df"):
+        run_sweep(recovery_sweep("student_df=7.0"), store)
+    assert not store.exists()

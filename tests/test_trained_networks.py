@@ -585,7 +585,8 @@ def test_a_files_shape_is_read_from_its_headers(tmp_path, monkeypatch, ending):
     save()
     with monkeypatch.context() as changed:
         changed.setattr(weights_files, "_read", None)
-        assert weights_shape(str(path)) == (K, WIDTHS)
+        changed.setenv("HOME", str(tmp_path))
+        assert weights_shape(str(path)) == weights_shape(f"~/{path.name}") == (K, WIDTHS)
     named |= {"2.weight": np.ones((7, 12)), "2.bias": np.ones(7)}
     save()
     os.utime(path, ns=(3, 3))

@@ -253,3 +253,5 @@ def test_a_step_that_must_be_whole_is_interrupted_at_its_end(
     assert steps == ["whole"]
     with interrupts.terminable(), interrupts.undisturbed():
         signals(signal.SIGINT)  # a command that closes ends anyway
+        steps.append("closed")
+    assert steps == ["whole", "closed"]

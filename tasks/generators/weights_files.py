@@ -109,7 +109,7 @@ def _digest(path: str, stamped: Stamp) -> str:
 @lru_cache(maxsize=1024)
 def _shape(path: str, stamped: Stamp) -> tuple[int, tuple[int, ...]]:
     try:
-        return layer_shapes(HEADERS[Path(path).suffix.lower()](path))
+        return layer_shapes(HEADERS[Path(path).suffix.lower()](_expanded(path)))
     except (OSError, KeyError, *DAMAGES):
         # Reading all of it says what is wrong.
         found = read_weights(path)
