@@ -298,13 +298,14 @@ def chunk_damages(info: StoreInfo, names: Iterable[str], status: np.ndarray | No
         status: of every trial, read before the listing; without it none counts as missing.
     """
     damages: list[Damage] = []
-    started = crashed = np.zeros(info.layout.grid, dtype=bool)
+    done = crashed = np.zeros(info.layout.grid, dtype=bool)
     if status is not None:
         crashed = blocks_with(status == Status.CRASHED, info.layout)
-        started = crashed | blocks_with(status == Status.DONE, info.layout)
+        # Where all trials crashed, a chunk has fill values only, and zarr need not write it.
+        done = blocks_with(status == Status.DONE, info.layout)
     for name in names:
         sizes = chunk_sizes(info.path / name, info.layout.grid)
-        needed = crashed if name == ERROR.name else started
+        needed = crashed if name == ERROR.name else done
         if name != STATUS.name:
             damages += _of(name, "is missing", needed & (sizes < 0))
         short = (sizes >= 0) & (sizes <= CHECKSUM_BYTES)

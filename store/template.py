@@ -25,7 +25,7 @@ ALWAYS = ("problem", "condition", "k", "depth", "widths", "n", "m", "ensemble")
 SETTINGS = ("solver", "success", "search")
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
-BYTES_OF_METADATA = 1_100_000  # of some forty-five arrays, coordinates included, and a fit
+BYTES_OF_METADATA = 1_300_000  # of some forty-five arrays, coordinates included, and a fit
 
 
 def create_store(

@@ -28,6 +28,7 @@ from genprior.pipeline.executors import Synchronous
 from genprior.pipeline.provenance import revision_of
 from genprior.pipeline.worker import BlockTask, run_block
 from genprior.store import StoreError, read_info, record
+from genprior.store.documents import consolidate
 from genprior.sweeps import Grid, UserError
 from genprior.tasks import KINDS, Recovery
 from genprior.tasks import environment as own
@@ -157,6 +158,7 @@ def test_codes_that_came_later_are_named_in_an_older_store(store: Path) -> None:
     verdict = zarr.open_group(store, mode="r+", use_consolidated=False)["verdict"]
     names = "converged stalled budget_spent diverged abandoned"
     verdict.attrs.update({"flag_values": [0, 1, 2, 3, 4], "flag_meanings": names})
+    consolidate(store)
     record(store, {"kernel_version": 4})
     with pytest.raises(StoreError, match="its kernel version is '4' and here it is '5'"):
         run_sweep(recovery_sweep(), store)
@@ -165,6 +167,7 @@ def test_codes_that_came_later_are_named_in_an_older_store(store: Path) -> None:
     assert results(store)["verdict"].attrs["flag_meanings"] == f"{names} flat"
     assert list(results(store)["verdict"].attrs["flag_values"]) == [0, 1, 2, 3, 4, 5]
     verdict.attrs.update({"flag_meanings": "converged stalled budget_spent diverged lost flat"})
+    consolidate(store)
     with pytest.raises(StoreError, match="verdict 4 is 'lost' in it and 'abandoned' here"):
         run_sweep(recovery_sweep(), store, allow_mixed=True)
 

@@ -195,7 +195,8 @@ def test_interrupting_a_run_before_its_first_block_says_so_at_once_and_at_the_en
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     last = "genprior: interrupted; nothing is lost, repeat the same command."
-    assert said.splitlines() == [STARTING, "stopping", last]
+    assert said.splitlines()[-2:] == ["stopping", last]
+    assert said.splitlines()[:-2] in ([], [STARTING])
 
 
 def test_two_runs_into_one_store_do_not_mix(store: Path, kind: Scripted, sweep_file: Path) -> None:
