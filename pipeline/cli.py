@@ -61,6 +61,13 @@ def _print(values: Any) -> None:
     click.echo(json.dumps(values, indent=2))
 
 
+def _spare_dask() -> None:
+    """Let a command that only reads do without Dask, whose configuration may be malformed."""
+    from .cluster_errors import spare_dask
+
+    spare_dask()
+
+
 def _console(*, stderr: bool = False) -> "Output":
     from .consoles import Output
 
@@ -203,6 +210,7 @@ def status(store: Path, as_json: bool) -> None:
     Example:
       genprior status quickstart.zarr
     """
+    _spare_dask()
     from ..store import StoreError
     from . import tables
     from .status import store_status
@@ -237,6 +245,7 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     Example:
       genprior fit quickstart.zarr --along m
     """
+    _spare_dask()
     from . import fit_tables, tables
     from .analysis import fit_store
 
@@ -277,6 +286,7 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
       genprior plot quickstart.zarr -o quickstart.png
       genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
     """
+    _spare_dask()
     from .plain_matplotlib import plain_matplotlib
 
     with plain_matplotlib():

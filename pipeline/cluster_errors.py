@@ -1,9 +1,11 @@
 """What goes wrong with Dask's schedulers and workers, in words of the user's."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from ..sweeps import UserError
 
@@ -39,6 +41,28 @@ def import_dask(*, workers: bool = False) -> None:
             f"Dask cannot be used: {reason(error)}. Its configuration may be the reason "
             f"({configuration()})."
         ) from None
+
+
+def spare_dask() -> None:
+    """Import Dask without those files of its configuration that cannot be read.
+
+    xarray imports it to see whether arrays are Dask's; a store can be read whatever the files say.
+    """
+    try:
+        import dask.config
+    except ValueError:
+        yaml: Any = importlib.import_module("yaml")
+        load = yaml.safe_load
+
+        def lenient(text: str) -> Any:
+            with suppress(Exception):
+                return loaded if isinstance(loaded := load(text), dict) else None
+
+        yaml.safe_load = lenient
+        try:
+            import dask.config  # noqa: F401
+        finally:
+            yaml.safe_load = load
 
 
 def malformed_configuration(error: BaseException) -> ClusterError | None:

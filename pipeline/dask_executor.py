@@ -16,7 +16,11 @@ Result = TypeVar("Result")
 
 IN_FLIGHT = 3  # tasks for each worker: one that runs, and the next ones at hand
 LOOK_EVERY = 2.0  # seconds between two counts of the workers
-ALONE = 60.0  # seconds without any worker after which a local run ends
+ALONE = 60.0  # seconds without workers or outcomes after which that is looked into
+PAUSED = (
+    "all workers are paused by Dask, which takes their memory for used up; start them with a "
+    "larger --memory-limit, or with 0 for none"
+)
 TRIES = 3  # to reach every worker while some die
 
 
@@ -67,6 +71,12 @@ class Distributed:
         with explained():
             return sum(int(threads) for threads in self.client.nthreads().values())
 
+    def paused(self) -> bool:
+        """Whether Dask lets no worker begin anything, for want of memory."""
+        with explained():
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return all(worker.get("status") == "paused" for worker in workers)
+
     @property
     def memory(self) -> float:
         """This machine's free memory shared out, or the least that a remote worker gives."""
@@ -104,8 +114,14 @@ class Distributed:
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Submit it and wait."""
+        watch = Watch(self)
         with explained():
-            result: Result = self.client.submit(function, *arguments, pure=False).result()
+            future = self.client.submit(function, *arguments, pure=False)
+            while not future.done():
+                with suppress(TimeoutError):
+                    future.exception(timeout=LOOK_EVERY)
+                watch.look()
+            result: Result = future.result()
             return result
 
     def stream(
@@ -116,6 +132,45 @@ class Distributed:
         Workers that join meanwhile get their share.
         """
         return DistributedStream(self, function, items)
+
+
+class Watch:
+    """Counts the workers now and then, lest one waits in silence for some that are not there."""
+
+    def __init__(self, executor: Distributed):
+        self._executor = executor
+        self._told = ""
+        self._looked = self._seen = self.heard = time.monotonic()
+        self.threads = executor.workers
+
+    def look(self) -> None:
+        """Count them if that is some time ago.
+
+        Raises:
+            ClusterError: local workers died, and none came back.
+        """
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        if threads := self._executor.count_threads():
+            self.threads, self._seen = threads, now
+            if not self._executor.local and now - self.heard > ALONE:
+                self.heard = now
+                if self._executor.paused():
+                    self._tell(PAUSED)
+        elif not self._executor.local:
+            self._tell("the scheduler has no workers; waiting for some")
+        elif now - self._seen > ALONE:
+            raise ClusterError(
+                f"all workers died, and none came back within {ALONE:.0f} s. What was finished is "
+                "kept; repeat the same command with fewer --workers."
+            )
+
+    def _tell(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            self._executor.tell(text)
 
 
 class DistributedStream(Generic[Item, Result]):
@@ -129,10 +184,8 @@ class DistributedStream(Generic[Item, Result]):
         self._waiting = iter(items)
         self._flying: dict[Any, Item] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._workers = executor.workers
-        self._seen = self._looked = time.monotonic()
+        self._watch = Watch(executor)
         self._deadline: float | None = None
-        self._told = False
 
     def __iter__(self) -> "DistributedStream[Item, Result]":
         return self
@@ -152,7 +205,7 @@ class DistributedStream(Generic[Item, Result]):
             How many tasks are running.
         """
         self._deadline = time.monotonic() + seconds
-        return min(sum(not future.done() for future in self._flying), self._workers)
+        return min(sum(not future.done() for future in self._flying), self._watch.threads)
 
     def close(self) -> None:
         """Forget what is still to come."""
@@ -163,9 +216,10 @@ class DistributedStream(Generic[Item, Result]):
     def _top_up(self) -> None:
         if self._deadline is not None:
             return
-        if time.monotonic() - self._looked > LOOK_EVERY:
-            self._look()
-        for item in islice(self._waiting, max(0, IN_FLIGHT * self._workers - len(self._flying))):
+        self._watch.look()
+        for item in islice(
+            self._waiting, max(0, IN_FLIGHT * self._watch.threads - len(self._flying))
+        ):
             future = self._executor.client.submit(self._function, item, pure=False)
             self._flying[future] = item
             future.add_done_callback(self._done.put)
@@ -182,7 +236,7 @@ class DistributedStream(Generic[Item, Result]):
                     return future
                 continue
             if self._deadline is None:
-                self._look()
+                self._watch.look()
             # An interruption may have come between a task's end and its outcome.
             if (late := next((f for f in self._flying if f.done()), None)) is not None:
                 return late
@@ -190,6 +244,7 @@ class DistributedStream(Generic[Item, Result]):
 
     def _outcome(self, future: Any) -> tuple[Item, Result | BaseException]:
         item = self._flying.pop(future)
+        self._watch.heard = time.monotonic()
         failure = future.exception()
         if isinstance(failure, CancelledError):
             raise failure
@@ -203,19 +258,3 @@ class DistributedStream(Generic[Item, Result]):
             raise known
         future.release()
         return item, failure
-
-    def _look(self) -> None:
-        """Count the workers, and do not wait in silence if there are none."""
-        threads, self._looked = self._executor.count_threads(), time.monotonic()
-        if threads:
-            self._workers, self._seen = threads, self._looked
-            return
-        alone = self._looked - self._seen
-        if self._executor.local and alone > ALONE:
-            raise ClusterError(
-                f"all workers died, and none came back within {ALONE:.0f} s. What was finished is "
-                "kept; repeat the same command with fewer --workers."
-            )
-        if not self._executor.local and alone > LOOK_EVERY and not self._told:
-            self._told = True
-            self._executor.tell("the scheduler has no workers at the moment; waiting for some.")

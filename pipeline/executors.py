@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from .cluster_errors import ClusterError, SchedulerError, import_dask, reason
-from .dask_executor import IN_FLIGHT, Distributed
+from .dask_executor import IN_FLIGHT, PAUSED, Distributed
 from .interrupts import announced, undisturbed
 from .local_cluster import affordable_workers, local_workers
 from .memory import thread_memory
@@ -202,6 +202,8 @@ def open_executor(
             client = _connect(scheduler)
         with _executor(client, local=False, threads=False, tell=tell) as executor:
             executor.check_imports()
+            if executor.paused():
+                raise ClusterError(f"--scheduler {scheduler}: {PAUSED}.")
             yield executor
 
 

@@ -95,10 +95,9 @@ class LocalWorkers:
         """
         try:
             return self._cluster.result(START_TIMEOUT)
-        except TimeoutError:
-            why = f"not within {START_TIMEOUT:.0f} s"
         except Exception as error:
-            why = reason(error)
+            late = f"not within {START_TIMEOUT:.0f} s"
+            why = reason(error) if self._cluster.done() else late
         limits = process_limits()
         raise ClusterError(
             f"the local workers could not be started: {why}{f' ({limits})' if limits else ''}. "

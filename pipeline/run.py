@@ -255,7 +255,7 @@ class _Run:
             self._tell("stopping")
             return
         blocks = "1 block" if running == 1 else f"{running} blocks"
-        self._tell(f"stopping: waiting for {blocks}, at most {GRACE:.0f} s; again to stop at once")
+        self._tell(f"stopping, waiting for {blocks}, at most {GRACE:.0f} s; again: at once")
         # A scheduler that goes away now changes nothing, nor does a block whose worker died.
         with suppress(KeyboardInterrupt, UserError), heeding():
             _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))

@@ -145,12 +145,11 @@ def test_interrupting_a_run_leaves_a_store_that_resumes(
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize("scheduler", ["processes", "threads"])
 def test_a_second_interruption_gives_up_blocks_and_further_ones_change_nothing(
-    store: Path, kind: Scripted, sweep_file: Path, scheduler: str
+    store: Path, kind: Scripted, sweep_file: Path
 ) -> None:
     """Trials last a minute. Batch systems signal every process; workers do not hear them."""
-    command = ("run", sweep_file, store, f"--scheduler={scheduler}", "--workers=2")
+    command = ("run", sweep_file, store, "--workers=2")
     with ended(scripted_command(replace(kind, pause=60), *command)) as process:
         wait_until(kind.calls)
         begun = time.monotonic()
@@ -172,7 +171,7 @@ def test_blocks_that_would_not_end_in_time_are_given_up(
     store: Path, kind: Scripted, sweep_file: Path
 ) -> None:
     """Both blocks in progress need a minute more than the 5 s that they have."""
-    command = ("run", sweep_file, store, "--workers=2")
+    command = ("run", sweep_file, store, "--scheduler=threads", "--workers=2")
     with ended(scripted_command(replace(kind, pause=60), *command)) as process:
         wait_until(kind.calls)
         process.terminate()

@@ -126,13 +126,16 @@ def test_what_a_batch_job_or_a_container_has_left(
     assert list(group_memory(membership, mount)) == expected
 
 
-def test_a_broken_dask_configuration_is_named_where_dask_is_needed(tmp_path: Path) -> None:
-    """It is read when Dask is imported, which `--version` and `sweeps` do without."""
+@pytest.mark.slow
+def test_a_broken_dask_configuration_is_named_where_dask_is_needed(
+    tmp_path: Path, recovered: Path
+) -> None:
+    """It is read when Dask is imported, which most commands do without."""
     broken = tmp_path / "mine.yaml"
     broken.write_text("distributed: [1, 2")
     env = {"DASK_CONFIG": str(broken)}
-    for plain in ("--version", "sweeps"):
-        assert command(tmp_path, plain, env=env).returncode == 0
+    for plain in (["--version"], ["status", str(recovered)]):
+        assert command(tmp_path, *plain, env=env).returncode == 0
     assert str(broken) in last_line(command(tmp_path, "run", *SMALL, env=env))
 
 
