@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from .cluster_errors import IMPORT, ClusterError, explained, known_failure
+from .interrupts import check
 from .memory import thread_memory, trial_memory
 
 Item = TypeVar("Item")
@@ -227,6 +228,7 @@ class DistributedStream(Generic[Item, Result]):
     def _next_done(self) -> Any:
         """Wait for a task; None if there is none to wait for."""
         while self._flying:
+            check()
             left = float("inf") if self._deadline is None else self._deadline - time.monotonic()
             if left <= 0:
                 return None

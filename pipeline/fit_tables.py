@@ -266,10 +266,10 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _estimate(row: dict[str, Any], name: str, form: str) -> str:
-    values = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
-    if None in values:
+    if row[name] is None:
         return "–"
-    best, low, high = (form.format(value) for value in values)
+    values = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
+    best, low, high = ("–" if value is None else form.format(value) for value in values)
     return f"{best} [{low}, {high}]"
 
 

@@ -12,11 +12,17 @@ ONE = 0.3  # seconds within which signals are one: a group of processes and its 
 
 
 class _Interrupts:
-    """Raises KeyboardInterrupt at a signal once, and again only where that is asked for."""
+    """Raises KeyboardInterrupt at a signal once, and again only where that is asked for.
+
+    Python drops what is raised in a callback of its garbage collector, among others. Until
+    somebody caught it, it is therefore `unheard`: the next signal raises it again, and so does
+    `check`.
+    """
 
     def __init__(self) -> None:
         self.caught = 0
         self.raising = True
+        self.unheard = False
         self._last = float("-inf")
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -24,12 +30,30 @@ class _Interrupts:
         if self._last - last < ONE:
             return
         self.caught += 1
-        if self.raising:
-            self.raising = False
+        if self.raising or self.unheard:
+            self.raising, self.unheard = False, True
             raise KeyboardInterrupt
 
 
 _installed: list[_Interrupts] = []
+
+
+def check() -> None:
+    """Raise an interruption again that was raised where Python dropped it.
+
+    Raises:
+        KeyboardInterrupt: there is one that nobody caught.
+    """
+    if threading.current_thread() is threading.main_thread() and any(
+        interrupts.unheard for interrupts in _installed
+    ):
+        raise KeyboardInterrupt
+
+
+def heard() -> None:
+    """Say that an interruption was caught."""
+    for interrupts in _installed:
+        interrupts.unheard = False
 
 
 @contextmanager
@@ -50,7 +74,7 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         _installed.remove(interrupts)
-        interrupts.raising = False
+        interrupts.raising = interrupts.unheard = False
         if interrupts.caught:
             ignore_signals()
         else:
@@ -67,7 +91,7 @@ def heeding() -> Iterator[None]:
         yield
     finally:
         for interrupts in _installed:
-            interrupts.raising = False
+            interrupts.raising = interrupts.unheard = False
 
 
 @contextmanager
@@ -76,6 +100,7 @@ def announced(tell: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        heard()
         tell("stopping")
         raise
 
@@ -99,7 +124,7 @@ def undisturbed() -> Iterator[None]:
             signal.signal(kind, handler)
     if caught and _installed:
         _installed[-1].caught += 1
-        _installed[-1].raising = False
+        _installed[-1].raising = _installed[-1].unheard = False
     elif caught:
         raise KeyboardInterrupt
 

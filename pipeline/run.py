@@ -17,7 +17,7 @@ from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
 from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark
-from .interrupts import announced, heeding
+from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
 from .prepare import (
     check_points,
@@ -224,9 +224,11 @@ class _Run:
             self._listen(self._summary)
             for task, outcome in outcomes:
                 self._count(_settled(task, outcome))
+                check()
                 if fail_fast and self._summary.crashed:
                     break
         except KeyboardInterrupt:
+            heard()
             self._wind_up(outcomes)
             return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
         return self._summary

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from .documents import consolidate, make_group, read_root
+from .documents import consolidate, copies, make_group, read_root
 from .errors import StoreError, explained
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 
@@ -43,7 +43,7 @@ def write_analysis(path: Path, name: str, dataset: "xr.Dataset", made_from: str)
         StoreError: the file system refused, or a group of that name is not genprior's.
     """
     place = path / ANALYSIS / name
-    if not is_vacant(place) and not is_own(place):
+    if not (is_vacant(place) or is_own(place) or _was_own(path, name)):
         raise StoreError(
             f"{place} was not made by 'genprior fit', which would write there; give it another "
             "name."
@@ -95,6 +95,12 @@ def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any
 def is_own(place: Path) -> bool:
     """Say whether a group under `analysis/` was made by genprior."""
     return _is_ours(_attributes(place))
+
+
+def _was_own(path: Path, name: str) -> bool:
+    """Say whether a group whose own document is lost or damaged was made by genprior."""
+    copy = copies(read_root(path)).get(f"{ANALYSIS}/{name}", {})
+    return _is_ours(copy.get("attributes") or {})
 
 
 def _is_ours(attributes: Mapping[str, Any]) -> bool:

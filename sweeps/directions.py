@@ -32,6 +32,8 @@ def direction_along(sweep: Sweep, axis: str) -> int | None:
         return DIRECTIONS[given]
     grid = Grid(sweep)
     found = {KNOWN[name] * change for name in KNOWN for change in _changes(grid, name, axis)}
+    if not found and axis in KNOWN:
+        return KNOWN[axis]  # one value, along which nothing changes
     return found.pop() if len(found) == 1 else None
 
 

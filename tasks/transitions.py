@@ -152,8 +152,9 @@ def known_part(
     elif fit.outcome != INSIDE:
         low = high = unknown
     fit = replace(fit, p50_low=low, p50_high=high)
-    if fit.outcome != INSIDE:
-        fit = replace(fit, p50=unknown)
+    # Of one position, with half of its trials successful, the median is largely the prior's.
+    inside = float(np.clip(fit.p50, x[0], x[-1]))
+    fit = replace(fit, p50=inside if fit.outcome == INSIDE else unknown)
     varied = 0 < counts.k.sum() < counts.n.sum() and x.size > 1
     if fit.outcome in (INSIDE, *OUTSIDE) and varied:
         return fit

@@ -302,3 +302,10 @@ def test_a_given_direction_is_the_direction_of_the_fit(
     run_sweep(tiny_sweep("k=2", trials=40), store, kind=kind)
     (row,) = json.loads(genprior("fit", store, "--json").stdout)["transitions"]
     assert (row["direction"], row["flag"]) == (1, "")
+
+
+def test_half_of_one_position_is_that_position() -> None:
+    """Six of twelve at m = 9: the 50 % point lies there, as far as anybody can tell."""
+    found = known_part([9.0], [6], [12], direction=1, floor=0.0)
+    assert (found.outcome, found.p50) == ("inside", 9.0)
+    assert math.isnan(found.width)

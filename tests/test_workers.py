@@ -1,5 +1,6 @@
 """Local workers take what they need, start anywhere, and say in one line why they cannot."""
 
+import gc
 import os
 import resource
 import signal
@@ -221,6 +222,7 @@ def test_a_command_is_interrupted_once_and_again_only_while_it_waits(
     with interrupts.terminable():
         with pytest.raises(KeyboardInterrupt):
             signals(signal.SIGTERM)
+        interrupts.heard()
         signals(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt), interrupts.heeding():
             signals(signal.SIGHUP)
@@ -237,6 +239,7 @@ def test_signals_at_nearly_the_same_time_are_one(
     with interrupts.terminable():
         with pytest.raises(KeyboardInterrupt):
             signals(signal.SIGTERM)
+        interrupts.heard()
         with interrupts.heeding():
             signals(signal.SIGTERM)
 
@@ -258,3 +261,28 @@ def test_a_step_that_must_be_whole_is_interrupted_at_its_end(
         signals(signal.SIGINT)  # a command that closes ends anyway
         steps.append("closed")
     assert steps == ["whole", "closed"]
+
+
+def test_an_interruption_that_python_drops_is_raised_again(
+    signals: Callable[[signal.Signals], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is raised in a callback of the garbage collector, as Dask has one, goes nowhere."""
+    monkeypatch.setattr(interrupts, "ONE", 0.0)
+
+    def dropped(phase: str, info: dict[str, int]) -> None:
+        signals(signal.SIGINT)
+
+    with interrupts.terminable():
+        gc.callbacks.append(dropped)
+        monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(dropped)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+        with pytest.raises(KeyboardInterrupt):
+            signals(signal.SIGTERM)
+        interrupts.heard()
+        interrupts.check()
+        signals(signal.SIGTERM)
