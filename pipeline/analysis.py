@@ -197,7 +197,7 @@ def as_json(fitted: xr.Dataset) -> dict[str, Any]:
             {
                 **{str(name): one.coords[name].item() for name in groups},
                 "along": along,
-                **plain_values(one, JSON_FIELDS),
+                **plain_values(one, [name for name in JSON_FIELDS if name in one]),
                 **_audit_of(one),
                 "method": fitted.attrs["method"],
             }
