@@ -273,8 +273,10 @@ async def _knock(address: str) -> None:
     from distributed.security import Security
 
     encryption = Security().get_connection_args("client")
-    comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
-    await comm.close()
+    # Whatever else listens there may take the connection and never answer.
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
+        await comm.close()
 
 
 @contextmanager

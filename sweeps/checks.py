@@ -53,7 +53,9 @@ def check_names(sweep: "Sweep") -> None:
         )
     for name in tables:
         if name in PARAMETERS and not task_has(sweep.task, name):
-            raise SweepError(f"task '{sweep.task}' has no parameter '{name}'; leave it out.")
+            raise SweepError(
+                f"'{name}' is given, but task '{sweep.task}' has no such parameter; leave it out."
+            )
     for name in ("k", "depth" if task_has(sweep.task, "depth") else "n"):
         if name not in tables and not _is_made(sweep):
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")

@@ -284,7 +284,7 @@ def test_an_extension_that_does_not_fit_is_refused_before_anything_is_written(
         run_sweep(small_sweep("blocks.trials=100"), store, kind=kind)
         ballast = fill(disk, leaving=500_000)
         before = files(disk)
-        with pytest.raises(StoreError, match=r"needs 1\.\d MB beside it and 0.5 MB are free"):
+        with pytest.raises(StoreError, match=r"needs 1\.\d MB next to it and 0.5 MB are free"):
             run_sweep(small_sweep("trials=4"), store, kind=kind)
         assert files(disk) == before
         ballast.unlink()
@@ -314,6 +314,6 @@ def test_a_worker_of_an_older_layout_cannot_write(store: Path, kind: Scripted) -
     block = writer.read(region, ("success", "latent_error", "iterations", "seconds", "status"))
     extend_store(info, union(info.sweep, small_sweep("k=1")), kind.variables)
     before = files(store)
-    with pytest.raises(StoreError, match="laid out anew"):
+    with pytest.raises(StoreError, match="laid out again"):
         writer.write(region, block)
     assert files(store) == before

@@ -185,15 +185,15 @@ def test_the_last_width_and_defaults_may_be_multiplied():
 @pytest.mark.parametrize(
     ("dependent", "said"),
     [
-        ({"m": {"of": "m", "times": 2}}, "dependent: m → m goes round in a circle."),
+        ({"m": {"of": "m", "times": 2}}, "dependent: m → m goes round in a circle;"),
         (
             {
                 "m": {"of": "solver.max_steps", "times": 2},
                 "solver.max_steps": {"of": "m", "times": 2},
             },
-            "dependent: m → solver.max_steps → m goes round in a circle.",
+            "dependent: m → solver.max_steps → m goes round in a circle;",
         ),
-        ({"widths": {"of": "n", "times": [2]}}, "widths → n → widths goes round in a circle."),
+        ({"widths": {"of": "n", "times": [2]}}, "widths → n → widths goes round in a circle;"),
         ({"m": {"of": "kk", "times": 2}}, "'kk' is neither a parameter nor an axis. Did you mean"),
         ({"m": {"of": "k", "times": "kk"}}, "dependent.m.times: 'kk' is no axis. Did you mean 'k'"),
         ({"m": {"of": "k", "times": 0.1}}, "dependent.m at k=2: 'm': Input should be greater than"),

@@ -149,7 +149,7 @@ def test_a_negated_iterate_breaks_the_path():
             {"axes": {"m": [9]}, "paired": [], "parameters": {"k": 2, "depth": 1, "widths": [9]}},
             "needs the axes 'plane.along' and 'plane.across'",
         ),
-        ({"task": "recovery"}, "'plane.along' is given, but task 'recovery' has none"),
+        ({"task": "recovery"}, "'plane.along' is given, but task 'recovery' has no"),
         ({"plot": {"variable": "latent_error"}}, "trials give no 'latent_error'"),
     ],
 )
