@@ -157,7 +157,8 @@ class _Cells:
 def _law(cells: _Cells) -> tuple[tuple[Estimate, ...], Estimate]:
     design = cells.design
     columns = design.shape[1]
-    if np.linalg.matrix_rank(design) < columns:
+    # Earlier versions of NumPy know no rank of a matrix without rows.
+    if not len(design) or np.linalg.matrix_rank(design) < columns:
         return (UNKNOWN,) * (columns - 1), UNKNOWN
     root = np.sqrt(cells.counts)
     rows = np.linalg.pinv(design * root[:, None]) * root
