@@ -27,7 +27,7 @@ from ..sweeps import Sweep
 
 TRANSITION, LAW, COMPARISON = "transition", "law", "comparison"
 UNIFORM, BASIN_GROUP, TRAJECTORY = "uniform", "basin", "trajectory"
-# A trajectory is drawn anew: it reads no trial.
+# A trajectory is drawn again: it reads no trial.
 OF_TRIALS = (TRANSITION, LAW, COMPARISON, UNIFORM, BASIN_GROUP)
 ANALYSES = (*OF_TRIALS, TRAJECTORY)
 LATER = "trials were run after it was made"

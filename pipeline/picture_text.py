@@ -7,7 +7,7 @@ from typing import Any
 
 from ..sweeps.labels import value_label
 
-SIGNS = "-/_,.:;="  # a line may end behind them
+SIGNS = "-/_,.:;="  # a line may end after them
 LONGEST = 2000  # characters of a text that a picture shows
 # A formula between two $, an escaped $, a space, or any other character.
 ATOM = re.compile(r"\$(?:\\.|[^$\\])*\$|\\\$|\s|.", re.DOTALL)
@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
 
 
 def _pieces(word: str, width: float, measure: Callable[[str], float]) -> list[str]:
-    """Break a word that is wider than a line, as a long path is: behind a sign, if there is one."""
+    """Break a word that is wider than a line, as a long path is: after a sign, if there is one."""
     parts = [""]
     for atom in ATOM.findall(word):
         parts[-1] += atom

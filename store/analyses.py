@@ -1,4 +1,4 @@
-"""Fits beside the results they were made from: writing them, and saying when they are out of date.
+"""Fits next to the results they were made from: writing them, and saying when they are out of date.
 
 An analysis is a group `analysis/<name>` of a store. Those that genprior made say in the attribute
 `made_from` what they were made from; every other group there is the user's and stays.

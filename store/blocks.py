@@ -21,7 +21,7 @@ class BlockWriter:
 
     A block belongs to one writer at a time. Its status is written last: a writer that is killed
     leaves a block that counts as not run. Arrays are opened once: they stay the same until the
-    store is laid out anew, and then this writer may write no more.
+    store is laid out again, and then this writer may write no more.
     """
 
     def __init__(self, info: StoreInfo, group: zarr.Group):

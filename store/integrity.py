@@ -45,7 +45,7 @@ class StoreInfo:
 
     @property
     def revision(self) -> str:
-        """Changes whenever the store is laid out anew."""
+        """Changes whenever the store is laid out again."""
         return str(self.attributes["revision"])
 
     @property

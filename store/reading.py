@@ -132,7 +132,7 @@ def survey_store(path: Path, read: Sequence[str] = ()) -> tuple[StoreInfo, Surve
 
 
 def _steadily(path: Path, read: Callable[[], Read]) -> Read:
-    """Read a store, again if a run has laid it out anew meanwhile."""
+    """Read a store, again if a run has laid it out again meanwhile."""
     for _ in range(MAX_READS):
         before = read_revision(path)
         try:

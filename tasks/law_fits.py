@@ -32,7 +32,7 @@ def fit_laws(
     """Fit error = C · Π axis^b for every combination of the axes that are not in the law.
 
     Success, and the error given success, are two questions: only trials that succeeded enter, and
-    the share of the trials that did is given beside the law. A recovered trial whose error is 0,
+    the share of the trials that did is given next to the law. A recovered trial whose error is 0,
     negative or not finite has no logarithm. It cannot enter either, but it did recover: the law is
     then one of the others, and says so.
 
