@@ -164,34 +164,36 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
-    from .executors import open_executor
-    from .progress import progress
+    with terminable():
+        # From here on SIGTERM ends it as Ctrl-C does; imports take a second.
+        from .executors import open_executor
+        from .progress import progress
 
-    chosen = chosen_sweep(sweep, settings, trials, seed)
+        chosen = chosen_sweep(sweep, settings, trials, seed)
+        with progress(_console(stderr=True)) as shown:
+            shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
 
-    def check() -> None:
-        from .prepare import check_request
+            def check() -> None:
+                from .prepare import check_request  # while workers start
 
-        shown.expect(check_request(chosen, store))
+                shown.expect(check_request(chosen, store))
 
-    with terminable(), progress(_console(stderr=True)) as shown:
-        shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
-        with open_executor(scheduler, workers, shown.tell, check) as executor:
-            from . import tables
-            from .run import as_json as summary_as_json
-            from .run import run_sweep
+            with open_executor(scheduler, workers, shown.tell, check) as executor:
+                from . import tables
+                from .run import as_json as summary_as_json
+                from .run import run_sweep
 
-            shown.phase("timing a few trials")
-            summary = run_sweep(
-                chosen,
-                store,
-                executor,
-                retries=retries,
-                fail_fast=fail_fast,
-                allow_mixed=allow_mixed,
-                listen=shown.listen,
-                tell=shown.tell,
-            )
+                shown.phase("timing a few trials")
+                summary = run_sweep(
+                    chosen,
+                    store,
+                    executor,
+                    retries=retries,
+                    fail_fast=fail_fast,
+                    allow_mixed=allow_mixed,
+                    listen=shown.listen,
+                    tell=shown.tell,
+                )
     with unheard() if summary.interrupted else nullcontext():
         if as_json:
             _print(summary_as_json(summary))

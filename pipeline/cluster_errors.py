@@ -14,7 +14,7 @@ IMPORT = "import genprior.pipeline.worker"
 
 
 class SchedulerError(UserError):
-    """No scheduler of that name or at that address."""
+    """No scheduler has that name, and it is no address."""
 
     exit_status = 2
 

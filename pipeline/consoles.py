@@ -37,6 +37,13 @@ class Output(Console):
         bare.title = bare.caption = None
         if table.title:
             self.print(table.title, style="table.title", highlight=False)
-        self.print(bare)
+        if self.is_terminal:
+            self.print(bare)
+        else:
+            with self.capture() as captured:
+                self.print(bare)
+            # rich fills the last column with blanks.
+            text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+            self.print(text, highlight=False)
         if table.caption:
             self.print(table.caption, style="table.caption", highlight=False)

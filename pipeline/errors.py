@@ -1,5 +1,6 @@
 """How commands end: one line for a mistake, the right exit status, never a stray traceback."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,19 @@ def _known(error: Exception) -> "UserError | None":
 
     if isinstance(error, UserError):
         return error
+    if _lacks_files(error):
+        return UserError(f"{os.strerror(errno.EMFILE)}; raise the limit (ulimit -n).")
     return malformed_configuration(error) if isinstance(error, ValueError) else None
+
+
+def _lacks_files(error: BaseException | None) -> bool:
+    """Say whether an error comes of too many open files, which libraries tell in many ways."""
+    while error is not None:
+        few = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        if few or os.strerror(errno.EMFILE) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _tell(message: str) -> None:

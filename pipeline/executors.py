@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -170,13 +170,18 @@ def open_executor(
             raises ends the start.
 
     Raises:
-        SchedulerError: the address is not one, or nothing answers there.
-        ClusterError: Dask or its workers cannot be started.
+        SchedulerError: what is named is neither local nor an address.
+        ClusterError: nothing answers there, or Dask or its workers cannot be started.
     """
     if workers is not None and scheduler not in ("processes", "threads"):
         raise SchedulerError(
             f"--workers {workers}: only processes and threads are started here; "
             f"--scheduler {scheduler} has the workers it has."
+        )
+    if scheduler not in LOCAL and ":" not in scheduler:
+        raise SchedulerError(
+            f"--scheduler {scheduler}: not one of {', '.join(LOCAL)}, nor an address such as "
+            "tcp://127.0.0.1:8786."
         )
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
@@ -232,24 +237,24 @@ def _executor(client: Any, **settings: Any) -> Iterator[Distributed]:
 def _connect(address: str) -> Any:
     from distributed import Client
 
-    if ":" not in address:
-        raise SchedulerError(
-            f"--scheduler {address}: not one of {', '.join(LOCAL)}, nor an address such as "
-            "tcp://127.0.0.1:8786."
-        )
     try:
         # A client that cannot connect is hard to be rid of; so see first whether it can.
         _in_thread(partial(asyncio.run, _knock(address)))
         client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except Exception as error:
-        raise SchedulerError(
-            f"--scheduler {address}: no Dask scheduler answers there ({reason(error)})."
-        ) from None
+        why = reason(error)
+        if why == CancelledError.__name__:  # Dask gave up trying again
+            why = "the connection is refused"
+        # Dask knows from the words alone that an address is none.
+        kind = SchedulerError if isinstance(error, ValueError | TypeError) else ClusterError
+        raise kind(f"--scheduler {address}: no Dask scheduler answers there ({why}).") from None
     try:
         client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
     except TimeoutError:
         client.close(timeout=CLOSE_TIMEOUT)
-        raise SchedulerError(f"--scheduler {address}: it has no workers.") from None
+        raise ClusterError(
+            f"--scheduler {address}: it has no workers. Start some with 'dask worker {address}'."
+        ) from None
     return client
 
 

@@ -8,6 +8,7 @@ makes it again or removes it.
 import hashlib
 import json
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..store import (
     OUTDATED,
     Status,
     StoreInfo,
+    damaged_analyses,
     load_results,
     mark_outdated,
     read_analyses,
@@ -142,15 +144,32 @@ def outdated_of(info: StoreInfo, digest: str | None = None) -> dict[str, str]:
 def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
     """Give the analyses of a store by name: of how many trials, and why out of date if they are.
 
+    With the axis along which a command asked for one.
+
     Args:
         info: the store.
         digest: of its trials, from `digest_of`.
     """
     outdated = outdated_of(info, digest)
+    present = read_analyses(info.path, ANALYSES)
+    for name, why in damaged_analyses(info.path, present).items():
+        outdated[name] = f"it is damaged ({why})"
     return {
         name: {"trials": attributes.get("trials_used"), "outdated": outdated.get(name)}
-        for name, attributes in read_analyses(info.path, ANALYSES).items()
+        | {key: value for key, value in _made_from(attributes).items() if key == "along"}
+        for name, attributes in present.items()
     }
+
+
+def not_made(info: StoreInfo) -> list[str]:
+    """Name the analyses that the sweep of a store asks for and that the store does not hold."""
+    present = read_analyses(info.path, ANALYSES)
+    asked = partial(settings_of, info.sweep, along=None)
+    missing = [n for n in ANALYSES if n not in present and asked(n) is not None]
+    axis = info.sweep.fit.along
+    if axis and _made_from(present.get(TRANSITION, {})).get("along", axis) != axis:
+        missing.insert(0, TRANSITION)
+    return missing
 
 
 def mark(info: StoreInfo, writes: bool) -> None:

@@ -16,9 +16,13 @@ from .cluster_errors import ClusterError, configuration, reason
 from .interrupts import SIGNALS, announced, undisturbed
 from .memory import (
     CLIENT_ADDRESSES,
+    CLIENT_FILES,
     WORKER_BYTES,
+    WORKER_FILES,
     address_limit,
     available_memory,
+    file_limit,
+    more_files,
     process_limits,
     process_memory,
 )
@@ -29,7 +33,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
-    """Count the worker processes that fit into memory, at most as many as asked for.
+    """Count the worker processes that memory and open files allow, at most as many as asked for.
 
     Args:
         asked: how many there should be.
@@ -53,7 +57,16 @@ def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
             f"{asked} workers would need {asked * WORKER_BYTES / 1e6:,.0f} MB of memory and "
             f"{free / 1e6:,.0f} MB are free{note}; running with {fitting}."
         )
-    return min(asked, fitting)
+    files = (file_limit() - CLIENT_FILES) // WORKER_FILES
+    if files < 1:
+        raise ClusterError(
+            f"too few open files for a worker process: {CLIENT_FILES + WORKER_FILES} are needed, "
+            f"and ulimit -n allows {file_limit():.0f}. Raise it, or use --scheduler synchronous."
+        )
+    if files < min(asked, fitting):
+        allowed = f"ulimit -n allows {file_limit():.0f} open files"
+        tell(f"{allowed}; running with {files:.0f} of {asked} workers.")
+    return int(min(asked, fitting, files))
 
 
 class LocalWorkers:
@@ -142,14 +155,15 @@ def local_workers(
     count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
 ) -> Iterator[Any]:
     """Run a Dask cluster of this machine's workers; something is called while they start."""
-    workers = LocalWorkers(count, processes=processes)
-    try:
-        with announced(tell):
-            meanwhile()
-            cluster = workers.cluster()
-        yield cluster
-    finally:
-        workers.close()
+    with more_files(count if processes else 0):
+        workers = LocalWorkers(count, processes=processes)
+        try:
+            with announced(tell):
+                meanwhile()
+                cluster = workers.cluster()
+            yield cluster
+        finally:
+            workers.close()
 
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:

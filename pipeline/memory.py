@@ -1,7 +1,8 @@
-"""How much memory there is: of the machine, of a batch job or a container, of one process."""
+"""How much memory and how many open files there may be: of the machine, a job, one process."""
 
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,8 @@ WORKER_BYTES = 160e6
 WORKER_ADDRESSES = 600e6
 # What this process needs to talk with workers.
 CLIENT_ADDRESSES = 1.2e9
+# Files (pipes and sockets too) that this process has open, measured: 23, and 12 for each worker.
+CLIENT_FILES, WORKER_FILES = 40, 12
 UNLIMITED = float("inf")
 
 
@@ -59,6 +62,25 @@ def process_limits() -> str:
 def address_limit() -> float:
     """Bytes of addresses that a process may have, by ulimit -v."""
     return _limit(resource.RLIMIT_AS)
+
+
+def file_limit() -> float:
+    """How many files a process may have open, once `more_files` has raised that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNLIMITED if hard == resource.RLIM_INFINITY else float(hard)
+
+
+@contextmanager
+def more_files(workers: int) -> Iterator[None]:
+    """Let this process open as many files as some workers take; shells often allow 1 024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = CLIENT_FILES + WORKER_FILES * workers
+    if soft != resource.RLIM_INFINITY and soft < needed <= file_limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _limit(kind: int) -> float:

@@ -155,6 +155,8 @@ def tell_mended(mended: Mended) -> str:
     shown = "; ".join(mended.damages[:SHOWN_DAMAGES])
     others = len(mended.damages) - SHOWN_DAMAGES
     more = f"; {others:,} more" if others > 0 else ""
+    if not mended.blocks:
+        return f"{shown}{more}: mended; no trial is lost"
     blocks = f"{mended.blocks:,} block{'' if mended.blocks == 1 else 's'}"
     return f"{shown}{more}: mended; trials of {blocks} have to be computed again"
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .run import RunSummary
 
 LINE_EVERY = 10.0
-STARTING = "starting workers, timing a few trials"
 LEAST_BAR, MOST_BAR = 10, 50
 SPARE = 3  # columns for the ^C of a terminal, after which the line would be two
 
@@ -126,13 +125,15 @@ class Lines:
     def __init__(self, console: Console):
         self._console = console
         self._last = time.monotonic() - LINE_EVERY
+        self._phase = "starting"
 
     def phase(self, text: str) -> None:
-        """Say nothing here: `expect` says it once."""
+        """Keep it: `expect` says the first one."""
+        self._phase = text
 
     def expect(self, total: int) -> None:
         """Say that it takes a while; the run can begin now."""
-        self.tell(STARTING)
+        self.tell(f"{self._phase}, timing a few trials")
 
     def tell(self, text: str) -> None:
         """Print it; a run goes on where nothing can be printed, as on a full disk."""
@@ -194,8 +195,8 @@ def _outcomes(summary: RunSummary) -> list[str]:
         parts.append(f"{summary.crashed} crashed")
     if summary.workers_lost:
         parts.append(deaths(summary.workers_lost))
-    if summary.successes is not None and (summary.computed or summary.crashed):
-        share = 100 * summary.successes / max(summary.computed, 1)
+    if summary.done_successes is not None and (summary.computed or summary.crashed):
+        share = 100 * summary.done_successes / max(summary.done, 1)
         parts.insert(0, f"success so far {share:.0f} %")
     return parts
 

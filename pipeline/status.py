@@ -11,7 +11,7 @@ from ..store import Status, StoreInfo, survey_store
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
 from ..tasks.audits import audit_abandonment
-from .freshness import describe, digest_of
+from .freshness import describe, digest_of, not_made
 
 SHOWN_ERRORS = 5
 READ = ("success", "seconds", "abandonment", "error")
@@ -44,6 +44,7 @@ def store_status(path: Path) -> dict[str, Any]:
         "trial_seconds": float(np.nansum(seconds)),
         "abandonment": None if abandonment is None else _audit(info, abandonment),
         "analyses": describe(info, digest_of(status, success)),
+        "not_made": not_made(info),
         **_errors(info, status, found.values.get("error")),
         "damaged": [{"what": str(damage), "remedy": damage.remedy} for damage in found.damages],
         "machine": info.attributes.get("machine"),

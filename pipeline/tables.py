@@ -64,13 +64,18 @@ def status(found: dict[str, Any]) -> Table:
         "sweep": f"{found['sweep']} ({found['hash']})",
         "axes": " × ".join(f"{name} ({size})" for name, size in found["axes"].items()) or "none",
         "trials": f"{trials['done']:,} of {trials['total']:,} done, {trials['pending']:,} pending, "
-        f"{trials['crashed']:,} crashed",
+        f"{trials['crashed']:,} crashed"
+        + (f", {trials['excluded']:,} excluded" if trials["excluded"] else ""),
     }
     if trials["done"]:
         if found["successes"] is not None:
             share = 100 * found["successes"] / trials["done"]
             rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
         rows["time"] = f"{duration(found['trial_seconds'])} in trials"
+    if current := _current(found["analyses"]):
+        rows["fits"] = current
+    if found["not_made"] and trials["done"]:
+        rows["not fitted"] = f"{', '.join(found['not_made'])}; 'genprior fit' does it"
     if outdated := _outdated(found["analyses"]):
         rows["out of date"] = outdated
     if found["abandonment"]:
@@ -89,6 +94,15 @@ def _crash(crash: dict[str, Any]) -> str:
     place = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
     trials = "1 trial" if crash["trials"] == 1 else f"{crash['trials']:,} trials, first"
     return f"{trials} at {place}: {crash['error']}"
+
+
+def _current(analyses: dict[str, Any]) -> str:
+    """Name the analyses that are up to date, and the axis where a command named one."""
+    return ", ".join(
+        name + (f" along {analysis['along']}" if "along" in analysis else "")
+        for name, analysis in analyses.items()
+        if not analysis["outdated"]
+    )
 
 
 def _outdated(analyses: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from .analyses import (
     OUTDATED,
     OutdatedWarning,
+    damaged_analyses,
     mark_outdated,
     open_analysis,
     read_analyses,
@@ -41,6 +42,7 @@ __all__ = [
     "check_replaceable",
     "choose_chunks",
     "create_store",
+    "damaged_analyses",
     "estimate_bytes",
     "exclusive",
     "explained",

@@ -14,7 +14,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from .documents import consolidate, copies, make_group, read_root
-from .errors import StoreError, explained
+from .errors import StoreError, explained, in_short
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 
 if TYPE_CHECKING:
@@ -81,15 +81,46 @@ def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
     with explained(path, "marking what is out of date"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ZarrUserWarning)
         for name, reason in reasons.items():
+            if not _attributes(path / ANALYSIS / name):
+                continue  # damaged; `fit` makes it again
             group = zarr.open_group(path / ANALYSIS / name, mode="r+")
             group.attrs.update({OUTDATED: f"{reason}; 'genprior fit' makes it again"})
         consolidate(path)
 
 
 def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Read the attributes of those of some analyses that a store holds and that genprior made."""
-    found = {name: _attributes(path / ANALYSIS / name) for name in names}
-    return {name: attributes for name, attributes in found.items() if _is_ours(attributes)}
+    """Read the attributes of those of some analyses that a store holds and that genprior made.
+
+    Where the document of one is damaged, they are those of its copy at the root.
+    """
+    known = copies(read_root(path))
+    found = {}
+    for name in names:
+        attributes = _attributes(path / ANALYSIS / name)
+        if not attributes and (path / ANALYSIS / name).is_dir():
+            attributes = known.get(f"{ANALYSIS}/{name}", {}).get("attributes") or {}
+        if _is_ours(attributes):
+            found[name] = attributes
+    return found
+
+
+def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
+    """Say of those of some analyses that cannot be read whole what is wrong with them.
+
+    A chunk that is missing cannot be told from one that was never written, for want of values.
+    """
+    known = copies(read_root(path))
+    found = {}
+    for name in names:
+        begin = f"{ANALYSIS}/{name}/"
+        arrays = [key.removeprefix(begin) for key in known if key.startswith(begin)]
+        try:
+            group = zarr.open_group(path / ANALYSIS / name, mode="r", use_consolidated=False)
+            for array in arrays:
+                group[array][...]  # type: ignore[index]
+        except Exception as error:
+            found[name] = in_short(error)
+    return found
 
 
 def is_own(place: Path) -> bool:
@@ -118,7 +149,13 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     read_root(path)
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
-    dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
+    try:
+        dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path / ANALYSIS / name} is damaged ({in_short(error)}); 'genprior fit' makes it "
+            "again."
+        ) from None
     if OUTDATED in dataset.attrs:
         warnings.warn(
             f"{path}: {ANALYSIS}/{name} is out of date: {dataset.attrs[OUTDATED]}.",

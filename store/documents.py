@@ -74,12 +74,16 @@ def read_root(path: Path) -> Document:
         try:
             root = read_document(path)
         except FileNotFoundError:
+            if _has_results(path):
+                raise _broken_root(path, "it is missing") from None
             raise WrongStoreError(f"{path} holds no store of genprior.") from None
         except BrokenDocumentError as error:
             raise _broken_root(path, str(error)) from None
     attributes = root.get("attributes")
     found = attributes.get("genprior_format") if isinstance(attributes, dict) else None
     if found is None:
+        if _has_results(path):
+            raise _broken_root(path, "it has no attribute 'genprior_format'")
         raise WrongStoreError(f"{path} holds no store of genprior.")
     if found != FORMAT:
         raise StoreError(
@@ -92,6 +96,11 @@ def read_root(path: Path) -> Document:
         if not isinstance(root["attributes"].get(name), str):
             raise _broken_root(path, f"it has no attribute '{name}'")
     return root
+
+
+def _has_results(path: Path) -> bool:
+    """Say whether a folder has the arrays of a store, whatever its own document says."""
+    return all((path / name / DOCUMENT).is_file() for name in ALWAYS_THERE)
 
 
 def _broken_root(path: Path, what: str) -> StoreError:

@@ -26,8 +26,8 @@ def preset_text(name: str) -> str:
         SweepError: there is no such preset.
     """
     if name not in preset_names():
-        hint = did_you_mean(name, preset_names())
-        raise SweepError(f"No sweep named {name!r}. {hint} 'genprior sweeps' lists them all.")
+        hint = _hint(name)
+        raise SweepError(f"No sweep named {name!r}.{hint} 'genprior sweeps' lists them all.")
     return (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
 
 
@@ -52,8 +52,13 @@ def load_sweep(named: str) -> Sweep:
         raise SweepError(f"{named}: is a folder, not a sweep file.")
     if path.suffix == ".toml" or len(path.parts) > 1:
         raise SweepError(f"{named}: there is no such file.")
-    hint = did_you_mean(named, preset_names())
-    raise SweepError(f"No sweep named {shown(named)}. {hint} 'genprior sweeps' lists them all.")
+    hint = _hint(named)
+    raise SweepError(f"No sweep named {shown(named)}.{hint} 'genprior sweeps' lists them all.")
+
+
+def _hint(name: str) -> str:
+    near = did_you_mean(name, preset_names())
+    return f" {near}" if near else ""
 
 
 def _parse(text: str, where: str, name: str) -> Sweep:

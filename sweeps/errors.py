@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
-MOST_NAMES = 30  # that a message lists one by one
+MOST_NAMES = 12  # that a message lists
 NEAR = 0.7  # likeness from which another name may be meant
 LEAF_ALONE = 0.15  # what a last part alone is less like than a whole name
 
@@ -33,18 +33,20 @@ class SweepError(UserError):
     exit_status = 2
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Complete a message about an unknown name with a near known one, or with all.
+def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Complete a message about an unknown name with a near known one, or with all if they are few.
 
-    Of very many, those of a table are named by the table.
+    Args:
+        wrong: what was written.
+        known: the names that there are.
+        otherwise: what to say if there are many names and none is near.
     """
     names = list(dict.fromkeys(known))
     near = max(names, key=lambda name: _likeness(wrong, name), default="")
     if near and _likeness(wrong, near) >= NEAR:
         return f"Did you mean {near!r}?"
     if len(names) > MOST_NAMES:
-        tables = (f"{name.split('.')[0]}.…" if "." in name else name for name in names)
-        names = list(dict.fromkeys(tables))
+        return otherwise
     return f"Known: {', '.join(names) or 'none'}."
 
 

@@ -85,7 +85,8 @@ def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None
     else:
         leaves = [name for name, kind in kinds.items() if not _models(kind)]
         known = (*PARAMETERS, *written["axes"], *leaves)
-        raise SweepError(f"there is no parameter or setting {key!r}. {did_you_mean(key, known)}")
+        hint = did_you_mean(key, known, "docs/sweep-files.md lists them.")
+        raise SweepError(f"there is no parameter or setting {key!r}. {hint}")
 
 
 def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:

@@ -1,20 +1,27 @@
 """Paths as people write them, on the command line and in sweep files."""
 
 import os
+import re
 from pathlib import Path
 
 from .errors import SweepError
+
+NO_SCHEME = "is a URL; genprior reads and writes local folders and files only. Give a path."
 
 
 def local_path(written: str) -> Path:
     """Read a path, `~` and `~user` as home folders: a shell leaves them as they are in quotes.
 
     Raises:
-        SweepError: there is no such user, or it is a URL.
+        SweepError: there is no such user or home folder, or it is a URL.
     """
-    expanded = os.path.expanduser(written)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", written):
+        raise SweepError(f"{written}: {NO_SCHEME}")
+    user = written.split(os.sep)[0]
+    # An empty HOME would make /x of ~/x.
+    homeless = user == "~" and os.environ.get("HOME") == ""
+    expanded = written if homeless else os.path.expanduser(written)
     if expanded.startswith("~"):
-        user = written.split(os.sep)[0]
         raise SweepError(
             f"{written}: no home folder of {user} is known; write ./{written} for a file of that "
             "name."
@@ -31,7 +38,5 @@ def check_local(path: Path) -> None:
     """
     scheme = "" if path.is_absolute() or not path.parts else path.parts[0]
     if len(scheme) > 1 and scheme.endswith(":"):
-        raise SweepError(
-            f"{scheme}//{'/'.join(path.parts[1:])}: is a URL, and only local folders and files can "
-            "be read and written; give a path."
-        )
+        # A path has lost one of the slashes.
+        raise SweepError(f"{scheme}//{'/'.join(path.parts[1:])}: {NO_SCHEME}")

@@ -80,6 +80,8 @@ def check_separate(grid: Grid, axis: str, key: str) -> None:
         SweepError: naming the axis and two of its values.
     """
     found = shared_draws(grid, [axis])
+    if axis in found.shared and (twins := _twins(grid, axis)):
+        raise SweepError(_refusal(key, twins))
     if axis in found.shared:
         ask = ", or take it out of 'paired'" if axis in grid.sweep.paired else ""
         raise SweepError(
@@ -135,6 +137,14 @@ def check_compared(grid: Grid, over: str, along: str | None, key: str = "compare
     """
     axes = [over] if along is None else [over, along]
     return over in shared_wholly(grid, axes, key)
+
+
+def _twins(grid: Grid, axis: str) -> Clash | None:
+    """Give two values of an axis that decides draws, but whose values all make the same points."""
+    values = grid.sweep.axes[axis]
+    if len(values) < 2 or not any(axis in column.dims for column in _deciding(grid)):
+        return None
+    return Clash(axis, (value_label(values[0]), value_label(values[1])), "")
 
 
 def _refusal(key: str, clash: Clash) -> str:

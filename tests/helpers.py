@@ -34,6 +34,8 @@ ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]),
 }
 GENPRIOR = Path(sys.executable).with_name("genprior")
+# What a local run says where there is no terminal.
+STARTING = "starting workers, timing a few trials"
 # What may differ between two stores of the same results.
 OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision", "history")
 Place = tuple[int, int, int]

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers import (
     GENPRIOR,
+    STARTING,
     Scripted,
     ended,
     recovery_sweep,
@@ -28,7 +29,6 @@ from helpers import (
 from genprior.pipeline import run_sweep, tables
 from genprior.pipeline.cli import main
 from genprior.pipeline.consoles import Output
-from genprior.pipeline.progress import STARTING
 from genprior.store import open_analysis
 
 Command = Callable[..., Result]
@@ -227,7 +227,8 @@ def test_tables_are_not_folded_where_nobody_sees_them(
     path = store.parent / ("x" * 120)
     path.symlink_to(undisturbed)
     shown = genprior("status", path).stdout.splitlines()
-    assert len(shown) == 6
+    assert len(shown) == 7
+    assert not [line for line in shown if line != line.rstrip()]
     assert shown[0].split() == ["store", str(path)]
 
 

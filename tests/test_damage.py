@@ -295,3 +295,15 @@ def test_a_lost_document_is_told_once_where_its_copy_has_older_words(
     (copy / name / "zarr.json").unlink()
     mended = mend_store(read_info(copy), kind.variables)
     assert len(mended.damages) == 1
+
+
+@pytest.mark.parametrize("text", [None, "{}", '{"attributes": {}}', "[1]"])
+def test_a_store_that_lost_its_root_document_is_damaged_and_no_strangers_folder(
+    genprior: Command, copy: Path, sweep_file: Path, text: str | None
+) -> None:
+    root = copy / "zarr.json"
+    root.unlink() if text is None else root.write_text(text)
+    for command in (["status", copy], ["fit", copy], ["run", sweep_file, copy]):
+        refused = genprior(*command)
+        assert refused.exit_code == 1
+        assert f"{root} is damaged" in refused.stderr

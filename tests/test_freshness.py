@@ -4,7 +4,7 @@ import json
 
 import pytest
 import xarray as xr
-from helpers import files, tiny_sweep
+from helpers import files, tiny_sweep, write_sweep
 
 from genprior.pipeline import run_sweep
 from genprior.store import OutdatedWarning, open_analysis
@@ -133,3 +133,35 @@ def test_other_texts_of_a_sweep_leave_its_fits_up_to_date(genprior, kind, store)
     genprior("fit", store)
     run_sweep(tiny_sweep(title="another"), store, kind=kind)
     assert analyses(genprior, store)["transition"]["outdated"] is None
+
+
+def test_status_names_the_fits_that_are_not_there(genprior, kind, store):
+    """Before `fit`, after an extension, and where a command asked for another axis."""
+    run_sweep(tiny_sweep(law=LAW), store, kind=kind)
+
+    def not_made():
+        return json.loads(genprior("status", store, "--json").stdout)["not_made"]
+
+    assert not_made() == ["transition", "law"]
+    assert "not fitted" in genprior("status", store).stdout
+    assert genprior("fit", store).exit_code == 0
+    assert not_made() == []
+    assert genprior("fit", store, "--along", "k").exit_code == 0
+    assert not_made() == ["transition"]
+    assert analyses(genprior, store)["transition"]["along"] == "k"
+    assert "transition along k, law" in genprior("status", store).stdout
+    run_sweep(tiny_sweep("k=2,4,6,8", law=LAW), store, kind=kind)
+    assert not_made() == ["transition", "law"]
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "p50/zarr.json", "p50/c/0"])
+def test_a_damaged_fit_is_told_and_made_again(genprior, kind, store, file):
+    run_sweep(tiny_sweep(), store, kind=kind)
+    assert genprior("fit", store).exit_code == 0
+    intact = files(store / "analysis" / "transition")
+    (store / "analysis" / "transition" / file).write_bytes(b"junk")
+    assert "damaged" in analyses(genprior, store)["transition"]["outdated"]
+    assert genprior("run", write_sweep(tiny_sweep(), store.parent / "t.toml"), store).exit_code == 0
+    assert genprior("fit", store).exit_code == 0
+    assert analyses(genprior, store)["transition"] == {"trials": 48, "outdated": None}
+    assert files(store / "analysis" / "transition").keys() == intact.keys()

@@ -104,7 +104,19 @@ def test_workers_that_cannot_be_started_are_one_line(store: Path) -> None:
     ended = genprior("run", "quickstart", store, *SMALL[:6], "--workers", 2, preexec_fn=few_files)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith("genprior: ")
+    assert "52 are needed, and ulimit -n allows 20" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.cluster
+def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may_be(store: Path) -> None:
+    """Shells often allow 1 024, which some 80 workers would take."""
+
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (48, 60))
+
+    ended = genprior("run", "quickstart", store, *SMALL[:6], "--workers", 2, preexec_fn=few_files)
+    assert ended.returncode == 0, ended.stderr
+    assert "ulimit -n allows 60 open files; running with 1 of 2 workers" in ended.stderr
 
 
 def test_results_are_read_from_one_layout(

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers import (
+    STARTING,
     Scripted,
     assert_same_results,
     chunk_stamps,
@@ -28,7 +29,6 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import Executor
-from genprior.pipeline.progress import STARTING
 from genprior.store.errors import StoreError
 
 INTERRUPTED = "Repeat the same command to go on."

@@ -130,7 +130,7 @@ def test_a_value_may_be_quoted_as_in_a_file(setting, axis, value):
         ("axes=3", "'axes' is a table"),
         ("dependent.m=3", "'dependent.m' is a table, as in {of"),
         ("exclude=[3]", "'exclude.0': Input should be a valid string, got 3"),
-        ("noise.flip=3", "there is no parameter or setting 'noise.flip'. Known: problem, k"),
+        ("noise.flip=3", "there is no parameter or setting 'noise.flip'. docs/sweep-files.md"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_told_in_one_line(setting, said):
@@ -166,5 +166,5 @@ def test_a_range_in_a_file_may_stop_between_its_values():
 )
 def test_a_name_is_suggested_only_if_it_is_near(wrong, near):
     """Of dotted names the last parts count for themselves: all of noise.… share the table."""
-    said = did_you_mean(wrong, (*PARAMETERS, "trials"))
-    assert said == f"Did you mean {near!r}?" if near else said.startswith("Known: problem, k, ")
+    said = did_you_mean(wrong, (*PARAMETERS, "trials"), "many")
+    assert said == (f"Did you mean {near!r}?" if near else "many")

@@ -47,7 +47,7 @@ def test_every_terminal_shows_count_share_rate_and_time_left(width: int) -> None
 
 def test_wide_terminals_show_more() -> None:
     assert "elapsed" in shown(80)
-    assert "success so far 25 %" in shown(120)
+    assert "success so far 24 %" in shown(120)
     assert "17 crashed" in shown(120)
     assert "2 workers died" in shown(140, replace(HALF, workers_lost=2))
 
