@@ -174,5 +174,5 @@ def test_comparing_values_that_all_make_one_point_is_paired(genprior, kind, stor
 def test_two_values_that_round_to_one_point_are_named():
     """Of k = 2 they are all that is there, so that no draw differs along the axis."""
     made = grid(axes={"k": [2], "m_per_k": [2, 2.1]})
-    with pytest.raises(SweepError, match=r"along 'm_per_k' the values 2 and 2\.1 make the same poi"):
+    with pytest.raises(SweepError, match=r"along 'm_per_k' the values 2 and 2\.1 make the same"):
         check_separate(made, "m_per_k", "fit.along")
