@@ -15,6 +15,7 @@ from ..sweeps.sharing import check_separate
 from ..tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from ..tasks.audits import audit_abandonment
 from ..tasks.fits import fit_transitions
+from ..tasks.uniform import worst_over_targets
 from .basins import basin_rows, basins_of, check_basins_of
 from .comparisons import check_comparison_of, compare_of, comparison_rows
 from .crashes import with_crashes
@@ -30,7 +31,7 @@ from .freshness import (
 from .landscapes import is_landscape, trajectories_of, trajectory_rows
 from .laws import check_law_of, fit_law_of, law_rows
 from .rows import indices, plain_values
-from .uniform import load_worst, number_of_targets, uniform_of, uniform_rows
+from .uniform import number_of_targets, uniform_of, uniform_rows
 
 FOUND = ("transitions", "laws", "comparisons", "uniform", "basins", "trajectories")
 JSON_FIELDS = (
@@ -135,10 +136,10 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
     """Fit the transitions of a store's results."""
     axis = transition_axis(info, along)
     audited = "abandonment" in info.variables
-    results = load_worst(info, ["success"])
+    results = load_results(info.path, ["success", *(["abandonment"] if audited else [])])
     try:
         fitted = fit_transitions(
-            results["success"],
+            worst_over_targets(results[["success"]])["success"],
             axis,
             direction=direction_along(info.sweep, axis),
             floor=least_value(axis),
@@ -147,7 +148,7 @@ def fit_transitions_of(info: StoreInfo, along: str | None = None) -> xr.Dataset:
         raise SweepError(f"{info.path}: {error}") from None
     if not audited:
         return fitted
-    abandonment = load_results(info.path, ["abandonment"])["abandonment"]
+    abandonment = results["abandonment"]
     if not (abandonment > 0).any():
         return fitted
     # Runs are audited one by one, also where several targets make a trial.

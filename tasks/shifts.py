@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, ndtri
-from scipy.stats import chi2
+from scipy.special import chdtrc, expit, ndtri
 
 from .posterior import DEFAULT_DIRECTION, SCALES, Floats
 from .transitions import centre_quantiles, checked_level
@@ -98,7 +97,7 @@ def one_curve_p(
     samples = [(np.asarray(successes[v], float), np.asarray(trials[v], float)) for v in ran]
     pooled = [(np.sum([k for k, _ in samples], axis=0), np.sum([n for _, n in samples], axis=0))]
     gain = _best(positions, samples, direction) - _best(positions, pooled, direction)
-    return float(chi2.sf(2 * max(gain, 0.0), len(ran) - 1))
+    return float(chdtrc(len(ran) - 1, 2 * max(gain, 0.0)))
 
 
 def _best(positions: Floats, samples: Sequence[tuple[Floats, Floats]], direction: int) -> float:

@@ -13,7 +13,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from ..angles import rejections
 from ..lanczos import extreme_eigenvalue
@@ -72,6 +71,8 @@ class LayerForm:
 
     def value(self, looks: Sequence[Seen]) -> float:
         """The norm; both matrices are symmetric."""
+        from scipy.linalg import eigh  # only this task needs it
+
         first, second = looks
         on = np.flatnonzero(first.active & second.active)
         rows = self.weight[on]
