@@ -75,7 +75,7 @@ def status(found: dict[str, Any]) -> Table:
     if current := _current(found["analyses"]):
         rows["fits"] = current
     if found["not_made"] and trials["done"]:
-        rows["not fitted"] = f"{', '.join(found['not_made'])}; 'genprior fit' does it"
+        rows["not fitted"] = f"{', '.join(found['not_made'])}; 'genprior fit' makes them"
     if outdated := _outdated(found["analyses"]):
         rows["out of date"] = outdated
     if found["abandonment"]:
