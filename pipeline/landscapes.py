@@ -12,7 +12,7 @@ from ..tasks.basins import BASINS
 from ..tasks.generators import weights_digests
 from ..tasks.instance import mirror_ratio_of
 from ..tasks.landscape import draw_landscape, follow
-from ..tasks.machine import limit_blas_threads
+from ..tasks.machine import one_blas_thread
 from ..tasks.recovery import errors
 from .prepare import recorded_weights
 from .rows import indices, place_of, plain, plain_values
@@ -41,14 +41,14 @@ def trajectories_of(info: StoreInfo) -> xr.Dataset:
         `latent_error` and `end`, one of "target", "mirror", "elsewhere"; over the other axes
         `mirror_ratio`, NaN where there is no mirror.
     """
-    # A product differs in bits between one BLAS thread and two, and so would a descent.
-    limit_blas_threads()
     grid = Grid(info.sweep)
     check_weights(info, grid)
     others = [name for name in grid.dims if name not in (ALONG, ACROSS)]
     shape = tuple(len(grid.sweep.axes[name]) for name in others)
     points = {index: point for index in np.ndindex(shape) if (point := _first_point(grid, index))}
-    found = {index: _descents(info, point) for index, point in points.items()}
+    # A product differs in bits between one BLAS thread and two, and so would a descent.
+    with one_blas_thread():
+        found = {index: _descents(info, point) for index, point in points.items()}
     longest = max((len(each.places) for list_ in found.values() for each in list_), default=1)
     places = np.full((*shape, STARTS, longest, 3), np.nan)
     ends = np.full((*shape, STARTS), "", dtype=object)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..sweeps import Grid, Point, Sweep, SweepError
 from ..tasks import TaskKind
-from ..tasks.machine import limit_blas_threads
+from ..tasks.machine import one_blas_thread
 from .executors import Executor, Synchronous
 
 PILOT_SECONDS = 4.0  # of one worker; of several the wait is shorter
@@ -109,10 +109,10 @@ def _samples(sweep: Sweep, kind: TaskKind, grid: Grid, workers: int) -> Iterator
 
 def time_sample(sample: Sample) -> float:
     """Time a trial, in seconds; one that crashes, as the run will record, took them until then."""
-    limit_blas_threads()
     begun = time.perf_counter()
     try:
-        return sample.kind.pilot(sample.point, 0, sample.seed, sample.paired, sample.seconds)
+        with one_blas_thread():
+            return sample.kind.pilot(sample.point, 0, sample.seed, sample.paired, sample.seconds)
     except (Exception, SystemExit):
         return time.perf_counter() - begun
 

@@ -17,7 +17,7 @@ from ..sweeps import Grid, Point, UserError
 from ..tasks import TaskKind
 from ..tasks.environment import Environment, Needs, environment
 from ..tasks.generators import weights_digest
-from ..tasks.machine import limit_blas_threads
+from ..tasks.machine import one_blas_thread
 
 LONGEST_ERROR = 500
 LONGEST_WRITE = 5.0  # seconds
@@ -81,13 +81,13 @@ def run_block(task: BlockTask) -> BlockReport:
     """
     if task.run in _HELD or task.run in _ABANDONED:
         raise AbandonedError("its run has ended.")
-    limit_blas_threads()
     check_environment(task)
     check_weights(task)
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
     found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
-    report = _run_trials(task, region, found)
+    with one_blas_thread():
+        report = _run_trials(task, region, found)
     # A file may have changed under the trials.
     check_weights(task)
     _write(writer, task, region, found)

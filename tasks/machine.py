@@ -1,21 +1,63 @@
 """What decides the last bits of a result besides its inputs: BLAS, its threads, the processor."""
 
 import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import scipy.linalg.blas  # noqa: F401  (loads the BLAS that must be limited, and named)
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
+
+_USERS: list[object] = []
+_LIMITS: list[Any] = []
+_TURN = threading.Lock()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Give BLAS one thread in this process, as long as any of its threads is in here.
+
+    A product differs in its last bits between one and two threads, and environment variables
+    come too late once NumPy is loaded. The caller of a run gets the threads back that there were.
+    """
+    user = object()
+    with _TURN:
+        if not _USERS:
+            _let_any_thread_limit()
+            _LIMITS.append(_blas().limit(limits=1, user_api="blas"))
+        _USERS.append(user)
+    try:
+        yield
+    finally:
+        with _TURN:
+            _USERS.remove(user)
+            if not _USERS:
+                _let_any_thread_limit()
+                _LIMITS.pop().restore_original_limits()
 
 
 @cache
 def limit_blas_threads() -> None:
-    """Give BLAS one thread in this process, for good.
-
-    A product differs in its last bits between one and two threads, and environment variables
-    come too late once NumPy is loaded. The limit is never lifted: another thread of this process
-    may be in the middle of a trial.
-    """
+    """Give BLAS one thread in this process for good, as a benchmark does."""
     threadpool_limits(limits=1, user_api="blas")
+
+
+def _let_any_thread_limit() -> None:
+    """Take OpenBLAS back from the thread that limited it first, be it one of the caller's.
+
+    As long as that one lives, recent versions of threadpoolctl silently ignore all others.
+    """
+    for library in _blas().lib_controllers:
+        clear = getattr(library, "clear_controlling_thread", None)
+        if clear is not None:
+            clear(force=True)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @cache

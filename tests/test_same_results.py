@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import (
@@ -15,6 +16,7 @@ from helpers import (
     results,
     tiny_sweep,
 )
+from threadpoolctl import threadpool_limits
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import Executor, open_executor
@@ -25,8 +27,26 @@ def test_threads_give_the_results_of_a_run_in_one_process(recovered: Path, store
     with open_executor("threads", 2) as executor:
         assert executor.workers == 2
         assert run_sweep(recovery_sweep(), store, executor).computed == 48
-        assert executor.everywhere(blas_threads) == [1]
     assert_same_results(store, recovered)
+
+
+class Watching(Scripted):
+    """Succeeds where BLAS has one thread."""
+
+    def run(self, *arguments: Any) -> dict[str, Any]:
+        return {**super().run(*arguments), "success": int(blas_threads() == 1)}
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_trials_have_one_blas_thread_and_the_caller_has_those_there_were(
+    store: Path, kind: Scripted, scheduler: str
+) -> None:
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with open_executor(scheduler, 2 if scheduler == "threads" else None) as executor:
+            summary = run_sweep(tiny_sweep(), store, executor, kind=Watching(**vars(kind)))
+        assert summary.successes == 48
+        assert blas_threads() == before == 2
 
 
 @pytest.mark.cluster
