@@ -210,7 +210,8 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[signal.Signal
     """Send signals to this process, whose handlers are as before at the end."""
     monkeypatch.setattr(interrupts, "ONE", 0.0)
     handlers = {kind: signal.getsignal(kind) for kind in interrupts.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for kind in handlers:  # also where the tests run under nohup
+        signal.signal(kind, signal.default_int_handler)
     yield signal.raise_signal
     for kind, handler in handlers.items():
         signal.signal(kind, handler)
