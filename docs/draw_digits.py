@@ -14,8 +14,8 @@ import numpy as np
 
 from genprior.sweeps import Grid
 from genprior.sweeps.catalogue import load_sweep
-from genprior.tasks.descent import descend
 from genprior.tasks.instance import draw_instance
+from genprior.tasks.solvers.descent import descend
 
 COLUMNS = 10
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid, Point, load_sweep
-from ..tasks.descent import Descent, Verdict
 from ..tasks.instance import draw_instance
-from ..tasks.recovery import ENGINES
+from ..tasks.solvers.descent import Descent, Verdict
+from ..tasks.solvers.subgradient import ENGINES
 
 PRESET = "cocola-fig1"
 LONG_TAIL = (3, 40)  # depth and k of the runs with the longest tails that still converge

@@ -39,7 +39,7 @@ from ..sweeps.sweep import Blocks
 from ..tasks import TaskKind, check_task, task_kind
 from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
-from ..tasks.lasso import check_installed
+from ..tasks.solvers import check_installed
 from .executors import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import provenance, together, unlike, with_run

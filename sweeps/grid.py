@@ -20,7 +20,7 @@ from .notation import parse_widths, widths_label
 from .parameters import ABSENT, PARAMETERS, Point, check_shapes, full_widths, nested, task_has
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import INPUTS, SHAPE, derived_shape
+from .shapes import INPUTS, SHAPE, derived_shape, shape_of
 from .sweep import Sweep
 from .values import check_value
 
@@ -153,7 +153,11 @@ class Grid:
         """Give what a generator's make, its file or a width rule sets, where one does."""
         if not {"generator", "width_rule"} & set(self._names):
             return None
-        inputs = [each for each in INPUTS if each in self._names and each not in path]
+        generators = self._make("generator", path)
+        shapes = map(shape_of, set(generators.values.flat)) if generators is not None else ()
+        needed = {need for shape in shapes if shape is not None for need in shape.needs}
+        known_inputs = (*INPUTS, *sorted(needed - set(INPUTS)))
+        inputs = [each for each in known_inputs if each in self._names and each not in path]
         columns = {each: self._make(each, path) for each in inputs}
         known = {each: column for each, column in columns.items() if column is not None}
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in known.values()))

@@ -6,7 +6,7 @@ from pydantic import BaseModel, model_validator
 from pydantic.fields import FieldInfo
 
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
-from .shapes import MADE, derived_shape, reads_shape
+from .shapes import derived_shape, shape_of
 from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success, quantity
 
 
@@ -22,9 +22,7 @@ class Point(Strict):
     depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
     widths: Widths = quantity((), "layer widths n_1 … n_d")
     n: int = quantity(0, "signal dimension", ge=1, le=MAX_WIDTH)
-    generator: Literal[
-        "gaussian", "identity", "sparse", "sparse-random", "group-sparse", "trained"
-    ] = quantity(
+    generator: str = quantity(
         "gaussian",
         "network: Gaussian weights; the identity's, whose range is the codes ≥ 0; one whose range "
         "is sparse vectors, of explicit, random or group-sparse make; or the weights of a file",
@@ -122,26 +120,25 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
         ValueError: too little is given for it, or something else than what it sets.
     """
     generator, rule = values.get("generator"), values.get("width_rule", "listed")
-    if generator in MADE:
-        needed: tuple[str, ...] = ("sparsity", "n")
-    elif reads_shape(generator):
-        if all(values.get(name) for name in ("k", "depth", "widths")):
+    shape = shape_of(generator)
+    in_file = shape is not None and shape.in_file
+    if shape is not None:
+        if in_file and all(values.get(name) for name in ("k", "depth", "widths")):
             # Nothing is left to read a file for; whether they agree is checked with the network.
             return {}
-        needed = ("weights",)
+        needed = shape.needs
     elif rule != "listed":
         needed = ("width_factor",)
     else:
         return {}
-    is_set = generator in MADE or reads_shape(generator)
-    what = f"generator '{generator}'" if is_set else f"width_rule '{rule}'"
+    what = f"generator '{generator}'" if shape else f"width_rule '{rule}'"
     for name in needed:
         if not values.get(name):
             raise ValueError(f"{what} needs '{name}', the {PARAMETERS[name].description}.")
-    if is_set and rule != "listed":
+    if shape and rule != "listed":
         raise ValueError(f"{what} sets its own widths; leave width_rule out.")
     derived = derived_shape(values)
-    if reads_shape(generator):
+    if in_file:
         what = f"the network of weights {values['weights']!r}"
     for name, value in derived.items():
         given = values.get(name)
@@ -151,7 +148,7 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
             if given in ((), value[:-1] if values.get("n") else value):
                 continue
         if given not in (None, value):
-            makes = "has" if reads_shape(generator) else "makes"
+            makes = "has" if in_file else "makes"
             raise ValueError(f"{what} {makes} {name} {_label(value)}, and it is given as "
                              f"{_label(given)}; leave it out.")  # fmt: skip
     return derived

@@ -3,44 +3,74 @@
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, inf, log
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
-# What shapes are derived from, besides each other.
-INPUTS = ("generator", "sparsity", "width_rule", "width_factor", "weights", *SHAPE)
+# What shapes are derived from, besides each other and what a generator needs.
+INPUTS = ("generator", "width_rule", "width_factor", *SHAPE)
 MAX_RULE_DEPTH = 1000
 
-# For each generator of fixed make: k, and the widths but n, from sparsity s and n.
-MADE: dict[str, Callable[[int, int], tuple[int, tuple[int, ...]]]] = {
-    "sparse": lambda s, n: (2 * s, (4 * s * n, 2 * s * n)),
-    "sparse-random": lambda s, n: (s + 1, (8 * n, 2 * n)),
-    "group-sparse": lambda s, n: (s + 1, (s + 1, 2 * n)),
-}
 
-# Reads k and n_1 … n_d of the network in a file.
-ShapeReader = Callable[[str], tuple[int, tuple[int, ...]]]
-# For each generator whose networks come from files; files are read elsewhere.
-_READERS: dict[str, ShapeReader] = {}
+class Shape(NamedTuple):
+    """How a generator's k and widths n_1 … n_d follow from other parameters.
+
+    Attributes:
+        needs: those parameters.
+        derive: gives k and the widths from their values; raises ValueError where it cannot.
+        in_file: whether they are read from the file `weights`.
+    """
+
+    needs: tuple[str, ...]
+    derive: Callable[[Mapping[str, Any]], tuple[int, tuple[int, ...]]]
+    in_file: bool = False
 
 
-def register_shape_reader(generator: str, read: ShapeReader) -> None:
-    """Say how the file of a generator, its parameter `weights`, tells its k and widths.
+def made_of_sparsity(make: Callable[[int, int], tuple[int, tuple[int, ...]]]) -> Shape:
+    """The shape of a generator of sparse vectors.
 
     Args:
-        generator: value of `generator`.
-        read: raises ValueError, with the file and what is wrong, where it holds no network.
+        make: gives k, and the widths but n, from sparsity s and n.
     """
-    _READERS[generator] = read
+
+    def derive(given: Mapping[str, Any]) -> tuple[int, tuple[int, ...]]:
+        k, hidden = make(given["sparsity"], given["n"])
+        return k, (*hidden, given["n"])
+
+    return Shape(("sparsity", "n"), derive)
+
+
+# Who knows the generators says how the shape of each follows; None where it does not.
+_TOLD: list[Callable[[str], Shape | None]] = []
+
+
+def tell_shapes(shape_of: Callable[[str], Shape | None]) -> None:
+    """Say who knows how shapes follow from the names of generators.
+
+    Args:
+        shape_of: raises SweepError for a name that is none.
+    """
+    _TOLD.append(shape_of)
+
+
+def shape_of(generator: Any) -> Shape | None:
+    """Give how a generator's shape follows from other parameters; None where it does not.
+
+    Raises:
+        SweepError: there is no such generator.
+    """
+    return _TOLD[-1](generator) if _TOLD and isinstance(generator, str) else None
 
 
 def reads_shape(generator: Any) -> bool:
     """Say whether a generator's file sets its k, depth and widths."""
-    return generator in _READERS
+    shape = shape_of(generator)
+    return shape is not None and shape.in_file
 
 
 def sets_shape(generator: Any) -> bool:
     """Say whether a generator sets its k, depth and widths: by its make, or by its file."""
-    return generator in MADE or reads_shape(generator)
+    # Whoever reads sweeps without any generators cannot tell.
+    return shape_of(generator) is not None or (not _TOLD and generator is not None)
 
 
 def shape_in_file(generator: str, path: str) -> dict[str, Any]:
@@ -49,7 +79,9 @@ def shape_in_file(generator: str, path: str) -> dict[str, Any]:
     Raises:
         ValueError: it holds none.
     """
-    k, widths = _READERS[generator](path)
+    shape = shape_of(generator)
+    assert shape is not None
+    k, widths = shape.derive({"weights": path})
     return {"k": k, "depth": len(widths), "widths": widths}
 
 
@@ -112,8 +144,8 @@ WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
 def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     """Derive k, depth and widths where a generator's make, its file or a width rule sets them.
 
-    Args:
-        given: values of `INPUTS`; None, 0 or missing where they are not given.
+        given: values of `INPUTS` and of what the generator needs; None, 0 or missing where they
+            are not given.
 
     Returns:
         What follows, by name; nothing where nothing does, or where too little is given.
@@ -121,16 +153,12 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a width overflows, or a file holds no network.
     """
-    generator, n = given.get("generator"), given.get("n")
-    if generator in MADE:
-        sparsity = given.get("sparsity")
-        if not _is_count(sparsity) or not _is_count(n):
+    shape = shape_of(given.get("generator"))
+    if shape is not None:
+        if not all(_is_given(given.get(name)) for name in shape.needs):
             return {}
-        dimension, hidden = MADE[generator](sparsity, n)
-        return {"k": dimension, "depth": len(hidden) + 1, "widths": (*hidden, n)}
-    if reads_shape(generator):
-        path = given.get("weights")
-        return shape_in_file(str(generator), path) if isinstance(path, str) and path else {}
+        dimension, widths = shape.derive(given)
+        return {"k": dimension, "depth": len(widths), "widths": widths}
     rule, factor = given.get("width_rule"), given.get("width_factor")
     k, depth = given.get("k"), given.get("depth")
     if rule not in WIDTH_RULES or factor is None or not _is_count(k) or not _is_count(depth):
@@ -150,6 +178,10 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
 def _ceil_times(factor: float, count: int) -> int:
     """Round a product up, with the factor as it is written: 1.1 · 50 is 55, not a little more."""
     return max(ceil(Fraction(str(factor)) * count), 1)
+
+
+def _is_given(value: Any) -> bool:
+    return bool(value) if isinstance(value, str) else _is_count(value) or isinstance(value, float)
 
 
 def _is_count(value: Any) -> TypeGuard[int]:

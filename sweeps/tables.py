@@ -94,7 +94,7 @@ class Solver(Strict):
     Where step, tolerance and start_scale are not given, the problem sets them from its data.
     """
 
-    method: Literal["descent", "lasso"] = quantity(
+    method: str = quantity(
         "descent",
         "descent on the generator's codes, or scikit-learn's Lasso on the signal, without any; it "
         "has the parameters penalty and max_rounds, and no codes: their errors are infinite",

@@ -11,10 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..sweeps import Grid
+from .generators import foreign_generators
 from .kinds import KINDS, TaskKind
-from .lasso import needs_lasso
 from .machine import machine_kind
-from .problems import foreign_problems, package_of
+from .problems import foreign_problems
+from .registry import REGISTRIES, Registered, unpack
+from .solvers import foreign_solvers, solver_class, solver_names
 
 # By the name of the store's attribute: `numpy_version`, for example.
 Environment: TypeAlias = Mapping[str, str | int]
@@ -31,19 +33,34 @@ class Needs:
         task: name of the task kind.
         version: of a kind that only the caller knows; a worker has its own of all others.
         packages: distributions, besides NumPy and SciPy, that compute.
-        problems: problems that other packages offer.
+        classes: problems, generators and solvers that are not ours: the key of each in sweep files,
+            with its name.
+        registered: those of them that only the caller's process knows.
     """
 
     task: str
     version: int
     packages: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    classes: tuple[tuple[str, str], ...] = ()
+    registered: tuple[Registered, ...] = ()
 
 
 def needs_of(kind: TaskKind, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
-    packages = ("scikit-learn",) if needs_lasso(grid) else ()
-    return Needs(kind.name, kind.version, packages, tuple(foreign_problems(grid)))
+    solvers = map(solver_class, solver_names(grid))
+    packages = sorted({package for solver in solvers for package in solver.packages})
+    foreign = {
+        "problem": foreign_problems(grid),
+        "generator": foreign_generators(grid),
+        "solver.method": foreign_solvers(grid),
+    }
+    return Needs(
+        kind.name,
+        kind.version,
+        tuple(packages),
+        tuple((what, name) for what, names in foreign.items() for name in names),
+        tuple(each for what in foreign for each in REGISTRIES[what].travelling(foreign[what])),
+    )
 
 
 def environment(needs: Needs) -> Environment:
@@ -57,6 +74,7 @@ def environment(needs: Needs) -> Environment:
 
 @cache
 def _environment(needs: Needs) -> Environment:
+    unpack(needs.registered)
     kind = KINDS.get(needs.task)
     found: dict[str, str | int] = {
         "kernel_version": needs.version if kind is None else kind.version,
@@ -69,9 +87,13 @@ def _environment(needs: Needs) -> Environment:
     }
     for package in needs.packages:
         found[f"{package.replace('-', '_')}_version"] = _version(package)
-    if needs.problems:
-        offered = (f"{name}: {package_of(name) or NOT_INSTALLED}" for name in needs.problems)
-        found["problem_packages"] = "; ".join(offered)
+    for what in dict.fromkeys(what for what, _ in needs.classes):
+        origins = (
+            f"{name}: {REGISTRIES[what].origin(name) or NOT_INSTALLED}"
+            for each, name in needs.classes
+            if each == what
+        )
+        found[f"{what.split('.')[0]}_packages"] = "; ".join(origins)
     return found
 
 

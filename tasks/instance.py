@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..sweeps import Point, Purpose, point_identity, random_stream
-from .descent import SubgradientDescent
 from .generators import draw_network, generator_class
 from .latent_loss import LatentLoss
 from .network import Network, Vector
 from .problems import Problem, check_point, problem_class
+from .problems.base import Streams
+from .solvers.descent import SubgradientDescent
 
 MAX_TARGET_DRAWS = 1000
 
@@ -41,11 +42,7 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
     Source: Cocola 2022, Appendix H.
     """
     check_point(point)
-    identity = point_identity(point, paired)
-
-    def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose, point.target)
-
+    stream = streams_of(point, trial, seed, paired)
     network = draw_network(stream(Purpose.NETWORK), point)
     rivals: tuple[Vector, ...] = ()
     if codes := point.codes:
@@ -67,6 +64,16 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
             start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
         method = choose_method(point, problem)
     return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
+
+
+def streams_of(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Streams:
+    """Open the random streams of a trial, by their purpose."""
+    identity = point_identity(point, paired)
+
+    def stream(purpose: Purpose) -> np.random.Generator:
+        return random_stream(seed, identity, trial, purpose, point.target)
+
+    return stream
 
 
 def start_scale(point: Point, problem: Problem) -> float:

@@ -12,12 +12,12 @@ from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_st
 from ..sweeps.tables import Plane
 from ..sweeps.variables import Variable
 from .checks import check_points
-from .descent import State
 from .instance import Instance, draw_instance
 from .latent_loss import LatentLoss
 from .network import Matrix, Vector
 from .problems import check_sweep
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
+from .solvers.descent import State
 from .unused import LANDSCAPE_RULES, refuse_unused
 
 # Raised whenever a stored number may change.

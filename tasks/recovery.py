@@ -8,27 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
+from ..sweeps import Grid, Point
 from ..sweeps.variables import Flag, Variable
 from .checks import check_points
-from .descent import Descent, Patience, Progress, Verdict, descend
-from .fast import descend_fast, engine_entries
 from .generators import check_metric, generator_class
-from .instance import Instance, draw_instance, mirror_ratio_of
-from .lasso import solve_lasso
+from .instance import Instance, draw_instance, mirror_ratio_of, streams_of
 from .network import Vector
 from .problems import check_sweep, problem_class
-from .stopwatch import Stopwatch
-from .unused import RECOVERY_RULES, refuse_unused
+from .solvers import Solution, check_solver, solver_class, solver_names, solver_parameters
+from .solvers.descent import Verdict
+from .unused import recovery_rules, refuse_unused
 
 # Raised whenever a stored number may change; results of two versions do not mix. Since 5 a run that
 # ends where the loss is constant all around has the verdict flat; before it counted as converged.
 KERNEL_VERSION = 5
-STALL_AFTER = 500  # steps, where noise leaves a kink to end at
 LOSS_UNITS = "signal units squared; to the fourth in spiked models"
 # A code has the signal's units.
 VECTOR_UNITS = "signal units; to the third in spiked models"
-ENGINES = {"fast": descend_fast, "plain": descend}
 
 
 class Abandonment(IntEnum):
@@ -100,86 +96,44 @@ def recover(
         A value for each of `VARIABLES`.
     """
     instance = draw_instance(point, trial, seed, paired)
-    if point.solver.method == "lasso":
-        return lasso_outcome(point, instance)
-    patience = draw_patience(point, trial, seed, paired)
-    return outcome(point, instance, run_descent(point, instance, patience))
-
-
-def run_descent(
-    point: Point, instance: Instance, patience: Patience, progress: Progress | None = None
-) -> Descent:
-    """Run the descent of a trial that was drawn, by the point's engine."""
-    return ENGINES[point.solver.engine](
-        instance.objective,
-        instance.method,
-        instance.start,
-        max_steps=point.solver.max_steps,
-        patience=patience,
-        progress=progress,
+    solver = solver_class(point.solver.method)
+    return outcome(
+        point, instance, solver.solve(point, instance, streams_of(point, trial, seed, paired))
     )
 
 
-def lasso_outcome(point: Point, instance: Instance) -> dict[str, int | float]:
-    """Run the Lasso on a trial's data; there is no code, so that errors of one are infinite."""
-    form = instance.objective.problem.quadratic()
-    if form is None:
-        raise ValueError(f"problem '{point.problem}' has no A y ≈ b that the Lasso could solve.")
-    solver = point.solver
-    fit = solve_lasso(form.sensing, form.observed, point.n, solver.penalty, solver.max_rounds)
-    verdict = Verdict.CONVERGED if fit.converged else Verdict.BUDGET_SPENT
-    if not np.isfinite(fit.loss):
-        verdict = Verdict.DIVERGED
-    error = float(np.linalg.norm(fit.signal - instance.signal) / np.linalg.norm(instance.signal))
-    return {
-        "success": int(error < point.success.below),
-        "latent_error": np.inf,
-        "signal_error": error,
-        "mirror_error": np.inf,
-        "loss": fit.loss,
-        "gradient_norm": fit.violation,
-        "iterations": fit.steps,
-        "negations": 0,
-        "verdict": int(verdict),
-        "abandonment": int(Abandonment.NEVER_HOPELESS),
-    }
-
-
-def draw_patience(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Patience:
-    """When a trial has stalled or is abandoned, and whether it is audited instead."""
-    solver, problem = point.solver, problem_class(point.problem)
-    stall_after = solver.stall_after
-    if stall_after is None:
-        stall_after = STALL_AFTER if problem.has_noise(point) else 0
-    if not solver.abandon_after:
-        return Patience(stall_after=stall_after)
-    identity = point_identity(point, paired)
-    stream = random_stream(seed, identity, trial, Purpose.AUDIT, point.target)
-    audited = bool(stream.random() < solver.audit)
-    return Patience(solver.abandon_after, solver.abandon_factor, audited, stall_after)
-
-
-def outcome(point: Point, instance: Instance, run: Descent) -> dict[str, int | float]:
-    """Measure how a run ended, as a value for each of `VARIABLES`."""
-    measured = errors(point, instance, run.state.code)
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = run.state.loss + instance.objective.problem.offset
-    if run.verdict is Verdict.DIVERGED:
-        measured = dict.fromkeys(measured, np.inf)
-    measured |= {"loss": loss, "gradient_norm": run.state.gradient_norm}
+def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int | float]:
+    """Measure where a solver ended, as a value for each of `VARIABLES`."""
+    if found.code is None:
+        measured = signal_errors(instance, found.signal)
+    else:
+        measured = errors(point, instance, found.code)
+        if found.verdict is Verdict.DIVERGED:
+            measured = dict.fromkeys(measured, np.inf)
+    measured |= {"loss": float(found.loss), "gradient_norm": float(found.gradient_norm)}
     # A diverged run may end in NaN, which in the store means "not run".
     measured = {name: value if np.isfinite(value) else np.inf for name, value in measured.items()}
-    success = run.verdict is not Verdict.DIVERGED and is_success(
-        point, instance, run.state.code, measured
+    success = found.verdict is not Verdict.DIVERGED and is_success(
+        point, instance, found.code, measured
     )
     return {
         "success": int(success),
         **measured,
-        "iterations": run.steps,
-        "negations": run.state.negations,
-        "verdict": int(run.verdict),
-        "abandonment": int(_abandonment(point, instance, run, success)),
+        "iterations": int(found.steps),
+        "negations": int(found.negations),
+        "verdict": int(found.verdict),
+        "abandonment": int(_abandonment(point, instance, found, success)),
     }
+
+
+def signal_errors(instance: Instance, signal: Vector | None) -> dict[str, float]:
+    """Measure how far a signal that no code gave is from y*; codes have infinite errors."""
+    if signal is None:
+        raise ValueError("the solver gave neither a code nor a signal.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        away = _distance(signal, instance.signal, instance.objective.problem.sign_blind)
+        error = float(away / np.linalg.norm(instance.signal))
+    return {"latent_error": np.inf, "signal_error": error, "mirror_error": np.inf}
 
 
 def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
@@ -210,10 +164,10 @@ def _distance(one: Vector, other: Vector, up_to_sign: bool) -> float:
 
 
 def is_success(
-    point: Point, instance: Instance, code: Vector, measured: Mapping[str, float]
+    point: Point, instance: Instance, code: Vector | None, measured: Mapping[str, float]
 ) -> bool:
     """Tell whether a code with these errors counts as recovered."""
-    if point.success.metric == "nearest_target":
+    if point.success.metric == "nearest_target" and code is not None:
         signal = instance.objective.network(code)
         away = [float(np.linalg.norm(signal - rival)) for rival in instance.rivals]
         own = away.pop(point.target)
@@ -221,13 +175,13 @@ def is_success(
     return measured[point.success.metric] < point.success.below
 
 
-def _abandonment(point: Point, instance: Instance, run: Descent, success: bool) -> Abandonment:
-    if run.hopeless_code is None:
+def _abandonment(point: Point, instance: Instance, found: Solution, success: bool) -> Abandonment:
+    if found.hopeless_code is None:
         return Abandonment.NEVER_HOPELESS
-    if run.verdict is Verdict.ABANDONED:
+    if found.verdict is Verdict.ABANDONED:
         return Abandonment.ABANDONED
-    before = errors(point, instance, run.hopeless_code)
-    wrong = success and not is_success(point, instance, run.hopeless_code, before)
+    before = errors(point, instance, found.hopeless_code)
+    wrong = success and not is_success(point, instance, found.hopeless_code, before)
     return Abandonment.AUDITED_WRONG if wrong else Abandonment.AUDITED
 
 
@@ -248,7 +202,9 @@ class Recovery:
         """
         check_sweep(grid)
         check_points(grid, ("generator", "success.metric"), check_metric)
-        refuse_unused(grid, RECOVERY_RULES)
+        solved = ("problem", "generator", "success.metric", "solver.method", *solver_parameters())
+        check_points(grid, solved, check_solver)
+        refuse_unused(grid, recovery_rules(solver_names(grid)))
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
         """Run one trial."""
@@ -257,20 +213,13 @@ class Recovery:
     def pilot(
         self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
     ) -> float:
-        """Estimate the processor time of a trial within about the given time, both in seconds.
-
-        A descent that does not end within that time is taken to go on as it did.
-        """
+        """Estimate the processor time of a trial within about the given time, both in seconds."""
         begun = time.thread_time()
-        if point.solver.method == "lasso":
-            recover(point, trial, seed, paired)
-            return time.thread_time() - begun
-        patience = draw_patience(point, trial, seed, paired)
         instance = draw_instance(point, trial, seed, paired)
-        shortest = instance.method.step_size * instance.method.tolerance
-        watch = Stopwatch(point.solver.max_steps, patience, seconds, shortest)
-        outcome(point, instance, run_descent(point, instance, patience, watch))
-        return time.thread_time() - begun + watch.rest()
+        solver, streams = solver_class(point.solver.method), streams_of(point, trial, seed, paired)
+        found, rest = solver.timed(point, instance, streams, seconds)
+        outcome(point, instance, found)
+        return time.thread_time() - begun + rest
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights and data, a few vectors, its engine's."""
@@ -280,12 +229,6 @@ class Recovery:
         entries += 10 * (sum(point.widths) + rows)
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
-        if point.solver.method == "lasso":
-            # A written out, and turned for it.
-            entries += 3 * rows * point.n
-        plain = ("gaussian", "identity", "trained")
-        if point.solver.engine == "fast" and point.generator in plain:
-            widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
-            entries += engine_entries(point.k, widths, rows, problem.has_matrix(point))
+        entries += solver_class(point.solver.method).entries(point)
         # A twentieth more, for what is small beside these.
         return 8 * entries * 21 // 20

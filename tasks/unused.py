@@ -1,11 +1,13 @@
 """Parameters that would do nothing: given in a sweep, and used at none of its points."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from ..sweeps import Grid, Point, SweepError
 from .checks import MOST_CHECKED, given_parameters
 from .problems import problem_class
+from .solvers import solver_class, solver_parameters
 
 Uses = Callable[[Point], Collection[str]]
 
@@ -29,12 +31,6 @@ LOOKED_AT = (
     "problem", "condition", "ensemble", "noise.sigma", "noise.law", "target_codes", "solver.method",
     "solver.start", "solver.start_scale", "solver.abandon_after", "success.metric",
     "search.ascents", "code.decoder",
-)  # fmt: skip
-OF_THE_LASSO = ("solver.penalty", "solver.max_rounds")
-OF_THE_DESCENT = (
-    "solver.engine", "solver.step", "solver.max_steps", "solver.tolerance", "solver.negation",
-    "solver.start", "solver.start_scale", "solver.stall_after", "solver.abandon_after",
-    "solver.abandon_factor", "solver.audit",
 )  # fmt: skip
 # A landscape's descents start at its rim, and run plainly to their end.
 OF_NO_LANDSCAPE = (
@@ -91,22 +87,37 @@ def law_rules(uses: Uses) -> tuple[Rule, ...]:
     )
 
 
-def _descends(point: Point) -> bool:
-    return point.solver.method == "descent"
+def _uses(point: Point, name: str) -> bool:
+    return name in solver_class(point.solver.method).uses
 
 
 def _scales_start(point: Point) -> bool:
-    return _descends(point) and point.solver.start in ("gaussian", "ones")
+    return _uses(point, "solver.start_scale") and point.solver.start in ("gaussian", "ones")
 
 
 def _uses_norm(point: Point) -> bool:
     scaled = _scales_start(point) and point.solver.start_scale is None
-    return not point.codes or scaled or (_descends(point) and point.solver.start == "prior")
+    prior = _uses(point, "solver.start") and point.solver.start == "prior"
+    return not point.codes or scaled or prior
+
+
+def recovery_rules(solvers: Collection[str]) -> tuple[Rule, ...]:
+    """What the trials of a recovery sweep use.
+
+    Args:
+        solvers: names of the sweep's solvers.
+    """
+    theirs = sorted({name for solver in solvers for name in solver_class(solver).uses})
+    own = " and ".join(name.removeprefix("solver.") for name in theirs[:3]) or "none"
+    named = " or ".join(map(repr, solvers))
+    otherwise = f"solver.method is {named}, which has {own}{' and others' if theirs[3:] else ''}"
+    of_solvers = (
+        Rule((name,), partial(_uses, name=name), otherwise) for name in solver_parameters()
+    )
+    return (*of_solvers, *RECOVERY_RULES)
 
 
 RECOVERY_RULES = (
-    Rule(OF_THE_LASSO, lambda p: not _descends(p), "solver.method is 'descent', not 'lasso'"),
-    Rule(OF_THE_DESCENT, _descends, "solver.method is 'lasso', which has a penalty and max_rounds"),
     Rule(
         ("solver.start_scale",),
         _scales_start,
@@ -114,7 +125,7 @@ RECOVERY_RULES = (
     ),
     Rule(
         ("solver.abandon_factor", "solver.audit"),
-        lambda p: _descends(p) and p.solver.abandon_after > 0,
+        lambda p: _uses(p, "solver.audit") and p.solver.abandon_after > 0,
         "solver.abandon_after is 0, so that no run is abandoned",
     ),
     Rule(

@@ -21,11 +21,11 @@ from threadpoolctl import threadpool_info
 from genprior.sweeps import Grid, Point, Purpose, Sweep, point_identity, random_stream
 from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import KINDS
-from genprior.tasks.fast.least_squares import LeastSquares, least_squares
 from genprior.tasks.latent_loss import LatentLoss
 from genprior.tasks.network import Network
 from genprior.tasks.problems import CompressedSensing
 from genprior.tasks.sensing import DenseSensing
+from genprior.tasks.solvers.fast.least_squares import LeastSquares, least_squares
 
 HERE = Path(__file__).parent
 # Processes that tests start find this module.

@@ -18,9 +18,9 @@ from helpers import GENPRIOR, results
 from numpy.testing import assert_allclose
 
 from genprior.sweeps import Point, SweepError
-from genprior.tasks import problems
+from genprior.tasks import problems, registry
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.problems import BUILT_IN, OPTIONAL, check_point, problem_class
+from genprior.tasks.problems import PROBLEMS, check_point, optional_parameters, problem_class
 from genprior.tasks.recovery import recover
 
 PAGE = Path(__file__).parent.parent / "docs" / "problems.md"
@@ -34,18 +34,15 @@ def block(language: str, holding: str) -> str:
     return found
 
 
-FRESHLY_OFFERED = problems.offered_problems.__wrapped__
-
-
 def offer(monkeypatch: pytest.MonkeyPatch, **objects: str) -> None:
     """Pretend that an installed package offers these."""
-    offered = [EntryPoint(name, value, problems.GROUP) for name, value in objects.items()]
+    offered = [EntryPoint(name, value, PROBLEMS.group) for name, value in objects.items()]
 
     def entry_points(*, group: str) -> list[EntryPoint]:
         return offered if group == "genprior.problems" else []
 
-    monkeypatch.setattr(problems, "entry_points", entry_points)
-    monkeypatch.setattr(problems, "offered_problems", FRESHLY_OFFERED)
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    monkeypatch.setattr(PROBLEMS, "_offered", None)
 
 
 @pytest.fixture
@@ -128,10 +125,11 @@ def test_the_page_lists_every_problem_with_its_parameters():
     rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines()]
     listed = {row[0].strip("| `"): row[-1] for row in rows if len(row) == 5 and "`" in row[0]}
     listed.pop("problem")
-    assert list(listed) == list(BUILT_IN)
+    assert list(listed) == list(PROBLEMS.built_in)
     listed["phase-retrieval"] = listed["compressed-sensing"]
-    for name, problem in BUILT_IN.items():
-        text = listed[name].replace("dither.*", "`, `".join(d for d in OPTIONAL if "dither" in d))
+    for name, problem in PROBLEMS.built_in.items():
+        dithers = [each for each in optional_parameters() if "dither" in each]
+        text = listed[name].replace("dither.*", "`, `".join(dithers))
         assert set(re.findall(r"`([^`]+)`", text)) == set(problem.uses)
 
 
@@ -193,12 +191,12 @@ def test_an_offered_problem_is_suggested_and_cannot_replace_ours(deblurring, mon
     with pytest.raises(SweepError, match=r"Known: compressed-sensing, .*, one-bit, deblurring"):
         problem_class("tomography")
     offer(monkeypatch, inversion="deblurring:Deblurring")
-    assert problem_class("inversion") is BUILT_IN["inversion"]
+    assert problem_class("inversion") is PROBLEMS.built_in["inversion"]
 
 
 def test_a_broken_offer_does_not_disturb_the_other_problems(monkeypatch):
     offer(monkeypatch, broken="no_such_module:Thing")
-    assert problem_class("one-bit") is BUILT_IN["one-bit"]
+    assert problem_class("one-bit") is PROBLEMS.built_in["one-bit"]
     with pytest.raises(SweepError, match="none named 'tomography'"):
         problem_class("tomography")
 

@@ -12,7 +12,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from genprior.sweeps import Grid, Point, load_sweep
-from genprior.tasks.descent import (
+from genprior.tasks.generators import gaussian_network
+from genprior.tasks.instance import draw_instance
+from genprior.tasks.latent_loss import LatentLoss
+from genprior.tasks.machine import limit_blas_threads
+from genprior.tasks.network import Network
+from genprior.tasks.problems import problem_class
+from genprior.tasks.solvers.descent import (
     NO_END,
     Descent,
     Patience,
@@ -22,16 +28,10 @@ from genprior.tasks.descent import (
     Verdict,
     descend,
 )
-from genprior.tasks.fast import descend_fast, engine_entries, regimes
-from genprior.tasks.fast.least_squares import LeastSquares
-from genprior.tasks.fast.policy import Policy
-from genprior.tasks.fast.run import Run
-from genprior.tasks.generators import gaussian_network
-from genprior.tasks.instance import draw_instance
-from genprior.tasks.latent_loss import LatentLoss
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.network import Network
-from genprior.tasks.problems import problem_class
+from genprior.tasks.solvers.fast import descend_fast, engine_entries, regimes
+from genprior.tasks.solvers.fast.least_squares import LeastSquares
+from genprior.tasks.solvers.fast.policy import Policy
+from genprior.tasks.solvers.fast.run import Run
 
 limit_blas_threads()
 

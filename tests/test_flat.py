@@ -5,12 +5,12 @@ import pytest
 from helpers import SensingLoss
 
 from genprior.sweeps import Point
-from genprior.tasks.descent import SubgradientDescent, Verdict, descend
-from genprior.tasks.fast import descend_fast
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.network import Network
-from genprior.tasks.problems import BUILT_IN
+from genprior.tasks.problems import PROBLEMS
 from genprior.tasks.recovery import recover
+from genprior.tasks.solvers.descent import SubgradientDescent, Verdict, descend
+from genprior.tasks.solvers.fast import descend_fast
 
 METHOD = SubgradientDescent(0.5, 1e-10, negation=False)
 NEEDED = {
@@ -33,7 +33,7 @@ def seen(sensing: list[list[float]], observed: list[float]) -> SensingLoss:
 
 
 @engines
-@pytest.mark.parametrize("problem", BUILT_IN)
+@pytest.mark.parametrize("problem", PROBLEMS.built_in)
 @pytest.mark.parametrize("last_layer", ["relu", "linear"])
 def test_no_problem_converges_where_all_units_are_off(engine, problem, last_layer):
     """All are off at 0 exactly, and G(0) = 0; some problems' own gradient is 0 there too."""

@@ -11,12 +11,12 @@ from genprior.pipeline.plan import plan_sweep
 from genprior.pipeline.prepare import check_request
 from genprior.sweeps import Grid, Point, Sweep, UserError
 from genprior.tasks import task_kind
-from genprior.tasks.descent import Verdict
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.lasso import shortest_subgradient, solve_lasso
-from genprior.tasks.problems import check_point
 from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing, SubsampledDCT
+from genprior.tasks.solvers import check_solver
+from genprior.tasks.solvers.descent import Verdict
+from genprior.tasks.solvers.lasso import shortest_subgradient, solve_lasso
 
 pytest.importorskip("sklearn")
 
@@ -151,11 +151,11 @@ def test_a_transform_is_solved_like_its_matrix():
 
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="solves problem 'compressed-sensing', not 'denoising'"):
-        check_point(point(problem="denoising", m=0))
+        check_solver(point(problem="denoising", m=0))
     gaussian = {"generator": "gaussian", "sparsity": 0, "k": 2, "depth": 1, "widths": [40]}
     with pytest.raises(ValueError, match="which finds a signal and no code"):
-        check_point(point(**gaussian, success={"metric": "latent_error"}))
-    check_point(point(**gaussian))
+        check_solver(point(**gaussian, success={"metric": "latent_error"}))
+    check_solver(point(**gaussian))
 
 
 def test_without_scikit_learn_a_plan_is_made_and_a_run_is_refused_in_one_line(

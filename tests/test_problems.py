@@ -13,12 +13,11 @@ from pydantic import ValidationError
 
 from genprior.sweeps import Point, Purpose, SweepError, point_identity, random_stream
 from genprior.sweeps.tables import Solver
-from genprior.tasks.descent import Verdict
 from genprior.tasks.instance import Instance, draw_instance
 from genprior.tasks.latent_loss import LatentLoss
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.problems import (
-    BUILT_IN,
+    PROBLEMS,
     PhaseRetrieval,
     SpikedWishart,
     check_point,
@@ -27,6 +26,7 @@ from genprior.tasks.problems.one_bit import back_project, dither_amplitude
 from genprior.tasks.problems.spiked_wigner import orthogonal_ensemble
 from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing
+from genprior.tasks.solvers.descent import Verdict
 from genprior.tasks.theory import mirror_ratio, phaseless_mirror_ratio
 
 SEED = 11
@@ -266,7 +266,8 @@ def test_some_problems_cannot_see_the_sign_of_the_signal(problem):
     """|A y| and y yᵀ are even in y, and so are noiseless data in y*."""
     made = point(problem, noise={})
     signal = np.random.default_rng(6).standard_normal(made.n)
-    one, other = (BUILT_IN[problem].draw(made, s, streams(made)) for s in (signal, -signal))
+    drawn = PROBLEMS.built_in[problem]
+    one, other = (drawn.draw(made, s, streams(made)) for s in (signal, -signal))
     for seen in np.random.default_rng(7).standard_normal((3, made.n)):
         assert one.misfit(seen).loss == one.misfit(-seen).loss
         assert_array_equal(one.gradient(one.misfit(seen)), -one.gradient(one.misfit(-seen)))
@@ -438,9 +439,9 @@ def test_an_eigenvalue_is_the_same_to_the_bit_every_time(problem):
 def test_the_smallest_matrices_have_eigenvalues_too(n):
     """Down to one entry, where iterative methods give up."""
     signal = np.arange(1.0, n + 1)
-    spiked = BUILT_IN["spiked-wigner"](np.outer(signal, signal))
+    spiked = PROBLEMS.built_in["spiked-wigner"](np.outer(signal, signal))
     assert_allclose(spiked.scale(), np.linalg.norm(signal), rtol=1e-3)
-    rows = BUILT_IN["spiked-wishart"](np.outer([1.0], signal), 1)
+    rows = PROBLEMS.built_in["spiked-wishart"](np.outer([1.0], signal), 1)
     assert_allclose(rows.scale(), np.linalg.norm(signal), rtol=1e-3)
 
 
@@ -577,7 +578,7 @@ def test_the_descent_vector_nearly_vanishes_at_the_mirror_of_the_problem(problem
     made = Point.model_validate(
         {"problem": problem, "k": 2, "depth": depth, "widths": [2000] * depth, "m": 2000}
     )
-    assert BUILT_IN[problem].mirror_ratio(depth) == ours[problem](depth)
+    assert PROBLEMS.built_in[problem].mirror_ratio(depth) == ours[problem](depth)
     ratio, trials = ours[problem](depth), 4
     offsets = (-0.2, 0.0, 0.2)
     found = np.zeros(len(offsets))
@@ -593,7 +594,7 @@ def test_the_descent_vector_nearly_vanishes_at_the_mirror_of_the_problem(problem
 @each_problem
 def test_a_start_at_the_mirror_is_at_the_mirror_of_the_problem(problem):
     drawn = draw_instance(point(problem, solver={"start": "mirror"}), 0, SEED)
-    assert_array_equal(drawn.start, -BUILT_IN[problem].mirror_ratio(2) * drawn.target)
+    assert_array_equal(drawn.start, -PROBLEMS.built_in[problem].mirror_ratio(2) * drawn.target)
 
 
 # Dither

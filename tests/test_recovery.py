@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Grid, Point, load_sweep
-from genprior.tasks.descent import Verdict
 from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
 from genprior.tasks.recovery import VARIABLES, Recovery, recover
-from genprior.tasks.stopwatch import Mark, Stopwatch
+from genprior.tasks.solvers.descent import Verdict
+from genprior.tasks.solvers.stopwatch import Mark, Stopwatch
 from genprior.tasks.theory import mirror_ratio
 
 pytestmark = pytest.mark.filterwarnings("error")

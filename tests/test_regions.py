@@ -6,17 +6,17 @@ from helpers import SensingLoss, gaussian_sensing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genprior.tasks.fast import watch as watch_module
-from genprior.tasks.fast.linear_region import LinearRegion
-from genprior.tasks.fast.maps import Departures, FoldedNetwork, PatternMaps
-from genprior.tasks.fast.negation import NegationTest
-from genprior.tasks.fast.norms import operator_norm_bound
-from genprior.tasks.fast.policy import Policy
-from genprior.tasks.fast.reduced import CAPACITY, ReducedNetwork
-from genprior.tasks.fast.watch import Watch
 from genprior.tasks.generators import gaussian_network
 from genprior.tasks.network import Network
 from genprior.tasks.sensing import Scaling
+from genprior.tasks.solvers.fast import watch as watch_module
+from genprior.tasks.solvers.fast.linear_region import LinearRegion
+from genprior.tasks.solvers.fast.maps import Departures, FoldedNetwork, PatternMaps
+from genprior.tasks.solvers.fast.negation import NegationTest
+from genprior.tasks.solvers.fast.norms import operator_norm_bound
+from genprior.tasks.solvers.fast.policy import Policy
+from genprior.tasks.solvers.fast.reduced import CAPACITY, ReducedNetwork
+from genprior.tasks.solvers.fast.watch import Watch
 
 SHAPES = [((70, 65), 5, 30), ((15, 70, 60), 4, 30), ((40,), 3, 20), ((20, 30, 25, 22), 4, 50)]
 

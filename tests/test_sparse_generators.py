@@ -166,7 +166,7 @@ def test_symmetries_and_homogeneity_hold(generator):
     """G(−x) = ±G(x) to the bit, and G(cx) = c G(x) to the bit for powers of two."""
     made = point(generator)
     random = np.random.default_rng(4)
-    network = GENERATORS[generator].draw(random, made)
+    network = GENERATORS.built_in[generator].draw(random, made)
     signs = {"odd": -1, "even": 1}
     assert (network.symmetry, network.linear_last) == {
         "sparse": ("odd", True),
@@ -174,7 +174,7 @@ def test_symmetries_and_homogeneity_hold(generator):
         "group-sparse": ("none", False),
     }[generator]
     codes = [random.standard_normal(made.k) for _ in range(200)]
-    codes += [GENERATORS[generator].draw_code(random, network, made) for _ in range(20)]
+    codes += [GENERATORS.built_in[generator].draw_code(random, network, made) for _ in range(20)]
     for code in codes:
         signal = network(code)
         if network.symmetry in signs:
@@ -188,10 +188,9 @@ def test_drawn_codes_have_typical_sparse_signals(generator):
     """S entries at any place; of both signs, but in groups. 60 signals miss a place once in 10⁵."""
     made = point(generator)
     random = np.random.default_rng(5)
-    network = GENERATORS[generator].draw(random, made)
-    signals = np.array(
-        [network(GENERATORS[generator].draw_code(random, network, made)) for _ in range(60)]
-    )
+    network = GENERATORS.built_in[generator].draw(random, made)
+    drawn = GENERATORS.built_in[generator]
+    signals = np.array([network(drawn.draw_code(random, network, made)) for _ in range(60)])
     assert (np.count_nonzero(signals, axis=1) == made.sparsity).all()
     assert signals.any(axis=0).all()
     assert (signals < 0).any() == (generator != "group-sparse")
@@ -218,7 +217,7 @@ def test_descent_vectors_are_slopes_of_the_loss(generator):
         return objective.evaluate(objective.first(code)).loss
 
     for _ in range(30):
-        code = GENERATORS[generator].draw_code(random, network, made)
+        code = GENERATORS.built_in[generator].draw_code(random, network, made)
         code += 1e-3 * random.standard_normal(made.k)
         steps = h * np.eye(made.k)
         if any(pattern(code + step) != pattern(code - step) for step in steps):
@@ -248,15 +247,15 @@ def test_the_default_step_is_stable(generator, sparsity, n, wedge_angle):
     random = np.random.default_rng(7)
     typical = []
     for _ in range(5):
-        network = GENERATORS[generator].draw(random, made)
+        network = GENERATORS.built_in[generator].draw(random, made)
         for _ in range(30):
-            drawn = GENERATORS[generator].draw_code(random, network, made)
+            drawn = GENERATORS.built_in[generator].draw_code(random, network, made)
             for code in (drawn, random.standard_normal(made.k)):
                 eigenvalue = np.linalg.norm(network.jacobian(code), 2) ** 2
-                stiffness = 0.175 / GENERATORS[generator].curvature(made) * eigenvalue
+                stiffness = 0.175 / GENERATORS.built_in[generator].curvature(made) * eigenvalue
                 assert stiffness < 1.5
             typical.append(np.linalg.norm(network.jacobian(drawn), 2) ** 2)
-    assert 0.175 / GENERATORS[generator].curvature(made) * np.median(typical) > 0.1
+    assert 0.175 / GENERATORS.built_in[generator].curvature(made) * np.median(typical) > 0.1
 
 
 # Trials and points
@@ -281,12 +280,12 @@ def test_networks_hold_no_more_numbers_than_declared(generator):
     """8 bytes a value, 4 or 8 a column, and what is needed to make them."""
     made = point(generator, n=600, **({"wedge_angle": 1e-3} if "random" in generator else {}))
     random = np.random.default_rng(8)
-    GENERATORS[generator].draw(random, made)
+    GENERATORS.built_in[generator].draw(random, made)
     tracemalloc.start()
-    GENERATORS[generator].draw(random, made)
+    GENERATORS.built_in[generator].draw(random, made)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak <= 8 * GENERATORS[generator].entries(made)
+    assert peak <= 8 * GENERATORS.built_in[generator].entries(made)
 
 
 def test_parameters_that_make_no_generator_are_refused():
@@ -308,6 +307,6 @@ def test_shapes_follow_from_sparsity_and_n():
     """The declared widths are those of the networks that are made."""
     for generator in MADE:
         made = point(generator)
-        network = GENERATORS[generator].draw(np.random.default_rng(9), made)
+        network = GENERATORS.built_in[generator].draw(np.random.default_rng(9), made)
         assert tuple(weight.shape[0] for weight in network.weights) == made.widths
         assert network.weights[0].shape[1] == made.k

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError, settled
 from genprior.tasks import task_kind
 from genprior.tasks.environment import Needs
-from genprior.tasks.generators import GENERATORS, USERS, generator_class, weights_files
+from genprior.tasks.generators import GENERATORS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights, weights_digest, weights_shape
 from genprior.tasks.instance import draw_instance
@@ -662,16 +662,16 @@ def test_files_may_follow_an_axis_of_k(tmp_path, net):
 
 
 def test_the_page_lists_every_generator_with_its_parameters():
-    """In two tables, each with a row a generator, and no other parameter than `USERS` has."""
+    """In two tables, each with a row a generator, and no other parameter than its class uses."""
     rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines()]
     made, kept = ({row[0].strip("| `"): row for row in rows if len(row) == size} for size in (4, 7))
-    known = list(get_args(Point.model_fields["generator"].annotation))
+    known = list(GENERATORS.built_in)
     assert [name for name in made if name != "generator"] == known
     assert [name for name in kept if name != "generator"] == known
     for name in known:
-        expected = {parameter for parameter, users in USERS.items() if name in users}
+        expected = set(GENERATORS.built_in[name].uses)
         assert set(re.findall(r"`([^`]+)`", made[name][2])) == expected
-    for name, generator in GENERATORS.items():
+    for name, generator in GENERATORS.built_in.items():
         assert kept[name][4].startswith("yes" if generator.has_mirror else "no")
 
 

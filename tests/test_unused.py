@@ -9,7 +9,8 @@ from click.testing import Result
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep, preset_names
 from genprior.sweeps.parameters import PARAMETERS, TASKS_WITH
 from genprior.tasks import check_task, task_kind
-from genprior.tasks.unused import OF_NO_LANDSCAPE, OF_THE_DESCENT, OF_THE_LASSO
+from genprior.tasks.solvers import Lasso, Subgradient
+from genprior.tasks.unused import OF_NO_LANDSCAPE
 
 NETWORK = {"k": 2, "depth": 1, "widths": [9]}
 RECOVERY = {"axes": {"m": [4, 5]}, "parameters": NETWORK}
@@ -73,7 +74,7 @@ def test_what_nothing_uses_is_refused_and_what_one_point_uses_is_not(
     checked(task, *settings, unused, *needed)
 
 
-@pytest.mark.parametrize("name", OF_THE_DESCENT)
+@pytest.mark.parametrize("name", Subgradient.uses)
 def test_the_lasso_has_no_setting_of_the_descent(name: str) -> None:
     """Not even a step budget: its own are rounds."""
     lasso = (*BY_SIGNAL, "solver.method=lasso")
@@ -99,7 +100,7 @@ def other(name: str) -> str:
 
 def test_every_setting_of_a_solver_belongs_to_a_method() -> None:
     settings = {name for name in PARAMETERS if name.startswith("solver.")}
-    assert settings == {*OF_THE_LASSO, *OF_THE_DESCENT, "solver.method"}
+    assert settings == {*Lasso.uses, *Subgradient.uses, "solver.method"}
     assert set(TASKS_WITH["solver.max_rounds"]) == {"recovery"}
 
 

@@ -11,10 +11,15 @@ from ...sweeps import Grid, Point, Purpose, point_identity, random_stream
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
 from ..ensembles import draw_sensing
-from ..generators import GENERATOR_PARAMETERS, check_generator, draw_network, generator_class
+from ..generators import (
+    check_generator,
+    draw_network,
+    generator_class,
+    generator_parameters,
+)
 from ..instance import draw_target
 from ..network import Network
-from ..problems import OPTIONAL, CompressedSensing, OneBit
+from ..problems import CompressedSensing, OneBit, optional_parameters
 from ..unused import Rule, law_rules, refuse_unused
 from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
 from .search import Form, effort, search_largest
@@ -29,9 +34,7 @@ USES: dict[str, tuple[str, ...]] = {
     "one-bit": (*OneBit.uses, "target_norm"),
 }
 OF_LAYERS = ("wdc", "r2wdc")
-CHECKED = (
-    "condition", "k", "depth", "widths", "n", "target_norm", *GENERATOR_PARAMETERS, *OPTIONAL,
-)  # fmt: skip
+CHECKED = ("condition", "k", "depth", "widths", "n", "target_norm")
 RULES = (
     Rule(
         ("search.steps",),
@@ -157,10 +160,9 @@ class Condition:
         column = grid.column("condition")
         names = sorted(set(column.values.ravel())) if column is not None else []
         used = {name for condition in names for name in USES[condition]}
-        check_optional(
-            grid, (*OPTIONAL, "target_norm"), used, f"condition {' or '.join(map(repr, names))}"
-        )
-        check_points(grid, CHECKED, check_condition)
+        optional = (*optional_parameters(), "target_norm")
+        check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
+        check_points(grid, (*CHECKED, *generator_parameters(), *optional), check_condition)
         refuse_unused(grid, RULES)
 
     def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from ...sweeps import Point
+from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS, flat_values
+from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
+from ..registry import Registry
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network
 from .group_sparse import GroupSparse
@@ -13,25 +15,8 @@ from .sparse_random import SparseRandom
 from .trained import Trained, weights_digests
 from .weights_files import weights_digest
 
-GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator
-    for generator in (Gaussian, Identity, Sparse, SparseRandom, GroupSparse, Trained)
-}
-# What only some generators have, and which.
-USERS = {
-    "gain": ("gaussian",),
-    "last_layer": ("gaussian", "identity", "trained"),
-    "width_rule": ("gaussian", "identity"),
-    "width_factor": ("gaussian", "identity"),
-    "sparsity": ("sparse", "sparse-random", "group-sparse"),
-    "wedge_angle": ("sparse-random",),
-    "weights": ("trained",),
-}
-GENERATOR_PARAMETERS = ("generator", *USERS)
-
 __all__ = [
     "GENERATORS",
-    "GENERATOR_PARAMETERS",
     "Gaussian",
     "Generator",
     "GroupSparse",
@@ -42,17 +27,56 @@ __all__ = [
     "check_generator",
     "check_metric",
     "draw_network",
+    "foreign_generators",
     "gaussian_network",
     "generator_class",
+    "generator_parameters",
     "identity_network",
     "weights_digest",
     "weights_digests",
 ]
 
 
+def _check_uses(generator: type[Generator]) -> None:
+    if not isinstance(generator.uses, tuple) or not set(generator.uses) <= set(PARAMETERS):
+        raise ValueError(f"uses {generator.uses!r}, which are not all parameters.")
+
+
+GENERATORS: Registry[Generator] = Registry(
+    "generator",
+    Generator,  # type: ignore[type-abstract]
+    (Gaussian, Identity, Sparse, SparseRandom, GroupSparse, Trained),
+    _check_uses,
+)
+
+
 def generator_class(name: str) -> type[Generator]:
-    """Find a generator by name; sweep files know no others."""
-    return GENERATORS[name]
+    """Find a generator by name.
+
+    Raises:
+        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+    """
+    return GENERATORS.find(name)
+
+
+def generator_parameters() -> tuple[str, ...]:
+    """List `generator` and what only some generators have, in the order of parameters."""
+    used = {name for generator in GENERATORS.known() for name in generator.uses}
+    return ("generator", *(name for name in PARAMETERS if name in used))
+
+
+def foreign_generators(grid: Grid) -> list[str]:
+    """List the generators of a sweep that are not ours."""
+    column = grid.column("generator")
+    names = sorted(set(column.values.ravel())) if column is not None else []
+    return [name for name in names if name not in GENERATORS.built_in]
+
+
+def _shape_of(name: str) -> Shape | None:
+    return generator_class(name).shape
+
+
+tell_shapes(_shape_of)
 
 
 def draw_network(random: np.random.Generator, point: Point) -> Network:
@@ -66,16 +90,17 @@ def check_generator(point: Point) -> None:
     Raises:
         ValueError: saying what is wrong, in one line.
     """
-    values = flat_values(point)
-    for name, users in USERS.items():
-        if values[name] != PARAMETERS[name].default and point.generator not in users:
+    generator, values = generator_class(point.generator), flat_values(point)
+    for name in generator_parameters()[1:]:
+        if values[name] != PARAMETERS[name].default and name not in generator.uses:
+            users = [each.name for each in GENERATORS.known() if name in each.uses]
             raise ValueError(
                 f"'{name}' is {values[name]}, and generator '{point.generator}' has none; "
                 f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'}."
             )
     if point.width_rule == "listed" and point.width_factor is not None:
         raise ValueError("'width_factor' is given without a 'width_rule'.")
-    generator_class(point.generator).check(point)
+    generator.check(point)
 
 
 def check_metric(point: Point) -> None:

@@ -7,20 +7,30 @@ from typing import ClassVar
 import numpy as np
 
 from ...sweeps import Point
+from ...sweeps.shapes import Shape
 from ..network import Network, Vector
 
 
 class Generator(ABC):
-    """A family of networks G; a subclass in this folder is a value of `generator`.
+    """A family of networks G.
+
+    A subclass in this folder, one that another package offers as an entry point of the group
+    `genprior.generators`, or one that was registered, is a value of `generator` in sweep files.
 
     Attributes:
         name: value of `generator`.
+        uses: the parameters it has that not all generators have.
+        shape: how k, depth and widths follow from other parameters; None where they are given.
+        is_dense: whether networks are matrices without biases, which the fast engine serves.
         has_mirror: whether the theory of Gaussian networks holds, with its mirror point −ρ_d x*.
         unique_codes: whether different codes have different signals, so that the error of a code
             can decide success.
     """
 
     name: ClassVar[str]
+    uses: ClassVar[tuple[str, ...]] = ()
+    shape: ClassVar[Shape | None] = None
+    is_dense: ClassVar[bool] = False
     has_mirror: ClassVar[bool] = False
     unique_codes: ClassVar[bool] = True
 

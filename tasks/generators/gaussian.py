@@ -17,6 +17,8 @@ class Gaussian(Generator):
     """
 
     name: ClassVar[str] = "gaussian"
+    uses: ClassVar[tuple[str, ...]] = ("gain", "last_layer", "width_rule", "width_factor")
+    is_dense: ClassVar[bool] = True
     has_mirror: ClassVar[bool] = True
 
     @classmethod
@@ -42,6 +44,8 @@ class Identity(Generator):
     """G(x) = relu(x), padded with zeros; or x itself where the last layer of one is linear."""
 
     name: ClassVar[str] = "identity"
+    uses: ClassVar[tuple[str, ...]] = ("last_layer", "width_rule", "width_factor")
+    is_dense: ClassVar[bool] = True
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...sweeps import Point
+from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Network, Vector
 from .base import Generator
 from .sparse import sparse_rows
@@ -21,6 +22,8 @@ class GroupSparse(Generator):
     """
 
     name: ClassVar[str] = "group-sparse"
+    uses: ClassVar[tuple[str, ...]] = ("sparsity",)
+    shape: ClassVar[Shape | None] = made_of_sparsity(lambda s, n: (s + 1, (s + 1, 2 * n)))
     unique_codes: ClassVar[bool] = False
 
     @classmethod

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...sweeps import Point
+from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Network, Vector
 from .base import Generator
 
@@ -21,6 +22,8 @@ class Sparse(Generator):
     """
 
     name: ClassVar[str] = "sparse"
+    uses: ClassVar[tuple[str, ...]] = ("sparsity",)
+    shape: ClassVar[Shape | None] = made_of_sparsity(lambda s, n: (2 * s, (4 * s * n, 2 * s * n)))
     unique_codes: ClassVar[bool] = False
 
     @classmethod

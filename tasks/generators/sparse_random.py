@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ...sweeps import Point
+from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Matrix, Network, Vector
 from .base import Generator
 from .sparse import check_support, draw_sparse, sparse_rows
@@ -26,6 +27,8 @@ class SparseRandom(Generator):
     """
 
     name: ClassVar[str] = "sparse-random"
+    uses: ClassVar[tuple[str, ...]] = ("sparsity", "wedge_angle")
+    shape: ClassVar[Shape | None] = made_of_sparsity(lambda s, n: (s + 1, (8 * n, 2 * n)))
     unique_codes: ClassVar[bool] = False
 
     @classmethod

@@ -1,14 +1,15 @@
 """Trained networks: weights, biases and typical codes from a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
-from ...sweeps.shapes import register_shape_reader
+from ...sweeps.shapes import Shape
 from ..network import Matrix, Network, Vector
 from .base import Generator
 from .trained_weights import TrainedWeights
@@ -91,6 +92,10 @@ def trained_network(point: Point) -> TrainedNetwork:
     return _assembled(point.weights, stamp(point.weights), point.last_layer == "linear")
 
 
+def _shape_in_file(given: Mapping[str, Any]) -> tuple[int, tuple[int, ...]]:
+    return weights_shape(str(given["weights"]))
+
+
 class Trained(Generator):
     """The weights of a file, the same ones in every trial; only codes and data are drawn.
 
@@ -98,6 +103,9 @@ class Trained(Generator):
     """
 
     name: ClassVar[str] = "trained"
+    uses: ClassVar[tuple[str, ...]] = ("weights", "last_layer")
+    shape: ClassVar[Shape | None] = Shape(("weights",), _shape_in_file, in_file=True)
+    is_dense: ClassVar[bool] = True
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
@@ -152,9 +160,6 @@ class Trained(Generator):
         """How many numbers weights and codes are."""
         codes = trained_network(point).codes
         return super().entries(point) + (0 if codes is None else codes.size)
-
-
-register_shape_reader(Trained.name, weights_shape)
 
 
 def _check_shape(point: Point, found: TrainedWeights) -> None:

@@ -19,19 +19,6 @@ Streams = Callable[[Purpose], np.random.Generator]
 # gain 1.
 RELATIVE_STEP = 0.175
 RELATIVE_TOLERANCE = 2e-10
-# What only some problems have; `uses` of a problem lists its own.
-OPTIONAL = (
-    "m",
-    "ensemble",
-    "student_df",
-    "samples",
-    "noise.sigma",
-    "noise.snr_db",
-    "noise.law",
-    "dither.enabled",
-    "dither.amplitude",
-    "dither.rule",
-)
 
 
 class Misfit(NamedTuple):
@@ -63,7 +50,7 @@ class Problem(ABC):
 
     Attributes:
         name: value of `problem`.
-        uses: which of `OPTIONAL` parameters it has.
+        uses: the parameters it has that not all problems have.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
         sign_blind: whether y and −y have the same data, so that either counts as y*.
     """

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .latent_loss import LatentLoss
-from .network import Vector
+from ..latent_loss import LatentLoss
+from ..network import Vector
 
 # A run has stalled if the last fifth of its budget did not improve its best loss by this much.
 STALL_RELATIVE = 1e-9

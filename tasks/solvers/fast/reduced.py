@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network import Matrix, Vector
-from ..sensing import Units
+from ...network import Matrix, Vector
+from ...sensing import Units
 from .maps import Pattern, PatternMaps
 
 CAPACITY = 128  # candidates of a layer

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..network import Vector
 from .descent import NO_END, Patience, Progress, Verdict
-from .network import Vector
 
 PATIENT = 4
 

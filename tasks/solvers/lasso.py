@@ -1,14 +1,21 @@
 """The Lasso, a baseline without a generator: sparse signals by a convex program."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point, UserError
-from ..sweeps.parameters import PARAMETERS
-from .network import Vector
-from .sensing import Sensing
+from ...sweeps import Point, UserError
+from ...sweeps.parameters import PARAMETERS
+from ..network import Vector
+from ..problems import problem_class
+from ..problems.base import Streams
+from ..sensing import Sensing
+from .base import Solution, Solver
+from .descent import Verdict
+
+if TYPE_CHECKING:
+    from ..instance import Instance
 
 # Of the shortest subgradient, relative to λ.
 TOLERANCE = 1e-6
@@ -36,40 +43,51 @@ class LassoFit(NamedTuple):
     converged: bool
 
 
-def check_lasso(point: Point) -> None:
-    """Refuse the Lasso where there is no A y ≈ b to solve, or no signal to judge it by.
+class Lasso(Solver):
+    """Scikit-learn's Lasso on the signal; it has no codes, whose errors are infinite."""
 
-    Raises:
-        ValueError: saying what is wrong, in one line.
-    """
-    if point.solver.method != "lasso":
-        return
-    if point.problem != "compressed-sensing":
-        raise ValueError(
-            f"'solver.method' is 'lasso', which solves problem 'compressed-sensing', not "
-            f"'{point.problem}'."
-        )
-    if point.success.metric != "signal_error":
-        raise ValueError(
-            "'solver.method' is 'lasso', which finds a signal and no code; give success.metric "
-            "'signal_error'."
-        )
+    name: ClassVar[str] = "lasso"
+    uses: ClassVar[tuple[str, ...]] = ("solver.penalty", "solver.max_rounds")
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """Refuse what has no A y ≈ b to solve, or no signal to judge it by."""
+        if point.problem != "compressed-sensing":
+            raise ValueError(
+                f"'solver.method' is 'lasso', which solves problem 'compressed-sensing', not "
+                f"'{point.problem}'."
+            )
+        if point.success.metric != "signal_error":
+            raise ValueError(
+                "'solver.method' is 'lasso', which finds a signal and no code; give "
+                "success.metric 'signal_error'."
+            )
 
-def needs_lasso(grid: Grid) -> bool:
-    """Whether the Lasso runs in a sweep."""
-    column = grid.column("solver.method")
-    return column is not None and "lasso" in column.values.ravel()
-
-
-def check_installed(grid: Grid) -> None:
-    """Refuse to run a sweep with the Lasso where scikit-learn is missing; planning needs none.
-
-    Raises:
-        UserError: saying how to install it.
-    """
-    if needs_lasso(grid):
+    @classmethod
+    def check_installed(cls) -> None:
+        """Scikit-learn must be there."""
         _estimator()
+
+    @classmethod
+    def solve(cls, point: Point, instance: "Instance", streams: Streams) -> Solution:
+        """Solve A y ≈ b, without the generator."""
+        form = instance.objective.problem.quadratic()
+        if form is None:
+            raise ValueError(
+                f"problem '{point.problem}' has no A y ≈ b that the Lasso could solve."
+            )
+        solver = point.solver
+        fit = solve_lasso(form.sensing, form.observed, point.n, solver.penalty, solver.max_rounds)
+        verdict = Verdict.CONVERGED if fit.converged else Verdict.BUDGET_SPENT
+        if not np.isfinite(fit.loss):
+            verdict = Verdict.DIVERGED
+        return Solution(None, fit.signal, fit.loss, fit.violation, fit.steps, verdict)
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """A written out, and turned for it."""
+        return 3 * problem_class(point.problem).residuals(point) * point.n
 
 
 def _estimator() -> Any:
@@ -79,13 +97,13 @@ def _estimator() -> Any:
         UserError: it is not installed.
     """
     try:
-        from sklearn.linear_model import Lasso
+        from sklearn import linear_model
     except ImportError:
         raise UserError(
             "solver.method 'lasso' needs scikit-learn, which is not installed: "
             "pip install 'genprior[baselines]'."
         ) from None
-    return Lasso
+    return linear_model.Lasso
 
 
 def solve_lasso(

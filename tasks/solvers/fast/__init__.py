@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...latent_loss import LatentLoss
+from ...network import Vector
 from ..descent import NO_END, Descent, Patience, Progress, SubgradientDescent, descend
-from ..latent_loss import LatentLoss
-from ..network import Vector
 from .least_squares import least_squares
 from .policy import Policy
 from .reduced import CAPACITY

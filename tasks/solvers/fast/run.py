@@ -4,9 +4,9 @@ from math import sqrt
 
 import numpy as np
 
+from ...latent_loss import Evaluation, LatentLoss
+from ...network import Vector
 from ..descent import Descent, Progress, State, SubgradientDescent, Verdict, judged
-from ..latent_loss import Evaluation, LatentLoss
-from ..network import Vector
 from .least_squares import LeastSquares
 from .maps import Pattern, PatternMaps
 from .negation import NegationTest

@@ -1,0 +1,183 @@
+"""Classes that sweep files name: our own, those of installed packages, those of this process."""
+
+import hashlib
+import inspect
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from ..sweeps import SweepError
+from ..sweeps.errors import did_you_mean
+
+T = TypeVar("T", bound=ABC)
+
+
+class Registered(NamedTuple):
+    """A class of this process, as it travels to workers.
+
+    Attributes:
+        what: key of its name in sweep files.
+        name: its name there.
+        source: start of the SHA-256 of its source.
+        pickled: the class itself, by cloudpickle.
+    """
+
+    what: str
+    name: str
+    source: str
+    pickled: bytes
+
+
+class Registry(Generic[T]):
+    """The classes of one kind, by the name that sweep files give them.
+
+    Args:
+        what: key of the name in sweep files.
+        base: what all of them are subclasses of.
+        built_in: our own, whose names no other class can take.
+        check: raises ValueError for a class that is not complete.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        base: type[T],
+        built_in: Iterable[type[T]],
+        check: Callable[[type[T]], None] = lambda found: None,
+    ):
+        self.what = what
+        self.group = f"genprior.{what.split('.')[0]}s"
+        self.built_in = {_name(each): each for each in built_in}
+        self._base = base
+        self._check = check
+        self._registered: dict[str, tuple[type[T], str]] = {}
+        self._offered: dict[str, EntryPoint] | None = None
+        REGISTRIES[what] = self
+
+    def register(self, found: type[T], source: str = "") -> type[T]:
+        """Let sweep files of this process name a class; a later one of its name replaces it.
+
+        Args:
+            found: the class; its attribute `name` is its name.
+            source: digest of its source, where that is not at hand.
+
+        Returns:
+            The class, so that this serves as a decorator.
+
+        Raises:
+            SweepError: it is no such class, is not complete, or has a name of ours.
+        """
+        where = f"{self.what}: {getattr(found, '__qualname__', found)!s}"
+        name = self._checked(found, where)
+        if name in self.built_in:
+            raise SweepError(f"{where} is named {name!r}, as one of genprior's own; rename it.")
+        self._registered[name] = found, source or source_digest(found)
+        return found
+
+    def forget(self, name: str) -> None:
+        """Take back what was registered."""
+        self._registered.pop(name, None)
+
+    def find(self, name: str) -> type[T]:
+        """Find a class by name.
+
+        Raises:
+            SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+        """
+        if name in self.built_in:
+            return self.built_in[name]
+        if name in self._registered:
+            return self._registered[name][0]
+        offered = self.offered()
+        if name not in offered:
+            hint = did_you_mean(name, (*self.built_in, *self._registered, *offered))
+            raise SweepError(f"{self.what}: there is none named {name!r}. {hint}")
+        where = f"{self.what}: {name!r}, offered as {offered[name].value},"
+        try:
+            found = offered[name].load()
+        except (Exception, SystemExit) as error:
+            raise SweepError(f"{where} cannot be loaded: {error}") from None
+        if (named := self._checked(found, where, name)) != name:
+            raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
+        loaded: type[T] = found
+        return loaded
+
+    def known(self) -> Iterator[type[T]]:
+        """Give the classes at hand: our own and those of this process."""
+        yield from self.built_in.values()
+        yield from (found for found, _ in self._registered.values())
+
+    def offered(self) -> dict[str, EntryPoint]:
+        """Give what installed packages offer, by name; looking for it takes a while, once."""
+        if self._offered is None:
+            self._offered = {point.name: point for point in entry_points(group=self.group)}
+        return self._offered
+
+    def origin(self, name: str) -> str:
+        """Name where a class that is not ours comes from.
+
+        Returns:
+            The package and its version, `source` and a digest for a class of this process, or
+            nothing where there is no such class.
+        """
+        if name in self._registered:
+            return f"source {self._registered[name][1]}"
+        if name not in self.offered():
+            return ""
+        package = self.offered()[name].dist
+        return f"{package.name} {package.version}" if package else "unknown"
+
+    def travelling(self, names: Iterable[str]) -> tuple[Registered, ...]:
+        """Pickle those classes of this process that a sweep names, for its workers."""
+        from cloudpickle import dumps
+
+        return tuple(
+            Registered(self.what, name, self._registered[name][1], dumps(self._registered[name][0]))
+            for name in names
+            if name in self._registered and name not in self.built_in
+        )
+
+    def _checked(self, found: Any, where: str, name: str | None = None) -> str:
+        """Give the name of a class, if it is one of this kind and complete."""
+        if not (isinstance(found, type) and issubclass(found, self._base)):
+            base = f"{self._base.__module__}.{self._base.__qualname__}"
+            raise SweepError(f"{where} is no subclass of {base.replace('.base.', '.')}.")
+        if lacking := sorted(found.__abstractmethods__):
+            raise SweepError(f"{where} lacks {', '.join(lacking)}.")
+        named = getattr(found, "name", None)
+        if not isinstance(named, str) or not named:
+            raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
+        try:
+            self._check(found)
+        except ValueError as error:
+            raise SweepError(f"{where} {error}") from None
+        return named
+
+
+REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+def unpack(classes: Iterable[Registered]) -> None:
+    """Register in this process what was registered in another one."""
+    from cloudpickle import loads
+
+    for each in classes:
+        registry = REGISTRIES[each.what]
+        if registry.origin(each.name) != f"source {each.source}":
+            registry.register(loads(each.pickled), each.source)
+
+
+def source_digest(found: type) -> str:
+    """Start of the SHA-256 of a class's source; of its byte code where there is no source."""
+    try:
+        text = inspect.getsource(found).encode()
+    except (OSError, TypeError):
+        functions = [vars(found)[name] for name in sorted(vars(found))]
+        codes = [getattr(getattr(f, "__func__", f), "__code__", None) for f in functions]
+        text = b"".join(code.co_code for code in codes if code is not None)
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _name(found: type) -> str:
+    return str(getattr(found, "name", ""))

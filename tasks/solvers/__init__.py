@@ -1,0 +1,81 @@
+"""Ways to solve a recovery problem, each a class in a file of its own."""
+
+from ...sweeps import Grid, Point
+from ...sweeps.parameters import PARAMETERS
+from ..registry import Registry
+from .base import Solution, Solver
+from .lasso import Lasso
+from .subgradient import Subgradient
+
+__all__ = [
+    "SOLVERS",
+    "Lasso",
+    "Solution",
+    "Solver",
+    "Subgradient",
+    "check_installed",
+    "check_solver",
+    "foreign_solvers",
+    "solver_class",
+    "solver_names",
+    "solver_parameters",
+]
+
+
+def _check_uses(solver: type[Solver]) -> None:
+    if not isinstance(solver.uses, tuple) or not set(solver.uses) <= set(PARAMETERS):
+        raise ValueError(f"uses {solver.uses!r}, which are not all parameters.")
+
+
+SOLVERS: Registry[Solver] = Registry(
+    "solver.method",
+    Solver,  # type: ignore[type-abstract]
+    (Subgradient, Lasso),
+    _check_uses,
+)
+
+
+def solver_class(name: str) -> type[Solver]:
+    """Find a solver by name.
+
+    Raises:
+        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+    """
+    return SOLVERS.find(name)
+
+
+def solver_parameters() -> tuple[str, ...]:
+    """List what only some solvers have, in the order of parameters."""
+    used = {name for solver in SOLVERS.known() for name in solver.uses}
+    return tuple(name for name in PARAMETERS if name in used)
+
+
+def solver_names(grid: Grid) -> list[str]:
+    """List the solvers of a sweep."""
+    column = grid.column("solver.method")
+    return sorted(set(column.values.ravel())) if column is not None else []
+
+
+def foreign_solvers(grid: Grid) -> list[str]:
+    """List the solvers of a sweep that are not ours."""
+    return [name for name in solver_names(grid) if name not in SOLVERS.built_in]
+
+
+def check_solver(point: Point) -> None:
+    """Refuse a point that its solver cannot solve.
+
+    Raises:
+        SweepError: there is no such solver.
+        ValueError: saying what is wrong, in one line.
+    """
+    solver_class(point.solver.method).check(point)
+
+
+def check_installed(grid: Grid) -> None:
+    """Refuse to run a sweep whose solvers lack a package here; planning needs none.
+
+    Raises:
+        UserError: saying how to install it.
+    """
+    for name in solver_names(grid):
+        solver_class(name).check_installed()

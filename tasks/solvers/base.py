@@ -1,0 +1,98 @@
+"""What a solver is: from a drawn problem to a code, or a signal, near the true one."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from ...sweeps import Point
+from ..network import Vector
+from ..problems.base import Streams
+from .descent import Verdict
+
+if TYPE_CHECKING:
+    from ..instance import Instance
+
+
+class Solution(NamedTuple):
+    """Where a solver ended.
+
+    Attributes:
+        code: x̂, shape (k,); None where only a signal was looked for.
+        signal: ŷ, shape (n,), where there is no code.
+        loss: the source's loss at the end.
+        gradient_norm: norm of the descent vector, or of the shortest subgradient.
+        steps: iterations taken.
+        verdict: why it stopped.
+        negations: times x was replaced by −x.
+        hopeless_code: where it first was hopeless; None if it never was.
+    """
+
+    code: Vector | None
+    signal: Vector | None
+    loss: float
+    gradient_norm: float
+    steps: int
+    verdict: Verdict
+    negations: int = 0
+    hopeless_code: Vector | None = None
+
+
+class Solver(ABC):
+    """A way to solve a recovery problem.
+
+    A subclass in this folder, one that another package offers as an entry point of the group
+    `genprior.solvers`, or one that was registered, is a value of `solver.method` in sweep files.
+
+    Attributes:
+        name: value of `solver.method`.
+        uses: the parameters of the table `solver` that it has.
+        packages: distributions, besides NumPy and SciPy, that it computes with.
+    """
+
+    name: ClassVar[str]
+    uses: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @abstractmethod
+    def solve(cls, point: Point, instance: "Instance", streams: Streams) -> Solution:
+        """Solve a drawn problem.
+
+        Args:
+            point: all parameters.
+            instance: network, data and start; its target is for judging only.
+            streams: opens the random stream of a purpose.
+        """
+
+    @classmethod
+    def check(cls, point: Point) -> None:
+        """Refuse a point that this solver cannot solve.
+
+        Raises:
+            ValueError: saying what and why, in one line.
+        """
+        return
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Refuse to run where a package is missing; planning needs none.
+
+        Raises:
+            UserError: saying how to install it.
+        """
+        return
+
+    @classmethod
+    def timed(
+        cls, point: Point, instance: "Instance", streams: Streams, seconds: float
+    ) -> tuple[Solution, float]:
+        """Solve within about the given time.
+
+        Returns:
+            Where it ended, and how many seconds of the processor the rest would take.
+        """
+        return cls.solve(point, instance, streams), 0.0
+
+    @classmethod
+    def entries(cls, point: Point) -> int:
+        """How many numbers it holds at once besides network, data and some vectors."""
+        return 0
