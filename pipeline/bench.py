@@ -16,8 +16,8 @@ from rich.table import Table
 
 from ..store import read_status
 from ..sweeps import Grid, Point, Sweep, load_sweep
+from ..tasks.experiments.no_operation import NoOperation
 from ..tasks.instance import Instance, draw_instance
-from ..tasks.kinds import NoOperation
 from ..tasks.machine import limit_blas_threads, machine_kind
 from .bench_engines import (
     compare_others,

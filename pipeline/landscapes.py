@@ -9,11 +9,11 @@ from ..store import StoreError, StoreInfo, load_results
 from ..sweeps import Grid, Point
 from ..sweeps.sweep import Basins
 from ..tasks.basins import BASINS
+from ..tasks.experiments.landscape import draw_landscape, follow
+from ..tasks.experiments.recovery import errors
 from ..tasks.generators import weights_digests
 from ..tasks.instance import mirror_ratio_of
-from ..tasks.landscape import draw_landscape, follow
 from ..tasks.machine import one_blas_thread
-from ..tasks.recovery import errors
 from .prepare import recorded_weights
 from .rows import indices, place_of, plain, plain_values
 

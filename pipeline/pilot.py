@@ -9,9 +9,10 @@ from math import prod
 
 import numpy as np
 
-from ..sweeps import Grid, Point, Sweep, SweepError
-from ..tasks import TaskKind
+from ..sweeps import Draws, Grid, Point, Sweep, SweepError, draws_of
+from ..tasks import Experiment
 from ..tasks.machine import one_blas_thread
+from ..tasks.registry import ByValue
 from .executors import Executor, Synchronous
 
 PILOT_SECONDS = 4.0  # of one worker; of several the wait is shorter
@@ -54,19 +55,18 @@ class Pilot:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(ByValue):
     """A trial to be timed, within so many seconds or so; it travels to a worker."""
 
     index: tuple[int, ...]
     point: Point
-    kind: TaskKind
-    seed: int
-    paired: tuple[str, ...]
+    kind: Experiment
+    draws: Draws
     seconds: float
 
 
 def run_pilot(
-    sweep: Sweep, kind: TaskKind, grid: Grid | None = None, executor: Executor | None = None
+    sweep: Sweep, kind: Experiment, grid: Grid | None = None, executor: Executor | None = None
 ) -> Pilot:
     """Time one trial at points spread over the grid, on all workers, within some seconds.
 
@@ -92,7 +92,7 @@ def run_pilot(
     return Pilot(np.array(places), np.array([timed[index] for index in sorted(timed)]))
 
 
-def _samples(sweep: Sweep, kind: TaskKind, grid: Grid, workers: int) -> Iterator[Sample]:
+def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterator[Sample]:
     """Give what is to be timed, each with its share of the time that is left when it is asked for.
 
     Workers share the work of one, but for the least that a pilot takes.
@@ -104,7 +104,9 @@ def _samples(sweep: Sweep, kind: TaskKind, grid: Grid, workers: int) -> Iterator
         if left <= 0 and count:
             return
         share = workers * max(left, 0.01) / (len(indices) - count)
-        yield Sample(index, grid.point(index), kind, sweep.seed, sweep.paired, share)
+        point = grid.point(index)
+        draws = draws_of(point, 0, sweep.seed, sweep.paired)
+        yield Sample(index, point, kind, draws, share)
 
 
 def time_sample(sample: Sample) -> float:
@@ -112,12 +114,12 @@ def time_sample(sample: Sample) -> float:
     begun = time.perf_counter()
     try:
         with one_blas_thread():
-            return sample.kind.pilot(sample.point, 0, sample.seed, sample.paired, sample.seconds)
+            return sample.kind.pilot(sample.point, sample.draws, sample.seconds)
     except (Exception, SystemExit):
         return time.perf_counter() - begun
 
 
-def check_memory(grid: Grid, kind: TaskKind, room: float) -> int:
+def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
     """Refuse points whose trials would not fit in memory.
 
     Args:

@@ -6,18 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..store import BlockWriter, Status, open_writer, read_info
-from ..sweeps import Grid, Point, UserError
-from ..tasks import TaskKind
+from ..sweeps import Draws, Grid, Point, UserError, draws_of
+from ..tasks import Experiment
 from ..tasks.environment import Environment, Needs, environment
 from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
+from ..tasks.registry import ByValue
 
 LONGEST_ERROR = 500
 LONGEST_WRITE = 5.0  # seconds
@@ -32,7 +34,7 @@ class AbandonedError(UserError):
 
 
 @dataclass(frozen=True)
-class BlockTask:
+class BlockTask(ByValue):
     """Which trials of a block to run, and how.
 
     `weights` has the SHA-256 of files, by path. `expected` is what a worker must compute with; None
@@ -43,7 +45,7 @@ class BlockTask:
     revision: str
     block: tuple[int, ...]
     wanted: np.ndarray
-    kind: TaskKind
+    kind: Experiment
     needs: Needs
     expected: Environment | None
     run: str
@@ -191,7 +193,7 @@ def _run_trials(
     task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
 ) -> BlockReport:
     grid = _grid(task.path, task.revision)
-    points: dict[tuple[int, ...], Point] = {}
+    points: dict[tuple[int, ...], _Prepared] = {}
     done = crashed = successes = 0
     total, last_error = 0.0, ""
     for place in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
@@ -200,9 +202,9 @@ def _run_trials(
         index = tuple(part.start + int(i) for part, i in zip(region, place, strict=True))
         where, trial = index[:-1], index[-1]
         if where not in points:
-            points[where] = grid.point(where)
+            points[where] = _prepare(task.kind, grid, where)
         begun = time.perf_counter()
-        values, error = attempt(task, points[where], trial, grid.sweep.seed, grid.sweep.paired)
+        values, error = attempt(task, points[where], trial)
         seconds = time.perf_counter() - begun
         total += seconds
         results["seconds"][place] = seconds
@@ -230,17 +232,38 @@ def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[tuple[int, ...]]:
     return [tuple(int(i) for i in place) for place in places[order]]
 
 
-def attempt(
-    task: BlockTask, point: Point, trial: int, seed: int, paired: tuple[str, ...]
-) -> tuple[dict[str, float] | None, str]:
+class _Prepared(NamedTuple):
+    """A point, checked and hashed once for all its trials, and what was said against it."""
+
+    point: Point
+    draws: Draws
+    refused: str
+
+
+def _prepare(kind: Experiment, grid: Grid, where: tuple[int, ...]) -> _Prepared:
+    point, refused = grid.point(where), ""
+    try:
+        kind.check_point(point)
+    except (Exception, SystemExit) as raised:
+        refused = _in_a_line(raised)
+    return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
+
+
+def attempt(task: BlockTask, of: _Prepared, trial: int) -> tuple[dict[str, float] | None, str]:
     """Run a trial, again if it raises, and give its values or what it said at last."""
+    if of.refused:
+        return None, of.refused
     error = ""
     for _ in range(task.retries + 1):
         try:
-            return task.kind.run(point, trial, seed, paired), ""
+            return task.kind.draw(of.point, replace(of.draws, trial=trial)).run(), ""
         except (Exception, SystemExit) as raised:
-            error = f"{type(raised).__name__}: {raised}".split("\n")[0][:LONGEST_ERROR]
+            error = _in_a_line(raised)
     return None, error
+
+
+def _in_a_line(raised: BaseException) -> str:
+    return f"{type(raised).__name__}: {raised}".split("\n")[0][:LONGEST_ERROR]
 
 
 def write_crashed(task: BlockTask, error: str) -> BlockReport:

@@ -7,13 +7,14 @@ from .catalogue import load_sweep, preset_names, preset_text
 from .compare import differences, union
 from .errors import SweepError, UserError
 from .grid import Grid
-from .identity import Purpose, point_identity, random_stream
+from .identity import Draws, Purpose, draws_of, point_identity, random_stream
 from .parameters import Point
 from .paths import local_path
 from .settled import settled
 from .sweep import Sweep
 
 __all__ = [
+    "Draws",
     "Grid",
     "Point",
     "Purpose",
@@ -21,6 +22,7 @@ __all__ = [
     "SweepError",
     "UserError",
     "differences",
+    "draws_of",
     "load_sweep",
     "local_path",
     "point_identity",

@@ -8,6 +8,7 @@ measurements of the trial as they were, and two solvers meet the same problem.
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
@@ -120,3 +121,36 @@ def random_stream(
     if target and purpose in OF_A_TARGET:
         key = (*key, target)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random draws of one trial: a stream for each purpose.
+
+    Attributes:
+        seed: root seed of the sweep.
+        identity: of the point, from `point_identity`.
+        trial: trial index t ≥ 0.
+        target: which of several targets.
+    """
+
+    seed: int
+    identity: str
+    trial: int
+    target: int = 0
+
+    def __call__(self, purpose: Purpose) -> np.random.Generator:
+        """Open the stream of a purpose."""
+        return random_stream(self.seed, self.identity, self.trial, purpose, self.target)
+
+
+def draws_of(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Draws:
+    """Give the draws of a trial of a point.
+
+    Args:
+        point: all parameters.
+        trial: trial index t ≥ 0.
+        seed: root seed of the sweep.
+        paired: parameters whose values share their draws.
+    """
+    return Draws(seed, point_identity(point, paired), trial, point.target)

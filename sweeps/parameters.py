@@ -1,13 +1,16 @@
 """The parameters of one point of a sweep, and how they must fit together."""
 
+from collections.abc import Callable, Collection
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, model_validator
 from pydantic.fields import FieldInfo
 
+from .errors import SweepError
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
 from .shapes import derived_shape, shape_of
 from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success, quantity
+from .told import ask
 
 
 class Point(Strict):
@@ -205,34 +208,29 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 PARAMETERS = parameter_fields()
 # Given as 0: not given. Which of them a point needs depends on its problem.
 ABSENT = ("n", "m", "samples", "sparsity")
-# The tasks that have a parameter, or those of a table; what is not listed all have.
-_DESCENDING = ("recovery", "landscape")
-_WITH_NETWORK = (*_DESCENDING, "condition")
-TASKS_WITH = {
-    **dict.fromkeys(("problem", "samples", "target", "target_codes", "solver"), _DESCENDING),
-    **dict.fromkeys(
-        ("generator", "gain", "last_layer", "depth", "widths", "width_rule", "width_factor",
-         "sparsity", "wedge_angle", "weights", "target_norm", "noise", "dither"),
-        _WITH_NETWORK,
-    ),
-    "success": ("recovery",),
-    "solver.method": ("recovery",),
-    "solver.penalty": ("recovery",),
-    "solver.max_rounds": ("recovery",),
-    "plane": ("landscape",),
-    "condition": ("condition",),
-    "search": ("condition",),
-    "code": ("successive-decoding",),
-}  # fmt: skip
+# Who knows the experiments says which parameters, or tables of them, one has; None: all.
+_TOLD: list[Callable[[str], Collection[str] | None]] = []
 
 
-_LIMITED_TASKS = {each for group in TASKS_WITH.values() for each in group}
+def tell_tasks(parameters_of: Callable[[str], Collection[str] | None]) -> None:
+    """Say who knows which parameters an experiment has.
+
+    Args:
+        parameters_of: gives names of parameters, or of tables; None for all. It raises SweepError
+            for a name that is none.
+    """
+    _TOLD.append(parameters_of)
 
 
 def task_has(task: str, name: str) -> bool:
-    """Say whether a task has a parameter; one that no parameter names, as in tests, has all."""
-    tasks = TASKS_WITH.get(name, TASKS_WITH.get(name.split(".")[0]))
-    return tasks is None or task not in _LIMITED_TASKS or task in tasks
+    """Say whether an experiment has a parameter."""
+    ask()
+    try:
+        known = _TOLD[-1](task) if _TOLD else None
+    except SweepError:
+        # That there is no such experiment is said where it is looked for.
+        known = None
+    return known is None or name in known or name.split(".")[0] in known
 
 
 GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}

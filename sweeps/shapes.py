@@ -5,6 +5,8 @@ from fractions import Fraction
 from math import ceil, inf, log
 from typing import Any, NamedTuple, TypeGuard
 
+from .told import ask
+
 SHAPE = ("k", "depth", "widths", "n")
 # What shapes are derived from, besides each other and what a generator needs.
 INPUTS = ("generator", "width_rule", "width_factor", *SHAPE)
@@ -58,6 +60,7 @@ def shape_of(generator: Any) -> Shape | None:
     Raises:
         SweepError: there is no such generator.
     """
+    ask()
     return _TOLD[-1](generator) if _TOLD and isinstance(generator, str) else None
 
 
@@ -69,8 +72,7 @@ def reads_shape(generator: Any) -> bool:
 
 def sets_shape(generator: Any) -> bool:
     """Say whether a generator sets its k, depth and widths: by its make, or by its file."""
-    # Whoever reads sweeps without any generators cannot tell.
-    return shape_of(generator) is not None or (not _TOLD and generator is not None)
+    return shape_of(generator) is not None
 
 
 def shape_in_file(generator: str, path: str) -> dict[str, Any]:

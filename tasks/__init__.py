@@ -3,15 +3,19 @@
 This room imports `sweeps` and nothing else of ours: it knows neither Dask nor Zarr.
 """
 
-from .kinds import KINDS, TaskKind, check_task, task_kind
-from .recovery import KERNEL_VERSION, Recovery, recover
+from .experiment import Experiment
+from .experiments import KINDS, check_task, task_kind
+from .experiments.recovery import KERNEL_VERSION, Recovery, recover
 
 __all__ = [
     "KERNEL_VERSION",
     "KINDS",
+    "Experiment",
     "Recovery",
     "TaskKind",
     "check_task",
     "recover",
     "task_kind",
 ]
+
+TaskKind = Experiment

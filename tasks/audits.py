@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from .recovery import Abandonment
+from .experiments.recovery import Abandonment
 from .transitions import wilson_interval
 
 

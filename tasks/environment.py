@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..sweeps import Grid
+from .experiment import Experiment
+from .experiments import KINDS
 from .generators import foreign_generators
-from .kinds import KINDS, TaskKind
 from .machine import machine_kind
 from .problems import foreign_problems
 from .registry import REGISTRIES, Registered, unpack
@@ -45,7 +46,7 @@ class Needs:
     registered: tuple[Registered, ...] = ()
 
 
-def needs_of(kind: TaskKind, grid: Grid) -> Needs:
+def needs_of(kind: Experiment, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
     solvers = map(solver_class, solver_names(grid))
     packages = sorted({package for solver in solvers for package in solver.packages})

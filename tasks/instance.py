@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sweeps import Point, Purpose, point_identity, random_stream
+from ..sweeps import Point, Purpose, draws_of
 from .generators import draw_network, generator_class
 from .latent_loss import LatentLoss
 from .network import Network, Vector
@@ -31,18 +31,27 @@ class Instance(NamedTuple):
 
 
 def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
+    """Draw network, target, data and start of one trial, once the point was checked.
+
+    Raises:
+        ValueError: the point lacks what its problem needs.
+    """
+    check_point(point)
+    return draw_problem(point, draws_of(point, trial, seed, paired))
+
+
+def draw_problem(point: Point, stream: Streams) -> Instance:
     """Draw network, target, data and start of one trial.
 
     The target is drawn as its generator has it and scaled so that ‖G(x*)‖ is the point's, unless it
     is listed.
 
-    Raises:
-        ValueError: the point lacks what its problem needs.
+    Args:
+        point: all parameters.
+        stream: opens the random stream of a purpose.
 
     Source: Cocola 2022, Appendix H.
     """
-    check_point(point)
-    stream = streams_of(point, trial, seed, paired)
     network = draw_network(stream(Purpose.NETWORK), point)
     rivals: tuple[Vector, ...] = ()
     if codes := point.codes:
@@ -64,16 +73,6 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
             start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
         method = choose_method(point, problem)
     return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
-
-
-def streams_of(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Streams:
-    """Open the random streams of a trial, by their purpose."""
-    identity = point_identity(point, paired)
-
-    def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose, point.target)
-
-    return stream
 
 
 def start_scale(point: Point, problem: Problem) -> float:

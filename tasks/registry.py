@@ -168,6 +168,22 @@ def unpack(classes: Iterable[Registered]) -> None:
             registry.register(loads(each.pickled), each.source)
 
 
+class ByValue:
+    """What carries an experiment to a worker, by value if no module there has its class."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the experiment as Dask would pickle a function of a notebook."""
+        from cloudpickle import dumps
+
+        return {**vars(self), "kind": dumps(vars(self)["kind"])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take it up again."""
+        from cloudpickle import loads
+
+        vars(self).update({**state, "kind": loads(state["kind"])})
+
+
 def source_digest(found: type) -> str:
     """Start of the SHA-256 of a class's source; of its byte code where there is no source."""
     try:

@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_info
 
-from genprior.sweeps import Grid, Point, Purpose, Sweep, point_identity, random_stream
+from genprior.sweeps import Draws, Grid, Point, Purpose, Sweep
 from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import KINDS
 from genprior.tasks.latent_loss import LatentLoss
@@ -117,16 +118,21 @@ class Scripted:
     def check(self, grid: Grid) -> None:
         """Any point will do."""
 
-    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
-        place = (point.k, point.m, trial)
+    def check_point(self, point: Point) -> None:
+        """Any point will do."""
+
+    def draw(self, point: Point, draws: Draws) -> SimpleNamespace:
+        return SimpleNamespace(run=lambda: self.run(point, draws))
+
+    def run(self, point: Point, draws: Draws) -> dict[str, Any]:
+        place = (point.k, point.m, draws.trial)
         calls = self._count(place)
         time.sleep(self.pause)
         if place == self.crash_at and calls <= self.crashes:
             raise ArithmeticError(f"{place} was told to crash")
         if place == self.kill_at and calls <= self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
-        stream = random_stream(seed, point_identity(point, paired), trial, Purpose.TARGET)
-        value = float(stream.random())
+        value = float(draws(Purpose.TARGET).random())
         return {
             "success": int(value < point.m / 12),
             "latent_error": value,

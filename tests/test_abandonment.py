@@ -9,11 +9,10 @@ import xarray as xr
 from click.testing import Result
 
 from genprior.store import open_analysis
-from genprior.sweeps import Grid, load_sweep
+from genprior.sweeps import Grid, draws_of, load_sweep
 from genprior.tasks import Recovery
 from genprior.tasks.audits import audit_abandonment
-from genprior.tasks.instance import streams_of
-from genprior.tasks.recovery import Abandonment, recover
+from genprior.tasks.experiments.recovery import Abandonment, recover
 from genprior.tasks.solvers.descent import NO_END
 from genprior.tasks.solvers.subgradient import draw_patience
 
@@ -147,11 +146,11 @@ def test_the_audit_takes_the_asked_share_of_trials() -> None:
     """2000 draws at ¼: 500 ± 19.4 by the binomial law; we allow five deviations."""
     sweep = load_sweep("quickstart").override(["solver.abandon_after=10", "solver.audit=0.25"])
     point = Grid(sweep).point((0, 0))
-    drawn = [draw_patience(point, streams_of(point, t, sweep.seed)) for t in range(2000)]
+    drawn = [draw_patience(point, draws_of(point, t, sweep.seed)) for t in range(2000)]
     assert all(patience.steps == 10 for patience in drawn)
     assert abs(sum(patience.audited for patience in drawn) - 500) < 5 * 19.4
     patient = Grid(load_sweep("quickstart")).point((0, 0))
-    assert draw_patience(patient, streams_of(patient, 0, 0)) == NO_END
+    assert draw_patience(patient, draws_of(patient, 0, 0)) == NO_END
 
 
 @pytest.mark.parametrize(

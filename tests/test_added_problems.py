@@ -19,9 +19,9 @@ from numpy.testing import assert_allclose
 
 from genprior.sweeps import Point, SweepError
 from genprior.tasks import problems, registry
+from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import PROBLEMS, check_point, optional_parameters, problem_class
-from genprior.tasks.recovery import recover
 
 PAGE = Path(__file__).parent.parent / "docs" / "problems.md"
 README = PAGE.parent.parent / "README.md"

@@ -201,8 +201,9 @@ def test_status_says_each_crash_text_once(
 ) -> None:
     """Of 48 trials 47 say the same, and one says something else; printing changes no dictionary."""
 
-    def fail(self: Scripted, point: Any, trial: int, *others: object) -> None:
-        raise ValueError("odd" if (point.k, point.m, trial) == (4, 5, 2) else "out of luck")
+    def fail(self: Scripted, point: Any, draws: Any) -> None:
+        odd = (point.k, point.m, draws.trial) == (4, 5, 2)
+        raise ValueError("odd" if odd else "out of luck")
 
     monkeypatch.setattr(Scripted, "run", fail)
     assert genprior("run", write_sweep(tiny_sweep(), store.parent / "t.toml"), store).exit_code == 3

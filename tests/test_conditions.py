@@ -12,11 +12,10 @@ from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import open_executor
-from genprior.sweeps import Grid, Point, Sweep, SweepError
+from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of
 from genprior.sweeps.sharing import shared_draws
 from genprior.sweeps.tables import Search
 from genprior.tasks import check_task, task_kind
-from genprior.tasks.conditions import bound_constant
 from genprior.tasks.conditions.forms import (
     LARGEST_DENSE,
     IsometryForm,
@@ -27,6 +26,7 @@ from genprior.tasks.conditions.forms import (
     orthonormal_basis,
 )
 from genprior.tasks.conditions.search import search_largest
+from genprior.tasks.experiments.condition import bound_constant
 from genprior.tasks.generators import gaussian_network
 from genprior.tasks.sensing import DenseSensing
 from genprior.tasks.theory import pair_matrix
@@ -336,9 +336,9 @@ def test_a_trial_holds_no_more_than_it_says(changes):
     """What NumPy allocates at its peak is below the claim, and at least a tenth of it."""
     point = Point(k=6, depth=2, search=Search(draws=4, ascents=2, steps=3), **changes)
     kind = task_kind("condition")
-    kind.run(point, 0, 0, ())
+    kind.draw(point, draws_of(point, 0, 0)).run()
     tracemalloc.start()
-    kind.run(point, 1, 0, ())
+    kind.draw(point, draws_of(point, 1, 0)).run()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert kind.memory(point) / 10 < peak < kind.memory(point)
@@ -347,7 +347,7 @@ def test_a_trial_holds_no_more_than_it_says(changes):
 def test_the_pilot_is_positive_and_takes_the_whole_search():
     """It times some of 5 draws, or of 500: what it has not timed it adds."""
     point = Point(condition="wdc", k=3, depth=1, widths=(9,), search=Search(draws=5, ascents=0))
-    assert task_kind("condition").pilot(point, 0, 0, (), 0.1) > 0
+    assert task_kind("condition").pilot(point, draws_of(point, 0, 0), 0.1) > 0
 
 
 def test_a_harder_search_changes_no_draw_and_a_trial_repeats_to_the_bit():

@@ -212,7 +212,7 @@ def other_genprior(folder: Path, *, knows_environments: bool) -> dict[str, str]:
     """Copy this genprior with another kernel version; give the variables that lead to it."""
     for room in ("pipeline", "store", "sweeps", "tasks"):
         shutil.copytree(HOUSE / room, folder / "genprior" / room)
-    kernel = folder / "genprior" / "tasks" / "recovery.py"
+    kernel = folder / "genprior" / "tasks" / "experiments" / "recovery.py"
     written = kernel.read_text(encoding="utf-8")
     assert "\nKERNEL_VERSION = 5\n" in written
     kernel.write_text(written.replace("\nKERNEL_VERSION = 5\n", "\nKERNEL_VERSION = 999\n"))

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from genprior.sweeps import Point, point_identity
+from genprior.tasks.experiments.recovery import Recovery, recover
 from genprior.tasks.problems import check_point
-from genprior.tasks.recovery import Recovery, recover
 from genprior.tasks.solvers.descent import Verdict
 
 WIGNER = {"problem": "spiked-wigner", "k": 3, "depth": 2, "widths": (20, 30)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genprior.sweeps import Grid, Sweep, load_sweep, point_identity, preset_names
+from genprior.sweeps import Grid, Sweep, draws_of, load_sweep, point_identity, preset_names
 from genprior.tasks import task_kind
 
 FILE = Path(__file__).with_name("golden.json")
@@ -69,7 +69,8 @@ def measure(sweep: Sweep) -> dict[str, Any]:
     kind.check(grid)
     indices = list(grid.distinct(grid.dims, POINTS)) if grid.dims else [()]
     points = [grid.point(index) for index in indices]
-    ran = [kind.run(point, 1, sweep.seed, sweep.paired) for point in points[:2]]
+    drawn = [kind.draw(p, draws_of(p, 1, sweep.seed, sweep.paired)) for p in points[:2]]
+    ran = [trial.run() for trial in drawn]
     return {
         "hash": sweep.hash,
         "identities": [point_identity(point, sweep.paired) for point in points],

@@ -15,9 +15,10 @@ from genprior.pipeline.landscapes import ACROSS, ALONG, STARTS, rim, trajectorie
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.sweeps.tables import Plane
-from genprior.tasks import check_task, landscape, task_kind
+from genprior.tasks import check_task, task_kind
+from genprior.tasks.experiments import landscape
+from genprior.tasks.experiments.landscape import draw_landscape, draw_plane, follow, look
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.landscape import draw_landscape, follow, look
 from genprior.tasks.theory import expected_loss
 
 PROBLEMS = [
@@ -170,9 +171,9 @@ def test_a_draw_serves_all_places_of_a_block(store, monkeypatch, order):
 
     def counted(*arguments):
         draws.append(arguments)
-        return draw_landscape(*arguments)
+        return draw_plane(*arguments)
 
-    monkeypatch.setattr(landscape, "draw_landscape", counted)
+    monkeypatch.setattr(landscape, "draw_plane", counted)
     monkeypatch.setattr(landscape, "_kept", threading.local())
     axes = landscape_sweep().as_dict()["axes"]
     named = {name: [key for key in axes if key.startswith(name)] for name in order}

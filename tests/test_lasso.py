@@ -11,8 +11,8 @@ from genprior.pipeline.plan import plan_sweep
 from genprior.pipeline.prepare import check_request
 from genprior.sweeps import Grid, Point, Sweep, UserError
 from genprior.tasks import task_kind
+from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing, SubsampledDCT
 from genprior.tasks.solvers import check_solver
 from genprior.tasks.solvers.descent import Verdict

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Point
+from genprior.tasks.experiments.recovery import errors, recover
 from genprior.tasks.generators import draw_network, gaussian_network, generator_class
 from genprior.tasks.instance import draw_instance, mirror_ratio_of
 from genprior.tasks.network import Network
 from genprior.tasks.problems.linear import noise_of_snr
-from genprior.tasks.recovery import errors, recover
 from genprior.tasks.theory import mirror_ratio
 
 SHAPES = [(3, (7,), 5), (3, (7,), 40), (4, (12, 9), 5), (4, (12, 9), 30), (2, (6, 9, 8, 7), 4)]

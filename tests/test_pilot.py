@@ -14,7 +14,7 @@ from genprior.pipeline.pilot import MAX_SAMPLES, Pilot, run_pilot, time_sample
 from genprior.pipeline.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape
 from genprior.store import Layout
 from genprior.sweeps import Grid, load_sweep
-from genprior.tasks.kinds import NoOperation
+from genprior.tasks.experiments.no_operation import NoOperation
 
 VARIABLES = 10
 
@@ -55,7 +55,7 @@ def test_short_trials_fill_their_blocks():
 class Placed(NoOperation):
     """Takes as long as its k, and tells where it ran."""
 
-    def pilot(self, point, trial, seed, paired, seconds):
+    def pilot(self, point, draws, seconds):
         if point.k == 4:
             raise ArithmeticError("told to crash")
         threads.add(threading.get_ident())

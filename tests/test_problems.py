@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from genprior.sweeps import Point, Purpose, SweepError, point_identity, random_stream
 from genprior.sweeps.tables import Solver
+from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import Instance, draw_instance
 from genprior.tasks.latent_loss import LatentLoss
 from genprior.tasks.machine import limit_blas_threads
@@ -24,7 +25,6 @@ from genprior.tasks.problems import (
 )
 from genprior.tasks.problems.one_bit import back_project, dither_amplitude
 from genprior.tasks.problems.spiked_wigner import orthogonal_ensemble
-from genprior.tasks.recovery import recover
 from genprior.tasks.sensing import DenseSensing
 from genprior.tasks.solvers.descent import Verdict
 from genprior.tasks.theory import mirror_ratio, phaseless_mirror_ratio

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from genprior.sweeps import Grid, Point, load_sweep
+from genprior.sweeps import Grid, Point, draws_of, load_sweep
+from genprior.tasks.experiments.recovery import VARIABLES, Recovery, recover
 from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
-from genprior.tasks.recovery import VARIABLES, Recovery, recover
 from genprior.tasks.solvers.descent import Verdict
 from genprior.tasks.solvers.stopwatch import Mark, Stopwatch
 from genprior.tasks.theory import mirror_ratio
@@ -216,10 +216,10 @@ def test_a_diverged_run_has_infinite_errors():
 def test_the_pilot_tells_short_from_long_trials():
     """Without a tolerance a run spends its budget, here of 10⁹ steps that all cost alike."""
     kind = Recovery()
-    short = kind.pilot(point(), 0, 0, (), seconds=0.2)
+    short = kind.pilot(point(), draws_of(point(), 0, 0), seconds=0.2)
     endless = point(solver={"tolerance": 0, "max_steps": 10**9, "engine": "plain"})
     assert 0 < short < 1
-    assert kind.pilot(endless, 0, 0, (), seconds=0.05) > 100 * short
+    assert kind.pilot(endless, draws_of(endless, 0, 0), seconds=0.05) > 100 * short
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0])

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Point
+from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.generators import GENERATORS, check_generator, check_metric
 from genprior.tasks.generators.group_sparse import group_sparse_code, group_sparse_network
 from genprior.tasks.generators.sparse import draw_sparse, sparse_code, sparse_network
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.network import Network
-from genprior.tasks.recovery import recover
 
 MADE = ("sparse", "sparse-random", "group-sparse")
 ANGLES = {"wedge_angle": 0.02}

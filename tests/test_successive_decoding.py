@@ -15,8 +15,8 @@ from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import task_kind
 from genprior.tasks.decoders import NearestOnRange, NearestPoint, decode, nearest_places
 from genprior.tasks.ensembles import draw_sensing
+from genprior.tasks.experiments.successive_decoding import draw_code, measured_corners, transmit
 from genprior.tasks.lipschitz_code import LipschitzCode, curve_points, draw_signs
-from genprior.tasks.successive_decoding import draw_code, measured_corners, transmit
 
 KIND = task_kind("successive-decoding")
 

@@ -24,12 +24,12 @@ from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError, settled
 from genprior.tasks import task_kind
 from genprior.tasks.environment import Needs
+from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.generators import GENERATORS, generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights, weights_digest, weights_shape
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import check_point
-from genprior.tasks.recovery import recover
 
 PAGE = Path(__file__).parent.parent / "docs" / "generators.md"
 SCRIPT = PAGE.parent / "train_digits_decoder.py"
@@ -542,14 +542,15 @@ def test_a_file_that_changes_during_a_block_spoils_the_block_only(
     tmp_path, net, store, monkeypatch
 ):
     """Its trials are pending, as if it had never run."""
-    from genprior.tasks import recovery
+    from genprior.tasks.experiments import recovery
 
-    def changing(made: Point, trial: int, *rest: Any) -> dict[str, Any]:
+    def changing(made: Point, *rest: Any) -> dict[str, Any]:
         if made.m == 9:
             np.savez(net, **arrays(seed=1))
-        return recover(made, trial, *rest)
+        return outcome(made, *rest)
 
-    monkeypatch.setattr(recovery, "recover", changing)
+    outcome = recovery.outcome
+    monkeypatch.setattr(recovery, "outcome", changing)
     with pytest.raises(UserError, match="leave it alone while they run"):
         run_sweep(trained_sweep(net, blocks={"trials": 4}), store)
     status = results(store).status

@@ -1,5 +1,1 @@
-"""The deterministic conditions of the theory, their constants bounded from below by search."""
-
-from .condition import Condition, bound_constant
-
-__all__ = ["Condition", "bound_constant"]
+"""The deterministic conditions of the theory: their forms, and the search for violations."""

@@ -1,24 +1,26 @@
-"""The task kind `landscape`: loss and descent vector on a plane of latent space, place by place."""
+"""The experiment `landscape`: loss and descent vector, place by place of a plane."""
 
 import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point, Purpose, SweepError, point_identity, random_stream
-from ..sweeps.tables import Plane
-from ..sweeps.variables import Variable
-from .checks import check_points
-from .instance import Instance, draw_instance
-from .latent_loss import LatentLoss
-from .network import Matrix, Vector
-from .problems import check_sweep
+from ...sweeps import Draws, Grid, Point, Purpose, SweepError, draws_of
+from ...sweeps.tables import Plane
+from ...sweeps.variables import Variable
+from ..checks import check_points
+from ..experiment import NETWORK, PROBLEM, Experiment
+from ..instance import Instance, draw_problem
+from ..latent_loss import LatentLoss
+from ..network import Matrix, Vector
+from ..problems import check_point, check_sweep
+from ..solvers import Subgradient
+from ..solvers.descent import State
+from ..unused import LANDSCAPE_RULES, refuse_unused
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
-from .solvers.descent import State
-from .unused import LANDSCAPE_RULES, refuse_unused
 
 # Raised whenever a stored number may change.
 LANDSCAPE_VERSION = 1
@@ -60,12 +62,21 @@ class Landscape(NamedTuple):
 
 
 def draw_landscape(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Landscape:
+    """Draw a problem as a recovery trial draws it, and a random plane through 0 and its target.
+
+    Raises:
+        ValueError: the point lacks what its problem needs.
+    """
+    check_point(point)
+    return draw_plane(point, draws_of(point, trial, seed, paired))
+
+
+def draw_plane(point: Point, draws: Draws) -> Landscape:
     """Draw a problem as a recovery trial draws it, and a random plane through 0 and its target."""
-    instance = draw_instance(point, trial, seed, paired)
+    instance = draw_problem(point, draws)
     size = float(np.linalg.norm(instance.target))
     along = instance.target / size
-    random = random_stream(seed, point_identity(point, paired), trial, Purpose.PLANE)
-    across = random.standard_normal(point.k)
+    across = draws(Purpose.PLANE).standard_normal(point.k)
     across -= (across @ along) * along
     return Landscape(instance, np.stack([along, across / np.linalg.norm(across)]), size)
 
@@ -73,12 +84,12 @@ def draw_landscape(point: Point, trial: int, seed: int, paired: Collection[str] 
 _kept = threading.local()
 
 
-def _kept_landscape(point: Point, trial: int, seed: int, paired: tuple[str, ...]) -> Landscape:
+def _kept_landscape(origin: Point, draws: Draws) -> Landscape:
     """Keep a thread's last one, for workers run through all places of a draw."""
-    key = (point, trial, seed, paired)
+    key = (origin, draws)
     if getattr(_kept, "key", None) != key:
         _kept.key, _kept.landscape = None, None
-        _kept.landscape = draw_landscape(point, trial, seed, paired)
+        _kept.landscape = draw_plane(origin, draws)
         _kept.key = key
     landscape: Landscape = _kept.landscape
     return landscape
@@ -104,20 +115,30 @@ def look(
     Returns:
         A value for each of `VARIABLES`.
     """
-    origin = point.model_copy(update={"plane": Plane()})
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        landscape = _kept_landscape(origin, trial, seed, tuple(paired))
-        code = landscape.code(point.plane.along, point.plane.across)
-        loss, vector = evaluate(landscape.instance.objective, code)
-        along, across = landscape.axes @ vector
-        values = {
-            "loss": loss,
-            "descent_along": along,
-            "descent_across": across,
-            "descent_norm": np.linalg.norm(vector),
-        }
-    # NaN means "not run" in the store.
-    return {n: np.inf if np.isnan(value) else float(value) for n, value in values.items()}
+    return LandscapeTask().draw(point, draws_of(point, trial, seed, paired)).run()
+
+
+class Place(NamedTuple):
+    """A place of a landscape."""
+
+    landscape: Landscape
+    plane: Plane
+
+    def run(self) -> dict[str, int | float]:
+        """Evaluate the loss there, as a value for each of `VARIABLES`."""
+        landscape = self.landscape
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            code = landscape.code(self.plane.along, self.plane.across)
+            loss, vector = evaluate(landscape.instance.objective, code)
+            along, across = landscape.axes @ vector
+            values = {
+                "loss": loss,
+                "descent_along": along,
+                "descent_across": across,
+                "descent_norm": np.linalg.norm(vector),
+            }
+        # NaN means "not run" in the store.
+        return {n: np.inf if np.isnan(value) else float(value) for n, value in values.items()}
 
 
 class Trajectory(NamedTuple):
@@ -180,13 +201,14 @@ def check_plane(point: Point) -> None:
 
 
 @dataclass(frozen=True)
-class LandscapeTask:
-    """The task kind `landscape`."""
+class LandscapeTask(Experiment):
+    """The experiment `landscape`: the loss, and where descent goes, place by place."""
 
     name: str = "landscape"
     version: int = LANDSCAPE_VERSION
     variables: tuple[Variable, ...] = VARIABLES
     inner: tuple[str, ...] = ("plane.along", "plane.across")
+    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses, "plane")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem, and axes that make no plane.
@@ -204,20 +226,29 @@ class LandscapeTask:
         check_points(grid, ("k", "target", "target_codes"), check_plane)
         refuse_unused(grid, LANDSCAPE_RULES)
 
-    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
-        """Evaluate one place."""
-        return look(point, trial, seed, paired)
+    def check_point(self, point: Point) -> None:
+        """Refuse what the point's problem or generator cannot have, and what makes no plane.
 
-    def pilot(
-        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
-    ) -> float:
+        Raises:
+            ValueError: saying what is wrong, in one line.
+        """
+        check_point(point)
+        check_plane(point)
+
+    def draw(self, point: Point, draws: Draws) -> Place:
+        """Draw problem and plane, which the places of a trial share."""
+        origin = point.model_copy(update={"plane": Plane()})
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return Place(_kept_landscape(origin, draws), point.plane)
+
+    def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a place, in seconds; a draw serves many of them."""
         begun = time.thread_time()
-        draw_landscape(point, trial, seed, paired)
+        draw_plane(point, draws)
         drawn = time.thread_time()
-        look(point, trial, seed, paired)
+        self.draw(point, draws).run()
         looked = time.thread_time()
-        look(point, trial, seed, paired)
+        self.draw(point, draws).run()
         return time.thread_time() - looked + (drawn - begun) / PLACES_OF_A_DRAW
 
     def memory(self, point: Point) -> int:

@@ -4,20 +4,21 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point
-from ..sweeps.variables import Flag, Variable
-from .checks import check_points
-from .generators import check_metric, generator_class
-from .instance import Instance, draw_instance, mirror_ratio_of, streams_of
-from .network import Vector
-from .problems import check_sweep, problem_class
-from .solvers import Solution, check_solver, solver_class, solver_names, solver_parameters
-from .solvers.descent import Verdict
-from .unused import recovery_rules, refuse_unused
+from ...sweeps import Draws, Grid, Point, draws_of
+from ...sweeps.variables import Flag, Variable
+from ..checks import check_points
+from ..experiment import NETWORK, PROBLEM, Experiment
+from ..generators import check_metric, generator_class
+from ..instance import Instance, draw_problem, mirror_ratio_of
+from ..network import Vector
+from ..problems import check_point, check_sweep, problem_class
+from ..solvers import Solution, check_solver, solver_class, solver_names, solver_parameters
+from ..solvers.descent import Verdict
+from ..unused import recovery_rules, refuse_unused
 
 # Raised whenever a stored number may change; results of two versions do not mix. Since 5 a run that
 # ends where the loss is constant all around has the verdict flat; before it counted as converged.
@@ -81,6 +82,20 @@ VARIABLES = (
 )
 
 
+class RecoveryTrial(NamedTuple):
+    """A drawn problem and who solves it."""
+
+    point: Point
+    instance: Instance
+    draws: Draws
+
+    def run(self) -> dict[str, int | float]:
+        """Solve it and measure the outcome, as a value for each of `VARIABLES`."""
+        solver = solver_class(self.point.solver.method)
+        found = solver.solve(self.point, self.instance, self.draws)
+        return outcome(self.point, self.instance, found)
+
+
 def recover(
     point: Point, trial: int, seed: int, paired: Collection[str] = ()
 ) -> dict[str, int | float]:
@@ -94,12 +109,13 @@ def recover(
 
     Returns:
         A value for each of `VARIABLES`.
+
+    Raises:
+        ValueError: the point lacks what its problem or its solver needs.
     """
-    instance = draw_instance(point, trial, seed, paired)
-    solver = solver_class(point.solver.method)
-    return outcome(
-        point, instance, solver.solve(point, instance, streams_of(point, trial, seed, paired))
-    )
+    experiment = Recovery()
+    experiment.check_point(point)
+    return experiment.draw(point, draws_of(point, trial, seed, paired)).run()
 
 
 def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int | float]:
@@ -186,13 +202,13 @@ def _abandonment(point: Point, instance: Instance, found: Solution, success: boo
 
 
 @dataclass(frozen=True)
-class Recovery:
-    """The task kind `recovery`."""
+class Recovery(Experiment):
+    """The experiment `recovery`: solve a drawn problem, measure how near the truth that ended."""
 
     name: str = "recovery"
     version: int = KERNEL_VERSION
     variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, "solver", "success")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem.
@@ -206,18 +222,24 @@ class Recovery:
         check_points(grid, solved, check_solver)
         refuse_unused(grid, recovery_rules(solver_names(grid)))
 
-    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
-        """Run one trial."""
-        return recover(point, trial, seed, paired)
+    def check_point(self, point: Point) -> None:
+        """Refuse what the point's problem, generator or solver cannot have.
 
-    def pilot(
-        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
-    ) -> float:
+        Raises:
+            ValueError: saying what is wrong, in one line.
+        """
+        check_point(point)
+        check_solver(point)
+
+    def draw(self, point: Point, draws: Draws) -> RecoveryTrial:
+        """Draw network, target, data and start."""
+        return RecoveryTrial(point, draw_problem(point, draws), draws)
+
+    def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a trial within about the given time, both in seconds."""
         begun = time.thread_time()
-        instance = draw_instance(point, trial, seed, paired)
-        solver, streams = solver_class(point.solver.method), streams_of(point, trial, seed, paired)
-        found, rest = solver.timed(point, instance, streams, seconds)
+        instance = draw_problem(point, draws)
+        found, rest = solver_class(point.solver.method).timed(point, instance, draws, seconds)
         outcome(point, instance, found)
         return time.thread_time() - begun + rest
 

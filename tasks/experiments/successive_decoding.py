@@ -5,29 +5,29 @@ A z; the largest scale is recovered, subtracted, and so on. Each of the m measur
 log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(k log(Lr/δ)) of them are needed.
 """
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import log2
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point, Purpose, point_identity, random_stream
-from ..sweeps.variables import Flag, Variable
-from .checks import check_points
-from .decoders import Decoder, NearestOnRange, NearestPoint, decode
-from .ensembles import draw_sensing
-from .lipschitz_code import (
+from ...sweeps import Draws, Grid, Point, Purpose, draws_of
+from ...sweeps.variables import Flag, Variable
+from ..checks import check_points
+from ..decoders import Decoder, NearestOnRange, NearestPoint, decode
+from ..ensembles import draw_sensing
+from ..experiment import Experiment
+from ..lipschitz_code import (
     LipschitzCode,
     Symbols,
     check_length,
     draw_signs,
     largest_prime,
 )
-from .network import Matrix, Vector
-from .sensing import Sensing
-from .unused import Rule, law_rules, refuse_unused
+from ..network import Matrix, Vector
+from ..sensing import Sensing
+from ..unused import Rule, law_rules, refuse_unused
 
 # Raised whenever a stored number may change.
 DECODING_VERSION = 1
@@ -103,21 +103,24 @@ def transmit(
         A value for each of `VARIABLES`.
     """
     check_point(point)
-    identity = point_identity(point, paired)
+    return SuccessiveDecoding().draw(point, draws_of(point, trial, seed, paired)).run()
 
-    def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose)
 
-    code = draw_code(stream(Purpose.NETWORK), point)
-    levels, scale = point.code.levels, point.code.scale
-    messages = stream(Purpose.TARGET).integers(code.alphabet, size=(levels, code.message))
-    sent = code.encode(messages)
-    sensing = draw_sensing(stream(Purpose.MEASUREMENTS), point)
-    corners = measured_corners(sensing, code)
-    signal = add_scales(code, sent, scale)
-    decoder = make_decoder(point, code, corners, stream(Purpose.START))
-    found = decode(sensing @ signal, levels, scale, decoder, corners)
-    return outcome(code, sent, found, scale)
+class Transmission(NamedTuple):
+    """What is sent, what arrives, and who decodes it."""
+
+    point: Point
+    code: LipschitzCode
+    sent: Symbols
+    observed: Vector
+    corners: Matrix
+    decoder: Decoder
+
+    def run(self) -> dict[str, int | float]:
+        """Decode scale by scale, as a value for each of `VARIABLES`."""
+        levels, scale = self.point.code.levels, self.point.code.scale
+        found = decode(self.observed, levels, scale, self.decoder, self.corners)
+        return outcome(self.code, self.sent, found, scale)
 
 
 def add_scales(code: LipschitzCode, words: Symbols, scale: float) -> Vector:
@@ -181,13 +184,13 @@ def check_point(point: Point) -> None:
 
 
 @dataclass(frozen=True)
-class SuccessiveDecoding:
-    """The task kind `successive-decoding`."""
+class SuccessiveDecoding(Experiment):
+    """The experiment `successive-decoding`: points of a code, sent at once and decoded in turn."""
 
     name: str = "successive-decoding"
     version: int = DECODING_VERSION
     variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = ("k", "n", "m", "ensemble", "student_df", "code")
 
     def check(self, grid: Grid) -> None:
         """Refuse points that make no code, or that float64 cannot decode.
@@ -198,17 +201,25 @@ class SuccessiveDecoding:
         check_points(grid, CHECKED, check_point)
         refuse_unused(grid, RULES)
 
-    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
-        """Run one trial."""
-        return transmit(point, trial, seed, paired)
+    def check_point(self, point: Point) -> None:
+        """Refuse a point of which no code can be made, or that float64 cannot decode.
 
-    def pilot(
-        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
-    ) -> float:
-        """Time one trial, in seconds of the processor."""
-        begun = time.thread_time()
-        transmit(point, trial, seed, paired)
-        return time.thread_time() - begun
+        Raises:
+            ValueError: saying what is wrong, in one line.
+        """
+        check_point(point)
+
+    def draw(self, point: Point, draws: Draws) -> Transmission:
+        """Draw code, messages, measurements and the decoder's starts."""
+        code = draw_code(draws(Purpose.NETWORK), point)
+        levels, scale = point.code.levels, point.code.scale
+        messages = draws(Purpose.TARGET).integers(code.alphabet, size=(levels, code.message))
+        sent = code.encode(messages)
+        sensing = draw_sensing(draws(Purpose.MEASUREMENTS), point)
+        corners = measured_corners(sensing, code)
+        signal = add_scales(code, sent, scale)
+        decoder = make_decoder(point, code, corners, draws(Purpose.START))
+        return Transmission(point, code, sent, sensing @ signal, corners, decoder)
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: A, the curves, and all words, with their images or sums."""

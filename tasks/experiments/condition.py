@@ -1,16 +1,17 @@
-"""The task kind `condition`: one network, one condition, the largest violation found."""
+"""The experiment `condition`: one network, one condition, the largest violation found."""
 
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-
-from ...sweeps import Grid, Point, Purpose, point_identity, random_stream
+from ...sweeps import Draws, Grid, Point, Purpose, draws_of
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
+from ..conditions.forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
+from ..conditions.search import Form, Found, effort, search_largest
 from ..ensembles import draw_sensing
+from ..experiment import NETWORK, Experiment
 from ..generators import (
     check_generator,
     draw_network,
@@ -20,9 +21,8 @@ from ..generators import (
 from ..instance import draw_target
 from ..network import Network
 from ..problems import CompressedSensing, OneBit, optional_parameters
+from ..problems.base import Streams
 from ..unused import Rule, law_rules, refuse_unused
-from .forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
-from .search import Form, effort, search_largest
 
 # Raised whenever a stored number may change.
 CONDITION_VERSION = 1
@@ -61,15 +61,8 @@ VARIABLES = (
 )
 
 
-def draw_forms(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> Iterator[tuple[int, Form]]:
+def draw_forms(point: Point, stream: Streams) -> Iterator[tuple[int, Form]]:
     """Draw a trial and give what its condition bounds: with each layer that has a condition."""
-    identity = point_identity(point, paired)
-
-    def stream(purpose: Purpose) -> np.random.Generator:
-        return random_stream(seed, identity, trial, purpose)
-
     network = draw_network(stream(Purpose.NETWORK), point)
     if point.condition in OF_LAYERS:
         for layer in range(1, point.depth + 1):
@@ -103,11 +96,27 @@ def bound_constant(
     Returns:
         A value for each of `VARIABLES`.
     """
-    random = random_stream(seed, point_identity(point, paired), trial, Purpose.SEARCH)
-    found = [
-        (layer, search_largest(form, point.search, random))
-        for layer, form in draw_forms(point, trial, seed, paired)
-    ]
+    return Condition().draw(point, draws_of(point, trial, seed, paired)).run()
+
+
+class ConditionTrial(NamedTuple):
+    """What a condition bounds, layer by layer, and the stream of the search."""
+
+    point: Point
+    forms: tuple[tuple[int, Form], ...]
+    draws: Draws
+
+    def run(self) -> dict[str, int | float]:
+        """Look for the largest violation, as a value for each of `VARIABLES`."""
+        random = self.draws(Purpose.SEARCH)
+        found = [
+            (layer, search_largest(form, self.point.search, random)) for layer, form in self.forms
+        ]
+        return largest_of(found)
+
+
+def largest_of(found: list[tuple[int, Found]]) -> dict[str, int | float]:
+    """Take the largest violation of all layers, as a value for each of `VARIABLES`."""
     layer, largest = max(found, key=lambda each: each[1].value)
     return {
         "epsilon": largest.value,
@@ -143,13 +152,13 @@ def check_condition(point: Point) -> None:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """The task kind `condition`."""
+class Condition(Experiment):
+    """The experiment `condition`: one network, one condition, the largest violation found."""
 
     name: str = "condition"
     version: int = CONDITION_VERSION
     variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = (*NETWORK, "condition", "search")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that no condition of the sweep has, and points without meaning.
@@ -165,25 +174,23 @@ class Condition:
         check_points(grid, (*CHECKED, *generator_parameters(), *optional), check_condition)
         refuse_unused(grid, RULES)
 
-    def run(self, point: Point, trial: int, seed: int, paired: Collection[str]) -> dict[str, Any]:
-        """Run one trial."""
-        return bound_constant(point, trial, seed, paired)
+    def draw(self, point: Point, draws: Draws) -> ConditionTrial:
+        """Draw a network, and measurements where the condition speaks of them."""
+        return ConditionTrial(point, tuple(draw_forms(point, draws)), draws)
 
-    def pilot(
-        self, point: Point, trial: int, seed: int, paired: Collection[str], seconds: float
-    ) -> float:
+    def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a trial within about the given time, both in seconds."""
         evaluations = effort(point.search)
-        clock, draws, first = time.perf_counter(), 1, 0.0
+        clock, tried, first = time.perf_counter(), 1, 0.0
         while True:
             begun = time.thread_time()
-            bound_constant(_with_draws(point, draws), trial, seed, paired)
+            self.draw(_with_draws(point, tried), draws).run()
             duration = time.thread_time() - begun
             first = first or duration
             spent = time.perf_counter() - clock
-            if draws > 1 and (spent > seconds / 4 or draws >= evaluations):
-                return first + max(duration - first, 0.0) / (draws - 1) * (evaluations - 1)
-            draws = min(4 * draws, max(evaluations, 2))
+            if tried > 1 and (spent > seconds / 4 or tried >= evaluations):
+                return first + max(duration - first, 0.0) / (tried - 1) * (evaluations - 1)
+            tried = min(4 * tried, max(evaluations, 2))
 
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights, measurements, the maps of some regions."""

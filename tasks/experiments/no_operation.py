@@ -1,0 +1,35 @@
+"""The experiment `no-operation`, which does nothing: what is left is the pipeline's own cost."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...sweeps import Draws, Point
+from ...sweeps.variables import Flag, Variable
+from ..experiment import Experiment
+
+
+class Nothing(NamedTuple):
+    """A trial of nothing."""
+
+    def run(self) -> dict[str, int]:
+        """Succeed at once."""
+        return {"success": 1}
+
+
+@dataclass(frozen=True)
+class NoOperation(Experiment):
+    """An experiment that does nothing."""
+
+    name: str = "no-operation"
+    version: int = 1
+    variables: tuple[Variable, ...] = (
+        Variable("success", "int8", "always 1", flags=(Flag(0, "failed"), Flag(1, "succeeded"))),
+    )
+
+    def draw(self, point: Point, draws: Draws) -> Nothing:
+        """Draw nothing."""
+        return Nothing()
+
+    def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
+        """A call and no more, in seconds."""
+        return 1e-6
