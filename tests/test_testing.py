@@ -1,0 +1,143 @@
+"""The checks that authors run on classes of their own: ours pass, broken ones are told."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from genprior.sweeps.variables import Variable
+from genprior.tasks import testing
+from genprior.tasks.experiment import Experiment
+from genprior.tasks.experiments import EXPERIMENTS
+from genprior.tasks.generators import GENERATORS, Gaussian
+from genprior.tasks.problems import PROBLEMS, CompressedSensing, Denoising, Misfit
+from genprior.tasks.solvers import SOLVERS, Lasso, Subgradient
+
+POINTS: dict[str, dict[str, Any]] = {
+    "recovery": {"m": 20, "solver": {"max_steps": 40}},
+    "condition": {"search": {"draws": 5, "ascents": 1, "steps": 4}},
+    "landscape": {"m": 20, "plane": {"along": 0.5}},
+    "successive-decoding": {"k": 4, "depth": 1, "n": 120, "widths": (120,), "m": 10},
+    "no-operation": {},
+}
+MADE = {"sparsity": 1, "n": 12}
+
+
+@pytest.mark.parametrize("name", PROBLEMS.built_in)
+def test_our_problems_keep_the_contract(name: str) -> None:
+    testing.check_problem(PROBLEMS.built_in[name])
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS.built_in if name != "trained"])
+def test_our_generators_keep_the_contract(name: str) -> None:
+    generator = GENERATORS.built_in[name]
+    testing.check_generator(generator, **(MADE if generator.shape else {}))
+
+
+def test_the_generator_of_a_file_keeps_the_contract(tmp_path: Any) -> None:
+    random = np.random.default_rng(0)
+    weights = {f"weights_{i}": random.standard_normal(s) for i, s in ((1, (9, 2)), (2, (12, 9)))}
+    np.savez(tmp_path / "net.npz", **weights)
+    testing.check_generator(GENERATORS.built_in["trained"], weights=str(tmp_path / "net.npz"))
+
+
+@pytest.mark.parametrize("name", SOLVERS.built_in)
+def test_our_solvers_keep_the_contract(name: str) -> None:
+    settings = {"success": {"metric": "signal_error"}} if name == "lasso" else {}
+    steps = {"max_steps": 60} if name == "descent" else {}
+    testing.check_solver(SOLVERS.built_in[name], solver=steps, **settings)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS.built_in)
+def test_our_experiments_keep_the_contract(name: str) -> None:
+    testing.check_experiment(EXPERIMENTS.built_in[name], **POINTS[name])
+
+
+class WrongGradient(Denoising):
+    name: ClassVar[str] = "wrong-gradient"
+
+    def gradient(self, misfit: Misfit) -> np.ndarray:
+        return 2 * super().gradient(misfit)
+
+
+class GlobalDraw(Denoising):
+    name: ClassVar[str] = "global-draw"
+
+    @classmethod
+    def draw(cls, point: Any, signal: Any, streams: Any) -> Any:
+        return cls(signal + np.random.default_rng().standard_normal(point.n))
+
+
+class OtherQuadratic(CompressedSensing):
+    name: ClassVar[str] = "other-quadratic"
+
+    def quadratic(self) -> Any:
+        form = super().quadratic()
+        return form._replace(observed=form.observed + 1)
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (WrongGradient, "gradient"),
+        (GlobalDraw, "same streams"),
+        (OtherQuadratic, "quadratic"),
+    ],
+)
+def test_a_problem_that_breaks_the_contract_is_told(problem: type, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        testing.check_problem(problem)
+    assert problem.name not in [each.name for each in PROBLEMS.known()]
+
+
+class Narrow(Gaussian):
+    name: ClassVar[str] = "narrow"
+
+    @classmethod
+    def draw(cls, random: Any, point: Any) -> Any:
+        wider = point.model_copy(update={"widths": (point.widths[0] + 1, point.widths[1])})
+        return super().draw(random, wider)
+
+
+def test_a_generator_of_another_shape_is_told() -> None:
+    with pytest.raises(AssertionError, match="widths are"):
+        testing.check_generator(Narrow)
+
+
+class Oracle(Subgradient):
+    name: ClassVar[str] = "oracle"
+
+    @classmethod
+    def solve(cls, point: Any, instance: Any, streams: Any) -> Any:
+        return super().solve(point, instance, streams)._replace(code=instance.target)
+
+
+def test_a_solver_that_looks_at_the_target_is_told() -> None:
+    with pytest.raises(AssertionError, match="true code or signal"):
+        testing.check_solver(Oracle, solver={"max_steps": 20})
+    with pytest.raises(ValueError, match="signal_error"):
+        testing.check_solver(Lasso)
+
+
+@dataclass(frozen=True)
+class Forgetful(Experiment):
+    name: str = "forgetful"
+    variables: tuple[Variable, ...] = (Variable("error", "float64", "an error"),)
+    value: float = np.nan
+
+    def draw(self, point: Any, draws: Any) -> Any:
+        return _Given(self.value)
+
+
+@dataclass(frozen=True)
+class _Given:
+    value: float
+
+    def run(self) -> dict[str, float]:
+        return {"error": self.value}
+
+
+def test_an_experiment_whose_value_means_not_run_is_told() -> None:
+    with pytest.raises(AssertionError, match="NaN"):
+        testing.check_experiment(Forgetful)
