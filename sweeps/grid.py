@@ -17,10 +17,18 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import value_label
 from .notation import parse_widths, widths_label
-from .parameters import ABSENT, PARAMETERS, Point, check_shapes, full_widths, nested, task_has
+from .parameters import (
+    PARAMETERS,
+    Point,
+    check_shapes,
+    full_widths,
+    names_with,
+    nested,
+    task_has,
+)
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import INPUTS, SHAPE, derived_shape
+from .shapes import SHAPE, derived_shape
 from .sweep import Sweep
 from .values import check_value
 
@@ -138,7 +146,7 @@ class Grid:
         if name in SHAPE and (derived := self._derived(name, (*path, name))) is not None:
             return derived
         field = PARAMETERS.get(name)
-        if name in ABSENT:
+        if name in names_with("absent"):
             return None
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
@@ -153,7 +161,7 @@ class Grid:
         """Give what a generator's make, its file or a width rule sets, where one does."""
         if not {"generator", "width_rule"} & set(self._names):
             return None
-        inputs = [each for each in INPUTS if each in self._names and each not in path]
+        inputs = [each for each in names_with("shapes") if each in self._names and each not in path]
         columns = {each: self._make(each, path) for each in inputs}
         known = {each: column for each, column in columns.items() if column is not None}
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in known.values()))

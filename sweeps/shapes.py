@@ -6,8 +6,6 @@ from math import ceil, inf, log
 from typing import Any, TypeGuard
 
 SHAPE = ("k", "depth", "widths", "n")
-# What shapes are derived from, besides each other.
-INPUTS = ("generator", "sparsity", "width_rule", "width_factor", "weights", *SHAPE)
 MAX_RULE_DEPTH = 1000
 
 # For each generator of fixed make: k, and the widths but n, from sparsity s and n.
@@ -113,7 +111,8 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     """Derive k, depth and widths where a generator's make, its file or a width rule sets them.
 
     Args:
-        given: values of `INPUTS`; None, 0 or missing where they are not given.
+        given: values of the parameters with the fact `shapes`; None, 0 or missing where they are
+            not given.
 
     Returns:
         What follows, by name; nothing where nothing does, or where too little is given.
