@@ -24,7 +24,7 @@ from .unused import LANDSCAPE_RULES, refuse_unused
 LANDSCAPE_VERSION = 1
 PLACES_OF_A_DRAW = 100  # for an estimate: few planes have less
 VARIABLES = (
-    Variable("loss", "float64", "loss f(x)", LOSS_UNITS),
+    Variable("loss", "float64", "loss f(x)", LOSS_UNITS, symbol="loss $f(\\hat x)$"),
     Variable(
         "descent_along", "float64", "component of the descent vector along the true code",
         VECTOR_UNITS,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import create_model
 
+from genprior.pipeline.canvas import name_of
 from genprior.sweeps import Point, point_identity
 from genprior.sweeps.parameter import Facts, facts_of, forget_derived, is_whole, quantity, setting
 from genprior.sweeps.parameters import (
@@ -15,6 +16,7 @@ from genprior.sweeps.parameters import (
     parameter_fields,
 )
 from genprior.sweeps.tables import Strict
+from genprior.tasks import KINDS
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -116,3 +118,14 @@ def test_facts_that_cannot_be_are_refused_where_they_are_told(wrong):
 def test_a_field_without_facts_has_the_usual_ones():
     made: Any = create_model("Made", size=(int, 3))
     assert facts_of(made.model_fields["size"]) == Facts()
+
+
+def test_a_variable_has_one_name_in_pictures():
+    """Pictures look it up by the variable's name, whichever task it is of."""
+    variables = [variable for kind in KINDS.values() for variable in kind.variables]
+    told = {(variable.name, variable.symbol) for variable in variables if variable.symbol}
+    assert len(told) == len(dict(told))
+    assert {name: name_of(name) for name, _ in told} == dict(told)
+    assert name_of("noise.sigma") == "noise level $\\sigma$"
+    assert name_of("m_per_k") == "measurements a latent dimension, $m/k$"
+    assert name_of("a$b") == "a\\$b"
