@@ -17,18 +17,10 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import value_label
 from .notation import parse_widths, widths_label
-from .parameters import (
-    PARAMETERS,
-    Point,
-    check_shapes,
-    full_widths,
-    names_with,
-    nested,
-    task_has,
-)
+from .parameters import PARAMETERS, Point, names_with, nested, task_has
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import SHAPE, derived_shape
+from .shapes import SHAPE, check_shapes, derived_shape, full_widths
 from .sweep import Sweep
 from .values import check_value
 

@@ -6,7 +6,7 @@ The facts are kept in the field's `json_schema_extra`, so that a table's JSON sc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Annotated, Any, ParamSpec, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -31,6 +31,8 @@ class Facts:
         labelled: whether a store has it as a coordinate though the sweep leaves it out.
         setting: whether it says how trials are run and judged; a store has it if the sweep gives
             it, at its default too.
+        success: whether success rises or falls with it, where all others stay; None where that is
+            not known.
         list_depth: how deep lists are that write one value.
     """
 
@@ -44,6 +46,7 @@ class Facts:
     memory: bool = False
     labelled: bool = False
     setting: bool = False
+    success: Literal["rising", "falling"] | None = None
     list_depth: int = 0
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
 from .parameter import Facts, derived, facts_of, quantity
-from .shapes import MADE, derived_shape, reads_shape
+from .shapes import MADE, check_shapes, derived_shape, full_widths, reads_shape
 from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success
 
 
@@ -30,6 +30,7 @@ class Point(Strict):
         shapes=True,
         memory=True,
         labelled=True,
+        success="falling",
     )
     depth: int = quantity(
         ...,
@@ -42,6 +43,7 @@ class Point(Strict):
         shapes=True,
         memory=True,
         labelled=True,
+        success="falling",
     )
     widths: Widths = quantity(
         (),
@@ -103,6 +105,7 @@ class Point(Strict):
         carried_by=("widths", "k"),
         shapes=True,
         absent=0,
+        success="falling",
     )
     wedge_angle: float = quantity(
         0.1,
@@ -144,9 +147,15 @@ class Point(Strict):
         absent=0,
         memory=True,
         labelled=True,
+        success="rising",
     )
     samples: Count = quantity(
-        0, "number of samples N of the spiked Wishart model", draws=True, absent=0, memory=True
+        0,
+        "number of samples N of the spiked Wishart model",
+        draws=True,
+        absent=0,
+        memory=True,
+        success="rising",
     )
     ensemble: Literal["gaussian", "rademacher", "laplace", "subsampled-dct", "student-t"] = (
         quantity(
@@ -259,38 +268,6 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
 
 def _label(value: Any) -> str:
     return widths_label(value) if isinstance(value, tuple) else str(value)
-
-
-def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
-    """Complete n_1 … n_d and n from each other; what cannot be completed is left as it is."""
-    widths = tuple(widths)
-    if n is None:
-        return widths, widths[-1] if widths else 0
-    if isinstance(depth, int) and len(widths) == depth - 1:
-        return (*widths, n), n
-    if widths and widths[-1] != n:
-        raise ValueError(
-            f"widths end in {widths[-1]} but n is {n}; the last width is n: give it once."
-        )
-    return widths, n
-
-
-def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
-    """Refuse a network whose layers do not chain, or that cannot be injective.
-
-    Raises:
-        ValueError: widths and depth disagree, or a layer is narrower than the latent code.
-    """
-    if len(widths) != depth:
-        raise ValueError(
-            f"depth is {depth} but widths {widths_label(widths) or '(none)'} list {len(widths)} "
-            "layers; give one width for each layer."
-        )
-    if k > min(widths):
-        raise ValueError(
-            f"k = {k} exceeds the width {min(widths)} of widths {widths_label(widths)}: a layer "
-            "narrower than the code loses it. Widen it, or leave such points out with 'exclude'."
-        )
 
 
 def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[str, FieldInfo]:

@@ -16,7 +16,8 @@ from .grid import Column, Grid
 from .identity import carriers
 from .labels import value_label
 from .notation import parse_widths
-from .parameters import full_widths, names_with
+from .parameters import names_with
+from .shapes import full_widths
 
 
 class Clash(NamedTuple):

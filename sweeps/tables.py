@@ -49,6 +49,7 @@ class Noise(Strict):
         ge=0,
         symbol="noise level $\\sigma$",
         draws=True,
+        success="falling",
     )
     law: Literal["gaussian", "laplace", "uniform", "student-t"] = quantity(
         "gaussian", "law of the noise's entries", draws=True
@@ -61,6 +62,7 @@ class Noise(Strict):
         le=3000,
         symbol="SNR [dB]",
         draws=True,
+        success="rising",
     )
 
     @model_validator(mode="after")

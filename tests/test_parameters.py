@@ -51,7 +51,7 @@ def test_the_facts_that_decide_stored_results_stay_as_they_are():
     }  # fmt: skip
 
 
-def test_what_a_store_labels_and_what_memory_depends_on_is_as_it_was():
+def test_what_else_is_known_of_parameters_stays_as_it_is():
     assert set(names_with("labelled")) == {
         "problem", "condition", "k", "depth", "widths", "n", "m", "ensemble",
     }  # fmt: skip
@@ -63,6 +63,10 @@ def test_what_a_store_labels_and_what_memory_depends_on_is_as_it_was():
         "solver.engine", "search.ascents", "code.codewords", "code.message", "code.levels",
         "code.decoder", "code.starts",
     }  # fmt: skip
+    assert {name: facts(name).success for name in names_with("success")} == {
+        **dict.fromkeys(("m", "samples", "noise.snr_db"), "rising"),
+        **dict.fromkeys(("k", "depth", "sparsity", "noise.sigma"), "falling"),
+    }
     assert {name: facts(name).list_depth for name in names_with("list_depth")} == {
         "widths": 1,
         "target_codes": 2,
