@@ -17,30 +17,18 @@ from matplotlib.legend import Legend
 
 from ..store import StoreInfo
 from ..sweeps import SweepError
+from ..sweeps.parameter import Facts
+from ..sweeps.parameters import PARAMETERS, facts
+from ..tasks import KINDS
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
 from .uniform import number_of_targets
 
-SYMBOLS = {
-    "k": "latent dimension $k$",
-    "m": "number of measurements $m$",
-    "n": "signal dimension $n$",
-    "depth": "depth $d$",
-    "m_per_k": "measurements a latent dimension, $m/k$",
-    "width_factor": "constant $a$ of the widths",
-    "width_per_k": "width a latent dimension, $n/k$",
-    "sparsity": "sparsity $s$",
-    "epsilon": "lower bound of $\\varepsilon$",
-    "noise.sigma": "noise level $\\sigma$",
-    "noise.snr_db": "SNR [dB]",
-    "solver.step": "step size $\\alpha$",
-    "success": "success probability",
-    "signal_error": "relative signal error $\\|G(\\hat x) - y^*\\|/\\|y^*\\|$",
-    "latent_error": "relative latent error $\\|\\hat x - x^*\\|/\\|x^*\\|$",
-    "iterations": "steps",
-    "loss": "loss $f(\\hat x)$",
+# What axes that only multiply are called, as presets have them.
+MULTIPLIERS = {
+    "m_per_k": Facts(symbol="measurements a latent dimension, $m/k$", short="$m/k$"),
+    "width_per_k": Facts(symbol="width a latent dimension, $n/k$"),
 }
-SHORT = {"k": "$k$", "m": "$m$", "n": "$n$", "depth": "$d$", "m_per_k": "$m/k$", "sparsity": "$s$"}
 MAX_CURVES = 8
 MAX_PANELS = 24
 COLUMNS = 4
@@ -140,7 +128,9 @@ def each_part(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.
         one = dataset.isel(dict(zip(groups, index, strict=True)))
         values = ((name, shown_value(one.coords[name].item())) for name in groups)
         yield (
-            ", ".join(f"{SHORT.get(name) or name_of(name)} = {text}" for name, text in values),
+            ", ".join(
+                f"{_axis_facts(name).short or name_of(name)} = {text}" for name, text in values
+            ),
             one,
         )
 
@@ -205,6 +195,15 @@ def add_title(canvas: Canvas, info: StoreInfo, note: str) -> None:
     canvas.figure.supxlabel(note, fontsize=7, color="0.4")
 
 
-def name_of(axis: str) -> str:
+def name_of(name: str) -> str:
     """Give the label of an axis or a variable."""
-    return SYMBOLS.get(axis) or literal(axis)
+    return _axis_facts(name).symbol or _variable_symbols().get(name) or literal(name)
+
+
+def _axis_facts(name: str) -> Facts:
+    return facts(name) if name in PARAMETERS else MULTIPLIERS.get(name, Facts())
+
+
+def _variable_symbols() -> dict[str, str]:
+    variables = (variable for kind in KINDS.values() for variable in kind.variables)
+    return {variable.name: variable.symbol for variable in variables if variable.symbol}

@@ -13,7 +13,6 @@ from .canvas import (
     COLOURS,
     MAX_CURVES,
     MAX_PANELS,
-    SYMBOLS,
     Look,
     add_title,
     at_most,
@@ -62,7 +61,7 @@ def draw_comparison(info: StoreInfo, look: Look) -> Figure:
     for axes, (label, one) in zip(canvas.axes, panels, strict=True):
         stars += _panel(axes, one, over, x, reference, info)
         axes.set_title(label)
-    label_outer(canvas, name_of(x or over), SYMBOLS["success"])
+    label_outer(canvas, name_of(x or over), name_of("success"))
     if x is not None:
         handles, labels = canvas.axes[0].get_legend_handles_labels()
         add_legend(canvas, handles, labels, name_of(over), inside=False)

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from ..store import StoreError, StoreInfo, load_results
 from .canvas import (
     MAX_PANELS,
-    SYMBOLS,
     Look,
     add_title,
     at_most,
@@ -53,7 +52,7 @@ def draw_landscapes(info: StoreInfo, look: Look) -> Figure:
     label_outer(canvas, LABELS[ALONG], LABELS[ACROSS])
     shown = [axes.get_legend_handles_labels() for axes in canvas.axes]
     add_legend(canvas, *max(shown, key=lambda each: len(each[1])), inside=False)
-    what = SYMBOLS.get(name, name_of(name)).removesuffix(" $f(\\hat x)$")
+    what = name_of(name).removesuffix(" $f(\\hat x)$")
     projected = "" if (values["k"] == 2).all() else ", projected on the plane"
     note = (
         f"contours of the {what}, equally spaced in its square root; lines: descents from near the "

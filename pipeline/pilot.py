@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from ..sweeps import Draws, Grid, Point, Sweep, SweepError, draws_of
+from ..sweeps.parameters import names_with
 from ..tasks import Experiment
 from ..tasks.machine import one_blas_thread
 from ..tasks.registry import ByValue
@@ -19,12 +20,6 @@ PILOT_SECONDS = 4.0  # of one worker; of several the wait is shorter
 LEAST_SECONDS = 1.5
 MAX_SAMPLES = 24
 MAX_WEIGHED = 2000
-MEMORY_PARAMETERS = (
-    "problem", "condition", "generator", "k", "depth", "widths", "n", "m", "samples", "ensemble",
-    "weights", "last_layer", "target_codes", "success.metric", "solver.method", "solver.engine",
-    "search.ascents", "code.codewords", "code.message", "code.levels", "code.decoder",
-    "code.starts",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
         SweepError: with the point and the figures.
     """
     largest = 0
-    for index in grid.distinct(MEMORY_PARAMETERS, at_most=MAX_WEIGHED):
+    for index in grid.distinct(names_with("memory"), at_most=MAX_WEIGHED):
         needed = kind.memory(grid.point(index))
         if needed > room:
             raise SweepError(

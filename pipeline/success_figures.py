@@ -16,7 +16,6 @@ from .canvas import (
     COLOURS,
     MAX_CURVES,
     MAX_PANELS,
-    SYMBOLS,
     Look,
     add_title,
     at_most,
@@ -52,7 +51,7 @@ def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> F
     bands = [_curve(axes, one, axis, label, colour, log) for label, one, colour in shown]
     axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
     tick_positions(axes.xaxis, fitted[axis].values, log)
-    axes.set(xlabel=name_of(axis), ylabel=SYMBOLS["success"], ylim=(-0.03, 1.03))
+    axes.set(xlabel=name_of(axis), ylabel=name_of("success"), ylim=(-0.03, 1.03))
     points = [(one, colour) for _, one, colour in shown if _has_point(one, axis)]
     _half_points(axes, points)
     if groups and shown:
@@ -153,7 +152,7 @@ def draw_maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str, look: Look) -
         axes.set_title(label)
     label_outer(canvas, name_of(x), name_of(y))
     rows = -(-len(panels) // canvas.columns)
-    canvas.figure.colorbar(image, ax=canvas.axes, label=SYMBOLS["success"], shrink=0.85,
+    canvas.figure.colorbar(image, ax=canvas.axes, label=name_of("success"), shrink=0.85,
                            aspect=20 * rows, pad=0.05 / canvas.columns)  # fmt: skip
     notes = ["white points: 50 % success with 95 % intervals"] if points else []
     notes += ["grey: not run"] if (fitted["runs"] == 0).any() else []

@@ -13,16 +13,13 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ..sweeps import Grid, Sweep
-from ..sweeps.parameters import PARAMETERS, parameter_attributes, task_has
+from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes, task_has
 from ..sweeps.variables import Variable
 from .documents import DOCUMENT, FORMAT, consolidate
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import NEW, appear, is_vacant, resolved, work_area
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
 
-# Always labelled where the task has them, whether the sweep sets them or not.
-ALWAYS = ("problem", "condition", "k", "depth", "widths", "n", "m", "ensemble")
-SETTINGS = ("solver", "success", "search")
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
 BYTES_OF_METADATA = 1_300_000  # of some forty-five arrays, coordinates included, and a fit
@@ -210,7 +207,7 @@ def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
     sweep = grid.sweep
     trial = {"long_name": "trial index", "units": "1"}
     found: dict[str, Coordinate] = {TRIAL: (TRIAL, (TRIAL,), np.arange(sweep.trials), trial)}
-    labels = [*ALWAYS, *sweep.parameters, *sweep.dependent]
+    labels = [*names_with("labelled"), *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
@@ -232,7 +229,7 @@ def _goes_without_saying(sweep: Sweep, name: str) -> bool:
     """Whether there is no such thing: by the task, or by a default that means it."""
     if not task_has(sweep.task, name):
         return True
-    is_optional = name.split(".")[0] not in (*SETTINGS, *ALWAYS)
+    is_optional = not (facts(name).labelled or facts(name).setting)
     return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default
 
 

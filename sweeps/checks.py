@@ -5,9 +5,9 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
-from .identity import DRAW_PARAMETERS, carriers
+from .identity import carriers
 from .labels import value_label
-from .parameters import GROUPS, PARAMETERS, task_has
+from .parameters import PARAMETERS, groups, names_with, task_has
 from .reserved import RESERVED
 from .shapes import sets_shape
 from .values import check_value
@@ -42,7 +42,7 @@ def check_names(sweep: "Sweep") -> None:
         for name in sorted(names - set(PARAMETERS)):
             raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own)}")
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
-        if name in RESERVED or name in GROUPS or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        if name in RESERVED or name in groups() or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise SweepError(
                 f"axes: '{name}' cannot name an axis; choose letters and digits, and no name that "
                 "a store uses."
@@ -200,4 +200,4 @@ def _never_differ(sweep: "Sweep", axis: str) -> bool:
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}
-    return carriers(reached) & set(DRAW_PARAMETERS) <= carriers(sweep.paired)
+    return carriers(reached) & set(names_with("draws")) <= carriers(sweep.paired)

@@ -3,21 +3,11 @@
 import numpy as np
 
 from .grid import Grid
-from .parameters import PARAMETERS
+from .parameters import PARAMETERS, facts, names_with
 from .sweep import Sweep
 
 RISING, FALLING = 1, -1
 DIRECTIONS = {"rising": RISING, "falling": FALLING}
-# Whether success rises with a parameter, where all others stay. What is not here is not known.
-KNOWN = {
-    "m": RISING,
-    "samples": RISING,
-    "noise.snr_db": RISING,
-    "k": FALLING,
-    "depth": FALLING,
-    "sparsity": FALLING,
-    "noise.sigma": FALLING,
-}
 
 
 def direction_along(sweep: Sweep, axis: str) -> int | None:
@@ -31,9 +21,10 @@ def direction_along(sweep: Sweep, axis: str) -> int | None:
     if given is not None and sweep.fit.along in (None, axis):
         return DIRECTIONS[given]
     grid = Grid(sweep)
-    found = {KNOWN[name] * change for name in KNOWN for change in _changes(grid, name, axis)}
-    if not found and axis in KNOWN:
-        return KNOWN[axis]  # one value, along which nothing changes
+    known = {name: DIRECTIONS[str(facts(name).success)] for name in names_with("success")}
+    found = {known[name] * change for name in known for change in _changes(grid, name, axis)}
+    if not found and axis in known:
+        return known[axis]  # one value, along which nothing changes
     return found.pop() if len(found) == 1 else None
 
 

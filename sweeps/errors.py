@@ -1,7 +1,6 @@
 """Mistakes a user can make, each told in one line."""
 
 import difflib
-import re
 import reprlib
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -14,6 +13,12 @@ _short.maxstring = _short.maxother = 60
 MOST_NAMES = 12  # that a message lists
 NEAR = 0.7  # likeness from which another name may be meant
 LEAF_ALONE = 0.15  # what a last part alone is less like than a whole name
+# What pydantic tells in Python's words, by its type of error.
+IN_TOML = {
+    "dict_type": "Input should be a valid table",
+    "model_type": "Input should be a valid table",
+    "tuple_type": "Input should be a valid list",
+}
 
 
 class UserError(Exception):
@@ -86,11 +91,11 @@ def first_complaint(error: ValidationError, model: type[BaseModel] | None = None
 def complaint_text(error: ValidationError) -> str:
     """Say the first thing pydantic found wrong, in TOML's words, without where."""
     complaint = error.errors(include_url=False)[0]
-    message = complaint["msg"].removeprefix("Value error, ")
-    message = re.sub(r"dictionary( or instance of \w+)?", "table", message).replace("tuple", "list")
-    if complaint["type"] in ("value_error", "missing"):
-        return message
-    return f"{message}, got {shown(complaint['input'])}"
+    kind = complaint["type"]
+    if kind == "value_error":
+        return str(complaint["ctx"]["error"])
+    message = IN_TOML.get(kind, complaint["msg"])
+    return message if kind == "missing" else f"{message}, got {shown(complaint['input'])}"
 
 
 def _known(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> Iterable[str]:

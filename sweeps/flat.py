@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .parameters import GROUPS, PARAMETERS
+from .parameters import PARAMETERS, groups
 
 # Keys of a table that is a value itself: a range, or the rule of a dependent parameter.
 VALUE_KEYS = {"start", "stop", "of", "times", "by", "table"}
@@ -19,8 +19,8 @@ def flatten(written: Any, prefix: str = "") -> Any:
     flat: dict[str, Any] = {}
     for name, value in written.items():
         key = f"{prefix}{name}"
-        is_level = isinstance(value, dict) and (key in GROUPS or not VALUE_KEYS & set(value))
-        is_level = is_level and key not in PARAMETERS and (value or key in GROUPS)
+        is_level = isinstance(value, dict) and (key in groups() or not VALUE_KEYS & set(value))
+        is_level = is_level and key not in PARAMETERS and (value or key in groups())
         below = flatten(value, f"{key}.") if is_level else {key: value}
         twice = sorted(set(flat) & set(below))
         if twice:

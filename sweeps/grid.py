@@ -17,10 +17,10 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import value_label
 from .notation import parse_widths, widths_label
-from .parameters import ABSENT, PARAMETERS, Point, check_shapes, full_widths, nested, task_has
+from .parameters import PARAMETERS, Point, names_with, nested, task_has
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import INPUTS, SHAPE, derived_shape, shape_of
+from .shapes import SHAPE, check_shapes, derived_shape, full_widths, shape_of
 from .sweep import Sweep
 from .values import check_value
 
@@ -138,7 +138,7 @@ class Grid:
         if name in SHAPE and (derived := self._derived(name, (*path, name))) is not None:
             return derived
         field = PARAMETERS.get(name)
-        if name in ABSENT:
+        if name in names_with("absent"):
             return None
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
@@ -156,7 +156,7 @@ class Grid:
         generators = self._make("generator", path)
         shapes = map(shape_of, set(generators.values.flat)) if generators is not None else ()
         needed = {need for shape in shapes if shape is not None for need in shape.needs}
-        known_inputs = (*INPUTS, *sorted(needed - set(INPUTS)))
+        known_inputs = dict.fromkeys((*names_with("shapes"), *sorted(needed)))
         inputs = [each for each in known_inputs if each in self._names and each not in path]
         columns = {each: self._make(each, path) for each in inputs}
         known = {each: column for each, column in columns.items() if column is not None}

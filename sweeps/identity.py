@@ -11,43 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from .parameters import PARAMETERS, Point, flat_values
-
-DRAW_PARAMETERS = (
-    "problem",
-    "k",
-    "widths",
-    "gain",
-    "m",
-    "ensemble",
-    "noise.sigma",
-    "noise.snr_db",
-    "generator",
-    "target_norm",
-    "target_codes",
-    "samples",
-    "student_df",
-    "noise.law",
-    "dither.enabled",
-    "dither.amplitude",
-    "dither.rule",
-    "last_layer",
-    "wedge_angle",
-    "weights",
-    "code.codewords",
-    "code.message",
-    "code.levels",
-    "code.scale",
-)
-# Widths hold the depth and n, and what they are derived from: pairing any of these has to leave all
-# of them out.
-CARRIED_BY = {
-    **dict.fromkeys(("depth", "n", "width_rule", "width_factor"), ("widths",)),
-    "sparsity": ("widths", "k"),
-}
+from .parameter import derived
+from .parameters import PARAMETERS, Point, facts, flat_values, names_with
 
 
 class Purpose(IntEnum):
@@ -85,8 +54,8 @@ def point_identity(point: Point, paired: Collection[str] = ()) -> str:
     values = flat_values(point)
     content = {
         name: values[name]
-        for name in DRAW_PARAMETERS
-        if name not in shared and values[name] != PARAMETERS[name].default
+        for name, default in _defaults_of_draws()
+        if name not in shared and values[name] != default
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -94,7 +63,17 @@ def point_identity(point: Point, paired: Collection[str] = ()) -> str:
 
 def carriers(names: Collection[str]) -> set[str]:
     """Find the parameters that decide draws for some, which may only act through them."""
-    return {carrier for name in names for carrier in CARRIED_BY.get(name, (name,))}
+    return {carrier for name in names for carrier in _carriers_of(name)}
+
+
+def _carriers_of(name: str) -> tuple[str, ...]:
+    """Widths hold the depth, n and what they are derived from; pairing leaves all of them out."""
+    return (facts(name).carried_by if name in PARAMETERS else ()) or (name,)
+
+
+@derived
+def _defaults_of_draws() -> tuple[tuple[str, Any], ...]:
+    return tuple((name, PARAMETERS[name].default) for name in names_with("draws"))
 
 
 @cache

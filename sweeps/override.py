@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from .errors import SweepError, did_you_mean, shown
 from .flat import flatten
-from .parameters import PARAMETERS
+from .parameters import PARAMETERS, facts
 from .values import check_stop, is_text, key_label, parse_scalar
 
 Tables = dict[str, Any]
@@ -16,8 +16,6 @@ Tables = dict[str, Any]
 DEFAULT = "default"  # as if the file did not give it
 ABSENT = object()  # what DEFAULT is read as; a quoted "default" is text
 BRACKETS = ('"', "'", "[", "{")  # what starts with one of these is TOML
-# How deep the lists of one value are. One level more, or text in a list, makes values of an axis.
-LIST_DEPTH = {"widths": 1, "target_codes": 2}
 LONGEST = 100  # characters of a setting that a message repeats
 RULE_PARTS = ("of", "times", "by", "table")
 
@@ -180,8 +178,9 @@ def _is_several(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return ":" in value and not is_text(name)
     if isinstance(value, list):
+        # Text, or one level more than a value has, makes values of an axis.
         holds_text = any(isinstance(each, str) for each in value)
-        return holds_text or _depth(value) > LIST_DEPTH.get(name, 0)
+        return holds_text or _depth(value) > (facts(name).list_depth if name in PARAMETERS else 0)
     return isinstance(value, dict)
 
 

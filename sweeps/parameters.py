@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 
 from .errors import SweepError
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
-from .shapes import derived_shape, shape_of
-from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success, quantity
+from .parameter import Facts, derived, facts_of, quantity
+from .shapes import check_shapes, derived_shape, full_widths, shape_of
+from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success
 from .told import ask
 
 
@@ -20,33 +21,108 @@ class Point(Strict):
     fixed make, files of trained networks, and width rules set what they derive.
     """
 
-    problem: str = quantity("compressed-sensing", "recovery problem")
-    k: Size = quantity(..., "latent dimension")
-    depth: int = quantity(..., "number of weight layers", ge=1, le=1000)
-    widths: Widths = quantity((), "layer widths n_1 … n_d")
-    n: int = quantity(0, "signal dimension", ge=1, le=MAX_WIDTH)
+    problem: str = quantity(
+        "compressed-sensing", "recovery problem", draws=True, memory=True, labelled=True
+    )
+    k: Size = quantity(
+        ...,
+        "latent dimension",
+        symbol="latent dimension $k$",
+        short="$k$",
+        draws=True,
+        shapes=True,
+        memory=True,
+        labelled=True,
+        success="falling",
+    )
+    depth: int = quantity(
+        ...,
+        "number of weight layers",
+        ge=1,
+        le=1000,
+        symbol="depth $d$",
+        short="$d$",
+        carried_by=("widths",),
+        shapes=True,
+        memory=True,
+        labelled=True,
+        success="falling",
+    )
+    widths: Widths = quantity(
+        (),
+        "layer widths n_1 … n_d",
+        draws=True,
+        shapes=True,
+        memory=True,
+        labelled=True,
+        list_depth=1,
+    )
+    n: int = quantity(
+        0,
+        "signal dimension",
+        ge=1,
+        le=MAX_WIDTH,
+        symbol="signal dimension $n$",
+        short="$n$",
+        carried_by=("widths",),
+        shapes=True,
+        absent=0,
+        memory=True,
+        labelled=True,
+    )
     generator: str = quantity(
         "gaussian",
         "network: Gaussian weights; the identity's, whose range is the codes ≥ 0; one whose range "
         "is sparse vectors, of explicit, random or group-sparse make; or the weights of a file",
+        draws=True,
+        shapes=True,
+        memory=True,
     )
-    gain: float = quantity(1.0, "variance of a weight times its layer's width", gt=0)
+    gain: float = quantity(1.0, "variance of a weight times its layer's width", gt=0, draws=True)
     last_layer: Literal["relu", "linear"] = quantity(
-        "relu", "whether a ReLU follows the last layer"
+        "relu", "whether a ReLU follows the last layer", draws=True, memory=True
     )
     width_rule: Literal["listed", "expansive", "polylogarithmic", "contractive"] = quantity(
         "listed",
         "where widths come from: widths, or n_i = c n_{i−1} log n_{i−1}, n_i = c k log Π e n_j/k, "
         "n_i = c k d (2d − i) with c the width_factor",
+        carried_by=("widths",),
+        shapes=True,
     )
-    width_factor: float | None = quantity(None, "constant c of the width rule", gt=0, le=1e9)
+    width_factor: float | None = quantity(
+        None,
+        "constant c of the width rule",
+        gt=0,
+        le=1e9,
+        symbol="constant $a$ of the widths",
+        carried_by=("widths",),
+        shapes=True,
+    )
     sparsity: Count = quantity(
-        0, "nonzero entries of a sparse generator's signals, which sets k, depth and widths"
+        0,
+        "nonzero entries of a sparse generator's signals, which sets k, depth and widths",
+        symbol="sparsity $s$",
+        short="$s$",
+        carried_by=("widths", "k"),
+        shapes=True,
+        absent=0,
+        success="falling",
     )
     wedge_angle: float = quantity(
-        0.1, "angle α of the wedges of generator sparse-random", "rad", ge=1e-7, lt=0.785
+        0.1,
+        "angle α of the wedges of generator sparse-random",
+        "rad",
+        ge=1e-7,
+        lt=0.785,
+        draws=True,
     )
-    weights: str = quantity("", "file of a trained network's weights, .npz or .safetensors")
+    weights: str = quantity(
+        "",
+        "file of a trained network's weights, .npz or .safetensors",
+        draws=True,
+        shapes=True,
+        memory=True,
+    )
     target: int = quantity(
         0,
         "which of several targets, all met by the same network, measurements, noise and dither",
@@ -54,18 +130,48 @@ class Point(Strict):
         le=1_000_000_000,
     )
     target_norm: float = quantity(
-        1.0, "norm ‖y*‖ of the true signal", "signal units", ge=1e-30, le=1e30
+        1.0, "norm ‖y*‖ of the true signal", "signal units", ge=1e-30, le=1e30, draws=True
     )
     target_codes: Codes = quantity(
-        "", "true codes that target numbers, as in '1 0; 1 0.5'; empty: they are drawn"
+        "",
+        "true codes that target numbers, as in '1 0; 1 0.5'; empty: they are drawn",
+        draws=True,
+        memory=True,
+        list_depth=2,
     )
-    m: Count = quantity(0, "number of measurements")
-    samples: Count = quantity(0, "number of samples N of the spiked Wishart model")
+    m: Count = quantity(
+        0,
+        "number of measurements",
+        symbol="number of measurements $m$",
+        short="$m$",
+        draws=True,
+        absent=0,
+        memory=True,
+        labelled=True,
+        success="rising",
+    )
+    samples: Count = quantity(
+        0,
+        "number of samples N of the spiked Wishart model",
+        draws=True,
+        absent=0,
+        memory=True,
+        success="rising",
+    )
     ensemble: Literal["gaussian", "rademacher", "laplace", "subsampled-dct", "student-t"] = (
-        quantity("gaussian", "measurement ensemble; entries of all have the same variance")
+        quantity(
+            "gaussian",
+            "measurement ensemble; entries of all have the same variance",
+            draws=True,
+            memory=True,
+            labelled=True,
+        )
     )
     student_df: float = quantity(
-        5.0, "degrees of freedom ν of Student's t, where measurements or noise have that law", gt=2
+        5.0,
+        "degrees of freedom ν of Student's t, where measurements or noise have that law",
+        gt=2,
+        draws=True,
     )
     noise: Noise = Noise()
     dither: Dither = Dither()
@@ -73,7 +179,10 @@ class Point(Strict):
     success: Success = Success()
     plane: Plane = Plane()
     condition: Literal["wdc", "r2wdc", "rric", "one-bit"] = quantity(
-        "wdc", "deterministic condition whose constant is bounded from below"
+        "wdc",
+        "deterministic condition whose constant is bounded from below",
+        memory=True,
+        labelled=True,
     )
     search: Search = Search()
     code: Code = Code()
@@ -161,38 +270,6 @@ def _label(value: Any) -> str:
     return widths_label(value) if isinstance(value, tuple) else str(value)
 
 
-def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
-    """Complete n_1 … n_d and n from each other; what cannot be completed is left as it is."""
-    widths = tuple(widths)
-    if n is None:
-        return widths, widths[-1] if widths else 0
-    if isinstance(depth, int) and len(widths) == depth - 1:
-        return (*widths, n), n
-    if widths and widths[-1] != n:
-        raise ValueError(
-            f"widths end in {widths[-1]} but n is {n}; the last width is n: give it once."
-        )
-    return widths, n
-
-
-def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
-    """Refuse a network whose layers do not chain, or that cannot be injective.
-
-    Raises:
-        ValueError: widths and depth disagree, or a layer is narrower than the latent code.
-    """
-    if len(widths) != depth:
-        raise ValueError(
-            f"depth is {depth} but widths {widths_label(widths) or '(none)'} list {len(widths)} "
-            "layers; give one width for each layer."
-        )
-    if k > min(widths):
-        raise ValueError(
-            f"k = {k} exceeds the width {min(widths)} of widths {widths_label(widths)}: a layer "
-            "narrower than the code loses it. Widen it, or leave such points out with 'exclude'."
-        )
-
-
 def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[str, FieldInfo]:
     """List every parameter by its dotted name, `solver.step` for example."""
     fields: dict[str, FieldInfo] = {}
@@ -206,8 +283,6 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 
 
 PARAMETERS = parameter_fields()
-# Given as 0: not given. Which of them a point needs depends on its problem.
-ABSENT = ("n", "m", "samples", "sparsity")
 # Who knows the experiments says which parameters, or tables of them, one has; None: all.
 _TOLD: list[Callable[[str], Collection[str] | None]] = []
 
@@ -233,15 +308,28 @@ def task_has(task: str, name: str) -> bool:
     return known is None or name in known or name.split(".")[0] in known
 
 
-GROUPS = {name.split(".")[0] for name in PARAMETERS if "." in name}
+@derived
+def groups() -> frozenset[str]:
+    """List the tables of parameters, such as `solver`."""
+    return frozenset(name.split(".")[0] for name in PARAMETERS if "." in name)
+
+
+@derived
+def facts(name: str) -> Facts:
+    """Give the facts of a parameter."""
+    return facts_of(PARAMETERS[name])
+
+
+@derived
+def names_with(fact: str) -> tuple[str, ...]:
+    """List the parameters of which a fact is told, such as those with `draws`, in their order."""
+    untold = getattr(Facts(), fact)
+    return tuple(name for name in PARAMETERS if getattr(facts(name), fact) != untold)
 
 
 def parameter_attributes(name: str) -> dict[str, str]:
     """Give the long name and the unit of a parameter, for the coordinate that carries it."""
-    field = PARAMETERS[name]
-    extra = field.json_schema_extra
-    units = extra.get("units", "1") if isinstance(extra, dict) else "1"
-    return {"long_name": field.description or name, "units": str(units)}
+    return {"long_name": PARAMETERS[name].description or name, "units": facts(name).units}
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:

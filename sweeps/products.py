@@ -9,12 +9,10 @@ import numpy as np
 from .dependent import Dependent
 from .errors import SweepError, shown
 from .labels import value_label
+from .parameter import is_whole
+from .parameters import PARAMETERS
 from .values import check_value
 
-WHOLE = (
-    "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
-    "solver.max_rounds", "code.codewords", "code.message", "code.levels",
-)  # fmt: skip
 LARGEST_FACTOR = 1e15
 EXACT_DIGITS = 40  # a product of two floats has at most 34
 MOST_PLACES, LARGEST_INTEGER = 15, 2**52
@@ -44,7 +42,7 @@ def products(
     for number in {number for number in base.ravel() if not _is_factor(number)}:
         _refuse(name, rule, factors.flat[0], number)
     with localcontext(prec=EXACT_DIGITS):
-        exact = _exact(_decimals(factors), _decimals(base), name in WHOLE)
+        exact = _exact(_decimals(factors), _decimals(base), _is_whole(name))
     values = exact.reshape(shape)
     for flat in {int(values.argmin()), int(values.argmax())}:
         place = np.unravel_index(flat, shape)
@@ -77,7 +75,11 @@ def computed(name: str, rule: Dependent, given: Mapping[str, Any]) -> Any:
     if isinstance(factor, list):
         return [_whole(_product(name, rule, each, base)) for each in factor]
     product = _product(name, rule, factor, base)
-    return _whole(product) if name in WHOLE else float(product)
+    return _whole(product) if _is_whole(name) else float(product)
+
+
+def _is_whole(name: str) -> bool:
+    return is_whole(PARAMETERS[name].annotation)
 
 
 def _entry(name: str, table: dict[str, Any], by: str, value: Any) -> Any:

@@ -1,15 +1,14 @@
-"""Shapes of networks that follow from other parameters: by a generator's make, or by a rule."""
+"""Shapes of networks: what follows from other parameters, by a make or a rule, and what may be."""
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, inf, log
 from typing import Any, NamedTuple, TypeGuard
 
+from .notation import widths_label
 from .told import ask
 
 SHAPE = ("k", "depth", "widths", "n")
-# What shapes are derived from, besides each other and what a generator needs.
-INPUTS = ("generator", "width_rule", "width_factor", *SHAPE)
 MAX_RULE_DEPTH = 1000
 
 
@@ -146,8 +145,9 @@ WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
 def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     """Derive k, depth and widths where a generator's make, its file or a width rule sets them.
 
-        given: values of `INPUTS` and of what the generator needs; None, 0 or missing where they
-            are not given.
+    Args:
+        given: values of the parameters with the fact `shapes`; None, 0 or missing where they are
+            not given.
 
     Returns:
         What follows, by name; nothing where nothing does, or where too little is given.
@@ -175,6 +175,38 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"width_rule '{rule}' makes layers without bound here.") from None
     except (TypeError, ValueError):
         return {}
+
+
+def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
+    """Complete n_1 … n_d and n from each other; what cannot be completed is left as it is."""
+    widths = tuple(widths)
+    if n is None:
+        return widths, widths[-1] if widths else 0
+    if isinstance(depth, int) and len(widths) == depth - 1:
+        return (*widths, n), n
+    if widths and widths[-1] != n:
+        raise ValueError(
+            f"widths end in {widths[-1]} but n is {n}; the last width is n: give it once."
+        )
+    return widths, n
+
+
+def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
+    """Refuse a network whose layers do not chain, or that cannot be injective.
+
+    Raises:
+        ValueError: widths and depth disagree, or a layer is narrower than the latent code.
+    """
+    if len(widths) != depth:
+        raise ValueError(
+            f"depth is {depth} but widths {widths_label(widths) or '(none)'} list {len(widths)} "
+            "layers; give one width for each layer."
+        )
+    if k > min(widths):
+        raise ValueError(
+            f"k = {k} exceeds the width {min(widths)} of widths {widths_label(widths)}: a layer "
+            "narrower than the code loses it. Widen it, or leave such points out with 'exclude'."
+        )
 
 
 def _ceil_times(factor: float, count: int) -> int:

@@ -13,10 +13,11 @@ import numpy as np
 
 from .errors import SweepError
 from .grid import Column, Grid
-from .identity import DRAW_PARAMETERS, carriers
+from .identity import carriers
 from .labels import value_label
 from .notation import parse_widths
-from .parameters import full_widths
+from .parameters import names_with
+from .shapes import full_widths
 
 
 class Clash(NamedTuple):
@@ -159,7 +160,7 @@ def _refusal(key: str, clash: Clash) -> str:
 def _deciding(grid: Grid) -> list[Column]:
     """Give the columns that identities hold, the widths complete."""
     left_out = carriers(grid.sweep.paired)
-    names = [name for name in DRAW_PARAMETERS if name not in left_out]
+    names = [name for name in names_with("draws") if name not in left_out]
     found = [_full_widths(grid) if name == "widths" else grid.column(name) for name in names]
     return [column for column in found if column is not None and column.dims]
 

@@ -11,7 +11,7 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .flat import flatten
 from .override import apply_setting, in_short
-from .parameters import ABSENT, PARAMETERS, task_has
+from .parameters import PARAMETERS, names_with, task_has
 from .rules import normal_rule
 from .tables import Strict, is_stored
 from .values import axis_length, axis_values, check_value
@@ -154,7 +154,7 @@ class Sweep(Strict):
     def complete(self) -> Self:
         """Give the sweep with every default written out, so that it outlives a change of them."""
         written = self.as_dict()
-        given = {*self.axes, *self.parameters, *self.dependent, "widths", *ABSENT}
+        given = {*self.axes, *self.parameters, *self.dependent, "widths", *names_with("absent")}
         for name, field in PARAMETERS.items():
             if name in given or field.is_required() or not task_has(self.task, name):
                 continue

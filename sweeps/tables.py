@@ -2,14 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from .errors import shown
-
-
-def quantity(default: Any, description: str, units: str = "1", **bounds: Any) -> Any:
-    """Declare a parameter with its long name and its unit."""
-    return Field(default, description=description, json_schema_extra={"units": units}, **bounds)
+from .parameter import quantity, setting
 
 
 def refuse_lookalikes(value: Any, kind: Any) -> Any:
@@ -51,9 +47,12 @@ class Noise(Strict):
         "standard deviation of the noise",
         "signal units; squared in the Wigner model",
         ge=0,
+        symbol="noise level $\\sigma$",
+        draws=True,
+        success="falling",
     )
     law: Literal["gaussian", "laplace", "uniform", "student-t"] = quantity(
-        "gaussian", "law of the noise's entries"
+        "gaussian", "law of the noise's entries", draws=True
     )
     snr_db: float | None = quantity(
         None,
@@ -61,6 +60,9 @@ class Noise(Strict):
         "dB",
         ge=-300,
         le=3000,
+        symbol="SNR [dB]",
+        draws=True,
+        success="rising",
     )
 
     @model_validator(mode="after")
@@ -75,16 +77,17 @@ class Noise(Strict):
 class Dither(Strict):
     """Dither of one-bit measurements."""
 
-    enabled: bool = quantity(True, "whether dither is added before the sign is taken")
+    enabled: bool = quantity(True, "whether dither is added before the sign is taken", draws=True)
     amplitude: float | None = quantity(
         None,
         "λ: the dither is uniform on [−λ, λ], and the back-projection is (λ/m) Σ s_i a_i, "
         "with dither or without",
         "signal units",
         gt=0,
+        draws=True,
     )
     rule: Literal["fixed", "log-m"] = quantity(
-        "fixed", "what sets λ: dither.amplitude, or ½ √(‖y*‖² + σ²) log m"
+        "fixed", "what sets λ: dither.amplitude, or ½ √(‖y*‖² + σ²) log m", draws=True
     )
 
 
@@ -94,46 +97,50 @@ class Solver(Strict):
     Where step, tolerance and start_scale are not given, the problem sets them from its data.
     """
 
-    method: str = quantity(
+    method: str = setting(
         "descent",
         "descent on the generator's codes, or scikit-learn's Lasso on the signal, without any; it "
         "has the parameters penalty and max_rounds, and no codes: their errors are infinite",
+        memory=True,
     )
-    penalty: float = quantity(
+    penalty: float = setting(
         1e-4, "weight of the Lasso's ‖y‖₁, relative to the least that gives 0, max|Aᵀb|", gt=0, lt=1
     )
-    max_rounds: int = quantity(
+    max_rounds: int = setting(
         100_000,
         "round budget of the Lasso over all coordinates, at each of its 40 penalties",
         "rounds",
         ge=1,
         le=1_000_000_000,
     )
-    engine: Literal["fast", "plain"] = quantity(
-        "fast", "implementation of the descent; both give the same iterates but for rounding"
+    engine: Literal["fast", "plain"] = setting(
+        "fast",
+        "implementation of the descent; both give the same iterates but for rounding",
+        memory=True,
     )
-    step: float | None = quantity(
+    step: float | None = setting(
         None,
         "step size α of the descent; by default 0.175·(2/gain)^d over the loss's curvature",
         gt=0,
+        symbol="step size $\\alpha$",
     )
-    max_steps: int = quantity(10_000, "step budget of the descent", "steps", ge=1, le=1_000_000_000)
-    tolerance: float | None = quantity(
+    max_steps: int = setting(10_000, "step budget of the descent", "steps", ge=1, le=1_000_000_000)
+    tolerance: float | None = setting(
         None,
         "descent stops when the descent vector is shorter; by default 1e-10 of what it is at first",
         "signal units; to the third in spiked models",
         ge=0,
     )
-    negation: bool = quantity(True, "whether x is replaced by −x when f(−x) < f(x)")
-    start: Literal["gaussian", "mirror", "ones", "prior"] = quantity(
+    negation: bool = setting(True, "whether x is replaced by −x when f(−x) < f(x)")
+    start: Literal["gaussian", "mirror", "ones", "prior"] = setting(
         "gaussian",
         "first iterate: a standard normal draw, the mirror point −ρ_d x*, all ones, or a draw like "
         "that of the true code",
     )
-    start_scale: float | None = quantity(
+    start_scale: float | None = setting(
         None, "factor on a first iterate that is drawn or all ones; by default the problem's", gt=0
     )
-    stall_after: int | None = quantity(
+    stall_after: int | None = setting(
         None,
         "a run stops as stalled if its best loss did not fall by 1e-9 over so many steps; 0: only "
         "seen at the end; by default 500 for noisy data and 0 otherwise",
@@ -141,7 +148,7 @@ class Solver(Strict):
         ge=0,
         le=1_000_000_000,
     )
-    abandon_after: int = quantity(
+    abandon_after: int = setting(
         0,
         "a run is abandoned if its best loss did not fall by abandon_factor over so many steps; "
         "0: never",
@@ -149,10 +156,10 @@ class Solver(Strict):
         ge=0,
         le=1_000_000_000,
     )
-    abandon_factor: float = quantity(
+    abandon_factor: float = setting(
         2.0, "factor by which the best loss must fall over abandon_after steps", gt=1
     )
-    audit: float = quantity(
+    audit: float = setting(
         0.1, "probability that a run to be abandoned is run to its end all the same", ge=0, le=1
     )
 
@@ -160,11 +167,12 @@ class Solver(Strict):
 class Success(Strict):
     """When a trial counts as recovered."""
 
-    metric: Literal["latent_error", "signal_error", "nearest_target"] = quantity(
+    metric: Literal["latent_error", "signal_error", "nearest_target"] = setting(
         "latent_error",
         "error that decides success, or whether no other of target_codes gives a nearer signal",
+        memory=True,
     )
-    below: float = quantity(1e-3, "relative error below which a trial is a success", gt=0)
+    below: float = setting(1e-3, "relative error below which a trial is a success", gt=0)
 
 
 class Plane(Strict):
@@ -183,11 +191,11 @@ class Plane(Strict):
 class Search(Strict):
     """How hard the largest violation of a condition is looked for."""
 
-    draws: int = quantity(200, "random candidates", ge=1, le=1_000_000_000)
-    ascents: int = quantity(
-        4, "best candidates from which a local ascent starts", ge=0, le=1_000_000
+    draws: int = setting(200, "random candidates", ge=1, le=1_000_000_000)
+    ascents: int = setting(
+        4, "best candidates from which a local ascent starts", ge=0, le=1_000_000, memory=True
     )
-    steps: int = quantity(200, "moves tried in an ascent", "steps", ge=1, le=1_000_000_000)
+    steps: int = setting(200, "moves tried in an ascent", "steps", ge=1, le=1_000_000_000)
 
 
 class Code(Strict):
@@ -197,16 +205,33 @@ class Code(Strict):
     """
 
     codewords: int = quantity(
-        11, "codewords P that the curve of a block goes through", ge=2, le=4096
+        11,
+        "codewords P that the curve of a block goes through",
+        ge=2,
+        le=4096,
+        draws=True,
+        memory=True,
     )
     message: int | None = quantity(
-        None, "message symbols of the outer code; by default k/2, rounded up", ge=1, le=64
+        None,
+        "message symbols of the outer code; by default k/2, rounded up",
+        ge=1,
+        le=64,
+        draws=True,
+        memory=True,
     )
-    levels: int = quantity(3, "points that are sent, each at a scale of its own", ge=1, le=100)
-    scale: float = quantity(96.0, "factor D between one scale and the next", gt=1, le=1e6)
+    levels: int = quantity(
+        3, "points that are sent, each at a scale of its own", ge=1, le=100, draws=True, memory=True
+    )
+    scale: float = quantity(
+        96.0, "factor D between one scale and the next", gt=1, le=1e6, draws=True
+    )
     decoder: Literal["points", "range"] = quantity(
         "points",
         "where a scale is looked for: among the points of the code, or in the generator's range, "
         "by coordinate descent, and then rounded to a point",
+        memory=True,
     )
-    starts: int = quantity(5, "random starts of the decoder in the range", ge=1, le=10_000)
+    starts: int = quantity(
+        5, "random starts of the decoder in the range", ge=1, le=10_000, memory=True
+    )

@@ -4,12 +4,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 
 from .errors import SweepError, complaint_text, shown
 from .labels import DIGITS, value_label
 from .notation import widths_label
-from .parameters import ABSENT, PARAMETERS
+from .parameter import derived
+from .parameters import PARAMETERS, facts
 from .tables import refuse_lookalikes
 
 MAX_AXIS_LENGTH = 100_000
@@ -190,12 +190,11 @@ def key_label(by: str, key: str) -> str:
     return value_label(check_value(by, value))
 
 
-def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+@derived
+def _adapter(name: str) -> TypeAdapter[Any]:
+    field = PARAMETERS[name]
     kind: Any = Annotated[field.annotation, field]
     return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
-
-
-_ADAPTERS = {name: _adapter(field) for name, field in PARAMETERS.items()}
 
 
 def check_value(name: str, value: Any) -> Any:
@@ -204,7 +203,7 @@ def check_value(name: str, value: Any) -> Any:
     Raises:
         SweepError: naming the parameter and the value.
     """
-    if name not in _ADAPTERS:
+    if name not in PARAMETERS:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
             raise SweepError(
                 f"'{name}': a multiplier must be a positive number, got {shown(value)}"
@@ -212,8 +211,9 @@ def check_value(name: str, value: Any) -> Any:
         return value
     try:
         refuse_lookalikes(value, PARAMETERS[name].annotation)
-        checked = _ADAPTERS[name].validate_python(value)
-        if name in ABSENT and checked == 0:
+        checked = _adapter(name).validate_python(value)
+        absent = facts(name).absent
+        if absent is not None and checked == absent:
             raise ValueError("Input should be greater than or equal to 1, got 0")
     except ValidationError as error:
         raise SweepError(f"'{name}': {complaint_text(error)}") from None

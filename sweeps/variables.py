@@ -17,7 +17,8 @@ class Flag(NamedTuple):
 class Variable:
     """One result of a trial, stored over the sweep's axes and `trial`.
 
-    `fill` means *not run*; it is never a legal value.
+    `fill` means *not run*; it is never a legal value. `symbol` is its name in pictures, mathematics
+    between dollar signs; empty for its own name.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Variable:
     long_name: str
     units: str = "1"
     flags: tuple[Flag, ...] = field(default=())
+    symbol: str = ""
 
     @property
     def fill(self) -> Any:

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genprior.sweeps import Grid, Point, Purpose, Sweep, point_identity, random_stream
-from genprior.sweeps.identity import CARRIED_BY, DRAW_PARAMETERS
-from genprior.sweeps.parameters import PARAMETERS
+from genprior.sweeps.parameters import PARAMETERS, names_with
 from genprior.tasks.instance import draw_instance
 
 
@@ -83,7 +82,7 @@ def test_solvers_meet_the_same_problems(changed):
 
 def test_every_parameter_is_known_to_decide_draws_or_not_to():
     """A new parameter has to be put on one side; forgotten, its values would share all draws."""
-    deciding = {*DRAW_PARAMETERS, *CARRIED_BY}
+    deciding = {*names_with("draws"), *names_with("carried_by")}
     assert {name for name in set(PARAMETERS) - deciding if name.startswith("code.")} == {
         "code.decoder",
         "code.starts",

@@ -597,3 +597,13 @@ def test_a_tables_key_is_a_number_however_it_is_written():
         for key, value in (("0.1", 3), ("0.10", 5))
     )
     assert differences(old, new) == ["'m[noise.sigma=0.1]' is 3 there and 5 here"]
+
+
+def test_a_message_has_tomls_words_but_for_what_the_user_wrote():
+    """Python's tuple is a list there; the user's own 'tuple' stays."""
+    with pytest.raises(SweepError, match="'fit': Input should be a valid table, got 3"):
+        Sweep.parse({"fit": 3})
+    with pytest.raises(SweepError, match="'paired': Input should be a valid list, got 3"):
+        Sweep.parse({"paired": 3})
+    with pytest.raises(SweepError, match="'trials': must be a number, got 'tuple'"):
+        Sweep.parse({"trials": "tuple"})

@@ -49,6 +49,7 @@ VARIABLES = (
         "float64",
         "lower bound of the condition's constant ε: the largest violation found",
         "1; signal units for one-bit",
+        symbol="lower bound of $\\varepsilon$",
     ),
     Variable(
         "epsilon_drawn",

@@ -26,7 +26,7 @@ from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 LANDSCAPE_VERSION = 1
 PLACES_OF_A_DRAW = 100  # for an estimate: few planes have less
 VARIABLES = (
-    Variable("loss", "float64", "loss f(x)", LOSS_UNITS),
+    Variable("loss", "float64", "loss f(x)", LOSS_UNITS, symbol="loss $f(\\hat x)$"),
     Variable(
         "descent_along", "float64", "component of the descent vector along the true code",
         VECTOR_UNITS,

@@ -43,19 +43,26 @@ VARIABLES = (
         "int8",
         "whether the code was recovered",
         flags=(Flag(0, "failed"), Flag(1, "recovered")),
+        symbol="success probability",
     ),
     Variable(
         "latent_error",
         "float64",
         "relative latent error ‖x̂ − x*‖/‖x*‖, infinite for the Lasso, which has none",
+        symbol="relative latent error $\\|\\hat x - x^*\\|/\\|x^*\\|$",
     ),
-    Variable("signal_error", "float64", "relative signal error ‖G(x̂) − y*‖/‖y*‖"),
+    Variable(
+        "signal_error",
+        "float64",
+        "relative signal error ‖G(x̂) − y*‖/‖y*‖",
+        symbol="relative signal error $\\|G(\\hat x) - y^*\\|/\\|y^*\\|$",
+    ),
     Variable(
         "mirror_error",
         "float64",
         "relative distance from the mirror ‖x̂ + ρ_d x*‖/‖x*‖, infinite where there is none",
     ),
-    Variable("loss", "float64", "loss f(x̂)", LOSS_UNITS),
+    Variable("loss", "float64", "loss f(x̂)", LOSS_UNITS, symbol="loss $f(\\hat x)$"),
     Variable(
         "gradient_norm",
         "float64",
@@ -63,7 +70,11 @@ VARIABLES = (
         VECTOR_UNITS,
     ),
     Variable(
-        "iterations", "int64", "steps taken; of the Lasso, rounds over all coordinates", "steps"
+        "iterations",
+        "int64",
+        "steps taken; of the Lasso, rounds over all coordinates",
+        "steps",
+        symbol="steps",
     ),
     Variable("negations", "int64", "times x was replaced by −x"),
     Variable(

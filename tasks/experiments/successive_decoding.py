@@ -51,11 +51,17 @@ VARIABLES = (
         "int8",
         "whether the points of all levels were decoded",
         flags=(Flag(0, "failed"), Flag(1, "decoded")),
+        symbol="success probability",
     ),
     Variable(
         "levels_decoded", "int64", "levels decoded before the first error, from the largest down"
     ),
-    Variable("signal_error", "float64", "relative error ‖Σ D^j (ẑ_j − z_j)‖/‖Σ D^j z_j‖"),
+    Variable(
+        "signal_error",
+        "float64",
+        "relative error ‖Σ D^j (ẑ_j − z_j)‖/‖Σ D^j z_j‖",
+        symbol="relative signal error $\\|G(\\hat x) - y^*\\|/\\|y^*\\|$",
+    ),
     Variable("lipschitz", "float64", "L r/R: Lipschitz constant of G times its domain over radius"),
     Variable("bits", "float64", "bits sent, levels · log₂|Z|", "bit"),
 )

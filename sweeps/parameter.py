@@ -1,0 +1,117 @@
+"""What is known of a parameter, said once where it is declared; all lists of names follow from it.
+
+The facts are kept in the field's `json_schema_extra`, so that a table's JSON schema has them too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a parameter besides its type, its default, its bounds and its description.
+
+    Attributes:
+        units: its unit; "1" for none.
+        symbol: its name in pictures, mathematics between dollar signs; empty for its own name.
+        short: its name where room is scarce; empty for the longer one.
+        draws: whether the random draws of a trial depend on it: it is part of a point's identity.
+        carried_by: the parameters through which alone it decides draws.
+        shapes: whether the shape of a network may be derived from it.
+        absent: the value that means that it is not given; None if there is none.
+        memory: whether the memory that a trial needs depends on it.
+        labelled: whether a store has it as a coordinate though the sweep leaves it out.
+        setting: whether it says how trials are run and judged; a store has it if the sweep gives
+            it, at its default too.
+        success: whether success rises or falls with it, where all others stay; None where that is
+            not known.
+        list_depth: how deep lists are that write one value.
+    """
+
+    units: str = "1"
+    symbol: str = ""
+    short: str = ""
+    draws: bool = False
+    carried_by: tuple[str, ...] = ()
+    shapes: bool = False
+    absent: int | None = None
+    memory: bool = False
+    labelled: bool = False
+    setting: bool = False
+    success: Literal["rising", "falling"] | None = None
+    list_depth: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.draws or self.carried_by) and self.setting:
+            raise TypeError("a setting decides no draws; leave out one of these facts.")
+
+    def told(self) -> dict[str, Any]:
+        """Give the facts that differ from what holds of a parameter without any."""
+        return {name: fact for name, fact in vars(self).items() if fact != getattr(_NONE, name)}
+
+
+_NONE = Facts()
+
+
+def quantity(
+    default: Any,
+    description: str,
+    units: str = "1",
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    **facts: Any,
+) -> Any:
+    """Declare a parameter with its long name, its unit, its bounds and its `Facts`.
+
+    Raises:
+        TypeError: there is no fact of such a name, or two contradict each other.
+    """
+    limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    bounds: dict[str, Any] = {name: bound for name, bound in limits.items() if bound is not None}
+    extra = {"units": units, **Facts(units=units, **facts).told()}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+# Declares a parameter that says how trials are run and judged, on which no draw depends.
+setting = partial(quantity, setting=True)
+
+
+def facts_of(field: FieldInfo) -> Facts:
+    """Read the facts of a field, which a plain pydantic field has none of."""
+    extra = field.json_schema_extra
+    return Facts(**cast(dict[str, Any], extra)) if isinstance(extra, dict) else Facts()
+
+
+def is_whole(kind: Any) -> bool:
+    """Say whether the values of a type are whole numbers, or lists of them, or None."""
+    if get_origin(kind) is Annotated:
+        return is_whole(get_args(kind)[0])
+    parts = [part for part in get_args(kind) if part is not Ellipsis and part is not type(None)]
+    return all(map(is_whole, parts)) if parts else kind is int
+
+
+def derived(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Keep what a function derives from the parameters until `forget_derived` is called."""
+    kept = cache(function)
+    _forget.append(kept.cache_clear)
+    return cast(Callable[Arguments, Result], kept)
+
+
+_forget: list[Callable[[], None]] = []
+
+
+def forget_derived() -> None:
+    """Derive everything from the parameters again: some were added or taken away."""
+    for forget in _forget:
+        forget()
