@@ -124,6 +124,12 @@ def test_a_number_of_times_is_rounded_to_the_nearest_integer_halves_up():
     assert values(made, "m") == [5, 8, 9]
 
 
+def test_a_budget_of_steps_is_a_whole_number_too():
+    """0.5 · 3 = 1.5 becomes 2; the type says so, not a list of names."""
+    made = grid(axes={"k": [2, 3]}, dependent={"solver.stall_after": {"of": "k", "times": 0.5}})
+    assert [point.solver.stall_after for point in points(made)] == [1, 2]
+
+
 def test_what_is_no_count_is_not_rounded():
     made = grid(dependent={"noise.sigma": {"of": "k", "times": 0.25}})
     assert [point.noise.sigma for point in points(made)] == [0.5, 0.75]
