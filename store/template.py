@@ -227,6 +227,8 @@ def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
 
 def _goes_without_saying(sweep: Sweep, name: str) -> bool:
     """Whether there is no such thing: by the task, or by a default that means it."""
+    if name not in PARAMETERS:
+        return False
     if not task_has(sweep.task, name):
         return True
     is_optional = not (facts(name).labelled or facts(name).setting)

@@ -10,7 +10,8 @@ from .labels import value_label
 from .parameters import PARAMETERS, groups, names_with, task_has
 from .reserved import RESERVED
 from .shapes import sets_shape
-from .values import check_value
+from .told import ask_more
+from .values import check_value, is_foreign
 
 if TYPE_CHECKING:
     from .sweep import Sweep
@@ -19,13 +20,19 @@ MAX_POINTS = 10_000_000
 MAX_TRIALS = 1_000_000_000
 
 
-def check_names(sweep: "Sweep") -> None:
+def check_names(sweep: "Sweep", stored: bool = False) -> None:
     """Refuse names that are no parameter, are given twice, or are missing.
+
+    Args:
+        sweep: whose names.
+        stored: whether it is a store's, whose classes may not all be here.
 
     Raises:
         SweepError: naming the table and the name.
     """
     tables = [*sweep.axes, *sweep.parameters, *sweep.dependent]
+    if set(tables) - set(PARAMETERS):
+        ask_more()
     own = [name for name in PARAMETERS if task_has(sweep.task, name)]
     multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
     for name, rule in sweep.dependent.items():
@@ -40,8 +47,12 @@ def check_names(sweep: "Sweep") -> None:
         ("dependent", set(sweep.dependent)),
     ):
         for name in sorted(names - set(PARAMETERS)):
+            if stored and is_foreign(name):
+                continue
             raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own)}")
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
+        if stored and is_foreign(name):
+            continue
         if name in RESERVED or name in groups() or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise SweepError(
                 f"axes: '{name}' cannot name an axis; choose letters and digits, and no name that "
@@ -57,7 +68,7 @@ def check_names(sweep: "Sweep") -> None:
                 f"'{name}' is given, but task '{sweep.task}' has no such parameter; leave it out."
             )
     for name in ("k", "depth" if task_has(sweep.task, "depth") else "n"):
-        if name not in tables and not _is_made(sweep):
+        if name not in tables and not (stored or _is_made(sweep)):
             raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():
         for needed in rule.inputs:
@@ -197,6 +208,8 @@ def _never_differ(sweep: "Sweep", axis: str) -> bool:
     """
     if axis in sweep.paired:
         return True
+    if is_foreign(axis):
+        return False  # that was checked where its class was
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}

@@ -17,10 +17,10 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import value_label
 from .notation import parse_widths, widths_label
-from .parameters import PARAMETERS, Point, names_with, nested, task_has
+from .parameters import PARAMETERS, Point, make_point, names_with, task_has
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import SHAPE, check_shapes, derived_shape, full_widths, shape_of
+from .shapes import SHAPE, check_shapes, derived_shape, full_widths, shape_if_known
 from .sweep import Sweep
 from .values import check_value
 
@@ -76,7 +76,7 @@ class Grid:
         """Make the point at an index along each axis."""
         values = {name: self._at(name, index) for name in self._names if name in PARAMETERS}
         try:
-            return Point.model_validate(nested(values))
+            return make_point(values)
         except ValidationError as error:
             raise SweepError(f"{self.place(index)}: {first_complaint(error)}") from None
 
@@ -154,7 +154,7 @@ class Grid:
         if not {"generator", "width_rule"} & set(self._names):
             return None
         generators = self._make("generator", path)
-        shapes = map(shape_of, set(generators.values.flat)) if generators is not None else ()
+        shapes = map(shape_if_known, set(generators.values.flat)) if generators is not None else ()
         needed = {need for shape in shapes if shape is not None for need in shape.needs}
         known_inputs = dict.fromkeys((*names_with("shapes"), *sorted(needed)))
         inputs = [each for each in known_inputs if each in self._names and each not in path]

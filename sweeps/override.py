@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from .errors import SweepError, did_you_mean, shown
 from .flat import flatten
 from .parameters import PARAMETERS, facts
+from .told import ask_more
 from .values import check_stop, is_text, key_label, parse_scalar
 
 Tables = dict[str, Any]
@@ -35,6 +36,7 @@ def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None
         SweepError: there is no such key, or the value cannot be read.
     """
     key, text = _split(setting)
+    key = "task" if key == "experiment" else key
     multipliers = _multipliers(written)
     try:
         _apply(written, key, text, model)
@@ -68,6 +70,8 @@ def _multipliers(written: Tables) -> set[str]:
 
 def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None:
     kinds = dict(_kinds(model))
+    if "." in key and key not in kinds and key not in PARAMETERS:
+        ask_more()
     table, _, name = key.partition(".")
     if key in kinds:
         _set_key(written, key, text, kinds[key])

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, create_model, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SweepError
 from .notation import MAX_WIDTH, Codes, Count, Size, Widths, code_rows, parse_widths, widths_label
-from .parameter import Facts, derived, facts_of, quantity
+from .parameter import Facts, derived, facts_of, forget_derived, quantity
 from .shapes import check_shapes, derived_shape, full_widths, shape_of
 from .tables import Code, Dither, Noise, Plane, Search, Solver, Strict, Success
 from .told import ask
@@ -214,6 +214,10 @@ class Point(Strict):
             raise ValueError("success.metric 'nearest_target' needs two target_codes or more.")
         return self
 
+    def __reduce__(self) -> Any:
+        """Pickle values: a class with tables that were added is made anew by each process."""
+        return make_point, (flat_values(self),)
+
     @property
     def relu_layers(self) -> int:
         """Number of layers that end in a ReLU."""
@@ -283,6 +287,59 @@ def parameter_fields(model: type[BaseModel] = Point, prefix: str = "") -> dict[s
 
 
 PARAMETERS = parameter_fields()
+# Tables of parameters that classes from outside declare.
+_ADDED: dict[str, type[BaseModel]] = {}
+
+
+def add_table(name: str, table: type[BaseModel]) -> None:
+    """Let points have a table of parameters, each declared by `quantity`, with a default.
+
+    Args:
+        name: of the table, in sweep files.
+        table: the model, a subclass of `Strict`.
+
+    Raises:
+        SweepError: the name is taken, or a parameter has no default.
+    """
+    if _ADDED.get(name) is table:
+        return
+    if name not in _ADDED and (name in Point.model_fields or not name.isidentifier()):
+        raise SweepError(f"a table of parameters cannot be named {name!r}; choose another name.")
+    fields = parameter_fields(table, f"{name}.")
+    if lacking := [each for each, field in fields.items() if field.is_required()]:
+        raise SweepError(f"parameter '{lacking[0]}' has no default; give it one.")
+    remove_table(name)
+    _ADDED[name] = table
+    PARAMETERS.update(fields)
+    forget_derived()
+
+
+def remove_table(name: str) -> None:
+    """Take a table back that was added."""
+    if _ADDED.pop(name, None) is not None:
+        for parameter in [each for each in PARAMETERS if each.startswith(f"{name}.")]:
+            del PARAMETERS[parameter]
+        forget_derived()
+
+
+@derived
+def point_model() -> type[Point]:
+    """Give what a point is: `Point`, with the tables that were added."""
+    if not _ADDED:
+        return Point
+    added: dict[str, Any] = {name: (table, table()) for name, table in _ADDED.items()}
+    return create_model("Point", __base__=Point, **added)
+
+
+def make_point(values: dict[str, Any]) -> Point:
+    """Make a point of its values by name, dotted or in tables.
+
+    Raises:
+        ValidationError: they do not fit together.
+    """
+    return point_model().model_validate(nested(values))
+
+
 # Who knows the experiments says which parameters, or tables of them, one has; None: all.
 _TOLD: list[Callable[[str], Collection[str] | None]] = []
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import ceil, inf, log
 from typing import Any, NamedTuple, TypeGuard
 
+from .errors import SweepError
 from .notation import widths_label
 from .told import ask
 
@@ -63,9 +64,17 @@ def shape_of(generator: Any) -> Shape | None:
     return _TOLD[-1](generator) if _TOLD and isinstance(generator, str) else None
 
 
+def shape_if_known(generator: Any) -> Shape | None:
+    """Give how a generator's shape follows; None also where the generator is not here."""
+    try:
+        return shape_of(generator)
+    except SweepError:
+        return None
+
+
 def reads_shape(generator: Any) -> bool:
     """Say whether a generator's file sets its k, depth and widths."""
-    shape = shape_of(generator)
+    shape = shape_if_known(generator)
     return shape is not None and shape.in_file
 
 
@@ -155,7 +164,7 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a width overflows, or a file holds no network.
     """
-    shape = shape_of(given.get("generator"))
+    shape = shape_if_known(given.get("generator"))
     if shape is not None:
         if not all(_is_given(given.get(name)) for name in shape.needs):
             return {}

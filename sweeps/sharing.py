@@ -18,6 +18,7 @@ from .labels import value_label
 from .notation import parse_widths
 from .parameters import names_with
 from .shapes import full_widths
+from .values import is_foreign
 
 
 class Clash(NamedTuple):
@@ -158,9 +159,13 @@ def _refusal(key: str, clash: Clash) -> str:
 
 
 def _deciding(grid: Grid) -> list[Column]:
-    """Give the columns that identities hold, the widths complete."""
+    """Give the columns that identities hold, the widths complete.
+
+    What a class has that is not here is taken to decide draws; where it was, that was checked.
+    """
     left_out = carriers(grid.sweep.paired)
-    names = [name for name in names_with("draws") if name not in left_out]
+    foreign = [name for name in grid.sweep.axes if is_foreign(name)]
+    names = [name for name in (*names_with("draws"), *foreign) if name not in left_out]
     found = [_full_widths(grid) if name == "widths" else grid.column(name) for name in names]
     return [column for column in found if column is not None and column.dims]
 

@@ -93,18 +93,28 @@ class Sweep(Strict):
     basins: Basins | None = None
     plot: Plot = Plot()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _experiment_is_task(cls, written: Any) -> Any:
+        """Take `experiment` for `task`, its older name."""
+        if not isinstance(written, dict) or "experiment" not in written:
+            return written
+        if "task" in written:
+            raise ValueError("'experiment' and 'task' are one key; give one of them.")
+        return {"task" if key == "experiment" else key: value for key, value in written.items()}
+
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> Self:
-        check_names(self)
-        check_size({name: axis_length(name, self.axes[name]) for name in self.axes}, self.trials)
         stored = is_stored(info)
+        check_names(self, stored)
+        check_size({name: axis_length(name, self.axes[name]) for name in self.axes}, self.trials)
         object.__setattr__(
             self, "axes", {name: axis_values(name, self.axes[name], stored) for name in self.axes}
         )
         object.__setattr__(
             self,
             "parameters",
-            {name: check_value(name, value) for name, value in self.parameters.items()},
+            {name: check_value(name, self.parameters[name], stored) for name in self.parameters},
         )
         check_pairing(self)
         check_law(self)

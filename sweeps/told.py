@@ -4,6 +4,7 @@ Installed packages do, by entry points of the group `genprior.parameters`: each 
 says what it knows when it is imported. So this room imports no other, and knows none by name.
 """
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from .errors import SweepError
@@ -27,3 +28,18 @@ def ask() -> None:
         except (Exception, SystemExit) as error:
             _ASKED.clear()
             raise SweepError(f"{GROUP}: {point.value} cannot be loaded: {error}") from None
+
+
+_MORE: list[Callable[[], None]] = []
+
+
+def tell_more(load: Callable[[], None]) -> None:
+    """Say what imports classes that installed packages offer, which may declare parameters."""
+    _MORE.append(load)
+
+
+def ask_more() -> None:
+    """Import what packages offer: a name is unknown so far."""
+    ask()
+    for load in _MORE:
+        load()

@@ -151,7 +151,7 @@ def axis_values(name: str, written: Any, stored: bool = False) -> list[Any]:
     Raises:
         SweepError: a value cannot be, or is listed twice.
     """
-    values = [check_value(name, value) for value in expand_axis(name, written)]
+    values = [check_value(name, value, stored) for value in expand_axis(name, written)]
     if twice := None if stored else repeated(values):
         one, other = twice
         if one == other:
@@ -197,12 +197,24 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
 
 
-def check_value(name: str, value: Any) -> Any:
+def is_foreign(name: str) -> bool:
+    """Say whether a name can only be a parameter of a class that is not here."""
+    return "." in name and name not in PARAMETERS
+
+
+def check_value(name: str, value: Any, stored: bool = False) -> Any:
     """Validate one value of a parameter, or of an axis that only multiplies (a positive number).
+
+    Args:
+        name: the parameter, or the axis.
+        value: its value.
+        stored: whether it is a store's, whose parameter a class may have that is not here.
 
     Raises:
         SweepError: naming the parameter and the value.
     """
+    if stored and is_foreign(name):
+        return value
     if name not in PARAMETERS:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
             raise SweepError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..sweeps import Grid
 from .experiment import Experiment
-from .experiments import KINDS
+from .experiments import EXPERIMENTS, KINDS
 from .generators import foreign_generators
 from .machine import machine_kind
 from .problems import foreign_problems
@@ -34,8 +34,8 @@ class Needs:
         task: name of the task kind.
         version: of a kind that only the caller knows; a worker has its own of all others.
         packages: distributions, besides NumPy and SciPy, that compute.
-        classes: problems, generators and solvers that are not ours: the key of each in sweep files,
-            with its name.
+        classes: experiments, problems, generators and solvers that are not ours: the key of each
+            in sweep files, with its name.
         registered: those of them that only the caller's process knows.
     """
 
@@ -50,7 +50,9 @@ def needs_of(kind: Experiment, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
     solvers = map(solver_class, solver_names(grid))
     packages = sorted({package for solver in solvers for package in solver.packages})
+    own = kind.name in KINDS or not EXPERIMENTS.origin(kind.name)
     foreign = {
+        "experiment": [] if own else [kind.name],
         "problem": foreign_problems(grid),
         "generator": foreign_generators(grid),
         "solver.method": foreign_solvers(grid),

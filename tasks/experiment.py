@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from ..sweeps import Draws, Grid, Point
+from ..sweeps.tables import Strict
 from ..sweeps.variables import Variable
 
 # What every experiment has that draws a network, and what one has that draws a problem.
@@ -36,6 +37,8 @@ class Experiment(ABC):
         variables: what a trial gives a value for; `success`, if it is among them, counts. Where it
             is not, pictures show the first one.
         inner: parameters whose values a worker runs through before it goes to another draw.
+        table: more parameters, that it alone has: the name of their table in sweep files, and its
+            model, a subclass of `Strict` whose fields are declared by `quantity`.
         parameters: those that it has, or whole tables of them; all if None.
     """
 
@@ -43,6 +46,7 @@ class Experiment(ABC):
     version: int = 1
     variables: tuple[Variable, ...]
     inner: tuple[str, ...] = ()
+    table: tuple[str, type[Strict]] | None = None
     parameters: tuple[str, ...] | None = None
 
     @abstractmethod

@@ -4,11 +4,14 @@ import hashlib
 import inspect
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..sweeps import SweepError
 from ..sweeps.errors import did_you_mean
+from ..sweeps.parameters import add_table, parameter_fields, remove_table
+from ..sweeps.told import tell_more
 
 T = TypeVar("T", bound=ABC)
 
@@ -53,7 +56,9 @@ class Registry(Generic[T]):
         self._check = check
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
+        self._loaded: dict[str, type[T]] = {}
         REGISTRIES[what] = self
+        tell_more(self.load)
 
     def register(self, found: type[T], source: str = "") -> type[T]:
         """Let sweep files of this process name a class; a later one of its name replaces it.
@@ -72,12 +77,15 @@ class Registry(Generic[T]):
         name = self._checked(found, where)
         if name in self.built_in:
             raise SweepError(f"{where} is named {name!r}, as one of genprior's own; rename it.")
+        _add_table(found, where)
         self._registered[name] = found, source or source_digest(found)
         return found
 
     def forget(self, name: str) -> None:
-        """Take back what was registered."""
-        self._registered.pop(name, None)
+        """Take back what was registered, and its table of parameters."""
+        found, _ = self._registered.pop(name, (None, ""))
+        if found is not None and (table := getattr(found, "table", None)):
+            remove_table(table[0])
 
     def find(self, name: str) -> type[T]:
         """Find a class by name.
@@ -89,6 +97,8 @@ class Registry(Generic[T]):
             return self.built_in[name]
         if name in self._registered:
             return self._registered[name][0]
+        if name in self._loaded:
+            return self._loaded[name]
         offered = self.offered()
         if name not in offered:
             hint = did_you_mean(name, (*self.built_in, *self._registered, *offered))
@@ -100,13 +110,21 @@ class Registry(Generic[T]):
             raise SweepError(f"{where} cannot be loaded: {error}") from None
         if (named := self._checked(found, where, name)) != name:
             raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
-        loaded: type[T] = found
-        return loaded
+        _add_table(found, where)
+        self._loaded[name] = found
+        return self._loaded[name]
+
+    def load(self) -> None:
+        """Import what packages offer; what cannot be imported is told where it is named."""
+        for name in self.offered():
+            with suppress(SweepError):
+                self.find(name)
 
     def known(self) -> Iterator[type[T]]:
-        """Give the classes at hand: our own and those of this process."""
+        """Give the classes at hand: our own, those of this process and those imported so far."""
         yield from self.built_in.values()
         yield from (found for found, _ in self._registered.values())
+        yield from self._loaded.values()
 
     def offered(self) -> dict[str, EntryPoint]:
         """Give what installed packages offer, by name; looking for it takes a while, once."""
@@ -156,6 +174,24 @@ class Registry(Generic[T]):
 
 
 REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+def parameters_of(found: Any) -> tuple[str, ...]:
+    """List the parameters that only some classes of a kind have, and this one: its own too."""
+    own = parameter_fields(found.table[1], f"{found.table[0]}.") if found.table else {}
+    return (*found.uses, *own)
+
+
+def _add_table(found: Any, where: str) -> None:
+    """Declare the parameters that a class has of its own."""
+    table = getattr(found, "table", None)
+    if table is None:
+        return
+    try:
+        name, model = table
+        add_table(name, model)
+    except (SweepError, TypeError, ValueError, AttributeError) as error:
+        raise SweepError(f"{where} has the table {table!r}: {error}") from None
 
 
 def unpack(classes: Iterable[Registered]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..sweeps import Draws, Point, Purpose, draws_of
+from ..sweeps.parameters import make_point
 from .experiment import Experiment
 from .generators import GENERATORS, Generator
 from .generators import check_generator as check_generator_of
@@ -44,7 +45,7 @@ def check_problem(problem: type[Problem], /, **parameters: Any) -> None:
     """
     with _findable(PROBLEMS, problem) as name:
         given = {"problem": name, **NETWORK, **_needed(problem.uses), **parameters}
-        point = Point.model_validate(given)
+        point = make_point(given)
         check_point(point)
         signal = _signal(point)
         drawn = _same_draws(lambda draws: problem.draw(point, signal, draws), point)
@@ -75,7 +76,7 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
     """
     with _findable(GENERATORS, generator) as name:
         sizes = NETWORK if generator.shape is None else {}
-        point = Point.model_validate({"generator": name, "m": 5, **sizes, **parameters})
+        point = make_point({"generator": name, "m": 5, **sizes, **parameters})
         check_generator_of(point)
         network = _same_draws(lambda draws: generator.draw(draws(Purpose.NETWORK), point), point)
         _require(isinstance(network, Network), f"{name}: draw gives no Network.")
@@ -115,7 +116,7 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
     with _findable(SOLVERS, solver) as name:
         settings = {"method": name, **parameters.pop("solver", {})}
         given = {**NETWORK, "m": 30, "solver": settings, **parameters}
-        point = Point.model_validate(given)
+        point = make_point(given)
         solver.check(point)
         solved = _same_draws(lambda draws: _solve(solver, point, draws), point)
         blind = _solve(solver, point, draws_of(point, 0, SEED), hide=True)
@@ -154,7 +155,7 @@ def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None
 
     kind = experiment()
     name = kind.name
-    point = Point.model_validate({**NETWORK, **parameters})
+    point = make_point({**NETWORK, **parameters})
     kind.check_point(point)
     dumps(kind)
     values = _same_draws(lambda draws: kind.draw(point, draws).run(), point)

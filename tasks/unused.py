@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..sweeps import Grid, Point, SweepError
 from .checks import MOST_CHECKED, given_parameters
 from .problems import problem_class
+from .registry import parameters_of
 from .solvers import solver_class, solver_parameters
 
 Uses = Callable[[Point], Collection[str]]
@@ -62,7 +63,7 @@ def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
 
 def uses_of_problem(point: Point) -> Collection[str]:
     """The optional parameters that a point's problem has."""
-    return problem_class(point.problem).uses
+    return parameters_of(problem_class(point.problem))
 
 
 def law_rules(uses: Uses) -> tuple[Rule, ...]:
@@ -88,7 +89,7 @@ def law_rules(uses: Uses) -> tuple[Rule, ...]:
 
 
 def _uses(point: Point, name: str) -> bool:
-    return name in solver_class(point.solver.method).uses
+    return name in parameters_of(solver_class(point.solver.method))
 
 
 def _scales_start(point: Point) -> bool:
@@ -107,7 +108,7 @@ def recovery_rules(solvers: Collection[str]) -> tuple[Rule, ...]:
     Args:
         solvers: names of the sweep's solvers.
     """
-    theirs = sorted({name for solver in solvers for name in solver_class(solver).uses})
+    theirs = sorted({name for solver in solvers for name in parameters_of(solver_class(solver))})
     own = " and ".join(name.removeprefix("solver.") for name in theirs[:3]) or "none"
     named = " or ".join(map(repr, solvers))
     otherwise = f"solver.method is {named}, which has {own}{' and others' if theirs[3:] else ''}"

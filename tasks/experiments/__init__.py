@@ -1,10 +1,15 @@
 """The experiments a sweep can ask for, each a class in a file of its own."""
 
+from typing import Any
+
 from ...sweeps import Grid, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import tell_tasks
 from ..experiment import Experiment
+from ..generators import GENERATORS
+from ..problems import PROBLEMS
 from ..registry import Registry
+from ..solvers import SOLVERS
 from .condition import Condition
 from .landscape import LandscapeTask
 from .no_operation import NoOperation
@@ -30,7 +35,16 @@ def task_kind(name: str) -> Experiment:
 
 
 def _parameters_of(name: str) -> tuple[str, ...] | None:
-    return getattr(task_kind(name), "parameters", None)
+    """List what an experiment has, with the tables of what it may name."""
+    kind = task_kind(name)
+    own = getattr(kind, "parameters", None)
+    if own is None:
+        return None
+    named: dict[str, Registry[Any]]
+    named = {"problem": PROBLEMS, "generator": GENERATORS, "solver": SOLVERS}
+    classes: list[Any] = [kind]
+    classes += [each for key in named if key in own for each in named[key].known()]
+    return (*own, *(each.table[0] for each in classes if getattr(each, "table", None)))
 
 
 tell_tasks(_parameters_of)

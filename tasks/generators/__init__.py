@@ -6,7 +6,7 @@ from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS, flat_values
 from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
-from ..registry import Registry
+from ..registry import Registry, parameters_of
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network
 from .group_sparse import GroupSparse
@@ -61,7 +61,7 @@ def generator_class(name: str) -> type[Generator]:
 
 def generator_parameters() -> tuple[str, ...]:
     """List `generator` and what only some generators have, in the order of parameters."""
-    used = {name for generator in GENERATORS.known() for name in generator.uses}
+    used = {name for generator in GENERATORS.known() for name in parameters_of(generator)}
     return ("generator", *(name for name in PARAMETERS if name in used))
 
 
@@ -92,8 +92,8 @@ def check_generator(point: Point) -> None:
     """
     generator, values = generator_class(point.generator), flat_values(point)
     for name in generator_parameters()[1:]:
-        if values[name] != PARAMETERS[name].default and name not in generator.uses:
-            users = [each.name for each in GENERATORS.known() if name in each.uses]
+        if values[name] != PARAMETERS[name].default and name not in parameters_of(generator):
+            users = [each.name for each in GENERATORS.known() if name in parameters_of(each)]
             raise ValueError(
                 f"'{name}' is {values[name]}, and generator '{point.generator}' has none; "
                 f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'}."

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...sweeps import Point
 from ...sweeps.shapes import Shape
+from ...sweeps.tables import Strict
 from ..network import Network, Vector
 
 
@@ -20,6 +21,8 @@ class Generator(ABC):
     Attributes:
         name: value of `generator`.
         uses: the parameters it has that not all generators have.
+        table: parameters that it alone has: the name of their table in sweep files, and its
+            model, a subclass of `Strict` whose fields are declared by `quantity`.
         shape: how k, depth and widths follow from other parameters; None where they are given.
         is_dense: whether networks are matrices without biases, which the fast engine serves.
         has_mirror: whether the theory of Gaussian networks holds, with its mirror point −ρ_d x*.
@@ -29,6 +32,7 @@ class Generator(ABC):
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[tuple[str, type[Strict]] | None] = None
     shape: ClassVar[Shape | None] = None
     is_dense: ClassVar[bool] = False
     has_mirror: ClassVar[bool] = False

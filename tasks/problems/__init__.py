@@ -4,7 +4,7 @@ from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
 from ..checks import check_optional, check_points
 from ..generators import check_generator, generator_parameters
-from ..registry import Registry
+from ..registry import Registry, parameters_of
 from .base import Misfit, Problem, Quadratic
 from .compressed_sensing import CompressedSensing
 from .denoising import Denoising
@@ -72,7 +72,7 @@ def problem_class(name: str) -> type[Problem]:
 
 def optional_parameters() -> tuple[str, ...]:
     """List what only some problems have, in the order of parameters."""
-    used = {name for problem in PROBLEMS.known() for name in problem.uses}
+    used = {name for problem in PROBLEMS.known() for name in parameters_of(problem)}
     return tuple(name for name in PARAMETERS if name in used)
 
 
@@ -115,7 +115,7 @@ def check_sweep(grid: Grid) -> None:
         SweepError: with the point.
     """
     problems = problem_names(grid)
-    used = {name for problem in problems for name in problem_class(problem).uses}
+    used = {name for problem in problems for name in parameters_of(problem_class(problem))}
     optional = {*optional_parameters(), *used}
     check_optional(grid, optional, used, f"problem {' or '.join(map(repr, problems))}")
     check_points(grid, (*CHECKED, *generator_parameters(), *sorted(optional)), check_point)

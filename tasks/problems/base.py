@@ -8,6 +8,7 @@ import numpy as np
 
 from ...sweeps import Point, Purpose
 from ...sweeps.parameters import PARAMETERS
+from ...sweeps.tables import Strict
 from ..generators import generator_class
 from ..network import Vector
 from ..sensing import Sensing
@@ -51,12 +52,15 @@ class Problem(ABC):
     Attributes:
         name: value of `problem`.
         uses: the parameters it has that not all problems have.
+        table: parameters that it alone has: the name of their table in sweep files, and its
+            model, a subclass of `Strict` whose fields are declared by `quantity`.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
         sign_blind: whether y and −y have the same data, so that either counts as y*.
     """
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[tuple[str, type[Strict]] | None] = None
     phaseless: ClassVar[bool] = False
     sign_blind: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
-from ..registry import Registry
+from ..registry import Registry, parameters_of
 from .base import Solution, Solver
 from .lasso import Lasso
 from .subgradient import Subgradient
@@ -46,7 +46,7 @@ def solver_class(name: str) -> type[Solver]:
 
 def solver_parameters() -> tuple[str, ...]:
     """List what only some solvers have, in the order of parameters."""
-    used = {name for solver in SOLVERS.known() for name in solver.uses}
+    used = {name for solver in SOLVERS.known() for name in parameters_of(solver)}
     return tuple(name for name in PARAMETERS if name in used)
 
 

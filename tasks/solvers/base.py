@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...sweeps import Point
+from ...sweeps.tables import Strict
 from ..network import Vector
 from ..problems.base import Streams
 from .descent import Verdict
@@ -45,11 +46,14 @@ class Solver(ABC):
     Attributes:
         name: value of `solver.method`.
         uses: the parameters of the table `solver` that it has.
+        table: parameters that it alone has: the name of their table in sweep files, and its
+            model, a subclass of `Strict` whose fields are declared by `quantity`.
         packages: distributions, besides NumPy and SciPy, that it computes with.
     """
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[tuple[str, type[Strict]] | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
