@@ -178,7 +178,7 @@ class Point(Strict):
     solver: Solver = Solver()
     success: Success = Success()
     plane: Plane = Plane()
-    condition: Literal["wdc", "r2wdc", "rric", "one-bit"] = quantity(
+    condition: str = quantity(
         "wdc",
         "deterministic condition whose constant is bounded from below",
         memory=True,

@@ -1,6 +1,7 @@
 """Random numbers of mean 0 and variance 1, and the measurement ensembles made of them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -59,6 +60,87 @@ LAWS: dict[str, Law] = {
 }
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """Rows of measurements with independent entries of variance 1.
+
+    Attributes:
+        name: value of `ensemble`.
+        law: of the entries; None where rows come from a transform.
+    """
+
+    name: str
+    law: Law | None
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether A is held as a matrix."""
+        return self.law is not None
+
+    def draw(self, random: np.random.Generator, point: Point, factor: float) -> Sensing:
+        """Draw A, shape (m, n), with entries of mean square factor²."""
+        assert self.law is not None
+        matrix = self.law(random, (point.m, point.n), point.student_df)
+        matrix *= factor
+        return DenseSensing(matrix)
+
+    def blocks(self, random: np.random.Generator, point: Point, entries: int) -> Iterator[Sensing]:
+        """Draw the rows some at a time; which rows does not depend on how many."""
+        assert self.law is not None
+        rows = rows_of_block(point.n, entries)
+        for begin in range(0, point.m, rows):
+            count = min(rows, point.m - begin)
+            yield DenseSensing(self.law(random, (count, point.n), point.student_df))
+
+    def entries(self, point: Point) -> int:
+        """How many numbers A and its draw hold, with a byte an entry for drawing signs."""
+        entries = point.m * point.n
+        return entries + entries // 4 + 4 * point.m
+
+    def check(self, point: Point) -> None:
+        """Any number of rows will do."""
+
+
+class Transform(Ensemble):
+    """Some rows of an orthonormal transform, drawn without replacement."""
+
+    def draw(self, random: np.random.Generator, point: Point, factor: float) -> Sensing:
+        """Draw rows and signs of the transform."""
+        return subsampled_dct(random, point.m, point.n, factor)
+
+    def blocks(self, random: np.random.Generator, point: Point, entries: int) -> Iterator[Sensing]:
+        """All rows at once: nothing is held."""
+        yield subsampled_dct(random, point.m, point.n)
+
+    def entries(self, point: Point) -> int:
+        """Columns come from transforms of 128 unit vectors at a time."""
+        return 400 * point.n
+
+    def check(self, point: Point) -> None:
+        """Refuse more rows than there are.
+
+        Raises:
+            ValueError: with m and n.
+        """
+        if point.m > point.n:
+            raise ValueError(
+                f"m = {point.m} exceeds n = {point.n}: '{self.name}' draws its rows without "
+                "replacement. Lower m, or leave such points out with 'exclude'."
+            )
+
+
+ENSEMBLES: dict[str, Ensemble] = {
+    ensemble.name: ensemble
+    for ensemble in (
+        Ensemble("gaussian", gaussian),
+        Ensemble("rademacher", rademacher),
+        Ensemble("laplace", laplace),
+        Transform("subsampled-dct", None),
+        Ensemble("student-t", student_t),
+    )
+}
+
+
 def draw_sensing(random: np.random.Generator, point: Point) -> Sensing:
     """Draw A with rows from the point's ensemble, entries of variance 1/m.
 
@@ -69,12 +151,7 @@ def draw_sensing(random: np.random.Generator, point: Point) -> Sensing:
     Source: Hand & Voroninski, (1) and the remark after Proposition 6; Qiu, Wei & Yang,
         Assumption 3.1, for the laws of the rows.
     """
-    factor = 1 / sqrt(point.m)
-    if point.ensemble == "subsampled-dct":
-        return subsampled_dct(random, point.m, point.n, factor)
-    matrix = LAWS[point.ensemble](random, (point.m, point.n), point.student_df)
-    matrix *= factor
-    return DenseSensing(matrix)
+    return ENSEMBLES[point.ensemble].draw(random, point, 1 / sqrt(point.m))
 
 
 def subsampled_dct(
@@ -101,13 +178,7 @@ def blocks_of_rows(
         point: gives m, n, ensemble and student_df.
         entries: at most so many of a matrix at a time, but at least one row.
     """
-    if point.ensemble == "subsampled-dct":
-        yield subsampled_dct(random, point.m, point.n)
-        return
-    law, rows = LAWS[point.ensemble], rows_of_block(point.n, entries)
-    for begin in range(0, point.m, rows):
-        count = min(rows, point.m - begin)
-        yield DenseSensing(law(random, (count, point.n), point.student_df))
+    return ENSEMBLES[point.ensemble].blocks(random, point, entries)
 
 
 def rows_of_block(n: int, entries: int = BLOCK_ENTRIES) -> int:

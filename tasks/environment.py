@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..sweeps import Grid
+from .conditions import CONDITIONS
 from .experiment import Experiment
 from .experiments import EXPERIMENTS, KINDS
-from .generators import foreign_generators
+from .generators import GENERATORS
 from .machine import machine_kind
-from .problems import foreign_problems
-from .registry import REGISTRIES, Registered, unpack
-from .solvers import foreign_solvers, solver_class, solver_names
+from .problems import PROBLEMS
+from .registry import REGISTRIES, Registered, Registry, unpack
+from .solvers import SOLVERS, solver_class
 
 # By the name of the store's attribute: `numpy_version`, for example.
 Environment: TypeAlias = Mapping[str, str | int]
@@ -48,21 +49,17 @@ class Needs:
 
 def needs_of(kind: Experiment, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
-    solvers = map(solver_class, solver_names(grid))
+    solvers = map(solver_class, SOLVERS.named_by(grid))
     packages = sorted({package for solver in solvers for package in solver.packages})
     own = kind.name in KINDS or not EXPERIMENTS.origin(kind.name)
-    foreign = {
-        "experiment": [] if own else [kind.name],
-        "problem": foreign_problems(grid),
-        "generator": foreign_generators(grid),
-        "solver.method": foreign_solvers(grid),
-    }
+    foreign: dict[Registry[Any], list[str]] = {EXPERIMENTS: [] if own else [kind.name]}
+    foreign |= {each: each.foreign(grid) for each in (PROBLEMS, GENERATORS, SOLVERS, CONDITIONS)}
     return Needs(
         kind.name,
         kind.version,
         tuple(packages),
-        tuple((what, name) for what, names in foreign.items() for name in names),
-        tuple(each for what in foreign for each in REGISTRIES[what].travelling(foreign[what])),
+        tuple((registry.what, name) for registry, names in foreign.items() for name in names),
+        tuple(each for registry, names in foreign.items() for each in registry.travelling(names)),
     )
 
 

@@ -3,14 +3,14 @@
 import hashlib
 import inspect
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ..sweeps import SweepError
+from ..sweeps import Grid, SweepError
 from ..sweeps.errors import did_you_mean
-from ..sweeps.parameters import add_table, parameter_fields, remove_table
+from ..sweeps.parameters import PARAMETERS, add_table, parameter_fields, remove_table
 from ..sweeps.told import tell_more
 
 T = TypeVar("T", bound=ABC)
@@ -39,21 +39,13 @@ class Registry(Generic[T]):
         what: key of the name in sweep files.
         base: what all of them are subclasses of.
         built_in: our own, whose names no other class can take.
-        check: raises ValueError for a class that is not complete.
     """
 
-    def __init__(
-        self,
-        what: str,
-        base: type[T],
-        built_in: Iterable[type[T]],
-        check: Callable[[type[T]], None] = lambda found: None,
-    ):
+    def __init__(self, what: str, base: type[T], built_in: Iterable[type[T]]):
         self.what = what
         self.group = f"genprior.{what.split('.')[0]}s"
         self.built_in = {_name(each): each for each in built_in}
         self._base = base
-        self._check = check
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
         self._loaded: dict[str, type[T]] = {}
@@ -146,6 +138,15 @@ class Registry(Generic[T]):
         package = self.offered()[name].dist
         return f"{package.name} {package.version}" if package else "unknown"
 
+    def named_by(self, grid: Grid) -> list[str]:
+        """List the classes that a sweep names."""
+        column = grid.column(self.what)
+        return sorted(set(column.values.ravel())) if column is not None else []
+
+    def foreign(self, grid: Grid) -> list[str]:
+        """List those that a sweep names and that are not ours."""
+        return [name for name in self.named_by(grid) if name not in self.built_in]
+
     def travelling(self, names: Iterable[str]) -> tuple[Registered, ...]:
         """Pickle those classes of this process that a sweep names, for its workers."""
         from cloudpickle import dumps
@@ -166,10 +167,9 @@ class Registry(Generic[T]):
         named = getattr(found, "name", None)
         if not isinstance(named, str) or not named:
             raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
-        try:
-            self._check(found)
-        except ValueError as error:
-            raise SweepError(f"{where} {error}") from None
+        uses = getattr(found, "uses", ())
+        if not isinstance(uses, tuple) or not set(uses) <= set(PARAMETERS):
+            raise SweepError(f"{where} uses {uses!r}, which are not all parameters.")
         return named
 
 

@@ -254,7 +254,7 @@ def test_the_one_bit_constant_falls_with_measurements():
         ({"axes": {"condition": ["one-bit"]},
           "parameters": {**ONE_LAYER, "m": 9}}, "needs 'dither.amplitude'"),
         ({"axes": {"k": [2, 3]}, "parameters": {"depth": 1, "widths": [9], "condition": "wcd"}},
-         "'wdc', 'r2wdc', 'rric' or 'one-bit'"),
+         "wdc, r2wdc, rric, one-bit"),
         ({"law": {"variable": "epsilo", "exponents": {"width_factor": 1}}},
          "Did you mean 'epsilon'"),
     ],

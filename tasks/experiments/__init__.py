@@ -5,12 +5,13 @@ from typing import Any
 from ...sweeps import Grid, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import tell_tasks
+from ..conditions import CONDITIONS
 from ..experiment import Experiment
 from ..generators import GENERATORS
 from ..problems import PROBLEMS
 from ..registry import Registry
 from ..solvers import SOLVERS
-from .condition import Condition
+from .condition import ConditionBound
 from .landscape import LandscapeTask
 from .no_operation import NoOperation
 from .recovery import Recovery
@@ -19,7 +20,7 @@ from .successive_decoding import SuccessiveDecoding
 EXPERIMENTS: Registry[Experiment] = Registry(
     "experiment",
     Experiment,  # type: ignore[type-abstract]
-    (Recovery, Condition, LandscapeTask, SuccessiveDecoding, NoOperation),
+    (Recovery, ConditionBound, LandscapeTask, SuccessiveDecoding, NoOperation),
 )
 # What sweep files ask for, at hand; tests add their own.
 KINDS: dict[str, Experiment] = {name: found() for name, found in EXPERIMENTS.built_in.items()}
@@ -41,7 +42,12 @@ def _parameters_of(name: str) -> tuple[str, ...] | None:
     if own is None:
         return None
     named: dict[str, Registry[Any]]
-    named = {"problem": PROBLEMS, "generator": GENERATORS, "solver": SOLVERS}
+    named = {
+        "problem": PROBLEMS,
+        "generator": GENERATORS,
+        "solver": SOLVERS,
+        "condition": CONDITIONS,
+    }
     classes: list[Any] = [kind]
     classes += [each for key in named if key in own for each in named[key].known()]
     return (*own, *(each.table[0] for each in classes if getattr(each, "table", None)))

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from ...sweeps import Draws, Grid, Point, Purpose, draws_of
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
-from ..conditions.forms import IsometryForm, LayerForm, ProjectionForm, RangeForm
+from ..conditions import CONDITIONS, condition_class, condition_parameters
 from ..conditions.search import Form, Found, effort, search_largest
-from ..ensembles import draw_sensing
 from ..experiment import NETWORK, Experiment
 from ..generators import (
     check_generator,
@@ -18,22 +17,13 @@ from ..generators import (
     generator_class,
     generator_parameters,
 )
-from ..instance import draw_target
-from ..network import Network
-from ..problems import CompressedSensing, OneBit, optional_parameters
+from ..problems import optional_parameters
 from ..problems.base import Streams
+from ..registry import parameters_of
 from ..unused import Rule, law_rules, refuse_unused
 
 # Raised whenever a stored number may change.
 CONDITION_VERSION = 1
-# The problem's parameters that a condition has.
-USES: dict[str, tuple[str, ...]] = {
-    "wdc": (),
-    "r2wdc": (),
-    "rric": ("m", "ensemble", "student_df"),
-    "one-bit": (*OneBit.uses, "target_norm"),
-}
-OF_LAYERS = ("wdc", "r2wdc")
 CHECKED = ("condition", "k", "depth", "widths", "n", "target_norm")
 RULES = (
     Rule(
@@ -41,7 +31,7 @@ RULES = (
         lambda point: point.search.ascents > 0,
         "search.ascents is 0, so that there is no ascent",
     ),
-    *law_rules(lambda point: USES[point.condition]),
+    *law_rules(lambda point: condition_class(point.condition).uses),
 )
 VARIABLES = (
     Variable(
@@ -62,25 +52,10 @@ VARIABLES = (
 )
 
 
-def draw_forms(point: Point, stream: Streams) -> Iterator[tuple[int, Form]]:
+def draw_forms(point: Point, streams: Streams) -> Iterator[tuple[int, Form]]:
     """Draw a trial and give what its condition bounds: with each layer that has a condition."""
-    network = draw_network(stream(Purpose.NETWORK), point)
-    if point.condition in OF_LAYERS:
-        for layer in range(1, point.depth + 1):
-            yield layer, _layer_form(point, network, layer)
-    elif point.condition == "rric":
-        yield point.depth, IsometryForm(network, draw_sensing(stream(Purpose.MEASUREMENTS), point))
-    else:
-        _, signal = draw_target(stream(Purpose.TARGET), network, point)
-        problem = OneBit.draw(point, signal, stream)
-        yield point.depth, ProjectionForm(network, problem.back_projection - signal)
-
-
-def _layer_form(point: Point, network: Network, layer: int) -> Form:
-    # Of the first layer the conditions are the same: what is below it is all of R^k.
-    if point.condition == "wdc" or layer == 1:
-        return LayerForm(network.weights[layer - 1], point.gain)
-    return RangeForm(network, layer, point.gain)
+    network = draw_network(streams(Purpose.NETWORK), point)
+    return condition_class(point.condition).forms(point, network, streams)
 
 
 def bound_constant(
@@ -97,7 +72,7 @@ def bound_constant(
     Returns:
         A value for each of `VARIABLES`.
     """
-    return Condition().draw(point, draws_of(point, trial, seed, paired)).run()
+    return ConditionBound().draw(point, draws_of(point, trial, seed, paired)).run()
 
 
 class ConditionTrial(NamedTuple):
@@ -134,26 +109,11 @@ def check_condition(point: Point) -> None:
         ValueError: saying what is wrong, in one line.
     """
     check_generator(point)
-    if point.condition in OF_LAYERS and (
-        point.generator != "gaussian" or point.last_layer == "linear"
-    ):
-        raise ValueError(
-            f"condition '{point.condition}' speaks of Gaussian ReLU layers; it has no meaning for "
-            f"generator '{point.generator}' with a last layer '{point.last_layer}'."
-        )
-    if point.generator == "trained":
-        raise ValueError(
-            f"condition '{point.condition}' is looked for along directions, which needs a "
-            "homogeneous network; generator 'trained' need not be one."
-        )
-    if point.condition == "rric":
-        CompressedSensing.check(point)
-    if point.condition == "one-bit":
-        OneBit.check(point)
+    condition_class(point.condition).check(point)
 
 
 @dataclass(frozen=True)
-class Condition(Experiment):
+class ConditionBound(Experiment):
     """The experiment `condition`: one network, one condition, the largest violation found."""
 
     name: str = "condition"
@@ -167,13 +127,20 @@ class Condition(Experiment):
         Raises:
             SweepError: with the point.
         """
-        column = grid.column("condition")
-        names = sorted(set(column.values.ravel())) if column is not None else []
-        used = {name for condition in names for name in USES[condition]}
-        optional = (*optional_parameters(), "target_norm")
+        names = CONDITIONS.named_by(grid)
+        used = {name for each in names for name in parameters_of(condition_class(each))}
+        optional = (*dict.fromkeys((*optional_parameters(), *condition_parameters(), *used)),)
         check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
         check_points(grid, (*CHECKED, *generator_parameters(), *optional), check_condition)
         refuse_unused(grid, RULES)
+
+    def check_point(self, point: Point) -> None:
+        """Refuse a point whose condition has no meaning.
+
+        Raises:
+            ValueError: saying what is wrong, in one line.
+        """
+        check_condition(point)
 
     def draw(self, point: Point, draws: Draws) -> ConditionTrial:
         """Draw a network, and measurements where the condition speaks of them."""
@@ -196,14 +163,7 @@ class Condition(Experiment):
     def memory(self, point: Point) -> int:
         """Bytes a trial holds at once: weights, measurements, the maps of some regions."""
         entries = generator_class(point.generator).entries(point)
-        if point.condition == "rric":
-            entries += CompressedSensing.entries(point)
-        if point.condition == "one-bit":
-            entries += OneBit.entries(point)
-        below = (point.k, *point.widths[:-1])
-        if point.condition == "wdc":
-            # Rows that are on, twice, and a matrix of the layer's inputs.
-            entries += max(2 * n * below_n for n, below_n in zip(point.widths, below, strict=True))
+        entries += condition_class(point.condition).entries(point)
         held = 4 + max(point.search.ascents, 1) * 4
         entries += held * (point.k + 2) * (2 * max(point.widths) + point.m)
         return 8 * entries * 21 // 20

@@ -16,7 +16,7 @@ from ...sweeps import Draws, Grid, Point, Purpose, draws_of
 from ...sweeps.variables import Flag, Variable
 from ..checks import check_points
 from ..decoders import Decoder, NearestOnRange, NearestPoint, decode
-from ..ensembles import draw_sensing
+from ..ensembles import ENSEMBLES, draw_sensing
 from ..experiment import Experiment
 from ..lipschitz_code import (
     LipschitzCode,
@@ -182,11 +182,7 @@ def check_point(point: Point) -> None:
             f"code.levels = {code.levels} scales of factor {code.scale:g} do not fit into the 53 "
             f"bits of a number; at most {most} do. Lower code.levels or code.scale."
         )
-    if point.ensemble == "subsampled-dct" and point.m > point.n:
-        raise ValueError(
-            f"m = {point.m} exceeds n = {point.n}: 'subsampled-dct' draws its rows without "
-            "replacement. Lower m, or leave such points out with 'exclude'."
-        )
+    ENSEMBLES[point.ensemble].check(point)
 
 
 @dataclass(frozen=True)

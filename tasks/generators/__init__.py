@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...sweeps import Grid, Point
+from ...sweeps import Point
 from ...sweeps.parameters import PARAMETERS, flat_values
 from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
@@ -27,7 +27,6 @@ __all__ = [
     "check_generator",
     "check_metric",
     "draw_network",
-    "foreign_generators",
     "gaussian_network",
     "generator_class",
     "generator_parameters",
@@ -37,16 +36,10 @@ __all__ = [
 ]
 
 
-def _check_uses(generator: type[Generator]) -> None:
-    if not isinstance(generator.uses, tuple) or not set(generator.uses) <= set(PARAMETERS):
-        raise ValueError(f"uses {generator.uses!r}, which are not all parameters.")
-
-
 GENERATORS: Registry[Generator] = Registry(
     "generator",
     Generator,  # type: ignore[type-abstract]
     (Gaussian, Identity, Sparse, SparseRandom, GroupSparse, Trained),
-    _check_uses,
 )
 
 
@@ -63,13 +56,6 @@ def generator_parameters() -> tuple[str, ...]:
     """List `generator` and what only some generators have, in the order of parameters."""
     used = {name for generator in GENERATORS.known() for name in parameters_of(generator)}
     return ("generator", *(name for name in PARAMETERS if name in used))
-
-
-def foreign_generators(grid: Grid) -> list[str]:
-    """List the generators of a sweep that are not ours."""
-    column = grid.column("generator")
-    names = sorted(set(column.values.ravel())) if column is not None else []
-    return [name for name in names if name not in GENERATORS.built_in]
 
 
 def _shape_of(name: str) -> Shape | None:

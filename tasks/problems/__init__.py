@@ -28,15 +28,9 @@ __all__ = [
     "SpikedWishart",
     "check_point",
     "check_sweep",
-    "foreign_problems",
     "optional_parameters",
     "problem_class",
 ]
-
-
-def _check_uses(problem: type[Problem]) -> None:
-    if not isinstance(problem.uses, tuple) or not set(problem.uses) <= set(PARAMETERS):
-        raise ValueError(f"uses {problem.uses!r}, which are not all parameters.")
 
 
 PROBLEMS: Registry[Problem] = Registry(
@@ -51,7 +45,6 @@ PROBLEMS: Registry[Problem] = Registry(
         SpikedWigner,
         OneBit,
     ),
-    _check_uses,
 )
 
 
@@ -74,17 +67,6 @@ def optional_parameters() -> tuple[str, ...]:
     """List what only some problems have, in the order of parameters."""
     used = {name for problem in PROBLEMS.known() for name in parameters_of(problem)}
     return tuple(name for name in PARAMETERS if name in used)
-
-
-def problem_names(grid: Grid) -> list[str]:
-    """List the problems of a sweep."""
-    column = grid.column("problem")
-    return sorted(set(column.values.ravel())) if column is not None else []
-
-
-def foreign_problems(grid: Grid) -> list[str]:
-    """List the problems of a sweep that are not ours."""
-    return [name for name in problem_names(grid) if name not in PROBLEMS.built_in]
 
 
 def check_point(point: Point) -> None:
@@ -114,7 +96,7 @@ def check_sweep(grid: Grid) -> None:
     Raises:
         SweepError: with the point.
     """
-    problems = problem_names(grid)
+    problems = PROBLEMS.named_by(grid)
     used = {name for problem in problems for name in parameters_of(problem_class(problem))}
     optional = {*optional_parameters(), *used}
     check_optional(grid, optional, used, f"problem {' or '.join(map(repr, problems))}")

@@ -9,6 +9,7 @@ import numpy as np
 from ...sweeps import Point, Purpose
 from ...sweeps.parameters import PARAMETERS
 from ...sweeps.tables import Strict
+from ..ensembles import ENSEMBLES
 from ..generators import generator_class
 from ..network import Vector
 from ..sensing import Sensing
@@ -132,11 +133,8 @@ class Problem(ABC):
                 f"'noise.law' is {point.noise.law!r}, but noise of a given 'noise.snr_db' has a "
                 "uniform direction; a law goes with 'noise.sigma'."
             )
-        if "m" in cls.uses and point.ensemble == "subsampled-dct" and point.m > point.n:
-            raise ValueError(
-                f"m = {point.m} exceeds n = {point.n}: 'subsampled-dct' draws its rows without "
-                "replacement. Lower m, or leave such points out with 'exclude'."
-            )
+        if "ensemble" in cls.uses:
+            ENSEMBLES[point.ensemble].check(point)
 
     @classmethod
     def mirror_ratio(cls, depth: int) -> float:

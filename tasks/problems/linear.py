@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...sweeps import Point, Purpose
-from ..ensembles import draw_noise
+from ..ensembles import ENSEMBLES, draw_noise
 from ..network import Vector
 from ..sensing import Sensing
 from .base import Problem, Quadratic, Streams
@@ -64,17 +64,13 @@ class Measured(Problem):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A and its measurements, with a byte an entry for drawing signs."""
-        if point.ensemble == "subsampled-dct":
-            # Columns come from transforms of 128 unit vectors at a time.
-            return 400 * point.n
-        entries = point.m * point.n
-        return entries + entries // 4 + 4 * point.m
+        """A and its measurements."""
+        return ENSEMBLES[point.ensemble].entries(point)
 
     @classmethod
     def has_matrix(cls, point: Point) -> bool:
         """Of all ensembles but the fast transform."""
-        return point.ensemble != "subsampled-dct"
+        return ENSEMBLES[point.ensemble].is_matrix
 
     @classmethod
     def residuals(cls, point: Point) -> int:

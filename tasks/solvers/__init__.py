@@ -15,23 +15,15 @@ __all__ = [
     "Subgradient",
     "check_installed",
     "check_solver",
-    "foreign_solvers",
     "solver_class",
-    "solver_names",
     "solver_parameters",
 ]
-
-
-def _check_uses(solver: type[Solver]) -> None:
-    if not isinstance(solver.uses, tuple) or not set(solver.uses) <= set(PARAMETERS):
-        raise ValueError(f"uses {solver.uses!r}, which are not all parameters.")
 
 
 SOLVERS: Registry[Solver] = Registry(
     "solver.method",
     Solver,  # type: ignore[type-abstract]
     (Subgradient, Lasso),
-    _check_uses,
 )
 
 
@@ -50,17 +42,6 @@ def solver_parameters() -> tuple[str, ...]:
     return tuple(name for name in PARAMETERS if name in used)
 
 
-def solver_names(grid: Grid) -> list[str]:
-    """List the solvers of a sweep."""
-    column = grid.column("solver.method")
-    return sorted(set(column.values.ravel())) if column is not None else []
-
-
-def foreign_solvers(grid: Grid) -> list[str]:
-    """List the solvers of a sweep that are not ours."""
-    return [name for name in solver_names(grid) if name not in SOLVERS.built_in]
-
-
 def check_solver(point: Point) -> None:
     """Refuse a point that its solver cannot solve.
 
@@ -77,5 +58,5 @@ def check_installed(grid: Grid) -> None:
     Raises:
         UserError: saying how to install it.
     """
-    for name in solver_names(grid):
+    for name in SOLVERS.named_by(grid):
         solver_class(name).check_installed()
