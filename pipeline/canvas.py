@@ -17,9 +17,9 @@ from matplotlib.legend import Legend
 
 from ..store import StoreInfo
 from ..sweeps import SweepError
+from .analyses.uniform import number_of_targets
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
-from .uniform import number_of_targets
 
 SYMBOLS = {
     "k": "latent dimension $k$",

@@ -16,7 +16,7 @@ from ..tasks import TaskKind, task_kind
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
 from .executors import Executor, Outcomes, Synchronous
-from .freshness import mark
+from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
 from .prepare import (
@@ -168,9 +168,12 @@ def run_sweep(
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
         with closing(executor.stream(run_block, tasks)) as outcomes, _abandoned(executor, run):
-            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
+            ended = _Run(executor, run, path, summary, listen, tell, lost_before).take(
                 outcomes, fail_fast
             )
+        if ended.blocks:
+            mark_late(info)
+        return ended
 
 
 @contextmanager
