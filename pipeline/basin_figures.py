@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from ..store import StoreError, StoreInfo
 from ..tasks.basins import BASIN, BASINS
-from .basins import basins_of, check_basins_of
 from .canvas import (
     MAX_PANELS,
     Look,
@@ -21,7 +20,7 @@ from .canvas import (
     name_of,
     new_canvas,
 )
-from .picture_axes import refuse_log, tick_at
+from .picture_axes import tick_at
 from .picture_layout import add_legend
 from .picture_text import shown_value
 
@@ -30,26 +29,13 @@ SHIFTS = {"target": -0.12, "mirror": 0.12}  # of the bars of intervals
 LABELS = {"target": "$x^*$", "mirror": "mirror $-\\rho_d x^*$", "elsewhere": "elsewhere"}
 
 
-def shows_basins(info: StoreInfo) -> bool:
-    """Say whether basins are what a picture of a store shows."""
-    sweep = info.sweep
-    return (
-        sweep.basins is not None
-        and not sweep.fit.along
-        and sweep.plot.variable in (None, "success")
-    )
-
-
-def draw_basins(info: StoreInfo, look: Look) -> Figure:
+def draw_basins(info: StoreInfo, found: xr.Dataset, look: Look) -> Figure:
     """Draw the shares of all runs over an axis, stacked; further axes are panels.
 
     Raises:
-        SweepError: there are too many panels, or a logarithmic axis is asked for.
+        SweepError: there are too many panels.
         StoreError: no trial is done.
     """
-    refuse_log(look.log, "basins have a bar for every value")
-    check_basins_of(info)
-    found = basins_of(info)
     if not found["runs"].any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     dims = list(found["runs"].dims)

@@ -20,9 +20,9 @@ from ..sweeps import SweepError
 from ..sweeps.parameter import Facts
 from ..sweeps.parameters import PARAMETERS, facts
 from ..tasks import KINDS
+from .analyses.uniform import number_of_targets
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
-from .uniform import number_of_targets
 
 # What axes that only multiply are called, as presets have them.
 MULTIPLIERS = {

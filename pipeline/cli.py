@@ -248,22 +248,18 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
       genprior fit quickstart.zarr --along m
     """
     _spare_dask()
-    from . import fit_tables, tables
     from .analysis import fit_store
 
     fitted, console = fit_store(store, along), _console()
     if as_json:
-        _print(fitted)
+        _print(fitted.records())
         return
-    if fitted["transitions"]:
-        console.print_table(tables.transitions(fitted))
-    for group in ("uniform", "laws", "comparisons", "basins", "trajectories"):
-        if fitted[group]:
-            console.print_table(getattr(fit_tables, group)(fitted[group]))
-    if fitted["expected"]:
-        source = f" ({fitted['source']})" if fitted["source"] else ""
-        console.print(f"\nexpected{source}: {fitted['expected']}", highlight=False)
-    for refusal in fitted["left_out"]:
+    for table in fitted.tables():
+        console.print_table(table)
+    if fitted.expected:
+        source = f" ({fitted.source})" if fitted.source else ""
+        console.print(f"\nexpected{source}: {fitted.expected}", highlight=False)
+    for refusal in fitted.left_out.values():
         console.print(f"left out: {refusal}", highlight=False, soft_wrap=True)
 
 

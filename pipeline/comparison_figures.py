@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..store import StoreError, StoreInfo
-from ..sweeps.checks import reference_index
+from .analyses.comparison import DIFFERENT, reference_index
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -21,32 +21,21 @@ from .canvas import (
     label_outer,
     name_of,
     new_canvas,
-    shown_variable,
 )
-from .comparisons import DIFFERENT, check_comparison_of, compare_of
-from .picture_axes import refuse_log, tick_at
+from .picture_axes import tick_at
 from .picture_layout import add_legend
 from .picture_text import shown_value
 
 ROOM = 0.5  # of the distance between two categories, taken by the points side by side
 
 
-def shows_comparison(info: StoreInfo) -> bool:
-    """Say whether the comparison is what a picture of a store shows."""
-    sweep = info.sweep
-    return sweep.compare is not None and not sweep.fit.along and shown_variable(info) == "success"
-
-
-def draw_comparison(info: StoreInfo, look: Look) -> Figure:
+def draw_comparison(info: StoreInfo, compared: xr.Dataset, look: Look) -> Figure:
     """Draw the rates of every value, the reference first, over an axis; further axes are panels.
 
     Raises:
-        SweepError: there are too many values or panels, or a logarithmic axis is asked for.
+        SweepError: there are too many values or panels.
         StoreError: no trial is done.
     """
-    refuse_log(look.log, "a comparison has a place for every value")
-    check_comparison_of(info)
-    compared = compare_of(info)
     if not (compared["runs"].any() or compared["reference_runs"].any()):
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     over = compared.attrs["over"]

@@ -13,14 +13,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..store import StoreError, StoreInfo, explained, load_results, read_info
-from ..sweeps import Grid, SweepError
-from ..sweeps.checks import has_positions
-from ..sweeps.sharing import shared_draws
+from ..store import StoreError, StoreInfo, explained, read_info
+from ..sweeps import SweepError
 from ..tasks.transitions import wilson_interval
-from ..tasks.uniform import TARGET
-from .analysis import fit_transitions_of
-from .basin_figures import draw_basins, shows_basins
+from .analyses import Request, analyses
+from .analyses.transition import axis_drawn
+from .analyses.uniform import TARGET
+from .analysis import stored_or_computed
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -34,14 +33,9 @@ from .canvas import (
     own_style,
     shown_variable,
 )
-from .comparison_figures import draw_comparison, shows_comparison
-from .landscape_figures import draw_landscapes
-from .landscapes import is_landscape
-from .law_figures import draw_law, shows_law
-from .picture_axes import is_logarithmic, tick_magnitudes, tick_positions, tick_values
+from .picture_axes import is_logarithmic, refuse_log, tick_magnitudes, tick_positions, tick_values
 from .picture_layout import add_legend
-from .success_figures import draw_curves, draw_maps
-from .uniform import load_worst
+from .trials import Trials
 
 FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # and who writes them, in Matplotlib
 SIZES = 1.0, 60.0  # inches
@@ -109,43 +103,23 @@ def draw(info: StoreInfo, look: Look | None = None) -> Figure:
 
 
 def _draw(info: StoreInfo, look: Look) -> Figure:
-    if is_landscape(info):
-        return draw_landscapes(info, look)
-    if shows_basins(info):
-        return draw_basins(info, look)
-    if shows_law(info):
-        return draw_law(info, look)
-    if shows_comparison(info):
-        return draw_comparison(info, look)
-    variable = shown_variable(info)
-    axis = _axis(info)
-    each = axis == TARGET
-    results = load_results(info.path, [variable]) if each else load_worst(info, [variable])
-    if not results[variable].notnull().any():
+    claiming = [analysis for analysis in analyses() if analysis.shows(info)]
+    if not claiming:
+        return _draw_levels(info, look)
+    analysis = max(claiming, key=lambda each: each.rank)
+    if analysis.no_log:
+        refuse_log(look.log, analysis.no_log)
+    request = Request(info, analysis.drawn_along(info))
+    return analysis.draw(request, stored_or_computed(analysis, request), look)
+
+
+def _draw_levels(info: StoreInfo, look: Look) -> Figure:
+    variable, axis = shown_variable(info), axis_drawn(info)
+    trials = Trials(info)
+    values = trials.load([variable]) if axis == TARGET else trials.load_worst([variable])
+    if not values[variable].notnull().any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
-    if variable != "success" or not _carries_transition(info, axis):
-        return _levels(info, results[variable], axis, look)
-    fitted = fit_transitions_of(info, axis)
-    others = [str(dim) for dim in fitted["p50"].dims]
-    numeric = [dim for dim in others if results[dim].dtype.kind in "if" and results[dim].size > 2]
-    if numeric:
-        return draw_maps(info, fitted, numeric[-1], axis, look)
-    return draw_curves(info, fitted, axis, look)
-
-
-def _carries_transition(info: StoreInfo, axis: str) -> bool:
-    return has_positions(info.sweep, axis) and shared_draws(Grid(info.sweep), [axis]) == ((), None)
-
-
-def _axis(info: StoreInfo) -> str:
-    sweep = info.sweep
-    if sweep.plot.x is not None:
-        return sweep.plot.x
-    if sweep.fit.along is not None:
-        return sweep.fit.along
-    if not sweep.axes:
-        raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
-    return [name for name in sweep.axes if name != TARGET or len(sweep.axes) == 1][-1]
+    return _levels(info, values[variable], axis, look)
 
 
 def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Figure:

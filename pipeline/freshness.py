@@ -1,121 +1,69 @@
 """Whether the fits of a store are still those of its trials and of its sweep.
 
 An analysis carries what it was made from: a digest of the trials that it read, and the settings of
-the sweep that asked for it. Where either has changed, `run` marks it, `status` tells it, and `fit`
-makes it again or removes it.
+the sweep that asked for it. Where either has changed, `run` marks it, `status` tells it, `plot`
+does without it, and `fit` makes it again or removes it.
 """
 
-import hashlib
 import json
-from collections.abc import Collection
-from functools import partial
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from ..store import (
     OUTDATED,
-    Status,
+    StoreError,
     StoreInfo,
+    analysis_groups,
     damaged_analyses,
-    load_results,
     mark_outdated,
+    open_analysis,
     read_analyses,
-    remove_analysis,
-    write_analysis,
 )
-from ..sweeps import Sweep
+from .analyses import Analysis, Request, analyses, analysis_of
+from .trials import Trials
 
-TRANSITION, LAW, COMPARISON = "transition", "law", "comparison"
-UNIFORM, BASIN_GROUP, TRAJECTORY = "uniform", "basin", "trajectory"
-# A trajectory is drawn again: it reads no trial.
-OF_TRIALS = (TRANSITION, LAW, COMPARISON, UNIFORM, BASIN_GROUP)
-ANALYSES = (*OF_TRIALS, TRAJECTORY)
 LATER = "trials were run after it was made"
 OTHERWISE = "the sweep asks for another one by now"
 NO_LONGER = "the sweep names it no longer"
 UNKNOWN = "an earlier version made it, which did not say of which trials"
+OTHER_VERSION = "another version of the analysis made it"
+NOT_HERE = "its analysis is not installed here"
 
 
-class Analyst:
-    """Writes the analyses of one call of `fit`, each with what it was made from."""
-
-    def __init__(self, info: StoreInfo, along: str | None):
-        """Read which trials there are.
-
-        Args:
-            info: the store.
-            along: the axis that the command names for the transition; None if the sweep does.
-        """
-        self.info, self.along = info, along
-        results = load_results(info.path, evidence_names(info))
-        self.status = results["status"]
-        success = results["success"].values if "success" in results else None
-        self.digest = digest_of(self.status.values, success)
-        self.written: set[str] = set()
-
-    def write(self, name: str, dataset: xr.Dataset) -> None:
-        """Write an analysis into the store."""
-        wanted = settings_of(self.info.sweep, name, self.along)
-        made_from: dict[str, Any] = {"settings": wanted}
-        if self.along is not None and name in (TRANSITION, COMPARISON):
-            made_from["along"] = self.along
-        if name in OF_TRIALS:
-            made_from["results"] = self.digest
-            used = int((self.status == Status.DONE).sum())
-            dataset = dataset.assign_attrs(trials_used=used)
-        write_analysis(self.info.path, name, dataset, json.dumps(made_from))
-        self.written.add(name)
-
-    def clear(self) -> None:
-        """Remove those that were not made this time, but for a transition that a command asked for.
-
-        That one stays as long as its trials are the same.
-        """
-        found = read_analyses(self.info.path, ANALYSES)
-        outdated = outdated_of(self.info, self.digest)
-        for name in sorted(set(found) - self.written):
-            by_command = "along" in _made_from(found[name])
-            if not (name == TRANSITION and by_command and name not in outdated):
-                remove_analysis(self.info.path, name)
-
-
-def evidence_names(info: StoreInfo) -> list[str]:
-    """Name the variables that `digest_of` takes."""
-    return ["status", *(["success"] if "success" in info.variables else [])]
-
-
-def digest_of(status: np.ndarray, success: np.ndarray | None) -> str:
-    """Digest which trials are done, which crashed, and which succeeded.
-
-    Args:
-        status: of every trial.
-        success: likewise, with NaN or −1 for trials that were not run; None where there is none.
-    """
-    content = hashlib.sha256(str(status.shape).encode())
-    content.update(status.astype(np.int8).tobytes())
-    if success is not None:
-        content.update(np.nan_to_num(success, nan=-1).astype(np.int8).tobytes())
-    return content.hexdigest()[:32]
-
-
-def settings_of(sweep: Sweep, name: str, along: str | None) -> dict[str, Any] | None:
-    """Give what of a sweep decides an analysis; None if the sweep does not ask for it."""
-    axis = along or sweep.fit.along
-    targets = len(sweep.axes.get("target", ()))
-    asked: dict[str, Any] = {
-        TRANSITION: {"along": axis, "direction": sweep.fit.direction} if axis else None,
-        LAW: sweep.law and sweep.law.model_dump(mode="json"),
-        COMPARISON: sweep.compare
-        and sweep.compare.model_dump(mode="json")
-        | {"along": axis, "direction": sweep.fit.direction},
-        UNIFORM: {"targets": targets} if targets > 1 else None,
-        BASIN_GROUP: sweep.basins and sweep.basins.model_dump(mode="json"),
-        TRAJECTORY: {} if sweep.task == "landscape" else None,
+def made_from(analysis: Analysis, request: Request) -> dict[str, Any]:
+    """Say what an analysis of a request is made from, to be kept with it."""
+    found: dict[str, Any] = {
+        "analysis": analysis.name,
+        "settings": analysis.asked(request.info, request.along),
     }
-    found: dict[str, Any] | None = asked[name]
+    if analysis.version != 1:
+        found["version"] = analysis.version
+    if request.along is not None and analysis.takes_along:
+        found["along"] = request.along
+    if analysis.reads_trials:
+        found["results"] = request.trials.digest
     return found
+
+
+def stored(analysis: Analysis, request: Request) -> xr.Dataset | None:
+    """Load an analysis from the store of a request; None if it is not there, whole and current.
+
+    Of one that depends on the axis of a transition, the axis has to be that of the request.
+    """
+    info, name = request.info, analysis.name
+    attributes = read_analyses(info.path, [name]).get(name)
+    if attributes is None or OUTDATED in attributes:
+        return None
+    wanted = json.loads(json.dumps(made_from(analysis, request)))
+    # Who named the axis does not matter: it is among the settings. Earlier versions gave no name.
+    aside = {"along": None, "analysis": None}
+    if wanted | aside != recorded(attributes) | aside:
+        return None
+    try:
+        return open_analysis(info.path, name).load()
+    except (StoreError, ValueError, KeyError, TypeError, OSError):
+        return None
 
 
 def outdated_of(info: StoreInfo, digest: str | None = None) -> dict[str, str]:
@@ -126,16 +74,22 @@ def outdated_of(info: StoreInfo, digest: str | None = None) -> dict[str, str]:
         digest: of its trials, from `digest_of`; None leaves trials aside.
     """
     found = {}
-    for name, attributes in read_analyses(info.path, ANALYSES).items():
-        made_from = _made_from(attributes)
-        wanted = settings_of(info.sweep, name, made_from.get("along"))
-        later = digest is not None and name in OF_TRIALS and made_from.get("results") != digest
+    for name, attributes in present_analyses(info).items():
+        kept, analysis = recorded(attributes), analysis_of(name)
+        later = digest is not None and kept.get("results", digest) != digest
+        if analysis is None:
+            if later or OUTDATED in attributes:
+                found[name] = LATER
+            continue
+        wanted = analysis.asked(info, kept.get("along"))
         if wanted is None:
             found[name] = NO_LONGER
-        elif not made_from:
+        elif not kept:
             found[name] = UNKNOWN
-        elif made_from.get("settings") != wanted:
+        elif kept.get("settings") != wanted:
             found[name] = OTHERWISE
+        elif kept.get("version", 1) != analysis.version:
+            found[name] = OTHER_VERSION
         elif later or OUTDATED in attributes:
             found[name] = LATER
     return found
@@ -151,25 +105,29 @@ def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
         digest: of its trials, from `digest_of`.
     """
     outdated = outdated_of(info, digest)
-    present = read_analyses(info.path, ANALYSES)
+    present = present_analyses(info)
     for name, why in damaged_analyses(info.path, present).items():
         outdated[name] = f"it is damaged ({why})"
     return {
         name: {"trials": attributes.get("trials_used"), "outdated": outdated.get(name)}
-        | {key: value for key, value in _made_from(attributes).items() if key == "along"}
+        | {key: value for key, value in recorded(attributes).items() if key == "along"}
         for name, attributes in present.items()
     }
 
 
 def not_made(info: StoreInfo) -> list[str]:
-    """Name the analyses that the sweep of a store asks for and that the store does not hold."""
-    present = read_analyses(info.path, ANALYSES)
-    asked = partial(settings_of, info.sweep, along=None)
-    missing = [n for n in ANALYSES if n not in present and asked(n) is not None]
-    axis = info.sweep.fit.along
-    if axis and _made_from(present.get(TRANSITION, {})).get("along", axis) != axis:
-        missing.insert(0, TRANSITION)
-    return missing
+    """Name the analyses that the sweep of a store asks for and that the store does not hold.
+
+    Of those that are not installed here, the table in the sweep is named.
+    """
+    present, axis = present_analyses(info), info.sweep.fit.along
+    missing = []
+    for analysis in analyses():
+        along = recorded(present.get(analysis.name, {})).get("along", axis)
+        other_axis = bool(axis) and analysis.takes_along and along != axis
+        if analysis.asked(info, None) is not None and (analysis.name not in present or other_axis):
+            missing.append(analysis.name)
+    return [*missing, *(f"[{table}] ({NOT_HERE})" for table in info.sweep.unread)]
 
 
 def mark(info: StoreInfo, writes: bool) -> None:
@@ -179,20 +137,48 @@ def mark(info: StoreInfo, writes: bool) -> None:
         info: the store, with the sweep of the run.
         writes: whether the run has trials to write.
     """
-    present = read_analyses(info.path, ANALYSES)
-    reasons = dict.fromkeys(_of_trials(present), LATER) if writes else {}
-    reasons |= outdated_of(info)
+    present = present_analyses(info)
+    reasons = {name: LATER for name in present if writes and _reads_trials(name, present[name])}
+    _mark(info, reasons | outdated_of(info))
+
+
+def mark_late(info: StoreInfo) -> None:
+    """Mark the analyses that were made while a run went on, and that lack its later trials."""
+    present = present_analyses(info)
+    if all(OUTDATED in attributes for attributes in present.values()):
+        return
+    _mark(info, outdated_of(info, Trials(info).digest))
+
+
+def _mark(info: StoreInfo, reasons: dict[str, str]) -> None:
+    present = present_analyses(info)
     mark_outdated(
         info.path,
-        {name: why for name, why in reasons.items() if OUTDATED not in present[name]},
+        {name: why for name, why in reasons.items() if OUTDATED not in present.get(name, {})},
     )
 
 
-def _of_trials(names: Collection[str]) -> list[str]:
-    return [name for name in names if name in OF_TRIALS]
+def present_analyses(info: StoreInfo) -> dict[str, dict[str, Any]]:
+    """Read the attributes of the analyses of a store: the registered ones first, in their order.
+
+    A copy under another name is the user's.
+    """
+    known = [analysis.name for analysis in analyses()]
+    others = [name for name in analysis_groups(info.path) if name not in known]
+    found = read_analyses(info.path, [*known, *others])
+    return {
+        name: attributes
+        for name, attributes in found.items()
+        if name in known or recorded(attributes).get("analysis") == name
+    }
 
 
-def _made_from(attributes: dict[str, Any]) -> dict[str, Any]:
+def _reads_trials(name: str, attributes: dict[str, Any]) -> bool:
+    analysis = analysis_of(name)
+    return analysis.reads_trials if analysis else "results" in recorded(attributes)
+
+
+def recorded(attributes: dict[str, Any]) -> dict[str, Any]:
     """Read what an analysis says it was made from; nothing where an earlier version made it."""
     try:
         found = json.loads(str(attributes["made_from"]))

@@ -7,7 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..store import StoreError, StoreInfo, load_results
+from ..store import StoreError
+from .analyses.base import Request
+from .analyses.trajectory import ACROSS, ALONG, MAX_STEPS
 from .canvas import (
     MAX_PANELS,
     Look,
@@ -18,8 +20,6 @@ from .canvas import (
     name_of,
     new_canvas,
 )
-from .landscapes import ACROSS, ALONG, MAX_STEPS, trajectories_of
-from .picture_axes import refuse_log
 from .picture_layout import add_legend
 
 LEVELS = 22
@@ -27,21 +27,21 @@ VISIBLE = 1e-9  # length of a mirror point
 LABELS = {ALONG: "along $x^*$, in $\\|x^*\\|$", ACROSS: "across, in $\\|x^*\\|$"}
 
 
-def draw_landscapes(info: StoreInfo, look: Look) -> Figure:
+def draw_landscapes(request: Request, trajectories: xr.Dataset, look: Look) -> Figure:
     """Draw the loss of a store's first trial over the plane, a panel for each other axis's values.
 
     Raises:
-        SweepError: there are too many panels, or a logarithmic axis is asked for.
+        SweepError: there are too many panels.
         StoreError: nothing was run.
     """
-    refuse_log(look.log, "a plane has negative coordinates")
+    info = request.info
     name = info.sweep.plot.variable or "loss"
-    values = load_results(info.path, [name])[name].isel(trial=0)
+    values = request.trials.load([name])[name].isel(trial=0)
     if not values.notnull().any():
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     others = [str(dim) for dim in values.dims if dim not in (ALONG, ACROSS)]
     panels = at_most(MAX_PANELS, "panels", each_part(values.to_dataset(), others), info)
-    descents = each_part(trajectories_of(info), others)
+    descents = each_part(trajectories, others)
     canvas = new_canvas(len(panels), look)
     canvas.room = 1.5, 0.0
     for axes, (label, one), (_, paths) in zip(canvas.axes, panels, descents, strict=True):

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..store import StoreError, StoreInfo
+from .analyses.law import REMARKS
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -19,8 +20,6 @@ from .canvas import (
     name_of,
     new_canvas,
 )
-from .fit_tables import REMARKS
-from .laws import check_law_of, fit_law_of
 from .picture_axes import tick_magnitudes, tick_values
 from .picture_layout import add_legend
 from .picture_text import literal, shown_value
@@ -29,26 +28,13 @@ from .picture_text import literal, shown_value
 SHORTER = {"curved": "the medians are no power law; 'genprior fit' gives exponents in between"}
 
 
-def shows_law(info: StoreInfo) -> bool:
-    """Say whether the law is what a picture of a store shows."""
-    sweep = info.sweep
-    if sweep.law is None:
-        return False
-    asked_otherwise = sweep.fit.along is not None or sweep.plot.x is not None
-    if sweep.plot.variable not in (None, "success"):
-        return sweep.plot.variable == sweep.law.variable
-    return not asked_otherwise
-
-
-def draw_law(info: StoreInfo, look: Look) -> Figure:
+def draw_law(info: StoreInfo, fitted: xr.Dataset, look: Look) -> Figure:
     """Draw the median errors against the first axis of the law, a curve for each other value.
 
     Raises:
         SweepError: there are too many curves.
         StoreError: no trial has recovered.
     """
-    check_law_of(info)
-    fitted = fit_law_of(info)
     if not fitted["entered"].any():
         done = "recovered" if fitted.attrs["of"] == "recovered trials" else "been run"
         if fitted["no_logarithm"].any():

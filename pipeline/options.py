@@ -55,6 +55,7 @@ def chosen_sweep(
 ) -> "Sweep":
     """Load the sweep that a command's options describe."""
     from ..sweeps import load_sweep
+    from . import analyses  # noqa: F401 - their tables are those of sweep files
 
     extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
              if value is not None]  # fmt: skip

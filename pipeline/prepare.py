@@ -36,7 +36,7 @@ from ..sweeps import Grid, Sweep, UserError, differences, settled, union
 from ..sweeps.labels import value_label
 from ..sweeps.sharing import check_reading
 from ..sweeps.sweep import Blocks
-from ..tasks import TaskKind, check_task, task_kind
+from ..tasks import Experiment, check_task, task_kind
 from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
 from ..tasks.solvers import check_installed
@@ -71,7 +71,7 @@ def check_request(sweep: Sweep, path: Path) -> int:
     return int((~grid.excluded).sum()) * sweep.trials
 
 
-def check_points(grid: Grid, kind: TaskKind) -> None:
+def check_points(grid: Grid, kind: Experiment) -> None:
     """Refuse points that cannot be run, and readings that cannot be made of them.
 
     Raises:
@@ -109,7 +109,7 @@ class Prepared(NamedTuple):
 
 
 def prepare_store(
-    sweep: Sweep, path: Path, executor: Executor, kind: TaskKind, allow_mixed: bool
+    sweep: Sweep, path: Path, executor: Executor, kind: Experiment, allow_mixed: bool
 ) -> Prepared:
     """Make the store, or check, mend and extend the one that is there."""
     grid = Grid(sweep)
@@ -162,7 +162,7 @@ def tell_mended(mended: Mended) -> str:
 
 
 def check_workers(
-    executor: Executor, kind: TaskKind, grid: Grid, allow_mixed: bool
+    executor: Executor, kind: Experiment, grid: Grid, allow_mixed: bool
 ) -> list[Environment]:
     """Refuse workers whose results may differ from each other's, or that lack a package.
 
@@ -259,7 +259,7 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
         )
 
 
-def check_same_variables(info: StoreInfo, kind: TaskKind) -> None:
+def check_same_variables(info: StoreInfo, kind: Experiment) -> None:
     """Refuse a store that has no room for what a trial gives now."""
     missing = [v.name for v in kind.variables if v.name not in info.variables]
     if missing:

@@ -12,11 +12,11 @@ from typing import Any
 
 from ..store import exclusive
 from ..sweeps import Grid, Sweep, UserError
-from ..tasks import TaskKind, task_kind
+from ..tasks import Experiment, task_kind
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
 from .executors import Executor, Outcomes, Synchronous
-from .freshness import mark
+from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
 from .prepare import (
@@ -107,7 +107,7 @@ def run_sweep(
     path: Path,
     executor: Executor | None = None,
     *,
-    kind: TaskKind | None = None,
+    kind: Experiment | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
@@ -168,9 +168,12 @@ def run_sweep(
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
         with closing(executor.stream(run_block, tasks)) as outcomes, _abandoned(executor, run):
-            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
+            ended = _Run(executor, run, path, summary, listen, tell, lost_before).take(
                 outcomes, fail_fast
             )
+        if ended.blocks:
+            mark_late(info)
+        return ended
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from ..store import Status, StoreInfo, survey_store
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
 from ..tasks.audits import audit_abandonment
-from .freshness import describe, digest_of, not_made
+from .freshness import describe, not_made
+from .trials import digest_of
 
 SHOWN_ERRORS = 5
 READ = ("success", "seconds", "abandonment", "error")

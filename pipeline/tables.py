@@ -9,6 +9,7 @@ from ..sweeps import Grid, Sweep
 from ..sweeps.labels import value_label
 from .crashes import crash_lines
 from .run import RunSummary
+from .table_parts import table_of
 
 SHOWN_TEXTS = 5
 UNKNOWN = "–"
@@ -250,14 +251,6 @@ def size(count: int) -> str:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} TB"
-
-
-def table_of(*columns: str) -> Table:
-    """Begin a table without lines."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def _pairs(**rows: str) -> Table:

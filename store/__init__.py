@@ -3,6 +3,7 @@
 from .analyses import (
     OUTDATED,
     OutdatedWarning,
+    analysis_groups,
     damaged_analyses,
     mark_outdated,
     open_analysis,
@@ -13,7 +14,7 @@ from .analyses import (
 from .blocks import BlockWriter, open_writer
 from .coordinates import changed_coordinate
 from .documents import record
-from .errors import StoreError, WrongStoreError, explained
+from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
@@ -31,12 +32,14 @@ __all__ = [
     "BlockWriter",
     "Layout",
     "Mended",
+    "OtherLayoutError",
     "OutdatedWarning",
     "Status",
     "StoreError",
     "StoreInfo",
     "Survey",
     "WrongStoreError",
+    "analysis_groups",
     "changed_coordinate",
     "check_place",
     "check_replaceable",

@@ -4,18 +4,20 @@ An analysis is a group `analysis/<name>` of a store. Those that genprior made sa
 `made_from` what they were made from; every other group there is the user's and stays.
 """
 
+import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from .documents import consolidate, copies, make_group, read_root
-from .errors import StoreError, explained, in_short
+from .documents import consolidate, copies, make_group, read_revision, read_root
+from .errors import OtherLayoutError, StoreError, explained, in_short
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
+from .lock import documents_held
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,40 +32,72 @@ class OutdatedWarning(UserWarning):
     """An analysis that was opened no longer says what the store's trials say."""
 
 
-def write_analysis(path: Path, name: str, dataset: "xr.Dataset", made_from: str) -> None:
+def write_analysis(
+    path: Path,
+    name: str,
+    dataset: "xr.Dataset",
+    made_from: str,
+    *,
+    revision: str | None = None,
+    outdated: str | None = None,
+) -> None:
     """Write a labelled analysis as the group `analysis/<name>` of a store, replacing an older one.
+
+    A run may go on meanwhile: only the documents are held, while the group is written.
 
     Args:
         path: the store.
         name: of the analysis.
         dataset: the analysis.
         made_from: what it was made from, kept as its attribute of that name.
+        revision: the layout of the store that it is of; None for the present one.
+        outdated: why it is out of date already; None if it is not.
 
     Raises:
+        OtherLayoutError: the store has been laid out again.
         StoreError: the file system refused, or a group of that name is not genprior's.
     """
     place = path / ANALYSIS / name
-    if not (is_vacant(place) or is_own(place) or _was_own(path, name)):
-        raise StoreError(
-            f"{place} was not made by 'genprior fit', which would write there; give it another "
-            "name."
-        )
-    with _workplace(path, name, "writing") as area:
-        marked = dataset.assign_attrs({MADE_FROM: made_from})
+    with _workplace(path, name, "writing", revision) as area:
+        if not (is_vacant(place) or is_own(place) or _was_own(path, name)):
+            raise StoreError(
+                f"{place} was not made by 'genprior fit', which would write there; give it another "
+                "name."
+            )
+        marks = {MADE_FROM: made_from}
+        marks |= {} if outdated is None else {OUTDATED: _advice(outdated)}
+        marked = dataset.assign_attrs(marks)
         marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
         put_in_place(area, place)
 
 
-def remove_analysis(path: Path, name: str) -> None:
+def remove_analysis(path: Path, name: str, *, revision: str | None = None) -> None:
     """Remove an analysis from a store.
 
+    Args:
+        path: the store.
+        name: of the analysis.
+        revision: the layout of the store in which it was seen; None for the present one.
+
     Raises:
+        OtherLayoutError: the store has been laid out again.
         StoreError: the file system refused.
     """
-    with _workplace(path, name, "removing") as area:
+    with _workplace(path, name, "removing", revision) as area:
         # A kill from here on leaves nothing that could take the place again.
         (area / NEW).rmdir()
-        (path / ANALYSIS / name).rename(area / OLD)
+        with suppress(FileNotFoundError):  # another fit may have removed it
+            (path / ANALYSIS / name).rename(area / OLD)
+
+
+def analysis_groups(path: Path) -> list[str]:
+    """Name the folders under `analysis/`, whoever made them."""
+    try:
+        with os.scandir(path / ANALYSIS) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in folders if not name.startswith("."))
 
 
 def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
@@ -78,14 +112,22 @@ def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
     """
     if not reasons:
         return
-    with explained(path, "marking what is out of date"), warnings.catch_warnings():
+    with (
+        documents_held(path),
+        explained(path, "marking what is out of date"),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore", ZarrUserWarning)
         for name, reason in reasons.items():
             if not _attributes(path / ANALYSIS / name):
                 continue  # damaged; `fit` makes it again
             group = zarr.open_group(path / ANALYSIS / name, mode="r+")
-            group.attrs.update({OUTDATED: f"{reason}; 'genprior fit' makes it again"})
+            group.attrs.update({OUTDATED: _advice(reason)})
         consolidate(path)
+
+
+def _advice(reason: str) -> str:
+    return f"{reason}; 'genprior fit' makes it again"
 
 
 def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -176,12 +218,20 @@ def _attributes(place: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _workplace(path: Path, name: str, doing: str) -> Iterator[Path]:
+def _workplace(path: Path, name: str, doing: str, revision: str | None) -> Iterator[Path]:
     """Give a work area next to an analysis, removed at the end, and copy the documents again.
+
+    The documents are held meanwhile, so that no run lays the store out again or changes its root.
 
     It is in the store, for a store that is mounted has another file system next to it.
     """
-    with explained(path, f"{doing} {ANALYSIS}/{name}"), warnings.catch_warnings():
+    with (
+        documents_held(path),
+        explained(path, f"{doing} {ANALYSIS}/{name}"),
+        warnings.catch_warnings(),
+    ):
+        if revision is not None and read_revision(path) != revision:
+            raise OtherLayoutError(f"{path} was extended meanwhile; try again.")
         warnings.simplefilter("ignore", ZarrUserWarning)
         make_group(path / ANALYSIS)
         clear(path / ANALYSIS / name)

@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import settle
+from .lock import documents_held
 
 DOCUMENT = "zarr.json"
 FORMAT = 1
@@ -174,6 +175,6 @@ def _documents(folder: Path, prefix: str) -> Iterator[tuple[str, Document]]:
 
 def record(path: Path, attributes: dict[str, Any]) -> None:
     """Change attributes of a store, in one step."""
-    with explained(path, "recording how it is continued"):
+    with documents_held(path), explained(path, "recording how it is continued"):
         root = read_root(path)
         write_document(path, {**root, "attributes": {**root["attributes"], **attributes}})

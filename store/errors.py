@@ -19,6 +19,10 @@ class WrongStoreError(StoreError):
     exit_status = 2
 
 
+class OtherLayoutError(StoreError):
+    """A store that a run has laid out again since it was read."""
+
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

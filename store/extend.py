@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from .exchange import NEW, put_in_place, work_area
 from .foreign import carry, check_foreign, find_foreign, undisturbed
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
+from .lock import documents_held
 from .places import check_replaceable
 from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
@@ -61,8 +63,9 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
         with readable(info, names, "extending it"):
             check_complete(info, names, read_status(path))
             _carry_over(info, new, layout, grid, names)
-        foreign = find_foreign(path, _own_arrays(info))
-        with undisturbed(path, foreign):
+        with documents_held(path), ExitStack() as stack:
+            foreign = find_foreign(path, _own_arrays(info))
+            stack.enter_context(undisturbed(path, foreign))
             carry(path, new, foreign)
             if _carry_attributes(info, new) or foreign:
                 consolidate(new)

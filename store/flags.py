@@ -8,6 +8,7 @@ from ..sweeps.variables import Variable
 from .documents import consolidate
 from .errors import StoreError, explained
 from .integrity import StoreInfo
+from .lock import documents_held
 from .reading import open_group
 from .template import array_of
 
@@ -43,7 +44,7 @@ def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
             changed[variable.name] = dict(sorted({**there, **here}.items()))
     if not changed:
         return False
-    with explained(info.path, "naming new codes"):
+    with documents_held(info.path), explained(info.path, "naming new codes"):
         writable = zarr.open_group(info.path, mode="r+", use_consolidated=False)
         for name, meanings in changed.items():
             array_of(writable, name).attrs.update(

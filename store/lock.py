@@ -1,8 +1,10 @@
 """Keeping two writers of a store apart.
 
-The lock is a file next to the store. The operating system locks it (`flock`) where the file system
-can; elsewhere (Lustre without `flock`, some NFS) its mere existence is the lock, and what it says
-tells a holder that died on this machine from one that lives.
+There are two locks: one for whoever runs into the store, as long as the run takes, and one for the
+documents, a moment for every change of them. A fit takes the second only. Each is a file next to
+the store. The operating system locks it (`flock`) where the file system can; elsewhere (Lustre
+without `flock`, some NFS) its mere existence is the lock, and what it says tells a holder that died
+on this machine from one that lives.
 """
 
 import errno
@@ -23,6 +25,8 @@ from .exchange import clear, resolved
 from .places import check_place
 
 PATIENCE = 0.5  # seconds, for a holder that is just leaving
+MOMENT = 60.0  # seconds, for one that changes documents or writes an analysis
+DOCUMENTS = ".documents"
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 # What filelock's soft locks say, in lines, and what earlier versions of genprior said.
 RECORD = re.compile(r"(?P<process>\d+)\n(?P<host>[^\n]+)\n(\d+\n)?|process \d+ on .+")
@@ -53,15 +57,35 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock of a store, and nothing else.
+def documents_held(path: Path) -> Iterator[None]:
+    """Hold the documents of a store for a moment, to change them: its root has a copy of each.
+
+    A run that holds the store takes this too, so that a fit may write next to it. Whoever holds it
+    waits for nothing else.
+
+    Raises:
+        StoreError: another process holds them for longer than a change takes, or the folder cannot
+            be written.
+    """
+    with held(path, DOCUMENTS, MOMENT):
+        yield
+
+
+@contextmanager
+def held(path: Path, part: str = "", patience: float = PATIENCE) -> Iterator[None]:
+    """Hold a lock of a store, and nothing else.
+
+    Args:
+        path: the store.
+        part: what of it is locked; by default that nobody else runs into it.
+        patience: seconds to wait for another holder.
 
     Raises:
         StoreError: another process holds it, or its folder cannot be written.
     """
-    file = _lock_file(path)
+    file = _lock_file(path, part)
     with explained(path, f"locking it in {file.parent}"):
-        lock, ours = _acquire(file, path)
+        lock, ours = _acquire(file, path, patience)
     try:
         yield
     finally:
@@ -73,15 +97,15 @@ def held(path: Path) -> Iterator[None]:
             lock.release()
 
 
-def _lock_file(path: Path) -> Path:
+def _lock_file(path: Path, part: str) -> Path:
     """Name the lock of a store: next to the folder itself, where the path is a link to it."""
     place = resolved(path)
-    return place.with_name(f".{place.name}.lock")
+    return place.with_name(f".{place.name}{part}.lock")
 
 
-def _acquire(file: Path, path: Path) -> tuple[Any, list[os.stat_result]]:
+def _acquire(file: Path, path: Path, patience: float) -> tuple[Any, list[os.stat_result]]:
     """Lock a file; give the lock and, where its release leaves the file, which file that is."""
-    common: dict[str, Any] = {"timeout": PATIENCE, "thread_local": False}
+    common: dict[str, Any] = {"timeout": patience, "thread_local": False}
     native, ours = _has_flock(file.parent), list[os.stat_result]()
 
     def sign(handle: int) -> None:

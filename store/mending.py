@@ -24,6 +24,7 @@ from .integrity import (
     survey,
 )
 from .layout import ERROR, SECONDS, STATUS, Status
+from .lock import documents_held
 from .reading import read_info
 from .template import add_array, array_of, coordinates_of, mark_excluded, write_coordinate
 
@@ -60,10 +61,10 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
             *document_damages(info, info.results),
             *coordinate_damages(info),
         ]
-        if documents:
-            _write_again(info, documents, variables)
         if documents or any(name not in info.copies for name in info.arrays):
-            consolidate(info.path)
+            with documents_held(info.path):
+                _write_again(info, documents, variables)
+                consolidate(info.path)
             info = read_info(info.path)
         _check_excluded(info)
         found = survey(info)

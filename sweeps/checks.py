@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
 from .identity import carriers
-from .labels import value_label
 from .parameters import PARAMETERS, groups, names_with, task_has
-from .reserved import RESERVED
+from .readings import readings
+from .reserved import reserved_names
 from .shapes import sets_shape
 from .told import ask_more
-from .values import check_value, is_foreign
+from .values import is_foreign
 
 if TYPE_CHECKING:
     from .sweep import Sweep
@@ -53,7 +53,11 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
         if stored and is_foreign(name):
             continue
-        if name in RESERVED or name in groups() or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        if (
+            name in groups()
+            or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII)
+            or name in reserved_names()
+        ):
             raise SweepError(
                 f"axes: '{name}' cannot name an axis; choose letters and digits, and no name that "
                 "a store uses."
@@ -79,13 +83,18 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
                 )
     named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
     named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]
-    named += [("law.exponents", name) for name in (sweep.law.exponents if sweep.law else ())]
-    named += [("compare.over", sweep.compare.over)] if sweep.compare else []
     for key, axis in named:
-        if axis is not None and axis not in sweep.axes:
-            raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
-        if axis == "target" and key in ("law.exponents", "compare.over"):
-            raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
+        _check_axis(sweep, key, axis)
+    for reading in readings():
+        for key, axis in reading.axes(sweep):
+            _check_axis(sweep, key, axis)
+            if axis == "target" and not reading.tells_targets:
+                raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
+
+
+def _check_axis(sweep: "Sweep", key: str, axis: str | None) -> None:
+    if axis is not None and axis not in sweep.axes:
+        raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
 
 
 def _is_made(sweep: "Sweep") -> bool:
@@ -129,71 +138,6 @@ def check_pairing(sweep: "Sweep") -> None:
             f"fit.along: the same draws are used all along '{along}', which would ruin the "
             "intervals. Fit along another axis, or take it out of 'paired'."
         )
-
-
-def check_law(sweep: "Sweep") -> None:
-    """Refuse a law that names no axis, or one along which no power can be taken.
-
-    Raises:
-        SweepError: naming the axis.
-    """
-    if sweep.law is None:
-        return
-    if not sweep.law.exponents:
-        raise SweepError(
-            "law.exponents: it is empty; name an axis and the exponent that is claimed, as in "
-            "k = 0.5."
-        )
-    for name in sweep.law.exponents:
-        if not has_positions(sweep, name):
-            raise SweepError(f"law.exponents: '{name}' is not numeric; a power law needs numbers.")
-        wrong = [value for value in sweep.axes[name] if value <= 0]
-        if wrong:
-            raise SweepError(
-                f"law.exponents: '{name}' has the value {value_label(wrong[0])}; "
-                "a power law needs positive ones."
-            )
-
-
-def check_comparison(sweep: "Sweep") -> None:
-    """Refuse a comparison with a value that its axis does not have.
-
-    An axis of which a command leaves one value compares nothing, and may be run.
-
-    Raises:
-        SweepError: naming the axis and its values.
-    """
-    if sweep.compare is None:
-        return
-    over = sweep.compare.over
-    if over == sweep.fit.along:
-        raise SweepError(
-            f"compare.over: '{over}' is fit.along too; compare the values of another axis."
-        )
-    if len(sweep.axes[over]) > 1:
-        reference_index(sweep)
-
-
-def reference_index(sweep: "Sweep") -> int:
-    """Find the place of the comparison's reference along its axis: the first if none is named.
-
-    Raises:
-        SweepError: the axis has no such value.
-    """
-    if sweep.compare is None or sweep.compare.reference is None:
-        return 0
-    over, wanted = sweep.compare.over, sweep.compare.reference
-    try:
-        wanted = check_value(over, wanted)
-    except SweepError as error:
-        raise SweepError(f"compare.reference: {error}") from None
-    labels = [value_label(value) for value in sweep.axes[over]]
-    if value_label(wanted) not in labels:
-        known = ", ".join(labels[:10]) + (", …" if labels[10:] else "")
-        raise SweepError(
-            f"compare.reference: '{over}' has no value {value_label(wanted)}; it has {known}."
-        )
-    return labels.index(value_label(wanted))
 
 
 def has_positions(sweep: "Sweep", axis: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from .errors import SweepError
 from .labels import same_value, value_label
 from .parameters import PARAMETERS
-from .sweep import READING, Sweep
+from .sweep import Sweep, reading_keys
 from .values import check_value, repeated
 
 
@@ -65,9 +65,10 @@ def union(stored: Sweep, asked: Sweep) -> Sweep:
     """Give the stored sweep with its grid grown to hold the asked one's too, read as asked."""
     written = stored.as_dict()
     latest = asked.as_dict()
-    # A law or a comparison that is asked for no longer goes.
-    written = {key: value for key, value in written.items() if key not in READING}
-    written |= {key: latest[key] for key in READING if key in latest}
+    # An analysis that is asked for no longer goes.
+    reading = {*reading_keys(), *stored.unread, *asked.unread}
+    written = {key: value for key, value in written.items() if key not in reading}
+    written |= {key: value for key, value in latest.items() if key in reading}
     for name, values in asked.axes.items():
         known = set(map(value_label, stored.axes[name]))
         written["axes"][name] += [value for value in values if value_label(value) not in known]

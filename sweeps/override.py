@@ -74,16 +74,18 @@ def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None
         ask_more()
     table, _, name = key.partition(".")
     if key in kinds:
-        _set_key(written, key, text, kinds[key])
+        _set_key(written, key, text, kinds[key], _value_of(model, key))
     elif key in PARAMETERS or key in written["axes"]:
         _set_parameter(written, key, text)
     elif table in ("axes", "parameters") and name:
         _set_parameter(written, name, text, table)
     elif table == "dependent" and name:
         _set_rule(written, name, text)
-    elif key.startswith("law.exponents."):
-        exponents = written.setdefault("law", {}).setdefault("exponents", {})
-        _assign(exponents, key.removeprefix("law.exponents."), _single(key, text))
+    elif (above := _table_of(key, kinds)) is not None:
+        inner = written
+        for part in above.split("."):
+            inner = inner.setdefault(part, {})
+        _assign(inner, key.removeprefix(f"{above}."), _single(key, text))
     else:
         leaves = [name for name, kind in kinds.items() if not _models(kind)]
         known = (*PARAMETERS, *written["axes"], *leaves)
@@ -100,13 +102,37 @@ def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{below}", inner.annotation
 
 
+def _table_of(key: str, kinds: dict[str, Any]) -> str | None:
+    """Name the table of free keys that a key is in, as `law.exponents`; None if it is in none."""
+    tables = (name for name, kind in kinds.items() if "." in name and get_origin(kind) is dict)
+    return next((name for name in tables if key.startswith(f"{name}.")), None)
+
+
 def _models(kind: Any) -> list[type[BaseModel]]:
     kinds = (kind, *get_args(kind))
     return [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
 
 
-def _set_key(written: Tables, key: str, text: str, kind: Any) -> None:
-    """Set a key that is no parameter: text as it is, a table as TOML, else one value."""
+def _value_of(model: type[BaseModel], key: str) -> str | None:
+    """Name the key of the same table whose axis a key takes a value of, if its field says one."""
+    table, _, leaf = key.partition(".")
+    for inner in _models(model.model_fields[table].annotation):
+        extra = inner.model_fields[leaf].json_schema_extra if leaf else None
+        if isinstance(extra, dict) and "value_of" in extra:
+            return str(extra["value_of"])
+    return None
+
+
+def _set_key(written: Tables, key: str, text: str, kind: Any, value_of: str | None) -> None:
+    """Set a key that is no parameter: text as it is, a table as TOML, else one value.
+
+    Args:
+        written: the sweep, as plain tables.
+        key: the key, dotted where it is in a table.
+        text: what is given.
+        kind: the type of its value.
+        value_of: the key next to it that names the axis it takes a value of, if there is one.
+    """
     *parents, leaf = key.split(".")
     for parent in parents:
         if text == DEFAULT and parent not in written:
@@ -119,8 +145,8 @@ def _set_key(written: Tables, key: str, text: str, kind: Any) -> None:
         value = text
     elif kind == tuple[str, ...]:
         value = _texts(key, text)
-    elif key == "compare.reference" and not text.startswith(BRACKETS):
-        value = text if is_text(str(written.get("over"))) else parse_scalar(text)
+    elif value_of is not None and not text.startswith(BRACKETS):
+        value = text if is_text(str(written.get(value_of))) else parse_scalar(text)
     else:
         value = _single(key, text)
     if get_origin(kind) is dict or _models(kind):

@@ -29,4 +29,4 @@ def settled(grid: Grid) -> Sweep:
             written["parameters"][name] = next(iter(shape.values()))
         else:
             written["dependent"][name] = {"by": "weights", "table": shape}
-    return Sweep.parse(written)
+    return sweep.reparsed(written)

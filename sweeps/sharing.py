@@ -17,6 +17,7 @@ from .identity import carriers
 from .labels import value_label
 from .notation import parse_widths
 from .parameters import names_with
+from .readings import readings
 from .shapes import full_widths
 from .values import is_foreign
 
@@ -107,7 +108,7 @@ def shared_wholly(grid: Grid, axes: Sequence[str], key: str) -> tuple[str, ...]:
 
 
 def check_reading(grid: Grid) -> None:
-    """Refuse a sweep whose fit, law or comparison would count the same draws twice.
+    """Refuse a sweep of which a fit or another analysis would count the same draws twice.
 
     Raises:
         SweepError: naming the key, the axis and two of its values.
@@ -116,10 +117,8 @@ def check_reading(grid: Grid) -> None:
     along = sweep.fit.along
     if along is not None:
         check_separate(grid, along, "fit.along")
-    if sweep.law is not None:
-        shared_wholly(grid, list(sweep.law.exponents), "law.exponents")
-    if sweep.compare is not None:
-        check_compared(grid, sweep.compare.over, along)
+    for reading in readings():
+        reading.check_draws(grid)
 
 
 def check_compared(grid: Grid, over: str, along: str | None, key: str = "compare.over") -> bool:

@@ -2,25 +2,33 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
 
-from .checks import check_comparison, check_law, check_names, check_pairing, check_size
+from .checks import check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .flat import flatten
 from .override import apply_setting, in_short
 from .parameters import PARAMETERS, names_with, task_has
+from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
 from .values import axis_length, axis_values, check_value
 
-# What changes how results are computed and read, not which results they are.
-READING = (
-    "name", "title", "description", "source", "expected", "blocks", "fit", "plot", "law", "compare",
-    "basins",
-)  # fmt: skip
+# What changes how results are computed and read, not which results they are; so do the tables of
+# analyses.
+READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
 
 
 class Blocks(Strict):
@@ -44,34 +52,15 @@ class Plot(Strict):
     x: str | None = None
 
 
-class Compare(Strict):
-    """Whose success is compared: the values of an axis, with one of them."""
-
-    over: str
-    reference: bool | int | float | str | list[int] | None = None
-
-
-class Basins(Strict):
-    """Where runs end: at x*, which is success, at the mirror point −ρ_d x*, or elsewhere."""
-
-    radius: float = Field(
-        0.75, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
-    )
-
-
 Flat = Annotated[dict[str, Any], BeforeValidator(flatten)]
-Exponent = Annotated[float, Field(strict=True)]
-
-
-class Law(Strict):
-    """The power law that a source claims: for the error of recovered trials, or for a constant."""
-
-    variable: str = "signal_error"
-    exponents: Annotated[dict[str, Exponent], BeforeValidator(flatten)] = {}
 
 
 class Sweep(Strict):
-    """A validated sweep; `axes` hold expanded values, keys are dotted parameter names."""
+    """A validated sweep; `axes` hold expanded values, keys are dotted parameter names.
+
+    The table of every registered analysis is an attribute too, by the table's name: None where the
+    sweep has none.
+    """
 
     name: str = "sweep"
     title: str = ""
@@ -88,10 +77,8 @@ class Sweep(Strict):
     paired: tuple[str, ...] = ()
     blocks: Blocks = Blocks()
     fit: Fit = Fit()
-    law: Law | None = None
-    compare: Compare | None = None
-    basins: Basins | None = None
     plot: Plot = Plot()
+    _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -117,60 +104,90 @@ class Sweep(Strict):
             {name: check_value(name, self.parameters[name], stored) for name in self.parameters},
         )
         check_pairing(self)
-        check_law(self)
-        check_comparison(self)
+        for reading in readings():
+            reading.check(self)
         return self
 
     @classmethod
-    def parse(cls, written: dict[str, Any], where: str = "sweep", *, stored: bool = False) -> Self:
+    def parse(
+        cls, written: dict[str, Any], where: str = "sweep", *, stored: bool = False
+    ) -> "Sweep":
         """Validate a sweep read from TOML.
 
         Args:
             written: its tables.
             where: the file, for messages.
             stored: whether it is read from a store. An older version may have let two spellings of
-                one number pass there; it can be read, but not continued.
+                one number pass there; it can be read, but not continued. Tables of analyses that
+                are not registered are kept as they are, in `unread`.
 
         Raises:
             SweepError: with the file, the key and what is wrong, in one line.
         """
+        model, unread = _whole(state()), dict[str, Any]()
+        if stored:
+            unread = {
+                key: value
+                for key, value in written.items()
+                if key not in model.model_fields and isinstance(value, dict)
+            }
+            written = {key: value for key, value in written.items() if key not in unread}
         try:
-            return cls.model_validate(written, context={"stored": stored})
+            sweep = model.model_validate(written, context={"stored": stored})
         except ValidationError as error:
-            raise SweepError(f"{where}: {first_complaint(error, cls)}") from None
+            said = first_complaint(error, model)
+            if said.startswith("unknown key"):
+                said = " ".join([said, *_not_loaded()])
+            raise SweepError(f"{where}: {said}") from None
         except SweepError as error:
             raise SweepError(f"{where}: {error}") from None
+        sweep._unread = unread
+        return sweep
 
-    def override(self, settings: list[str] | tuple[str, ...]) -> Self:
+    @property
+    def unread(self) -> dict[str, Any]:
+        """Tables of analyses that are not registered here, as a store has them."""
+        return dict(self._unread)
+
+    def override(self, settings: list[str] | tuple[str, ...]) -> "Sweep":
         """Apply `--set KEY=VALUE` settings; of two for the same key the later one wins.
 
         Several values make KEY an axis; one value sets it, and an axis stays an axis. The value
         `default` leaves a key as if the file did not give it.
         """
-        written = self.as_dict()
+        written, model = self._own_tables(), _whole(state())
         for setting in settings:
-            apply_setting(written, setting, type(self))
+            apply_setting(written, setting, model)
         where = " ".join(f"--set {in_short(setting)}" for setting in settings)
-        return type(self).parse(written, where)
+        return self.reparsed(written, where)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the sweep as plain tables, as its file could have been written."""
+        return self._own_tables() | self.unread
+
+    def _own_tables(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
+
+    def reparsed(self, written: dict[str, Any], where: str = "sweep") -> "Sweep":
+        """Validate changed tables; those that are not read here stay."""
+        sweep = Sweep.parse(written, where)
+        sweep._unread = self.unread
+        return sweep
 
     def as_json(self) -> str:
         """Give the sweep as JSON text, its axes in their order, for the store's attributes."""
         return json.dumps(self.as_dict())
 
-    def complete(self) -> Self:
+    def complete(self) -> "Sweep":
         """Give the sweep with every default written out, so that it outlives a change of them."""
-        written = self.as_dict()
+        written = self._own_tables()
         given = {*self.axes, *self.parameters, *self.dependent, "widths", *names_with("absent")}
         for name, field in PARAMETERS.items():
             if name in given or field.is_required() or not task_has(self.task, name):
                 continue
             if field.default is not None:
                 written["parameters"][name] = field.default
-        return type(self).parse(written)
+        return self.reparsed(written)
 
     def experiment(self) -> dict[str, Any]:
         """Give all that decides a result except how far the grid extends, defaults filled in."""
@@ -195,3 +212,42 @@ class Sweep(Strict):
         """Hash of the experiment and the names of its axes."""
         text = json.dumps([sorted(self.axes), self.experiment()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the table of an analysis; None where it was registered after the sweep was read."""
+        if not name.startswith("_") and name in settings_tables():
+            return None
+        return super().__getattr__(name)  # type: ignore[misc]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it as tables: a process that reads it may have other analyses."""
+        return _restored, (self.as_dict(),)
+
+
+def _not_loaded() -> list[str]:
+    """Say which analyses cannot be loaded: the unknown table may be theirs."""
+    return [f"Analysis {name!r} cannot be loaded: {why}" for name, why in unloadable().items()]
+
+
+def _restored(written: dict[str, Any]) -> Sweep:
+    return Sweep.parse(written, stored=True)
+
+
+@lru_cache(maxsize=8)
+def _whole(number: int) -> type[Sweep]:
+    """Make the class of sweeps that has the tables of all registered analyses.
+
+    Args:
+        number: what `state` gives; it changes when analyses are registered.
+    """
+    tables: dict[str, Any] = {
+        name: (settings | None, None) for name, settings in settings_tables().items()
+    }
+    made = create_model("Sweep", __base__=Sweep, __module__=__name__, **tables)
+    made.__qualname__ = "Sweep"
+    return made
+
+
+def reading_keys() -> tuple[str, ...]:
+    """Name the keys that change how results are computed and read, not which results they are."""
+    return (*READING, *settings_tables())

@@ -12,10 +12,7 @@ __all__ = [
     "KINDS",
     "Experiment",
     "Recovery",
-    "TaskKind",
     "check_task",
     "recover",
     "task_kind",
 ]
-
-TaskKind = Experiment

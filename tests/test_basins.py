@@ -8,7 +8,7 @@ import xarray as xr
 from helpers import recovery_sweep, results
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.basins import basins_of
+from genprior.pipeline.analyses import Basin, Request
 from genprior.store import read_info, record
 from genprior.tasks.basins import basin_shares
 from genprior.tasks.theory import mirror_ratio
@@ -44,7 +44,7 @@ def test_runs_that_start_at_the_mirror_and_hardly_move_end_there(store, genprior
     """Three steps without negation from −ρ_2 x*: at this k and width the start is what counts."""
     sweep = recovery_sweep(*SETTINGS, "solver.step=1e-6", fit={}, basins={"radius": 0.75})
     run_sweep(sweep, store)
-    found = basins_of(read_info(store))
+    found = Basin().compute(Request(read_info(store)))
     assert (found["share"].sel(basin="mirror") == 1).all()
     assert found["mirror_ratio"].values == pytest.approx(mirror_ratio(2))
     fitted = json.loads(genprior("fit", store, "--json").stdout)["basins"]
@@ -65,7 +65,7 @@ def test_runs_that_start_at_the_mirror_and_hardly_move_end_there(store, genprior
 def test_basins_count_as_the_stored_errors_say(store):
     sweep = recovery_sweep("solver.negation=false", fit={}, basins={"radius": 0.75})
     run_sweep(sweep, store)
-    trials, found = results(store), basins_of(read_info(store))
+    trials, found = results(store), Basin().compute(Request(read_info(store)))
     at_mirror = (trials["success"] == 0) & (trials["mirror_error"] < 0.75 * mirror_ratio(2))
     assert (
         found["count"].sel(basin="mirror").values.tolist() == at_mirror.sum("trial").values.tolist()

@@ -72,6 +72,7 @@ def test_trials_that_changed_under_a_fit_are_seen_without_its_mark(
     whole = half_done(store, kind)
     genprior("fit", store)
     monkeypatch.setattr("genprior.pipeline.run.mark", lambda info, writes: None)
+    monkeypatch.setattr("genprior.pipeline.run.mark_late", lambda info: None)
     run_sweep(whole, store, kind=kind)
     assert "outdated" not in plain(store, "transition")
     assert analyses(genprior, store)["transition"]["outdated"]

@@ -10,9 +10,10 @@ from helpers import assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.analyses import Request, Trajectory
+from genprior.pipeline.analyses.trajectory import ACROSS, ALONG, STARTS, rim
 from genprior.pipeline.executors import open_executor
-from genprior.pipeline.landscapes import ACROSS, ALONG, STARTS, rim, trajectories_of
-from genprior.store import read_info
+from genprior.store import read_info, remove_analysis
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.sweeps.tables import Plane
 from genprior.tasks import check_task, task_kind
@@ -194,7 +195,7 @@ def test_threads_and_blocks_change_no_place(store, tmp_path):
 def test_an_excluded_corner_leaves_the_descents_and_an_excluded_plane_none(store, genprior):
     exclude = ["plane.along < 0 and plane.across < 0", "problem == 'phase-retrieval'"]
     run_sweep(landscape_sweep(exclude=exclude), store)
-    found = trajectories_of(read_info(store))
+    found = Trajectory().compute(Request(read_info(store)))
     assert found["steps"].sel(problem="inversion").notnull().all()
     assert found["steps"].sel(problem="phase-retrieval").isnull().all()
     picture = store.parent / "partial.svg"
@@ -221,7 +222,7 @@ def test_sparse_generators_have_landscapes_without_a_mirror(store, generator):
     check_task(task_kind("landscape"), Grid(sweep))
     run_sweep(sweep, store)
     assert results(store)["loss"].sel({ALONG: 1, ACROSS: 0}).item() < 1e-12
-    assert trajectories_of(read_info(store))["mirror_ratio"].isnull().all()
+    assert Trajectory().compute(Request(read_info(store)))["mirror_ratio"].isnull().all()
 
 
 def test_a_one_bit_landscape_has_the_sources_loss():
@@ -233,7 +234,7 @@ def test_a_one_bit_landscape_has_the_sources_loss():
 
 
 def test_descents_are_not_drawn_with_other_weights(store, tmp_path, monkeypatch, genprior):
-    """The trials have seen another network than the file holds now."""
+    """The trials have seen another network than the file holds now; what is stored stays true."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     np.savez("net.npz", weights_1=random.standard_normal((9, 2)))
@@ -243,6 +244,9 @@ def test_descents_are_not_drawn_with_other_weights(store, tmp_path, monkeypatch,
     run_sweep(landscape_sweep(axes=axes, paired=[], parameters=parameters), store)
     assert genprior("fit", store).exit_code == 0
     np.savez("net.npz", weights_1=random.standard_normal((9, 2)))
+    for command in ("fit", "plot"):
+        assert genprior(command, store).exit_code == 0
+    remove_analysis(store, "trajectory")
     for command in ("fit", "plot"):
         result = genprior(command, store)
         assert result.exit_code == 1
@@ -276,7 +280,7 @@ def test_a_landscape_is_stored_fitted_and_drawn(store, genprior, tmp_path):
 def test_trajectories_start_on_the_rim_and_are_labelled(store):
     run_sweep(landscape_sweep(), store)
     info = read_info(store)
-    found = trajectories_of(info)
+    found = Trajectory().compute(Request(info))
     starts = np.stack([found["along"].isel(place=0), found["across"].isel(place=0)], axis=-1)
     kept = np.isfinite(starts).all(axis=-1)
     assert kept.sum() > STARTS

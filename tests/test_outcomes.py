@@ -11,9 +11,9 @@ from helpers import Scripted, recovery_sweep, tiny_sweep
 from rich.console import Console
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analysis import as_json
-from genprior.pipeline.comparisons import comparison_rows
-from genprior.pipeline.fit_tables import comparisons
+from genprior.pipeline.analyses.comparison import comparison_rows
+from genprior.pipeline.analyses.transition import transitions_as_json
+from genprior.pipeline.comparison_tables import comparisons
 from genprior.pipeline.tables import transitions
 from genprior.store import open_analysis
 from genprior.sweeps import Sweep, SweepError
@@ -217,17 +217,17 @@ def test_rows_hold_null_and_tables_bounds():
     fits = fit_transitions(
         outcomes(rises=RISES, all=[40] * 8, sparse=SPARSE, none=None), "m", direction=1, floor=0.0
     )
-    rows = json.loads(json.dumps(as_json(fits), allow_nan=False))["transitions"]
+    rows = json.loads(json.dumps(transitions_as_json(fits), allow_nan=False))["transitions"]
     told = [(row["outcome"], row["p50_low"], row["p50_high"]) for row in rows[1:]]
     assert told == [("below", None, 4), ("never", None, None), ("no-trials", None, None)]
     assert rows[0]["outcome"] == "inside"
     assert [row["p50"] for row in rows[1:]] == [None] * 3
-    shown = [line.split() for line in printed(transitions(as_json(fits))).splitlines()]
+    shown = [line.split() for line in printed(transitions(transitions_as_json(fits))).splitlines()]
     assert shown[2][:3] == ["all", "<", "4"]
     assert shown[3][:4] == ["sparse", "never", "–", "–"]
     assert shown[4][:4] == ["none", "–", "–", "–"]
     high = fit_transitions(outcomes(all=[40] * 8), "m", direction=-1)
-    assert "> 48" in printed(transitions(as_json(high)))
+    assert "> 48" in printed(transitions(transitions_as_json(high)))
 
 
 def test_no_shift_favours_a_curve_that_never_reaches_one_half():

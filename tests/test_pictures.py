@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analysis import fit_transitions_of
+from genprior.pipeline.analyses import Request, Transition
 from genprior.pipeline.canvas import Look, own_style
 from genprior.pipeline.figures import draw
 from genprior.pipeline.picture_axes import cell_edges, is_geometric
@@ -279,7 +279,7 @@ def test_values_of_an_axis_are_drawn_in_ascending_order(store: Path, kind: Scrip
 def test_a_50_percent_point_is_drawn_where_it_is_known(undisturbed: Path) -> None:
     """NaN where it is not; an end of its interval that is not known is the axis's."""
     info = read_info(undisturbed)
-    fitted = fit_transitions_of(info).load()
+    fitted = Transition().compute(Request(info)).load()
     fitted["p50"][:] = [np.nan, 5.0, 6.0]
     fitted["p50_low"][:] = [np.nan, np.nan, 5.5]
     fitted["p50_high"][:] = [4.0, 6.0, 99.0]

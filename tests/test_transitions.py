@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from rich.console import Console
 from scipy.stats import binom, binomtest
 
-from genprior.pipeline.analysis import as_json
+from genprior.pipeline.analyses.transition import transitions_as_json
 from genprior.pipeline.tables import transitions
 from genprior.tasks.fits import fit_transitions
 from genprior.tasks.transitions import (
@@ -508,7 +508,7 @@ def test_groups_that_were_never_run_and_grids_without_groups_are_no_errors():
 
 def printed(fits):
     text = StringIO()
-    Console(file=text, width=80).print(transitions(as_json(fits)))
+    Console(file=text, width=80).print(transitions(transitions_as_json(fits)))
     return text.getvalue()
 
 
@@ -519,7 +519,7 @@ def test_the_table_tells_ceilings_where_they_are_below_one_and_keeps_to_80_colum
     success = (np.arange(80) + 0.5 < 80 * chance[:, :, None]).astype(float)
     success = xr.DataArray(success, dims=("k", "m", "trial"), coords={"k": [5, 10], "m": m})
     fits = fit_transitions(success, "m")
-    row = as_json(fits)["transitions"][0]
+    row = transitions_as_json(fits)["transitions"][0]
     assert [row[f"ceiling{end}"] for end in ("", "_low", "_high")] == [
         fits[f"ceiling{end}"].values[0] for end in ("", "_low", "_high")
     ]

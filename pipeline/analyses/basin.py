@@ -1,0 +1,126 @@
+"""Basins: where the runs of a store end, in every cell."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from ...sweeps import Grid, SweepError
+from ...sweeps.tables import Strict
+from .base import Analysis, Request
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from ...store import StoreInfo
+    from ..canvas import Look
+
+NEEDED = ("success", "mirror_error")
+
+
+class Basins(Strict):
+    """Where runs end: at x*, which is success, at the mirror point −ρ_d x*, or elsewhere."""
+
+    radius: float = Field(
+        0.75, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
+    )
+
+
+class Basin(Analysis):
+    """The shares of runs that ended at the true code, at its mirror point, and elsewhere."""
+
+    name = "basin"
+    settings = Basins
+    settings_name = "basins"
+    json_name = "basins"
+    counted_like = "runs"
+    rank = 3
+    no_log = "basins have a bar for every value"
+
+    def names(self) -> Iterable[str]:
+        """Name shares and counts."""
+        from ...tasks.basins import BASIN, LONG_NAMES
+
+        return {BASIN, *LONG_NAMES}
+
+    def refuse(self, request: Request) -> None:
+        """Refuse trials that do not say how near the mirror they ended."""
+        missing = [name for name in NEEDED if name not in request.info.variables]
+        if missing:
+            raise SweepError(f"{request.info.path}: basins: its trials give no {missing[0]}.")
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Count the runs by where they ended."""
+        import xarray as xr
+
+        from ...tasks.basins import basin_shares
+
+        results = request.trials.load(NEEDED)
+        cells = results["success"].isel(trial=0, drop=True)
+        ratio = xr.DataArray(_ratios(Grid(request.sweep)), coords=cells.coords, dims=cells.dims)
+        radius = self.settings_of(request.sweep).radius
+        return basin_shares(results["success"], results["mirror_error"], ratio, radius)
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give basins as rows, one a cell, with the share of each."""
+        from ...tasks.basins import BASIN
+        from ..rows import indices, place_of, plain_values
+
+        shares = ("share", "share_low", "share_high")
+        rows = []
+        for index in indices(dataset["runs"]):
+            cell = dataset.isel(index)
+            row = place_of(cell, index)
+            row |= plain_values(cell, ("runs", "crashed", "mirror_ratio"))
+            row["ends"] = {
+                basin: plain_values(cell.sel({BASIN: basin}), shares)
+                for basin in dataset[BASIN].values.tolist()
+            }
+            rows.append(row)
+        return rows
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """One row a cell: how many runs ended at the true code, at the mirror, elsewhere."""
+        from ...sweeps.labels import value_label
+        from ...tasks.basins import BASINS
+        from ..crashes import crash_lines
+        from ..table_parts import before, captioned, number, percent, table_of
+
+        rows = self.records(dataset)
+        axes = before(rows[0], "runs")
+        table = table_of(*axes, "runs", "ρ", "at x*, %", "at the mirror, %", "elsewhere, %")
+        table.title = "where runs end; the mirror is −ρ x*"
+        table.title_justify = "left"
+        for row in rows:
+            runs = int(row["runs"])
+            shares = (percent(row["ends"][basin], "share", runs) for basin in BASINS)
+            ratio = number(row["mirror_ratio"], "{:.3f}")
+            table.add_row(*(value_label(row[name]) for name in axes), str(runs), ratio, *shares)
+        lines = ["in brackets: 95 % intervals", *crash_lines(rows, axes, "runs")]
+        return captioned(table, lines)
+
+    def shows(self, info: "StoreInfo") -> bool:
+        """Say whether basins are what a picture shows: success, without a transition."""
+        sweep = info.sweep
+        success = not sweep.fit.along and sweep.plot.variable in (None, "success")
+        return self.settings_of(sweep) is not None and success
+
+    def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
+        """Draw the shares of all runs over an axis, stacked."""
+        from ..basin_figures import draw_basins
+
+        return draw_basins(request.info, dataset, look)
+
+
+def _ratios(grid: Grid) -> np.ndarray:
+    """ρ at every point of a grid; NaN where there is no mirror, or no point."""
+    from ...tasks.instance import mirror_ratio_of
+
+    ratios = np.full(grid.shape, np.nan)
+    for index in np.ndindex(grid.shape):
+        if not grid.excluded[index]:
+            ratios[index] = mirror_ratio_of(grid.point(index))
+    return ratios

@@ -1,0 +1,236 @@
+"""Comparisons: success at every value of an axis against one of them, cell by cell."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from ...sweeps import Grid, Sweep, SweepError
+from ...sweeps.labels import value_label
+from ...sweeps.sharing import check_compared
+from ...sweeps.tables import Strict
+from ...sweeps.values import check_value
+from .base import Analysis, Request
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from ...store import StoreInfo
+    from ..canvas import Look
+
+CRASHED = ("crashed", "reference_crashed")
+DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as different
+
+
+class Compare(Strict):
+    """Whose success is compared: the values of an axis, with one of them."""
+
+    over: str
+    reference: bool | int | float | str | list[int] | None = Field(
+        None, json_schema_extra={"value_of": "over"}
+    )
+
+
+class Comparison(Analysis):
+    """Rates of success cell by cell, and the shift of the 50 % point where it is fitted."""
+
+    name = "comparison"
+    settings = Compare
+    settings_name = "compare"
+    json_name = "comparisons"
+    counted_like = "rate"
+    takes_along = True
+    rank = 1
+    no_log = "a comparison has a place for every value"
+
+    def names(self) -> Iterable[str]:
+        """Name what is compared."""
+        from ...tasks.comparisons import LONG_NAMES
+
+        fields = {"over", "reference", "value", "paired", "along", "method", "flag"}
+        counts = {"joint", "cells", "cells_tested", "cells_that_differ"}
+        return {*LONG_NAMES, *CRASHED, *fields, *counts}
+
+    def axes(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give the axis whose values are compared."""
+        compare = self.settings_of(sweep)
+        return [("compare.over", compare.over)] if compare else ()
+
+    def check(self, sweep: Sweep) -> None:
+        """Refuse a comparison with a value that its axis does not have.
+
+        An axis of which a command leaves one value compares nothing, and may be run.
+        """
+        compare = self.settings_of(sweep)
+        if compare is None:
+            return
+        if compare.over == sweep.fit.along:
+            raise SweepError(
+                f"compare.over: '{compare.over}' is fit.along too; compare the values of another "
+                "axis."
+            )
+        if len(sweep.axes[compare.over]) > 1:
+            reference_index(sweep)
+
+    def check_draws(self, grid: Grid) -> None:
+        """Refuse values that share some of their draws only."""
+        compare = self.settings_of(grid.sweep)
+        if compare is not None:
+            check_compared(grid, compare.over, grid.sweep.fit.along)
+
+    def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
+        """Give the settings with those of the transitions that are compared."""
+        settings = super().asked(info, along)
+        fit = info.sweep.fit
+        transition = {"along": along or fit.along, "direction": fit.direction}
+        return None if settings is None else settings | transition
+
+    def check_request(self, request: Request) -> None:
+        """Refuse a transition along the axis whose values are compared."""
+        if request.axis is not None and self.settings_of(request.sweep).over == request.axis:
+            raise SweepError(
+                f"--along: {request.axis!r} is compare.over too; compare the values of another "
+                "axis."
+            )
+
+    def refuse(self, request: Request) -> None:
+        """Refuse a comparison over one value, with a value that is not there, or of mixed draws."""
+        self._paired(request, request.axis)
+
+    def _paired(self, request: Request, along: str | None) -> bool:
+        """Say whether the values meet the same draws, trial by trial."""
+        over, path = self.settings_of(request.sweep).over, request.info.path
+        values = request.sweep.axes[over]
+        if len(values) < 2:
+            raise SweepError(
+                f"{path}: compare.over: '{over}' has one value, {values[0]}; a "
+                "comparison needs two."
+            )
+        reference_index(request.sweep)
+        return check_compared(Grid(request.sweep), over, along, f"{path}: compare.over")
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Compare rates, and the transitions of the request if they are fitted."""
+        from ...tasks.comparisons import compare_rates, compare_transitions
+
+        over, reference = self.settings_of(request.sweep).over, reference_index(request.sweep)
+        fitted = request.fits.get("transition")
+        along = None if fitted is None else str(fitted.attrs["along"])
+        paired = self._paired(request, along)
+        success = request.trials.load_worst(["success"])["success"]
+        compared = compare_rates(success, over, reference, paired=paired)
+        if fitted is None:
+            return compared
+        shifts = compare_transitions(success, fitted, over, reference, paired=paired)
+        merged = compared.merge(shifts, compat="equals", join="exact", combine_attrs="override")
+        return merged.assign_attrs(along=along)
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give comparisons as rows, one a value and group, each with its cells."""
+        return comparison_rows(dataset)
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """One row a value where transitions are compared, else one a cell."""
+        from ..comparison_tables import comparisons
+
+        return comparisons(comparison_rows(dataset))
+
+    def shows(self, info: "StoreInfo") -> bool:
+        """Say whether the comparison is what a picture shows: success, without a transition."""
+        from ..canvas import shown_variable
+
+        asked = self.settings_of(info.sweep) is not None and not info.sweep.fit.along
+        return asked and shown_variable(info) == "success"
+
+    def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
+        """Draw the rates of every value, the reference first."""
+        from ..comparison_figures import draw_comparison
+
+        return draw_comparison(request.info, dataset, look)
+
+
+def reference_index(sweep: Sweep) -> int:
+    """Find the place of the comparison's reference along its axis: the first if none is named.
+
+    Raises:
+        SweepError: the axis has no such value.
+    """
+    compare = Comparison().settings_of(sweep)
+    if compare is None or compare.reference is None:
+        return 0
+    over, wanted = compare.over, compare.reference
+    try:
+        wanted = check_value(over, wanted)
+    except SweepError as error:
+        raise SweepError(f"compare.reference: {error}") from None
+    labels = [value_label(value) for value in sweep.axes[over]]
+    if value_label(wanted) not in labels:
+        known = ", ".join(labels[:10]) + (", …" if labels[10:] else "")
+        raise SweepError(
+            f"compare.reference: '{over}' has no value {value_label(wanted)}; it has {known}."
+        )
+    return labels.index(value_label(wanted))
+
+
+def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
+    """Give comparisons as rows, one a value and group, each with its cells.
+
+    `joint` is about all values of a group together, and the same in all of its rows.
+
+    Groups are the combinations of the axes besides `over` and the axis of the transition; without
+    transitions there is one, and its cells are all.
+    """
+    from ..rows import indices, place_of
+
+    over, along = compared.attrs["over"], compared.attrs.get("along")
+    cell_dims = [dim for dim in compared["rate"].dims if dim != over]
+    groups = [dim for dim in cell_dims if dim != along] if along else []
+    first = compared["rate"].isel({d: 0 for d in cell_dims if d not in groups})
+    rows = []
+    for index in indices(first):
+        part = compared.isel(index)
+        cells = _cells(part, [dim for dim in cell_dims if dim not in groups])
+        row = {
+            **place_of(part, groups),
+            "over": over,
+            "reference": compared.attrs["reference"],
+            "value": str(part.coords[over].item()),
+            "paired": bool(compared.attrs["paired"]),
+        }
+        if along:
+            row |= {"along": along} | _transition(part)
+            row["joint"] = _joint(compared, part)
+        adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
+        row |= {name: int(part[name].sum()) for name in CRASHED if name in part}
+        row["cells_tested"] = len(adjusted)
+        row["cells_that_differ"] = sum(p < DIFFERENT for p in adjusted)
+        rows.append({**row, "cells": cells, "method": compared.attrs["method"]})
+    return rows
+
+
+def _transition(part: "xr.Dataset") -> dict[str, Any]:
+    from ..rows import plain, plain_values
+
+    names = ("shift", "shift_low", "shift_high", "detectable_shift")
+    row = plain_values(part, names)
+    row["p_pooled"] = plain(part["p_pooled"].item()) if "p_pooled" in part else None
+    return {**row, "flag": str(part["flag"].item())}
+
+
+def _joint(compared: "xr.Dataset", part: "xr.Dataset") -> dict[str, Any]:
+    """Give the one test of all values together, which is no test of a single one."""
+    from ..rows import plain_values
+
+    others = [str(value) for value in compared[compared.attrs["over"]].values.tolist()]
+    return {"values": [compared.attrs["reference"], *others]} | plain_values(part, ["p_one_curve"])
+
+
+def _cells(part: "xr.Dataset", dims: list[Any]) -> list[dict[str, Any]]:
+    from ...tasks.comparisons import CELL_NAMES
+    from ..rows import indices, place_of, plain_values
+
+    names = [name for name in (*CELL_NAMES, *CRASHED) if name in part]
+    cells = (part.isel(index) for index in indices(part["rate"]))
+    return [{**place_of(cell, dims), **plain_values(cell, names)} for cell in cells]

@@ -1,0 +1,281 @@
+"""Error laws: powers of axes that a source claims, and what the trials show of them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from ...sweeps import Grid, Sweep, SweepError
+from ...sweeps.checks import has_positions
+from ...sweeps.flat import flatten
+from ...sweeps.labels import value_label
+from ...sweeps.sharing import shared_wholly
+from ...sweeps.tables import Strict
+from .base import Analysis, Request
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from ...store import StoreInfo
+    from ..canvas import Look
+
+GROUP_FIELDS = (
+    "constant", "constant_low", "constant_high", "trials", "crashed", "entered", "no_logarithm",
+    "share", "share_low", "share_high", "lack_of_fit", "flag",
+)  # fmt: skip
+REMARKS = {
+    "no-fit": "too few cells have 5 trials that entered",
+    "curved": "the medians are no power law; the exponents between neighbours are",
+    "threshold": "trials just miss the threshold of success, which cuts off the largest errors and "
+    "flattens the law",
+    "no-logarithm": "trials with a value of 0, a negative or an infinite one stay out of the law",
+}
+
+
+Exponent = Annotated[float, Field(strict=True)]
+
+
+class PowerLaw(Strict):
+    """The power law that a source claims: for the error of recovered trials, or for a constant."""
+
+    variable: str = "signal_error"
+    exponents: Annotated[dict[str, Exponent], BeforeValidator(flatten)] = {}
+
+
+class Law(Analysis):
+    """The exponents of a variable along axes, next to those that are claimed."""
+
+    name = "law"
+    settings = PowerLaw
+    settings_name = "law"
+    json_name = "laws"
+    counted_like = "constant"
+    rank = 2
+
+    def names(self) -> Iterable[str]:
+        """Name what is fitted, and the dimensions of axes and of neighbours."""
+        from ...tasks.law_fits import LONG_NAMES
+
+        own = {"law_axis", "local", "local_axis", "local_from", "local_to"}
+        fields = {"variable", "axis", "curved", "clustered", "method", "of"}
+        return {*LONG_NAMES, *GROUP_FIELDS, *own, *fields}
+
+    def axes(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give the axes of the law."""
+        law = self.settings_of(sweep)
+        return [("law.exponents", name) for name in law.exponents] if law else ()
+
+    def check(self, sweep: Sweep) -> None:
+        """Refuse a law that names no axis, or one along which no power can be taken."""
+        law = self.settings_of(sweep)
+        if law is None:
+            return
+        if not law.exponents:
+            raise SweepError(
+                "law.exponents: it is empty; name an axis and the exponent that is claimed, as in "
+                "k = 0.5."
+            )
+        for name in law.exponents:
+            if not has_positions(sweep, name):
+                raise SweepError(
+                    f"law.exponents: '{name}' is not numeric; a power law needs numbers."
+                )
+            wrong = [value for value in sweep.axes[name] if value <= 0]
+            if wrong:
+                raise SweepError(
+                    f"law.exponents: '{name}' has the value {value_label(wrong[0])}; "
+                    "a power law needs positive ones."
+                )
+
+    def check_draws(self, grid: Grid) -> None:
+        """Refuse axes along which points share some of their draws only."""
+        law = self.settings_of(grid.sweep)
+        if law is not None:
+            shared_wholly(grid, list(law.exponents), "law.exponents")
+
+    def refuse(self, request: Request) -> None:
+        """Refuse a law along an axis of one value, or along one that shares some draws only."""
+        self._shared(request)
+
+    def _shared(self, request: Request) -> tuple[str, ...]:
+        """List the axes of the law all along which draws are shared."""
+        axes, path = list(self.settings_of(request.sweep).exponents), request.info.path
+        for axis in axes:
+            if len(request.sweep.axes[axis]) < 2:
+                raise SweepError(
+                    f"{path}: law.exponents: '{axis}' has one value, "
+                    f"{request.sweep.axes[axis][0]}; an exponent needs two."
+                )
+        return shared_wholly(Grid(request.sweep), axes, f"{path}: law.exponents")
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Fit the law to the results."""
+        from ...tasks.law_fits import fit_laws
+
+        law, info = self.settings_of(request.sweep), request.info
+        if law.variable not in info.variables:
+            raise SweepError(f"{info.path}: its trials give no {law.variable}; a law needs it.")
+        judging = ("success", "signal_error", "latent_error")
+        names = [name for name in judging if name in info.variables and name != law.variable]
+        results = request.trials.load_worst([law.variable, *names])
+        shared = self._shared(request)
+        try:
+            return fit_laws(
+                results[law.variable],
+                results.get("success"),
+                law.exponents,
+                shared=shared,
+                judged=_judged(results) if set(judging) <= set(results) else None,
+            )
+        except ValueError as error:
+            raise SweepError(f"{info.path}: {error}") from None
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give laws as rows, one a group and axis, each with the group's coordinates."""
+        from ...tasks.laws import REJECTED
+        from ..rows import indices, place_of, plain_values
+
+        rows = []
+        for index in indices(dataset["constant"]):
+            group = dataset.isel(index)
+            shared = {
+                **place_of(group, index),
+                "variable": dataset.attrs["variable"],
+                "of": dataset.attrs["of"],
+            }
+            whole = plain_values(group, GROUP_FIELDS)
+            fit = group["lack_of_fit"].item()
+            for axis in dataset["law_axis"].values.tolist():
+                own = group.sel(law_axis=axis)
+                names = ("claimed", "exponent", "exponent_low", "exponent_high")
+                rows.append(
+                    {
+                        **shared,
+                        "axis": str(axis),
+                        **plain_values(own, names),
+                        **whole,
+                        "curved": None if fit != fit else fit < REJECTED,
+                        "clustered": bool(dataset.attrs["clustered_along"]),
+                        "local": _local(group, axis),
+                        "method": dataset.attrs["method"],
+                    }
+                )
+        return rows
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """One row a group and axis: the claimed exponent next to the measured one."""
+        from ..table_parts import before, captioned, estimate, percent, table_of
+
+        rows = self.records(dataset)
+        groups = before(rows[0], "variable")
+        some = rows[0]["of"] == "recovered trials"
+        share = ["recovered, %"] if some else []
+        table = table_of(*groups, "axis", "claimed", "measured", *share, "remark")
+        table.title = f"{rows[0]['variable']} of {rows[0]['of']} = C · Π axis^exponent"
+        table.title_justify = "left"
+        for row in rows:
+            table.add_row(
+                *(value_label(row[name]) for name in groups),
+                row["axis"],
+                f"{row['claimed']:g}",
+                estimate(row, "exponent", "{:.3f}"),
+                *([percent(row, "share", row["trials"])] if some else []),
+                ", ".join(filter(None, [_verdict(row), row["flag"]])),
+            )
+        return captioned(table, _remarks(rows, groups))
+
+    def shows(self, info: "StoreInfo") -> bool:
+        """Say whether the law is what a picture shows: its variable, or nothing else is asked."""
+        sweep, law = info.sweep, self.settings_of(info.sweep)
+        if law is None:
+            return False
+        if sweep.plot.variable not in (None, "success"):
+            return bool(sweep.plot.variable == law.variable)
+        return sweep.fit.along is None and sweep.plot.x is None
+
+    def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
+        """Draw the median errors against the first axis of the law."""
+        from ..law_figures import draw_law
+
+        return draw_law(request.info, dataset, look)
+
+
+def _judged(results: "xr.Dataset") -> "xr.DataArray | None":
+    """Give the error that decided success as a part of the threshold."""
+    if not {"success.metric", "success.below"} <= set(results.coords):
+        return None
+    if (results["success.metric"] == "nearest_target").any():
+        return None
+    by_code = results["success.metric"] == "latent_error"
+    error = results["latent_error"].where(by_code, results["signal_error"])
+    share: xr.DataArray = error / results["success.below"]
+    return share.broadcast_like(results["success"]).transpose(*results["success"].dims)
+
+
+def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:
+    """List the exponents between neighbours along an axis."""
+    from ..rows import plain
+
+    found = []
+    for at in range(group.sizes["local"]):
+        one = group.isel(local=at)
+        if one["local_axis"].item() == axis:
+            names = ("local_from", "local_to", "local_exponent", "local_exponent_low",
+                     "local_exponent_high")  # fmt: skip
+            keys = ("from", "to", "exponent", "exponent_low", "exponent_high")
+            found.append(
+                {key: plain(one[name].item()) for key, name in zip(keys, names, strict=True)}
+            )
+    return found
+
+
+def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
+    """Explain the flags, and give the local exponents where a law is curved."""
+    from ..crashes import crash_lines
+    from ..table_parts import estimate
+
+    lines = ["in brackets: 95 % intervals"]
+    if rows[0]["of"] == "recovered trials":
+        lines[0] += "; recovered: the share of the trials that were run"
+    flags = {word for row in rows for word in row["flag"].split(", ") if word}
+    lines += [f"{word}: {REMARKS[word]}" for word in sorted(flags)]
+    lines += _left_out(rows, groups)
+    for row in rows:
+        if row["curved"] and row["local"]:
+            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            pieces = [
+                f"{value_label(one['from'])} – {value_label(one['to'])}: "
+                f"{estimate(one, 'exponent', '{:.2f}')}"
+                for one in row["local"]
+            ]
+            lines.append(f"{place}{row['axis']} {'; '.join(pieces)}")
+    if any(row["clustered"] for row in rows):
+        lines.append("draws are shared along an axis of the law; the intervals allow for it")
+    return lines + crash_lines(rows, groups, "trials")
+
+
+def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
+    """Count the recovered trials that have no logarithm, a line a group."""
+    lines = []
+    for row in rows:
+        if row["no_logarithm"]:
+            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            recovered = row["entered"] + row["no_logarithm"]
+            lines.append(f"{place}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
+    return list(dict.fromkeys(lines))
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Say where the claimed exponent lies, seen from the interval.
+
+    Values that tie, as small counts do, show no scatter: an interval without length judges nothing.
+    """
+    if row["exponent_low"] is None or row["exponent_high"] is None:
+        return ""
+    if row["exponent_high"] - row["exponent_low"] < 1e-9:
+        return "values tie"
+    if row["claimed"] < row["exponent_low"]:
+        return "claim too low"
+    return "claim too high" if row["claimed"] > row["exponent_high"] else "claim inside"

@@ -1,0 +1,200 @@
+"""Transitions: where success crosses 50 % along an axis, for every group of the other axes."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ...sweeps import Grid, SweepError
+from ...sweeps.checks import has_positions
+from ...sweeps.directions import direction_along, least_value
+from ...sweeps.errors import did_you_mean
+from ...sweeps.sharing import check_separate, shared_draws
+from .base import Analysis, Request
+from .uniform import number_of_targets
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from ...store import StoreInfo
+    from ..canvas import Look
+
+JSON_FIELDS = (
+    "outcome", "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
+    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "flag",
+)  # fmt: skip
+RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
+
+
+class Transition(Analysis):
+    """The 50 % point of success along `fit.along`, and what an audit says of abandoned runs."""
+
+    name = "transition"
+    json_name = "transitions"
+    counted_like = "p50"
+    takes_along = True
+    rank = 0
+
+    def names(self) -> Iterable[str]:
+        """Name the variables of fits and audits."""
+        from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
+        from ...tasks.fits import LONG_NAMES
+
+        return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
+
+    def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
+        """Give the axis, and the direction that the sweep fixes."""
+        axis = along or info.sweep.fit.along
+        return {"along": axis, "direction": info.sweep.fit.direction} if axis else None
+
+    def check_request(self, request: Request) -> None:
+        """Refuse an axis that cannot have a transition."""
+        if request.axis is not None:
+            transition_axis(request.info, request.along)
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Fit the transitions, and count abandoned runs where there are any."""
+        from ...tasks.audits import audit_abandonment
+        from ...tasks.fits import fit_transitions
+        from ...tasks.uniform import worst_over_targets
+
+        info = request.info
+        axis = transition_axis(info, request.along)
+        audited = "abandonment" in info.variables
+        results = request.trials.load(["success", *(["abandonment"] if audited else [])])
+        try:
+            fitted = fit_transitions(
+                worst_over_targets(results[["success"]])["success"],
+                axis,
+                direction=direction_along(info.sweep, axis),
+                floor=least_value(axis),
+            )
+        except ValueError as error:
+            raise SweepError(f"{info.path}: {error}") from None
+        if not audited:
+            return fitted
+        abandonment = results["abandonment"]
+        if not (abandonment > 0).any():
+            return fitted
+        # Runs are audited one by one, also where several targets make a trial.
+        runs = [dim for dim in abandonment.dims if dim not in fitted["p50"].dims]
+        audits = audit_abandonment(abandonment, [str(dim) for dim in runs])
+        if number_of_targets(info):
+            # Targets of one trial share its draws, and are no sample of one rate.
+            for name in RATES:
+                audits[name] = audits[name].where(False)
+        return fitted.merge(audits, compat="override", join="exact", combine_attrs="override")
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give fits as rows, one a group, each with the group's coordinates."""
+        from ..rows import indices, place_of, plain_values
+
+        rows = []
+        for index in indices(dataset["p50"]):
+            group = dataset.isel(index)
+            rows.append(
+                {
+                    **place_of(group, index),
+                    "along": dataset.attrs["along"],
+                    **plain_values(group, [name for name in JSON_FIELDS if name in group]),
+                    **_audit_of(group),
+                    "method": dataset.attrs["method"],
+                }
+            )
+        return rows
+
+    def summary(self, dataset: "xr.Dataset") -> dict[str, Any]:
+        """Give the axes that make groups, the level, and the ends of the axis."""
+        positions = dataset[dataset.attrs["along"]].values
+        return {
+            "groups": [str(dim) for dim in dataset["p50"].dims],
+            "level": dataset.attrs["level"],
+            "positions": [float(positions.min()), float(positions.max())],
+        }
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """One row a group."""
+        from ..tables import transitions
+
+        return transitions(transitions_as_json(dataset))
+
+    def shows(self, info: "StoreInfo") -> bool:
+        """Say whether success is drawn along an axis that can have a transition."""
+        from ..canvas import shown_variable
+
+        axis = axis_drawn(info)
+        independent = shared_draws(Grid(info.sweep), [axis]) == ((), None)
+        return shown_variable(info) == "success" and has_positions(info.sweep, axis) and independent
+
+    def drawn_along(self, info: "StoreInfo") -> str | None:
+        """Give the axis below the picture."""
+        return axis_drawn(info)
+
+    def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
+        """Draw curves along the axis, or maps where another axis has more than two numbers."""
+        from ...store import StoreError
+        from ..success_figures import draw_curves, draw_maps
+
+        if not dataset["runs"].any():
+            raise StoreError(f"{request.info.path}: no trial is done yet; 'genprior run' fills it.")
+        others = [str(dim) for dim in dataset["p50"].dims]
+        numeric = [d for d in others if dataset[d].dtype.kind in "if" and dataset[d].size > 2]
+        axis = str(dataset.attrs["along"])
+        if numeric:
+            return draw_maps(request.info, dataset, numeric[-1], axis, look)
+        return draw_curves(request.info, dataset, axis, look)
+
+
+def transitions_as_json(dataset: "xr.Dataset") -> dict[str, Any]:
+    """Give the rows of fits with what is said of all of them."""
+    analysis = Transition()
+    return {"transitions": analysis.records(dataset), **analysis.summary(dataset)}
+
+
+def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
+    """Find the axis of the transition, and check that it may be one.
+
+    Raises:
+        SweepError: there is none, or success cannot be fitted along it.
+    """
+    sweep = info.sweep
+    axis = along or sweep.fit.along
+    if "success" not in info.variables:
+        raise SweepError(
+            f"{info.path}: trials of task '{sweep.task}' neither succeed nor fail; there is no "
+            "transition to fit."
+        )
+    if axis is None:
+        raise SweepError(
+            f"{info.path}: its sweep names no fit.along, no law and nothing to compare; give "
+            f"--along one of {', '.join(sweep.axes)}."
+        )
+    if axis not in sweep.axes:
+        raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
+    check_separate(Grid(sweep), axis, f"{info.path}: {'--along' if along else 'fit.along'}")
+    return axis
+
+
+def axis_drawn(info: "StoreInfo") -> str:
+    """Name the axis along which a picture of trials is drawn.
+
+    Raises:
+        SweepError: the sweep has no axis.
+    """
+    sweep = info.sweep
+    if sweep.plot.x is not None:
+        return sweep.plot.x
+    if sweep.fit.along is not None:
+        return sweep.fit.along
+    if not sweep.axes:
+        raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
+    return [name for name in sweep.axes if name != "target" or len(sweep.axes) == 1][-1]
+
+
+def _audit_of(group: "xr.Dataset") -> dict[str, Any]:
+    """Give what is known of abandoned runs; no rate where none was audited."""
+    from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
+    from ..rows import plain_values
+
+    counts = plain_values(group, [name for name in AUDIT_FIELDS if name in group])
+    return counts if counts.get("audited") else counts | {n: None for n in RATES if n in counts}

@@ -1,0 +1,94 @@
+"""Uniform recovery: trials in which several targets meet the same draws."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .base import Analysis, Request
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from ...store import StoreInfo
+
+TARGET = "target"
+
+
+class Uniform(Analysis):
+    """How many of the targets of a trial were recovered, and how many trials recovered all."""
+
+    name = "uniform"
+    json_name = "uniform"
+    counted_like = "success_all"
+
+    def names(self) -> Iterable[str]:
+        """Name what is measured over targets."""
+        from ...tasks.uniform import LONG_NAMES
+
+        return LONG_NAMES
+
+    def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
+        """Give the number of targets, where there are several."""
+        targets = number_of_targets(info)
+        return {"targets": targets} if targets and "success" in info.variables else None
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Measure uniform recovery in every cell."""
+        from ...tasks.uniform import ERRORS, uniform_recovery
+
+        names = [name for name in ("success", *ERRORS) if name in request.info.variables]
+        return uniform_recovery(request.trials.load(names))
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give uniform recovery as rows, one a cell, with medians of the errors over trials."""
+        from ...tasks.uniform import medians_over_trials
+        from ..rows import indices, place_of, plain_values
+
+        medians = medians_over_trials(dataset)
+        rows = []
+        for index in indices(dataset["success_all"]):
+            cell, middle = dataset.isel(index), medians.isel(index)
+            rows.append(
+                {
+                    **place_of(cell, index),
+                    "targets": int(dataset["targets"]),
+                    **plain_values(cell, ("runs", "crashed", "success_share", "success_all",
+                                          "success_all_low", "success_all_high")),
+                    **plain_values(middle, [str(name) for name in middle]),
+                }
+            )  # fmt: skip
+        return rows
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """One row a cell: how many targets were recovered, and how large their errors are."""
+        from ...sweeps.labels import value_label
+        from ..crashes import crash_lines
+        from ..table_parts import before, captioned, number, percent, table_of
+
+        rows = self.records(dataset)
+        axes = before(rows[0], "targets")
+        table = table_of(
+            *axes, "trials", "targets recovered, %", "all recovered, %", "worst error", "mean error"
+        )
+        table.title = (
+            f"{rows[0]['targets']} targets meet each draw; signal errors, medians over trials"
+        )
+        table.title_justify = "left"
+        for row in rows:
+            share = row["success_share"]
+            table.add_row(
+                *(value_label(row[name]) for name in axes),
+                str(int(row["runs"])),
+                "–" if share is None else f"{100 * share:.3g}",
+                percent(row, "success_all", int(row["runs"])),
+                number(row.get("worst_signal_error"), "{:.3g}"),
+                number(row.get("mean_signal_error"), "{:.3g}"),
+            )
+        lines = ["in brackets: 95 % intervals", *crash_lines(rows, axes, "runs")]
+        return captioned(table, lines)
+
+
+def number_of_targets(info: "StoreInfo") -> int:
+    """How many targets share their draws; 0 if every trial has its own."""
+    targets = len(info.sweep.axes.get(TARGET, ()))
+    return targets if targets > 1 else 0

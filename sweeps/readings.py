@@ -1,0 +1,150 @@
+"""What analyses add to a sweep file: a table of settings each, and names that no axis may have.
+
+This package knows no analysis by name. The packages above register theirs; those that installed
+packages offer as entry points of the group `genprior.analyses` are loaded when the first sweep is
+read.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from threading import RLock
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .tables import Strict
+
+if TYPE_CHECKING:
+    from .grid import Grid
+    from .sweep import Sweep
+
+GROUP = "genprior.analyses"
+
+
+class Reading:
+    """What a sweep file may ask of the results: the part of an analysis that this package sees.
+
+    Attributes:
+        name: of the analysis.
+        settings: its table in the sweep file; None where it has none.
+        settings_name: what that table is called.
+        tells_targets: whether it may go along the axis `target`; of several targets of a trial the
+            worst counts for all others.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[Strict] | None] = None
+    settings_name: ClassVar[str] = ""
+    tells_targets: ClassVar[bool] = False
+
+    def settings_of(self, sweep: "Sweep") -> Any:
+        """Give its table of a sweep; None where the sweep has none."""
+        return getattr(sweep, self.settings_name, None) if self.settings is not None else None
+
+    def names(self) -> Iterable[str]:
+        """Name its variables, dimensions and JSON fields; no axis of one's own may be called so."""
+        return ()
+
+    def axes(self, sweep: "Sweep") -> Iterable[tuple[str, str]]:
+        """Give the axes that its settings name, each after the key that names it."""
+        return ()
+
+    def check(self, sweep: "Sweep") -> None:
+        """Refuse settings that do not suit the sweep; called for every sweep.
+
+        Raises:
+            SweepError: naming the key.
+        """
+
+    def check_draws(self, grid: "Grid") -> None:
+        """Refuse a sweep in which one draw would count twice; called before every run.
+
+        Raises:
+            SweepError: naming the key and the axis.
+        """
+
+
+_registered: dict[str, Reading] = {}
+_reservers: list[Callable[[], Iterable[str]]] = []
+_unloadable: dict[str, str] = {}
+_lock = RLock()
+_state = {"asked": False, "number": 0}
+
+
+def register_reading(reading: Reading) -> None:
+    """Make an analysis known to sweep files, in place of one of the same name.
+
+    Raises:
+        ValueError: its table has no name, or that of another table.
+    """
+    table = reading.settings_name
+    if (reading.settings is None) != (not table):
+        raise ValueError(f"analysis {reading.name!r}: give settings and settings_name, or neither")
+    others = {r.settings_name for r in _registered.values() if r.name != reading.name}
+    if table and (table in others or table in _own_keys() or not table.isidentifier()):
+        raise ValueError(f"analysis {reading.name!r}: a table cannot be called {table!r}")
+    with _lock:
+        _registered[reading.name] = reading
+        _state["number"] += 1
+
+
+def forget_reading(name: str) -> None:
+    """Take an analysis back."""
+    with _lock:
+        _registered.pop(name, None)
+        _state["number"] += 1
+
+
+def readings() -> list[Reading]:
+    """List what is registered, in its order; what installed packages offer is loaded first."""
+    with _lock:
+        if not _state["asked"]:
+            _state["asked"] = True
+            _load_offered()
+        return list(_registered.values())
+
+
+def state() -> int:
+    """Give a number that changes whenever something is registered or taken back."""
+    readings()
+    return _state["number"]
+
+
+def settings_tables() -> dict[str, type[Strict]]:
+    """Give the tables that analyses add to a sweep file, by name."""
+    return {r.settings_name: r.settings for r in readings() if r.settings is not None}
+
+
+def reserve(names: Callable[[], Iterable[str]]) -> None:
+    """Have a function asked for further names that no axis may have."""
+    _reservers.append(names)
+
+
+def reserved_by_others() -> set[str]:
+    """Give the names that analyses and the packages above use in stores."""
+    found = {name for reading in readings() for name in reading.names()}
+    return found.union(*(names() for names in _reservers))
+
+
+def unloadable() -> dict[str, str]:
+    """Say which analyses of installed packages cannot be loaded, and why."""
+    readings()
+    return dict(_unloadable)
+
+
+def _own_keys() -> Iterable[str]:
+    from .sweep import Sweep
+
+    return Sweep.model_fields
+
+
+def _load_offered() -> None:
+    """Load what installed packages offer: a subclass of `Reading`, or a module that registers."""
+    for point in entry_points(group=GROUP):
+        try:
+            offered = point.load()
+            if isinstance(offered, type):
+                if not issubclass(offered, Reading):
+                    raise TypeError("it is no analysis")
+                if _registered.get(offered.name) is None:
+                    register_reading(offered())
+        except (Exception, SystemExit) as error:
+            _unloadable[point.name] = f"{type(error).__name__}: {error}"
