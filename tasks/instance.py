@@ -63,16 +63,42 @@ def draw_problem(point: Point, stream: Streams) -> Instance:
         target, signal = draw_target(stream(Purpose.TARGET), network, point)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         problem = problem_class(point.problem).draw(point, signal, stream)
-        if point.solver.start == "mirror":
-            start = -problem.mirror_ratio(point.relu_layers) * target
-        elif point.solver.start == "prior":
-            start, _ = draw_target(stream(Purpose.START), network, point)
-        elif point.solver.start == "ones":
-            start = np.full(point.k, start_scale(point, problem))
-        else:
-            start = stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
+        start = STARTS[point.solver.start](point, network, problem, target, stream)
         method = choose_method(point, problem)
     return Instance(LatentLoss(network, problem), target, signal, start, method, rivals)
+
+
+def _gaussian_start(
+    point: Point, network: Network, problem: Problem, target: Vector, stream: Streams
+) -> Vector:
+    return stream(Purpose.START).standard_normal(point.k) * start_scale(point, problem)
+
+
+def _mirror_start(
+    point: Point, network: Network, problem: Problem, target: Vector, stream: Streams
+) -> Vector:
+    return -problem.mirror_ratio(point.relu_layers) * target
+
+
+def _ones_start(
+    point: Point, network: Network, problem: Problem, target: Vector, stream: Streams
+) -> Vector:
+    return np.full(point.k, start_scale(point, problem))
+
+
+def _prior_start(
+    point: Point, network: Network, problem: Problem, target: Vector, stream: Streams
+) -> Vector:
+    return draw_target(stream(Purpose.START), network, point)[0]
+
+
+# The first iterate, by the value of `solver.start`.
+STARTS = {
+    "gaussian": _gaussian_start,
+    "mirror": _mirror_start,
+    "ones": _ones_start,
+    "prior": _prior_start,
+}
 
 
 def start_scale(point: Point, problem: Problem) -> float:
