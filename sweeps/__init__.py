@@ -8,8 +8,8 @@ from .compare import differences, union
 from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Draws, Purpose, draws_of, point_identity, random_stream
-from .parameters import Point
 from .paths import local_path
+from .point import Point
 from .settled import settled
 from .sweep import Sweep
 

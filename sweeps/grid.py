@@ -17,7 +17,8 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import value_label
 from .notation import parse_widths, widths_label
-from .parameters import PARAMETERS, Point, make_point, names_with, task_has
+from .parameters import PARAMETERS, make_point, names_with, task_has
+from .point import Point
 from .products import computed, products
 from .rules import rule_mask
 from .shapes import SHAPE, check_shapes, derived_shape, full_widths, shape_if_known

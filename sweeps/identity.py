@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .parameter import derived
-from .parameters import PARAMETERS, Point, facts, flat_values, names_with
+from .parameter import derived, flat_values
+from .parameters import PARAMETERS, facts, names_with
+from .point import Point
 
 
 class Purpose(IntEnum):

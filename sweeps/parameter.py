@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 Arguments = ParamSpec("Arguments")
@@ -115,3 +115,39 @@ def forget_derived() -> None:
     """Derive everything from the parameters again: some were added or taken away."""
     for forget in _forget:
         forget()
+
+
+def parameter_fields(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """List every parameter by its dotted name, `solver.step` for example."""
+    fields: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields |= parameter_fields(kind, f"{prefix}{name}.")
+        else:
+            fields[f"{prefix}{name}"] = field
+    return fields
+
+
+def nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into nested tables."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, leaf = name.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[leaf] = value
+    return tree
+
+
+def flat_values(point: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """List a point's values by dotted name."""
+    values: dict[str, Any] = {}
+    for name in type(point).model_fields:
+        value = getattr(point, name)
+        if isinstance(value, BaseModel):
+            values |= flat_values(value, f"{prefix}{name}.")
+        else:
+            values[f"{prefix}{name}"] = value
+    return values

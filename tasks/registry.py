@@ -10,7 +10,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..sweeps import Grid, SweepError
 from ..sweeps.errors import did_you_mean
-from ..sweeps.parameters import PARAMETERS, add_table, parameter_fields, remove_table
+from ..sweeps.parameter import parameter_fields
+from ..sweeps.parameters import PARAMETERS, add_table, remove_table
 from ..sweeps.told import tell_more
 
 T = TypeVar("T", bound=ABC)

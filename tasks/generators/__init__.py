@@ -3,7 +3,8 @@
 import numpy as np
 
 from ...sweeps import Point
-from ...sweeps.parameters import PARAMETERS, flat_values
+from ...sweeps.parameter import flat_values
+from ...sweeps.parameters import PARAMETERS
 from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
 from ..registry import Registry, parameters_of
