@@ -1,0 +1,113 @@
+"""Checks of classes of one's own, as `genprior.testing`: those of trials, and of analyses."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..sweeps import Sweep
+from ..tasks.testing import check_experiment, check_generator, check_problem, check_solver
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .analyses import Analysis
+
+__all__ = [
+    "check_analysis",
+    "check_experiment",
+    "check_generator",
+    "check_problem",
+    "check_solver",
+]
+
+# 6 points of quick recoveries.
+SWEEP: dict[str, Any] = {
+    "name": "check",
+    "trials": 5,
+    "axes": {"k": [2, 3], "m": [3, 9, 27]},
+    "parameters": {"depth": 1, "widths": [30], "solver": {"max_steps": 100}},
+}
+
+
+def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
+    """Check that a class keeps the contract of an analysis.
+
+    A small store of recoveries over k and m is run, fitted and drawn: variables are labelled and
+    have names that are reserved, rows are plain values without NaN, what is stored and read again
+    is what was computed, the picture is a figure.
+
+    Args:
+        analysis: the class; it need not be registered.
+        sweep: keys of the sweep file besides a small grid of k and m: its own table, for example.
+
+    Raises:
+        AssertionError: saying what is wrong.
+    """
+    from ..store import read_info
+    from .analyses import Request, analysis_of, forget, register
+    from .analysis import fit_store
+    from .figures import draw
+    from .run import run_sweep
+
+    name = analysis.name
+    known = analysis_of(name)
+    if known is not None and type(known) is not analysis:
+        raise AssertionError(f"{name}: another analysis has that name.")
+    register(analysis)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "check.zarr")
+            run_sweep(Sweep.parse({**SWEEP, **sweep}), path)
+            fits = fit_store(path)
+            if name not in fits:
+                raise AssertionError(f"{name}: fit does not make it; give the table it asks for.")
+            dataset = fits[name]
+            _check_labels(analysis(), dataset)
+            _check_rows(analysis(), dataset)
+            _check_stored(path, name, dataset)
+            request = Request(read_info(path))
+            if analysis().shows(request.info):
+                _check_picture(name, draw(request.info))
+    finally:
+        if known is None:
+            forget(name)
+
+
+def _check_labels(analysis: "Analysis", dataset: "xr.Dataset") -> None:
+    reserved = set(analysis.names())
+    for name, variable in dataset.data_vars.items():
+        if not variable.attrs.get("long_name"):
+            raise AssertionError(f"{analysis.name}: variable {name!r} has no long_name.")
+        if variable.dtype.kind in "iuf" and "units" not in variable.attrs:
+            raise AssertionError(f"{analysis.name}: variable {name!r} has no units.")
+        if name not in reserved and name not in ("crashed", "reference_crashed"):
+            raise AssertionError(f"{analysis.name}: names() does not have its variable {name!r}.")
+
+
+def _check_rows(analysis: "Analysis", dataset: "xr.Dataset") -> None:
+    rows = analysis.records(dataset)
+    try:
+        json.dumps([rows, analysis.summary(dataset)], allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"{analysis.name}: its rows are no JSON: {error}.") from None
+    if not rows:
+        raise AssertionError(f"{analysis.name}: records gives no rows.")
+    if analysis.table(dataset).row_count == 0:
+        raise AssertionError(f"{analysis.name}: its table has no rows.")
+
+
+def _check_stored(path: Path, name: str, dataset: "xr.Dataset") -> None:
+    import xarray as xr
+
+    with xr.open_zarr(path, group=f"analysis/{name}") as stored:
+        for variable in dataset.data_vars:
+            if not stored[variable].equals(dataset[variable]):
+                raise AssertionError(f"{name}: {variable!r} is read otherwise than it was stored.")
+
+
+def _check_picture(name: str, figure: Any) -> None:
+    from matplotlib.figure import Figure
+
+    if not isinstance(figure, Figure) or not figure.axes:
+        raise AssertionError(f"{name}: draw gives no figure with axes.")
