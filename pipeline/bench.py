@@ -262,7 +262,7 @@ def _scale_row(sweep: Sweep) -> dict[str, Any]:
         done = int((read_status(path) == 1).sum())
     return {
         "trials": done,
-        "blocks": planned["blocks"],
+        "blocks": planned.blocks,
         "plan_seconds": plan_seconds,
         "run_seconds": summary.wall_seconds,
         "trials_per_second": done / summary.wall_seconds,

@@ -1,5 +1,6 @@
 """What all pictures share: names, looks, panels, titles and captions."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,17 @@ class Look:
     size: tuple[float, float] | None = None
     title: bool = True
     log: bool = False
+
+
+class Picture(Figure):
+    """A figure that shows itself where it is the value of a notebook's cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """Draw it as PNG; Jupyter asks for it unless pyplot has told it how to show figures."""
+        content = io.BytesIO()
+        with own_style():
+            self.savefig(content, format="png")
+        return content.getvalue()
 
 
 @dataclass
@@ -164,7 +176,7 @@ def new_canvas(panels: int, look: Look) -> Canvas:
         )
     width = 6.4 if columns == 1 else 3.1 * columns + 1
     size = look.size or (width, 4.4 if rows == 1 else 2.9 * rows + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for unused in axes[panels:]:

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ import click
 from .errors import INCOMPLETE, FriendlyGroup, unheard
 from .interrupts import terminable
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
-from .schedulers import LOCAL
+from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from .consoles import Output
+    from .prepare import Request
 
 # Each command imports what it needs when it runs, so that --help and small commands are quick.
 
@@ -100,7 +102,7 @@ def sweeps(name: str | None, as_json: bool) -> None:
 
 @main.command(short_help="Show what a sweep would run and cost.")
 @sweep_options
-@click.option("--workers", type=click.IntRange(1, 4096), help="Workers the run will have.")
+@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Workers the run will have.")
 @json_option
 def plan(
     sweep: str,
@@ -121,9 +123,9 @@ def plan(
 
     planned = plan_sweep(chosen_sweep(sweep, settings, trials, seed), workers)
     if as_json:
-        _print(planned)
+        _print(asdict(planned))
     else:
-        _console().print_table(tables.plan(planned))
+        _console().print_table(tables.pairs(planned.rows()))
 
 
 @main.command(short_help="Run the trials a store does not hold yet.")
@@ -132,7 +134,7 @@ def plan(
 @cluster_options
 @click.option(
     "--retries",
-    type=click.IntRange(0, 100),
+    type=click.IntRange(0, MOST_RETRIES),
     default=0,
     show_default=True,
     help="Try a crashed trial again so often within this run.",
@@ -173,20 +175,22 @@ def run(
         with progress(_console(stderr=True)) as shown:
             shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
 
+            checked: list[Request] = []
+
             def check() -> None:
                 from .prepare import check_request  # while workers start
 
-                shown.expect(check_request(chosen, store))
+                checked.append(check_request(chosen, store))
+                shown.expect(checked[0].trials)
 
             with open_executor(scheduler, workers, shown.tell, check) as executor:
                 from . import tables
                 from .run import as_json as summary_as_json
-                from .run import run_sweep
+                from .run import run_request
 
                 shown.phase("timing a few trials")
-                summary = run_sweep(
-                    chosen,
-                    store,
+                summary = run_request(
+                    checked[0],
                     executor,
                     retries=retries,
                     fail_fast=fail_fast,
@@ -219,12 +223,12 @@ def status(store: Path, as_json: bool) -> None:
 
     found = store_status(store)
     if as_json:
-        _print(found)
+        _print(asdict(found))
     else:
-        _console().print_table(tables.status(found))
-    if found["damaged"]:
+        _console().print_table(tables.pairs(found.rows()))
+    if found.damaged:
         raise StoreError(tables.damage(found))
-    if found["trials"]["done"] < found["trials"]["total"]:
+    if found.trials.done < found.trials.total:
         raise SystemExit(INCOMPLETE)
 
 

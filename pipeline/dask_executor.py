@@ -33,6 +33,8 @@ class Distributed:
         local: whether its workers share this machine's memory.
         threads: whether they are threads of this process.
         tell: is told what a user should know, in lines.
+        counts_deaths: whether to count workers that die; their events have one listener a client,
+            which may be the caller's.
     """
 
     def __init__(
@@ -42,14 +44,16 @@ class Distributed:
         local: bool,
         threads: bool = False,
         tell: Callable[[str], None] = lambda text: None,
+        counts_deaths: bool = True,
     ):
         self.client = client
         self.local = local
         self._share = thread_memory if threads else trial_memory
         self.tell = tell
         self.workers_lost = 0
-        with explained():
-            client.subscribe_topic("all", self._hear)
+        if counts_deaths:
+            with explained():
+                client.subscribe_topic("all", self._hear)
 
     def _hear(self, event: Any) -> None:
         """Count workers that leave without having been told to."""

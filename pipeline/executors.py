@@ -18,7 +18,7 @@ from .schedulers import LOCAL
 
 __all__ = [
     "IN_FLIGHT", "LOCAL", "ClusterError", "Distributed", "Executor", "Outcomes", "SchedulerError",
-    "Synchronous", "open_executor", "processors",
+    "Synchronous", "open_executor", "processors", "use_client",
 ]  # fmt: skip
 
 Item = TypeVar("Item")
@@ -210,6 +210,38 @@ def open_executor(
             if executor.paused():
                 raise ClusterError(f"--scheduler {scheduler}: {PAUSED}.")
             yield executor
+
+
+@contextmanager
+def use_client(
+    client: Any, tell: Callable[[str], None], meanwhile: Callable[[], None]
+) -> Iterator[Executor]:
+    """Run tasks by a client of the caller's, which stays as it is and open.
+
+    Args:
+        client: a Dask client; its workers may be anywhere.
+        tell: is told what a user should know, in lines.
+        meanwhile: is called before anything is asked of the client.
+
+    Raises:
+        SchedulerError: it is no client, or one that only asynchronous code can use.
+        ClusterError: it is closed, has no workers, or they lack something.
+    """
+    if not (hasattr(client, "submit") and hasattr(client, "scheduler_info")):
+        raise SchedulerError(f"client: {type(client).__name__} is no client of Dask's distributed.")
+    if client.asynchronous:
+        raise SchedulerError("client: it is asynchronous; give one made with asynchronous=False.")
+    if client.status != "running":
+        raise ClusterError(f"client: it is {client.status}; give one that is connected.")
+    with announced(tell):
+        meanwhile()
+    executor = Distributed(client, local=False, tell=tell, counts_deaths=False)
+    if not executor.count_threads():
+        raise ClusterError("client: its scheduler has no workers. Start some.")
+    executor.check_imports()
+    if executor.paused():
+        raise ClusterError(f"client: {PAUSED}.")
+    yield executor
 
 
 def _client(cluster: Any) -> Any:

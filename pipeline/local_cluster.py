@@ -26,6 +26,7 @@ from .memory import (
     process_limits,
     process_memory,
 )
+from .spawning import without_script
 
 START_TIMEOUT = 180.0
 END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
@@ -176,6 +177,11 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
         def __init__(self, *arguments: Any, **settings: Any):
             super().__init__(*arguments, **settings)
             nannies.append(self)
+
+        async def instantiate(self) -> Any:
+            """Start the worker process, or another one when it died."""
+            with without_script():
+                return await super().instantiate()
 
     # A block that waits on a worker would share the blame when another kills that worker.
     with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .schedulers import LOCAL
+from .schedulers import LOCAL, MOST_WORKERS
 
 if TYPE_CHECKING:
     from ..sweeps import Sweep
@@ -69,7 +69,7 @@ def cluster_options(command: Command) -> Command:
     for decorate in (
         click.option(
             "--workers",
-            type=click.IntRange(1, 4096),
+            type=click.IntRange(1, MOST_WORKERS),
             help="Trials run at a time by a local scheduler  [default: number of processors].",
         ),
         click.option(

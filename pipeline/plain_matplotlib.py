@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -24,22 +25,49 @@ def plain_matplotlib() -> Iterator[None]:
         UserError: a matplotlibrc of the working directory, which comes first, is no text.
     """
     before = dict(os.environ)
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
-    levels = [logger.level for logger in loggers]
     os.environ.pop("MPLBACKEND", None)
     if found := find_spec("matplotlib"):
         own = Path(str(found.origin)).parent / "mpl-data/matplotlibrc"
         os.environ["MATPLOTLIBRC"] = str(own)
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     try:
-        _import()
-        yield
+        with _silent():
+            _import()
+            yield
     finally:
         for name in ("MPLBACKEND", "MATPLOTLIBRC"):
             os.environ.pop(name, None)
             if name in before:
                 os.environ[name] = before[name]
+
+
+@contextmanager
+def usual_matplotlib() -> Iterator[None]:
+    """Draw with the Matplotlib that the caller has imported, or would get by importing it.
+
+    Only where that fails, for a backend or a matplotlibrc that cannot be had, it is imported as
+    `plain_matplotlib` does.
+    """
+    if "matplotlib" not in sys.modules:
+        try:
+            import matplotlib  # noqa: F401
+        except Exception:
+            with plain_matplotlib():
+                yield
+            return
+    with _silent():
+        yield
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what Matplotlib and what it uses would log."""
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 

@@ -1,7 +1,8 @@
 """What a sweep would run and cost."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,51 @@ from .executors import processors
 from .memory import trial_memory
 from .pilot import check_memory, run_pilot
 from .prepare import block_shape
+from .shown import Shown
 
 
-def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Plan(Shown):
+    """What a sweep would run and cost.
+
+    Attributes:
+        sweep: its name.
+        hash: of the experiment.
+        axes: how many values each axis has.
+        points: of the grid, without excluded ones.
+        excluded_points: those that a rule leaves out.
+        trials: of all points.
+        blocks: tasks of the run; a block is a chunk of the store.
+        trials_per_block: trials of a whole block.
+        workers: trials run at a time.
+        cpu_seconds: of all trials together, estimated from a pilot.
+        wall_seconds: the same, shared out to the workers.
+        bytes: of the finished store, at most.
+        memory_bytes: of the trials that run at a time.
+    """
+
+    sweep: str
+    hash: str
+    axes: dict[str, int]
+    points: int
+    excluded_points: int
+    trials: int
+    blocks: int
+    trials_per_block: int
+    workers: int
+    cpu_seconds: float
+    wall_seconds: float
+    bytes: int
+    memory_bytes: int
+
+    def rows(self) -> Mapping[str, str]:
+        """Give the figures as text."""
+        from .tables import plan_rows
+
+        return plan_rows(self)
+
+
+def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
     """Count points, trials and blocks, and estimate time and space from a short pilot.
 
     Args:
@@ -35,21 +78,21 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> dict[str, Any]:
     layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
     points = grid.size - int(grid.excluded.sum())
     seconds = float(pilot.cost(grid.shape)[~grid.excluded].sum()) * sweep.trials
-    return {
-        "sweep": sweep.name,
-        "hash": settled(grid).hash,
-        "axes": {name: len(values) for name, values in sweep.axes.items()},
-        "points": points,
-        "excluded_points": int(grid.excluded.sum()),
-        "trials": points * sweep.trials,
-        "blocks": _blocks_to_run(grid, layout),
-        "trials_per_block": prod(chunks),
-        "workers": workers,
-        "cpu_seconds": seconds,
-        "wall_seconds": seconds / workers,
-        "bytes": estimate_bytes(sweep, kind.variables, chunks),
-        "memory_bytes": memory * workers,
-    }
+    return Plan(
+        sweep=sweep.name,
+        hash=settled(grid).hash,
+        axes={name: len(values) for name, values in sweep.axes.items()},
+        points=points,
+        excluded_points=int(grid.excluded.sum()),
+        trials=points * sweep.trials,
+        blocks=_blocks_to_run(grid, layout),
+        trials_per_block=prod(chunks),
+        workers=workers,
+        cpu_seconds=seconds,
+        wall_seconds=seconds / workers,
+        bytes=estimate_bytes(sweep, kind.variables, chunks),
+        memory_bytes=memory * workers,
+    )
 
 
 def _blocks_to_run(grid: Grid, layout: Layout) -> int:

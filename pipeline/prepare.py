@@ -49,26 +49,62 @@ SHOWN_DAMAGES = 3
 MOST_FILES = 4000  # of results, unless the workers are many or blocks are asked for
 
 
-def check_request(sweep: Sweep, path: Path) -> int:
+class Request(NamedTuple):
+    """A run that was asked for and that nothing forbids, as far as is known before it starts.
+
+    Attributes:
+        sweep: what is asked for.
+        grid: its points, laid out once for all that follows.
+        path: the store.
+        kind: the task.
+        stored: the grid of the store that is there, if one is.
+    """
+
+    sweep: Sweep
+    grid: Grid
+    path: Path
+    kind: Experiment
+    stored: Grid | None = None
+
+    @property
+    def trials(self) -> int:
+        """How many trials are asked for."""
+        return int((~self.grid.excluded).sum()) * self.sweep.trials
+
+
+def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> Request:
     """Refuse, before anything is made, what no run could do.
 
-    Returns:
-        How many trials are asked for.
+    Args:
+        sweep: what to run.
+        path: the store; there may be none yet.
+        kind: the task; the one that the sweep names if None.
 
     Raises:
         SweepError: points that cannot be run.
         UserError: a package that they need is not installed.
         WrongStoreError: a path that holds another experiment, no store, or where none can be.
     """
-    grid = Grid(sweep)
-    check_points(grid, task_kind(sweep.task))
+    grid, kind = Grid(sweep), kind or task_kind(sweep.task)
+    check_points(grid, kind)
+    request = Request(sweep, grid, path, kind)
     if not is_vacant(path):
-        info, sweep = read_info(path), settled(grid)
-        check_same_experiment(info, sweep)
-        if grown_sweep(info, sweep):
+        wanted = settled(grid)
+        info = _info(request, wanted)
+        check_same_experiment(info, wanted)
+        request = request._replace(stored=info.grid)
+        if grown_sweep(info, wanted):
             check_replaceable(path)
     check_place(path)
-    return int((~grid.excluded).sum()) * sweep.trials
+    return request
+
+
+def _info(request: Request, wanted: Sweep) -> StoreInfo:
+    """Read what a store says of itself, without laying out again a grid that is there already."""
+    info = read_info(request.path)
+    if request.stored is not None:
+        return info.with_grid(request.stored)
+    return info.with_grid(request.grid.described_by(wanted.complete()))
 
 
 def check_points(grid: Grid, kind: Experiment) -> None:
@@ -108,44 +144,46 @@ class Prepared(NamedTuple):
     mended: str = ""
 
 
-def prepare_store(
-    sweep: Sweep, path: Path, executor: Executor, kind: Experiment, allow_mixed: bool
-) -> Prepared:
+def prepare_store(request: Request, executor: Executor, allow_mixed: bool) -> Prepared:
     """Make the store, or check, mend and extend the one that is there."""
-    grid = Grid(sweep)
+    sweep, grid, path, kind, _ = request
     environments = check_workers(executor, kind, grid, allow_mixed)
     weights = weights_digests(grid)
+    sweep = settled(grid)
     if is_vacant(path):
         pilot = None if sweep.blocks.trials else run_pilot(sweep, kind, grid, executor)
         chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables))
         made_by = provenance(environments)
         if weights:
             made_by["weights_sha256"] = json.dumps(weights)
-        create_store(path, settled(grid).complete(), kind.variables, chunks, made_by)
-        info = read_info(path)
+        complete = grid.described_by(sweep.complete())
+        create_store(path, complete, kind.variables, chunks, made_by)
+        info = read_info(path).with_grid(complete)
         status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
         status[grid.excluded] = Status.EXCLUDED
         return Prepared(info, status, environments, pilot)
-    info, sweep = read_info(path), settled(grid)
+    info = _info(request, sweep)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
     changed = check_same_environment(info, environments, weights, allow_mixed)
     changed |= record_weights(info, weights)
     if changed:
-        info = read_info(path)
+        info = read_info(path).with_grid(info.grid)
     mended = mend_store(info, kind.variables)
     status, told = mended.status, tell_mended(mended)
     if update_flags(info, kind.variables):
-        info = read_info(path)
+        info = read_info(path).with_grid(info.grid)
     latest = union(info.sweep, sweep)
+    grown = grown_sweep(info, sweep)
+    larger = Grid(latest) if grown else info.grid.described_by(latest)
     if latest != info.sweep:
-        check_reading(Grid(latest))
-    if grown := grown_sweep(info, sweep):
-        extend_store(info, grown, kind.variables)
+        check_reading(larger)
+    if grown:
+        extend_store(info, larger, kind.variables)
         status = read_status(path)
     elif latest != info.sweep:
         record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
-    return Prepared(read_info(path), status, environments, mended=told)
+    return Prepared(read_info(path).with_grid(larger), status, environments, mended=told)
 
 
 def tell_mended(mended: Mended) -> str:
@@ -249,7 +287,7 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
             f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
             f"{'; '.join(found[:3])}. Choose another store, or set it back."
         )
-    if changed := changed_coordinate(info, Grid(info.sweep)):
+    if changed := changed_coordinate(info, info.grid):
         name, place, stored, computed = changed
         at = f" at {place}" if place else ""
         raise WrongStoreError(

@@ -145,9 +145,14 @@ class Lines:
         if time.monotonic() - self._last < LINE_EVERY and summary.pending:
             return
         self._last = time.monotonic()
-        parts = [f"{_count(summary)} trials", _share(summary), _rate(summary, " trials/s")]
-        parts += [_left(summary) and f"about {_left(summary)}", *_outcomes(summary)]
-        self.tell(", ".join(filter(None, parts)))
+        self.tell(", ".join([f"{_count(summary)} trials", *figures_of(summary)]))
+
+
+def figures_of(summary: RunSummary) -> list[str]:
+    """Write the share that is done, the rate, the time left, and what became of the trials."""
+    parts = [_share(summary), _rate(summary, " trials/s")]
+    parts += [_left(summary) and f"about {_left(summary)}", *_outcomes(summary)]
+    return [part for part in parts if part]
 
 
 def clock(seconds: float) -> str:

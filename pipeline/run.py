@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..store import exclusive
-from ..sweeps import Grid, Sweep, UserError
-from ..tasks import Experiment, task_kind
+from ..sweeps import Sweep, UserError
+from ..tasks import Experiment
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
 from .executors import Executor, Outcomes, Synchronous
@@ -20,13 +20,15 @@ from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
 from .prepare import (
-    check_points,
+    Request,
+    check_request,
     count_successes,
     enter_run,
     ordered_blocks,
     prepare_store,
     select_trials,
 )
+from .shown import Shown
 from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
 
 # Seconds that running blocks have after an interruption. Batch systems kill some 10 s (PBS, LSF)
@@ -37,7 +39,7 @@ KILLED = "the worker died each time it ran this block (out of memory?)"
 
 
 @dataclass(frozen=True)
-class RunSummary:
+class RunSummary(Shown):
     """What a run did with the trials it was asked for; times in seconds.
 
     `successes` are those of the trials that it computed, `already_successful` those of the trials
@@ -84,6 +86,12 @@ class RunSummary:
     def exit_status(self) -> int:
         """0 if every trial is done, 3 if some are missing."""
         return 0 if self.done == self.total else 3
+
+    def rows(self) -> Mapping[str, str]:
+        """Give the figures as text."""
+        from .tables import summary_rows
+
+        return summary_rows(self)
 
     def add(self, report: BlockReport) -> "RunSummary":
         """Count a block."""
@@ -132,17 +140,37 @@ def run_sweep(
         running had some seconds to end; a second interruption gives them up at once.
 
     Raises:
-        UserError: the store holds another experiment, or cannot be written.
+        UserError: what is asked for cannot be run, the store holds another experiment, or it cannot
+            be written.
     """
-    executor = executor or Synchronous()
+    return run_request(
+        check_request(sweep, path, kind),
+        executor or Synchronous(),
+        retries=retries,
+        fail_fast=fail_fast,
+        allow_mixed=allow_mixed,
+        listen=listen,
+        tell=tell,
+    )
+
+
+def run_request(
+    request: Request,
+    executor: Executor,
+    *,
+    retries: int,
+    fail_fast: bool,
+    allow_mixed: bool,
+    listen: Listener,
+    tell: Teller,
+) -> RunSummary:
+    """Run what was asked for and checked; the arguments and the rest are those of `run_sweep`."""
+    sweep, grid, path, kind, _ = request
     lost_before = executor.workers_lost
-    kind = kind or task_kind(sweep.task)
-    grid = Grid(sweep)
-    check_points(grid, kind)
     check_memory(grid, kind, executor.memory)
     with exclusive(path):
         with announced(tell):
-            ready = prepare_store(sweep, path, executor, kind, allow_mixed)
+            ready = prepare_store(request, executor, allow_mixed)
         info = ready.info
         wanted, todo, unasked = select_trials(info, sweep, ready.status)
         mark(info, writes=bool(todo.any()))

@@ -1,15 +1,19 @@
 """What commands print for people."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from ..sweeps import Grid, Sweep
 from ..sweeps.labels import value_label
 from .crashes import crash_lines
-from .run import RunSummary
 from .table_parts import table_of
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .run import RunSummary
+    from .status import Crash, StoreStatus
 
 SHOWN_TEXTS = 5
 UNKNOWN = "–"
@@ -39,58 +43,58 @@ def presets(sweeps: Iterable[Sweep]) -> Table:
     return table
 
 
-def plan(planned: dict[str, Any]) -> Table:
+def plan_rows(planned: "Plan") -> dict[str, str]:
     """One row a figure."""
-    axes = " × ".join(f"{name} ({size})" for name, size in planned["axes"].items())
-    excluded = planned["excluded_points"]
-    return _pairs(
-        sweep=f"{planned['sweep']} ({planned['hash']})",
-        axes=axes or "none",
-        points=f"{planned['points']:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
-        trials=f"{planned['trials']:,}",
-        blocks=f"{planned['blocks']:,}, trials in each: {planned['trials_per_block']:,}",
-        time=f"about {duration(planned['cpu_seconds'])} of processor time, "
-        f"{duration(planned['wall_seconds'])} with {planned['workers']} idle processors "
+    axes = " × ".join(f"{name} ({size})" for name, size in planned.axes.items())
+    excluded = planned.excluded_points
+    return {
+        "sweep": f"{planned.sweep} ({planned.hash})",
+        "axes": axes or "none",
+        "points": f"{planned.points:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
+        "trials": f"{planned.trials:,}",
+        "blocks": f"{planned.blocks:,}, trials in each: {planned.trials_per_block:,}",
+        "time": f"about {duration(planned.cpu_seconds)} of processor time, "
+        f"{duration(planned.wall_seconds)} with {planned.workers} idle processors "
         "(runs that outlast the pilot are counted with their whole step budget)",
-        store=f"at most {size(planned['bytes'])} on disk",
-        memory=f"{size(planned['memory_bytes'])} for {planned['workers']} trials at a time",
-    )
-
-
-def status(found: dict[str, Any]) -> Table:
-    """One row a figure."""
-    trials = found["trials"]
-    rows = {
-        "store": found["store"],
-        "sweep": f"{found['sweep']} ({found['hash']})",
-        "axes": " × ".join(f"{name} ({size})" for name, size in found["axes"].items()) or "none",
-        "trials": f"{trials['done']:,} of {trials['total']:,} done, {trials['pending']:,} pending, "
-        f"{trials['crashed']:,} crashed"
-        + (f", {trials['excluded']:,} excluded" if trials["excluded"] else ""),
+        "store": f"at most {size(planned.bytes)} on disk",
+        "memory": f"{size(planned.memory_bytes)} for {planned.workers} trials at a time",
     }
-    if trials["done"]:
-        if found["successes"] is not None:
-            share = 100 * found["successes"] / trials["done"]
-            rows["success"] = f"{found['successes']:,} of {trials['done']:,} ({share:.1f} %)"
-        rows["time"] = f"{duration(found['trial_seconds'])} in trials"
-    if current := _current(found["analyses"]):
+
+
+def status_rows(found: "StoreStatus") -> dict[str, str]:
+    """One row a figure."""
+    trials = found.trials
+    rows = {
+        "store": found.store,
+        "sweep": f"{found.sweep} ({found.hash})",
+        "axes": " × ".join(f"{name} ({size})" for name, size in found.axes.items()) or "none",
+        "trials": f"{trials.done:,} of {trials.total:,} done, {trials.pending:,} pending, "
+        f"{trials.crashed:,} crashed"
+        + (f", {trials.excluded:,} excluded" if trials.excluded else ""),
+    }
+    if trials.done:
+        if found.successes is not None:
+            share = 100 * found.successes / trials.done
+            rows["success"] = f"{found.successes:,} of {trials.done:,} ({share:.1f} %)"
+        rows["time"] = f"{duration(found.trial_seconds)} in trials"
+    if current := _current(found.analyses):
         rows["fits"] = current
-    if found["not_made"] and trials["done"]:
-        rows["not fitted"] = f"{', '.join(found['not_made'])}; 'genprior fit' makes them"
-    if outdated := _outdated(found["analyses"]):
+    if found.not_made and trials.done:
+        rows["not fitted"] = f"{', '.join(found.not_made)}; 'genprior fit' makes them"
+    if outdated := _outdated(found.analyses):
         rows["out of date"] = outdated
-    if found["abandonment"]:
-        rows["abandoned"] = _audit(found["abandonment"])
-    if found["damaged"]:
-        rows["damaged"] = "\n".join(damage["what"] for damage in found["damaged"])
-    if found["crashes"]:
-        rows["crashed"] = "\n".join(map(_crash, found["crashes"][:SHOWN_TEXTS]))
-        if more := len(found["crashes"]) - SHOWN_TEXTS:
+    if found.abandonment:
+        rows["abandoned"] = _audit(found.abandonment)
+    if found.damaged:
+        rows["damaged"] = "\n".join(damage["what"] for damage in found.damaged)
+    if found.crashes:
+        rows["crashed"] = "\n".join(map(_crash, found.crashes[:SHOWN_TEXTS]))
+        if more := len(found.crashes) - SHOWN_TEXTS:
             rows["crashed"] += f"\n{more:,} other texts" if more > 0 else ""
-    return _pairs(**rows)
+    return rows
 
 
-def _crash(crash: dict[str, Any]) -> str:
+def _crash(crash: "Crash") -> str:
     """Say a text once, how many trials said it, and where the first of them is."""
     place = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
     trials = "1 trial" if crash["trials"] == 1 else f"{crash['trials']:,} trials, first"
@@ -116,11 +120,11 @@ def _outdated(analyses: dict[str, Any]) -> str:
     return "; ".join([*told, "'genprior fit' brings them up to date"]) if told else ""
 
 
-def damage(found: dict[str, Any]) -> str:
+def damage(found: "StoreStatus") -> str:
     """One line on the first thing that is damaged, and how to mend it."""
-    first, others = found["damaged"][0], len(found["damaged"]) - 1
+    first, others = found.damaged[0], len(found.damaged) - 1
     more = f" ({others} more such damages)" if others else ""
-    return f"{found['store']}/{first['what']}{more}. {first['remedy']}"
+    return f"{found.store}/{first['what']}{more}. {first['remedy']}"
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
@@ -205,7 +209,7 @@ def _interval(row: dict[str, Any]) -> str:
     return f"< {high:.4g}" if low is None else f"{low:.4g} – {high:.4g}"
 
 
-def run_summary(summary: RunSummary) -> str:
+def run_summary(summary: "RunSummary") -> str:
     """One to three lines on how a run ended."""
     pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
@@ -235,6 +239,27 @@ def run_summary(summary: RunSummary) -> str:
     return text if summary.exit_status == 0 else f"{text}\nRepeat the same command to go on."
 
 
+def summary_rows(summary: "RunSummary") -> dict[str, str]:
+    """One row a figure."""
+    rows = {
+        "store": summary.store,
+        "trials": f"{summary.done:,} of {summary.total:,} done, {summary.crashed:,} crashed",
+        "computed": f"{summary.computed:,} in {duration(summary.wall_seconds)}",
+    }
+    if summary.done_successes is not None and summary.done:
+        share = 100 * summary.done_successes / summary.done
+        rows["success"] = f"{summary.done_successes:,} of {summary.done:,} ({share:.1f} %)"
+    if summary.crashed:
+        rows["last error"] = summary.last_error
+    if summary.workers_lost:
+        rows["workers lost"] = f"{summary.workers_lost:,}; others ran their blocks"
+    if summary.unasked:
+        rows["not asked for"] = f"{summary.unasked:,} other trials of the store are not done"
+    if summary.mended:
+        rows["mended"] = summary.mended
+    return rows
+
+
 def duration(seconds: float) -> str:
     """Write a duration for people."""
     if seconds < 60:
@@ -253,7 +278,8 @@ def size(count: int) -> str:
     return f"{value:.3g} TB"
 
 
-def _pairs(**rows: str) -> Table:
+def pairs(rows: Mapping[str, str]) -> Table:
+    """One row a name and its text."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from ..sweeps import Grid, Sweep
+from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
 from .documents import consolidate, read_revision
@@ -28,7 +28,7 @@ OWN_ATTRIBUTES = (
 SPARE_BYTES = 1_000_000
 
 
-def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...]) -> None:
+def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -> None:
     """Lay the store out again for a larger sweep, with every result it holds, and exchange them.
 
     A kill at any moment leaves the old store or the new one. Chunk sizes stay. Analyses are not
@@ -36,7 +36,7 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
 
     Args:
         info: the store as it is.
-        sweep: the union of its sweep and what was asked for.
+        grid: the points of its sweep and of what was asked for together.
         variables: what its task kind fills.
 
     Raises:
@@ -47,8 +47,8 @@ def extend_store(info: StoreInfo, sweep: Sweep, variables: tuple[Variable, ...])
     path = info.path
     check_replaceable(path)
     with explained(path, "extending it"), work_area(path) as area:
-        new, grid = area / NEW, Grid(sweep)
-        sizes = dict(zip(grid.dims, grid.shape, strict=True)) | {TRIAL: sweep.trials}
+        new = area / NEW
+        sizes = dict(zip(grid.dims, grid.shape, strict=True)) | {TRIAL: grid.sweep.trials}
         check_foreign(info, find_foreign(path, _own_arrays(info)), sizes)
         needed = SPARE_BYTES + _own_bytes(info)
         free = shutil.disk_usage(area).free

@@ -7,6 +7,7 @@ copy, a chunk that is missing, cut or against its checksum.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,18 @@ class StoreInfo:
     variables: tuple[str, ...]
     attributes: dict[str, Any]
     copies: dict[str, Document] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Lay out the points of its sweep, when somebody asks for them."""
+        return Grid(self.sweep)
+
+    def with_grid(self, grid: Grid) -> "StoreInfo":
+        """Give the same with a grid that was laid out before, if it is that of the sweep."""
+        # As text: of equal sweeps the axes may be in another order.
+        if grid.sweep.as_json() == self.sweep.as_json():
+            self.__dict__["grid"] = grid
+        return self
 
     @property
     def revision(self) -> str:
@@ -162,7 +175,7 @@ def excluded_points(info: StoreInfo) -> np.ndarray:
     """Give the mask over the axes of the points that a rule leaves out."""
     if not info.sweep.exclude:
         return np.zeros(info.layout.shape[:-1], dtype=bool)
-    return Grid(info.sweep).excluded
+    return info.grid.excluded
 
 
 def check_complete(info: StoreInfo, names: Iterable[str], status: np.ndarray) -> None:

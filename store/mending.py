@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import zarr
 
-from ..sweeps import Grid
 from ..sweeps.variables import Variable
 from .chunks import chunk_path
 from .documents import DOCUMENT, consolidate
@@ -65,7 +64,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
             with documents_held(info.path):
                 _write_again(info, documents, variables)
                 consolidate(info.path)
-            info = read_info(info.path)
+            info = read_info(info.path).with_grid(info.grid)
         _check_excluded(info)
         found = survey(info)
         _clear(info, found)
@@ -90,7 +89,7 @@ def _check_excluded(info: StoreInfo) -> None:
 def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence[Variable]) -> None:
     """Write the documents of results, and coordinates, as when the store was made."""
     known = {variable.name: variable for variable in (*variables, SECONDS, ERROR, STATUS)}
-    coordinates = coordinates_of(Grid(info.sweep))
+    coordinates = coordinates_of(info.grid)
     lasting = [d for d in damages if d.array not in known and d.array not in coordinates]
     if lasting:
         raise refusal(info, lasting, "Restore it from a copy.")
@@ -115,9 +114,8 @@ def _clear(info: StoreInfo, found: Survey) -> None:
             array_of(group, STATUS.name)[region] = found.status[region]
     marked = found.lost | found.unmarked
     if info.sweep.exclude and marked.any():
-        grid = Grid(info.sweep)
         for place in np.argwhere(marked):
-            mark_excluded(group, grid, info.layout.region(tuple(place)))
+            mark_excluded(group, info.grid, info.layout.region(tuple(place)))
     for damage in found.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():
             with suppress(FileNotFoundError):

@@ -146,8 +146,13 @@ def _steadily(path: Path, read: Callable[[], Read]) -> Read:
     raise StoreError(f"{path} is being extended again and again; try later.")
 
 
-def open_results(path: Path) -> "xr.Dataset":
+def open_results(path: Path, chunks: Any = None) -> "xr.Dataset":
     """Open the results lazily, as `xarray.open_zarr` does, with damage explained.
+
+    Args:
+        path: the store.
+        chunks: as `xarray.open_zarr` takes them; None for arrays that are read when they are used,
+            without Dask.
 
     Returns:
         Dimensions are the swept axes and `trial`; NaN means *not run*.
@@ -155,17 +160,17 @@ def open_results(path: Path) -> "xr.Dataset":
     info = read_info(path)
     with readable(info, []):
         try:
-            return _opened(path.absolute())  # xarray expands a ~
+            return _opened(path.absolute(), chunks)  # xarray expands a ~
         except (ValueError, KeyError, TypeError):
             # The root's copies may be gone; under `python -O` zarr cannot read those of groups.
-            return _opened(_OwnArrays(info))
+            return _opened(_OwnArrays(info), chunks)
 
 
-def _opened(store: Any) -> "xr.Dataset":
+def _opened(store: Any, chunks: Any) -> "xr.Dataset":
     # Workers open no results, and start sooner without pandas.
     import xarray as xr
 
-    dataset: xr.Dataset = xr.open_zarr(store, chunks=None, consolidated=True)
+    dataset: xr.Dataset = xr.open_zarr(store, chunks=chunks, consolidated=True)
     return dataset
 
 

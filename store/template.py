@@ -27,7 +27,7 @@ BYTES_OF_METADATA = 1_300_000  # of some forty-five arrays, coordinates included
 
 def create_store(
     path: Path,
-    sweep: Sweep,
+    grid: Grid,
     variables: Iterable[Variable],
     chunks: tuple[int, ...],
     provenance: dict[str, Any],
@@ -36,7 +36,7 @@ def create_store(
 
     Args:
         path: where; nothing or an empty folder may be there.
-        sweep: the complete sweep.
+        grid: the points of the complete sweep.
         variables: what its task kind fills.
         chunks: sizes of a block along the sweep's axes and the trial.
         provenance: who makes it, on what machine, with what versions.
@@ -49,7 +49,7 @@ def create_store(
         what = "is not a folder" if not path.is_dir() else "holds something else than a store"
         raise WrongStoreError(f"{path} {what}; choose another path for the store.")
     with explained(path, "creating the store"):
-        needed = estimate_bytes(sweep, variables, chunks)
+        needed = estimate_bytes(grid.sweep, variables, chunks)
         free = shutil.disk_usage(resolved(path).parent).free
         if needed > free:
             raise StoreError(
@@ -57,7 +57,7 @@ def create_store(
                 "free. Make room, or the grid coarser."
             )
         with work_area(path) as area:
-            build_template(area / NEW, Grid(sweep), tuple(variables), chunks, provenance)
+            build_template(area / NEW, grid, tuple(variables), chunks, provenance)
             appear(area, path)
 
 

@@ -51,6 +51,16 @@ class Grid:
         self._check_shapes()
         self._check_noise()
 
+    def described_by(self, sweep: Sweep) -> "Grid":
+        """Give the grid of a sweep that has the same points, though it describes them otherwise.
+
+        So do its defaults written out, and other texts and ways to read its results. Nothing is
+        checked again.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, sweep=sweep, _columns={})
+        return other
+
     def column(self, name: str) -> Column | None:
         """Give a parameter over the axes it varies with; None where the sweep does not set it."""
         if name not in self._columns:

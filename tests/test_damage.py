@@ -27,7 +27,7 @@ from genprior.store import (
 )
 from genprior.store.chunks import chunk_sizes, crc32c
 from genprior.store.documents import consolidate, copies, read_document, write_document
-from genprior.sweeps import union
+from genprior.sweeps import Grid, union
 
 Command = Callable[..., Result]
 READERS = ("status", "fit", "plot")
@@ -173,7 +173,7 @@ def test_an_extension_carries_no_hole_on(
     (copy / SUCCESS).unlink()
     info, before = read_info(copy), files(copy)
     with pytest.raises(StoreError, match=f"{SUCCESS} is missing"):
-        extend_store(info, union(info.sweep, tiny_sweep("k=3")), kind.variables)
+        extend_store(info, Grid(union(info.sweep, tiny_sweep("k=3"))), kind.variables)
     assert files(copy) == before
     assert genprior("run", sweep_file, copy, "--trials", 5).exit_code == 0
     run_sweep(tiny_sweep("trials=5"), tmp_path / "direct.zarr", kind=kind)

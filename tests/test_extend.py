@@ -27,7 +27,7 @@ from helpers import (
 from genprior.pipeline import run_sweep
 from genprior.store import exchange, extend_store, read_info
 from genprior.store.errors import StoreError
-from genprior.sweeps import Sweep, union
+from genprior.sweeps import Grid, Sweep, union
 
 SMALL = ("k=2,6", "m=3,5,9", "trials=3")
 CRASH = (6, 5, 1)
@@ -125,7 +125,7 @@ def test_excluded_points_stay_excluded_when_the_store_grows(
     assert int((results(store)["status"] == 3).sum()) == 3 * before
     larger = sweep.override([settings])
     info = read_info(store)
-    extend_store(info, union(info.sweep, larger), kind.variables)
+    extend_store(info, Grid(union(info.sweep, larger)), kind.variables)
     assert int((results(store)["status"] == 3).all("trial").sum()) == after
     run_sweep(larger, store, kind=crashing)
     assert_same_results(store, direct(larger))
@@ -312,7 +312,7 @@ def test_a_worker_of_an_older_layout_cannot_write(store: Path, kind: Scripted) -
     writer = open_writer(store, info.revision)
     region = info.layout.region((0, 0, 0))
     block = writer.read(region, ("success", "latent_error", "iterations", "seconds", "status"))
-    extend_store(info, union(info.sweep, small_sweep("k=1")), kind.variables)
+    extend_store(info, Grid(union(info.sweep, small_sweep("k=1"))), kind.variables)
     before = files(store)
     with pytest.raises(StoreError, match="laid out again"):
         writer.write(region, block)

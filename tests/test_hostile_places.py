@@ -161,4 +161,4 @@ def test_a_plans_bytes_bound_what_the_store_takes(store: Path, settings: list[st
     run_sweep(sweep, store)
     analysis.fit_store(store)
     taken = sum(entry.lstat().st_blocks * 512 for entry in store.rglob("*"))
-    assert taken <= plan_sweep(sweep, workers=1)["bytes"]
+    assert taken <= plan_sweep(sweep, workers=1).bytes

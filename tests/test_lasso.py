@@ -165,7 +165,7 @@ def test_without_scikit_learn_a_plan_is_made_and_a_run_is_refused_in_one_line(
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
     task_kind("recovery").check(Grid(sweep()))
-    assert plan_sweep(sweep(), workers=1)["points"] == 4
+    assert plan_sweep(sweep(), workers=1).points == 4
     with pytest.raises(UserError, match=r"needs scikit-learn.*pip install 'genprior\[baselines\]'"):
         check_request(sweep(), tmp_path / "none.zarr")
     check_request(sweep().override(["solver.method=descent"]), tmp_path / "none.zarr")

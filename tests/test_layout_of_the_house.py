@@ -3,6 +3,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ TOP_LEVEL = {
     "tests",
     "docs",
 }
+# A folder of the pipeline is the package `genprior` itself.
+PUBLIC = Path("pipeline/public")
 MODULES = [
     pytest.param(room, path, id=str(path.relative_to(HOUSE)))
     for room in ROOMS
@@ -73,7 +76,11 @@ def late():
 def test_rooms_import_only_downwards(room, path):
     """Sweeps know nothing of ours, tasks and store only sweeps: each can be read by itself."""
     depth = len(path.relative_to(HOUSE).parts) - 1
-    for other, package in imports(path.read_text(encoding="utf-8"), room, depth):
+    source = path.read_text(encoding="utf-8")
+    if PUBLIC in path.relative_to(HOUSE).parents:
+        # A relative import would mean one thing on disk and another where it is installed.
+        assert not [node for node in ast.walk(ast.parse(source)) if getattr(node, "level", 0)]
+    for other, package in imports(source, room, depth):
         assert other in {"", room} | ROOMS[room]
         assert room in KEPT_IN.get(package, ROOMS)
 
@@ -89,19 +96,37 @@ def test_the_lower_rooms_load_neither_dask_nor_zarr(room):
     assert not {"dask", "distributed", "zarr"} & set(loaded)
 
 
+def package_of(folder: Path) -> str:
+    """The package that a folder of the house is, once installed."""
+    inside = folder.relative_to(HOUSE)
+    if inside.is_relative_to(PUBLIC):
+        return ".".join(("genprior", *inside.relative_to(PUBLIC).parts))
+    return ".".join(("genprior", *inside.parts))
+
+
 def test_every_room_is_packaged():
     """A sub-package that is not listed is silently missing from the wheel."""
     listed = PROJECT["tool"]["setuptools"]["packages"]
-    folders = {
-        ".".join(("genprior", *path.parent.relative_to(HOUSE).parts))
-        for room in ROOMS
-        for path in (HOUSE / room).rglob("__init__.py")
-    }
-    assert set(listed) == folders
-    assert {name.split(".")[1] for name in listed} == set(ROOMS)
+    folders = [
+        package_of(path.parent) for room in ROOMS for path in (HOUSE / room).rglob("__init__.py")
+    ]
+    assert sorted(listed) == sorted(folders)
+    assert listed[0] == "genprior"
+    assert {name.split(".")[1] for name in listed[1:]} == set(ROOMS)
     assert len(listed) == len(set(listed))
-    assert PROJECT["tool"]["setuptools"]["package-dir"] == {f"genprior.{r}": r for r in ROOMS}
+    mapped = {"genprior": str(PUBLIC)} | {f"genprior.{room}": room for room in ROOMS}
+    assert PROJECT["tool"]["setuptools"]["package-dir"] == mapped
     assert not (HOUSE / "__init__.py").exists()
+
+
+def test_the_public_package_has_one_name():
+    """Under a second one there would be two of everything that it holds."""
+    import genprior.pipeline
+
+    assert (HOUSE / PUBLIC / "__init__.py").samefile(genprior.__file__)
+    with pytest.raises(ImportError):
+        import_module("genprior.pipeline.public")
+    assert "genprior.pipeline.public" not in sys.modules
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -113,11 +138,19 @@ def test_every_file_of_a_room_that_is_no_module_is_package_data(room):
     others = {
         path
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith(".")
+        if path.is_file()
+        and path.suffix not in (".py", ".pyc")
+        and not path.name.startswith(".")
+        and PUBLIC not in path.relative_to(HOUSE).parents
     }
     assert packed == others
     assert folder / "py.typed" in packed
     assert room != "sweeps" or len(list(folder.glob("presets/*.toml"))) >= 4
+
+
+def test_type_checkers_are_told_that_the_public_package_is_typed():
+    assert PROJECT["tool"]["setuptools"]["package-data"]["genprior"] == ["py.typed"]
+    assert (HOUSE / PUBLIC / "py.typed").is_file()
 
 
 def test_nothing_unexpected_lies_at_the_top():

@@ -28,7 +28,7 @@ from genprior.store import (
 )
 from genprior.store.lock import exclusive, held
 from genprior.store.places import mount_points
-from genprior.sweeps import Sweep, SweepError, union
+from genprior.sweeps import Grid, Sweep, SweepError, union
 from genprior.sweeps.paths import check_local
 from genprior.tasks.generators.weights_files import read_weights, weights_digest
 
@@ -42,7 +42,9 @@ def small_sweep(*settings: str) -> Sweep:
 def grown(store: Path, kind: Scripted, *settings: str) -> None:
     """Lay a store out for more trials, without running them."""
     info = read_info(store)
-    extend_store(info, union(info.sweep, small_sweep(*(settings or ("trials=3",)))), kind.variables)
+    extend_store(
+        info, Grid(union(info.sweep, small_sweep(*(settings or ("trials=3",))))), kind.variables
+    )
 
 
 @pytest.fixture

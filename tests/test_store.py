@@ -25,7 +25,7 @@ from genprior.store import (
     write_analysis,
 )
 from genprior.store.errors import WrongStoreError
-from genprior.sweeps import Sweep
+from genprior.sweeps import Grid, Sweep
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -49,7 +49,7 @@ def made(sweep: Sweep, path: Path, kind: Scripted):
     """An empty store."""
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
     chunks = choose_chunks(shape, sweep.blocks.trials or 1)
-    create_store(path, sweep, kind.variables, chunks, _provenance(kind))
+    create_store(path, Grid(sweep), kind.variables, chunks, _provenance(kind))
     return read_info(path)
 
 

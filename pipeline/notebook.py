@@ -1,0 +1,118 @@
+"""Showing how a run gets on that was called in Python: in a notebook, on a terminal, or not."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from .progress import Progress, figures_of, progress
+
+if TYPE_CHECKING:
+    from .run import RunSummary
+
+DRAW_EVERY = 0.2  # seconds
+WIDTH = "20em"
+
+
+@contextmanager
+def shown_progress(wanted: bool) -> Iterator[Progress]:
+    """Show a run's progress where somebody sees it.
+
+    Args:
+        wanted: whether to show anything at all.
+    """
+    if wanted and in_notebook():
+        display = NotebookBar()
+        try:
+            yield display
+        finally:
+            display.finish()
+        return
+    if wanted:
+        from .consoles import Output
+
+        console = Output(stderr=True)
+        if console.is_terminal:
+            with progress(console) as shown:
+                yield shown
+            return
+    yield Silent()
+
+
+def in_notebook() -> bool:
+    """Say whether a Jupyter kernel runs this, which shows more than text."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class Silent:
+    """Shows nothing."""
+
+    def phase(self, text: str) -> None:
+        """Drop it."""
+
+    def expect(self, total: int) -> None:
+        """Drop it."""
+
+    def tell(self, text: str) -> None:
+        """Drop it."""
+
+    def listen(self, summary: "RunSummary") -> None:
+        """Drop it."""
+
+
+class NotebookBar:
+    """A bar and a line of figures below a cell, drawn again in its place."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._phase, self._total = "starting", 0
+        self._told: list[str] = []
+        self._summary: RunSummary | None = None
+        self._drawn = time.monotonic()
+        self._handle: Any = display(self._bundle(), raw=True, display_id=True)
+
+    def phase(self, text: str) -> None:
+        """Show what goes on before the first trials."""
+        self._phase = text
+        self._draw()
+
+    def expect(self, total: int) -> None:
+        """Show how many trials there will be."""
+        self._total = total
+        self._draw()
+
+    def tell(self, text: str) -> None:
+        """Show it above the bar, where it stays."""
+        self._told.append(text)
+        self._draw()
+
+    def listen(self, summary: "RunSummary") -> None:
+        """Show how far the run is, a few times a second at most."""
+        self._summary = summary
+        if time.monotonic() - self._drawn > DRAW_EVERY:
+            self._draw()
+
+    def finish(self) -> None:
+        """Show how it ended."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        self._handle.update(self._bundle(), raw=True)
+
+    def _bundle(self) -> dict[str, str]:
+        """Give it as text and as HTML; Jupyter shows one of them."""
+        summary, total, finished = self._summary, self._total, 0
+        if summary is not None:
+            total, finished = summary.total, summary.total - summary.pending
+        count = f"{finished}/{total} trials"
+        text = ", ".join([count, *figures_of(summary)] if summary else [self._phase, count])
+        lines = [*self._told, text]
+        bar = f'<progress value="{finished}" max="{max(total, 1)}" style="width: {WIDTH}">'
+        html = "<br>".join(map(escape, lines[:-1])) + f"<div>{bar}</progress> {escape(text)}</div>"
+        return {"text/plain": "\n".join(lines), "text/html": html}
