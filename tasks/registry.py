@@ -164,7 +164,7 @@ class Registry(Generic[T]):
         if not (isinstance(found, type) and issubclass(found, self._base)):
             base = f"{self._base.__module__}.{self._base.__qualname__}"
             raise SweepError(
-                f"{where} is not a subclass of {base.replace('.base.', '.')}; derive it from that."
+                f"{where} is no subclass of {base.replace('.base.', '.')}; derive it from that."
             )
         if lacking := sorted(found.__abstractmethods__):
             raise SweepError(f"{where} lacks {', '.join(lacking)}; define it.")

@@ -192,12 +192,12 @@ class RangeForm(OfCodes):
     def value(self, looks: Sequence[Region]) -> float:
         """Compute the spectral norm of a matrix, shape (rank, rank); 0 where r or s is 0."""
         first, second, left, right = looks
-        near, far = first.seen, second.seen
-        if not near.direction.any() or not far.direction.any():
+        r, s = first.seen, second.seen
+        if not r.direction.any() or not s.direction.any():
             return 0.0
-        on = np.flatnonzero(near.active & far.active)
+        on = np.flatnonzero(r.active & s.active)
         seen = left.image[on].T @ right.image[on] / self.gain
-        plane = PairPlane.of(near.direction, far.direction)
+        plane = PairPlane.of(r.direction, s.direction)
         return spectral_norm(seen - left.basis.T @ plane.apply(right.basis))
 
 
