@@ -1,6 +1,6 @@
 """What a worker computes: arrays in, labelled values out.
 
-This room imports `sweeps` and nothing else of ours: it knows neither Dask nor Zarr.
+This package imports `sweeps` and no other package of genprior; it knows neither Dask nor Zarr.
 """
 
 from .experiment import Experiment

@@ -7,31 +7,31 @@ from .network import Vector
 
 
 def lengths(vectors: ArrayLike) -> Vector:
-    """Euclidean norms ‖x‖ of vectors of shape (…, k), shape (…); no square over- or underflows."""
+    """Euclidean norms ‖x‖ of vectors of shape (…, k), shape (…); squares do not overflow."""
     return np.asarray(np.hypot.reduce(np.asarray(vectors, dtype=float), axis=-1))
 
 
 def directions(vectors: ArrayLike) -> NDArray[np.float64]:
-    """Unit vectors x̂ = x/‖x‖ of vectors of shape (…, k); 0 for 0."""
+    """Unit vectors x̂ = x/‖x‖ of vectors of shape (…, k); the vector 0 stays 0."""
     array, length = np.asarray(vectors, dtype=float), lengths(vectors)
     return np.asarray(array / np.where(length > 0, length, 1.0)[..., None])
 
 
 def rejections(one: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
-    """What is left of vectors z off the lines of vectors x, z − ⟨z, x̂⟩ x̂; z itself for x = 0.
+    """Parts of vectors z orthogonal to vectors x, z − ⟨z, x̂⟩ x̂; z itself for x = 0.
 
     Args:
         one: x, shape (…, k).
         other: z, shape (…, k).
 
     Returns:
-        Shape (…, k), to full relative precision also where z is near x or −x.
+        Shape (…, k), to full relative precision even where z is near x or −x.
     """
     here, there = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     direction = directions(here)
     radius, other_radius = lengths(here), lengths(there)
     side = np.sign(_products(there, direction))
-    # Of vectors that are nearly equal the difference is exact, and it has the same rejection.
+    # The difference of nearly equal vectors is exact, and it has the same rejection.
     is_near = (radius < 2 * other_radius) & (other_radius < 2 * radius)
     rest = there - np.where(is_near, side, 0.0)[..., None] * here
     return np.asarray(rest - _products(rest, direction)[..., None] * direction)
@@ -40,7 +40,7 @@ def rejections(one: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
 def angle_between(one: ArrayLike, other: ArrayLike) -> Vector:
     """Angle ∠(x, z) between vectors, from arctan ‖z − ⟨z, x̂⟩ x̂‖/⟨z, x̂⟩.
 
-    An arccos of ⟨x̂, ẑ⟩ would lose half the digits near 0 and π. The angle with the vector 0 is
+    An arccos of ⟨x̂, ẑ⟩ would lose half of the digits near 0 and π. The angle with the vector 0 is
     π/2, by convention.
 
     Args:
@@ -65,14 +65,14 @@ def angle_map(angle: ArrayLike) -> NDArray[np.float64]:
         angle: θ before the layer, in radians, 0 ≤ θ ≤ π, any shape.
 
     Returns:
-        The angle behind the layer, in radians.
+        The angle after the layer, in radians.
 
     Source: Hand & Voroninski, (4).
     """
     theta = np.asarray(angle, dtype=float)
     # With sin²(g/2) = (1 − cos g)/2 and the spherical Bessel function
     # θ² j_1(θ) = sin θ − θ cos θ nothing cancels, down to the smallest angles.
-    # Here, for SciPy's special functions take a while to import.
+    # Imported here, as SciPy's special functions are slow to import.
     from scipy.special import spherical_jn
 
     slack = 2 * spherical_jn(1, theta) / (np.pi * np.sinc(theta / (2 * np.pi)) ** 2)
@@ -80,7 +80,7 @@ def angle_map(angle: ArrayLike) -> NDArray[np.float64]:
 
 
 def iterated_angles(angle: ArrayLike, depth: int) -> NDArray[np.float64]:
-    """Angles θ̄_0 … θ̄_d behind 0 … d layers, θ̄_i = g(θ̄_{i−1}).
+    """Angles θ̄_0 … θ̄_d after 0 … d layers, θ̄_i = g(θ̄_{i−1}).
 
     Args:
         angle: θ̄_0, in radians, any shape.
@@ -123,11 +123,11 @@ def mirror_ratio(depth: int) -> float:
 
 
 def phaseless_mirror_ratio(depth: int) -> float:
-    """Length of phase retrieval's mirror point −ρ x*, as the expected descent vector has it.
+    """Length of phase retrieval's mirror point −ρ x*, a zero of the expected descent vector.
 
     ρ = ((π − 2θ̌_d) cos θ̌_d + 2 sin θ̌_d)/π, with θ̌_d as in `mirror_ratio`: 0.669 and 0.716 for
-    two and three layers, where signs are known 0.318 and 0.494. Without a ReLU layer G is linear
-    and the mirror −x* has the data of x*: ρ = 1.
+    two and three layers; where signs are known it is 0.318 and 0.494. Without a ReLU layer G is
+    linear and the mirror −x* has the data of x*: ρ = 1.
 
     Args:
         depth: number of ReLU layers d ≥ 0.
@@ -159,7 +159,7 @@ def pair_matrix(one: ArrayLike, other: ArrayLike, gain: float = 1.0) -> NDArray[
     """
     here, there = directions(one), directions(other)
     theta = angle_between(here, there)[..., None, None]
-    # M keeps x̂ + ẑ and turns x̂ − ẑ around; at θ = 0 and π one of them is 0 and drops out.
+    # M keeps x̂ + ẑ and negates x̂ − ẑ; at θ = 0 and π one of them is 0 and contributes nothing.
     kept, turned = directions(here + there), directions(here - there)
     swap = _square(kept) - _square(turned)
     matrix = ((np.pi - theta) * np.eye(here.shape[-1]) + np.sin(theta) * swap) / (2 * np.pi)

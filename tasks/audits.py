@@ -1,4 +1,4 @@
-"""How often abandoning a run was wrong: told by the runs that an audit let go on."""
+"""How often abandoning a run was wrong, estimated from audited runs, which went on to their end."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,14 @@ def audit_abandonment(
 ) -> xr.Dataset:
     """Count abandoned and audited runs, and estimate how many were wrongly abandoned.
 
-    Audited runs are a random part of the hopeless ones, so that the share of those that recovered
-    only after they had become hopeless estimates that of the abandoned ones, had they gone on.
+    Audited runs are a random part of the hopeless runs. The share of them that recovered only
+    after they had become hopeless estimates the share of the abandoned runs that would have
+    recovered.
 
     Args:
         abandonment: codes of `Abandonment`, or NaN where not run.
         over: dims to count over; all if None.
-        level: of the Wilson interval.
+        level: coverage of the Wilson interval.
 
     Returns:
         Over the other dims: `abandoned`, `audited`, `audited_wrong`, `wrong_rate` (NaN without

@@ -10,7 +10,7 @@ from ..sweeps import Point
 from .network import Matrix, Vector
 from .sensing import DenseSensing, Sensing, SubsampledDCT
 
-# Entries of a block of rows: what streams holds 8 MiB of them at a time.
+# Entries of a block of rows that is drawn at once: 8 MiB.
 BLOCK_ENTRIES = 2**20
 
 Shape = tuple[int, ...]
@@ -18,14 +18,14 @@ Law = Callable[[np.random.Generator, Shape, float], Matrix]
 
 
 def gaussian(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:
-    """Draw N(0, 1)."""
+    """Draw N(0, 1); `df` is not used."""
     return random.standard_normal(shape)
 
 
 def rademacher(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:
-    """Draw ±1 with equal chances, 64 to a word; each row begins with a new word.
+    """Draw ±1 with equal probability, 64 from a random word; each row begins with a new word.
 
-    So rows drawn in blocks are the rows drawn at once.
+    So rows drawn in blocks are the same as rows drawn at once.
     """
     *others, last = shape
     words = random.integers(0, 2**64, size=(*others, -(-last // 64)), dtype=np.uint64)
@@ -37,17 +37,17 @@ def rademacher(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Ma
 
 
 def laplace(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:
-    """Draw from the density exp(−√2|t|)/√2: isotropic rows of it are sub-exponential."""
+    """Draw from the density exp(−√2|t|)/√2; isotropic rows of it are sub-exponential."""
     return random.laplace(scale=1 / sqrt(2), size=shape)
 
 
 def student_t(random: np.random.Generator, shape: Shape, df: float) -> Matrix:
-    """Draw Student's t with df = ν > 2, times √((ν − 2)/ν): heavier tails than exponential."""
+    """Draw Student's t with df = ν > 2, times √((ν − 2)/ν); its tails are polynomial."""
     return random.standard_t(df, size=shape) * sqrt((df - 2) / df)
 
 
 def uniform(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:
-    """Draw from [−√3, √3]."""
+    """Draw uniformly from [−√3, √3]."""
     return random.uniform(-sqrt(3), sqrt(3), size=shape)
 
 
@@ -66,7 +66,7 @@ class Ensemble:
 
     Attributes:
         name: value of `ensemble`.
-        law: of the entries; None where rows come from a transform.
+        law: distribution of the entries; None where rows come from a transform.
     """
 
     name: str
@@ -74,18 +74,18 @@ class Ensemble:
 
     @property
     def is_matrix(self) -> bool:
-        """Whether A is held as a matrix."""
+        """Whether A is stored as a matrix."""
         return self.law is not None
 
     def draw(self, random: np.random.Generator, point: Point, factor: float) -> Sensing:
-        """Draw A, shape (m, n), with entries of mean square factor²."""
+        """Draw A, shape (m, n), whose entries have the mean square factor²."""
         assert self.law is not None
         matrix = self.law(random, (point.m, point.n), point.student_df)
         matrix *= factor
         return DenseSensing(matrix)
 
     def blocks(self, random: np.random.Generator, point: Point, entries: int) -> Iterator[Sensing]:
-        """Draw the rows some at a time; which rows does not depend on how many."""
+        """Draw the rows in blocks; the rows do not depend on the size of a block."""
         assert self.law is not None
         rows = rows_of_block(point.n, entries)
         for begin in range(0, point.m, rows):
@@ -93,34 +93,34 @@ class Ensemble:
             yield DenseSensing(self.law(random, (count, point.n), point.student_df))
 
     def entries(self, point: Point) -> int:
-        """How many numbers A and its draw hold, with a byte an entry for drawing signs."""
+        """Count the numbers that A and its draw hold, with one byte per entry to draw signs."""
         entries = point.m * point.n
         return entries + entries // 4 + 4 * point.m
 
     def check(self, point: Point) -> None:
-        """Any number of rows will do."""
+        """Accept any number of rows."""
 
 
 class Transform(Ensemble):
-    """Some rows of an orthonormal transform, drawn without replacement."""
+    """Rows of an orthonormal transform, drawn without replacement."""
 
     def draw(self, random: np.random.Generator, point: Point, factor: float) -> Sensing:
         """Draw rows and signs of the transform."""
         return subsampled_dct(random, point.m, point.n, factor)
 
     def blocks(self, random: np.random.Generator, point: Point, entries: int) -> Iterator[Sensing]:
-        """All rows at once: nothing is held."""
+        """Draw all rows at once, as no matrix is stored."""
         yield subsampled_dct(random, point.m, point.n)
 
     def entries(self, point: Point) -> int:
-        """Columns come from transforms of 128 unit vectors at a time."""
+        """Count what columns need, computed by transforms of 128 unit vectors at a time."""
         return 400 * point.n
 
     def check(self, point: Point) -> None:
-        """Refuse more rows than there are.
+        """Refuse more rows than the transform has.
 
         Raises:
-            ValueError: with m and n.
+            ValueError: names m and n.
         """
         if point.m > point.n:
             raise ValueError(
@@ -149,7 +149,7 @@ def draw_sensing(random: np.random.Generator, point: Point) -> Sensing:
         point: gives m, n, ensemble and student_df.
 
     Source: Hand & Voroninski, (1) and the remark after Proposition 6; Qiu, Wei & Yang,
-        Assumption 3.1, for the laws of the rows.
+        Assumption 3.1, for the distributions of the rows.
     """
     return ENSEMBLES[point.ensemble].draw(random, point, 1 / sqrt(point.m))
 
@@ -159,7 +159,7 @@ def subsampled_dct(
 ) -> SubsampledDCT:
     """Draw m of the n rows of the orthonormal DCT-II, times √n and random signs of the columns.
 
-    Rows are drawn without replacement; entries have mean square factor².
+    Rows are drawn without replacement; entries have the mean square factor².
     """
     signs = rademacher(random, (n,))
     rows = random.permutation(n)[:m]
@@ -169,25 +169,25 @@ def subsampled_dct(
 def blocks_of_rows(
     random: np.random.Generator, point: Point, entries: int = BLOCK_ENTRIES
 ) -> Iterator[Sensing]:
-    """Draw the m rows of an ensemble, entries of variance 1, some at a time.
+    """Draw the m rows of an ensemble in blocks, entries of variance 1.
 
-    Which rows are drawn does not depend on how many come at a time.
+    The rows do not depend on the size of a block.
 
     Args:
         random: stream of the measurements.
         point: gives m, n, ensemble and student_df.
-        entries: at most so many of a matrix at a time, but at least one row.
+        entries: largest number of matrix entries in a block; a block has at least one row.
     """
     return ENSEMBLES[point.ensemble].blocks(random, point, entries)
 
 
 def rows_of_block(n: int, entries: int = BLOCK_ENTRIES) -> int:
-    """How many rows of length n come at a time; signs are drawn 64 to a row at least."""
+    """Give the number of rows of length n in a block; a row of signs takes 64 or more entries."""
     return max(1, entries // max(n, 64))
 
 
 def draw_noise(random: np.random.Generator, point: Point, shape: Shape) -> Vector:
-    """Draw independent noise of the point's law and sigma; zeros if sigma is 0."""
+    """Draw independent noise of the point's law and sigma, shape `shape`; zeros if sigma is 0."""
     noise = point.noise
     if noise.sigma == 0:
         return np.zeros(shape)

@@ -1,4 +1,4 @@
-"""What an experiment is: one trial of a point, drawn once, then run."""
+"""What an experiment is: it draws a trial of a point, and the trial is run."""
 
 import time
 from abc import ABC, abstractmethod
@@ -8,7 +8,7 @@ from ..sweeps import Draws, Grid, Point
 from ..sweeps.tables import Strict
 from ..sweeps.variables import Variable
 
-# What every experiment has that draws a network, and what one has that draws a problem.
+# Parameters of every experiment that draws a network, and of every one that draws a problem.
 NETWORK = (
     "k", "depth", "widths", "n", "generator", "gain", "last_layer", "width_rule", "width_factor",
     "sparsity", "wedge_angle", "weights", "target_norm", "m", "ensemble", "student_df", "noise",
@@ -18,28 +18,29 @@ PROBLEM = ("problem", "samples", "target", "target_codes")
 
 
 class Trial(Protocol):
-    """What was drawn of one trial."""
+    """What was drawn for one trial."""
 
     def run(self) -> dict[str, Any]:
-        """Compute a value for each of the experiment's variables; twice the same ones."""
+        """Compute a value for each of the experiment's variables; a second call gives the same."""
         ...
 
 
 class Experiment(ABC):
-    """What a worker runs for every trial of every point; it travels to the workers pickled.
+    """What a worker runs for every trial of every point; it is pickled to reach the workers.
 
-    A subclass in `experiments/`, one that another package offers as an entry point of the group
-    `genprior.experiments`, or one that was registered, is a value of `experiment` in sweep files.
+    A subclass in `experiments/`, a subclass that another package offers as an entry point of the
+    group `genprior.experiments`, or a registered subclass is a value of `experiment` in sweep
+    files.
 
     Attributes:
         name: value of `experiment`.
-        version: number that changes whenever results may.
-        variables: what a trial gives a value for; `success`, if it is among them, counts. Where it
-            is not, pictures show the first one.
-        inner: parameters whose values a worker runs through before it goes to another draw.
-        table: more parameters, that it alone has: the name of their table in sweep files, and its
-            model, a subclass of `Strict` whose fields are declared by `quantity`.
-        parameters: those that it has, or whole tables of them; all if None.
+        version: number that changes whenever results may change.
+        variables: what a trial gives a value for. If `success` is among them, successes are
+            counted; if not, plots show the first one.
+        inner: parameters whose values a worker computes one after the other for the same draws.
+        table: parameters of this experiment alone: the name of their table in sweep files, and
+            its model, a subclass of `Strict` whose fields are declared by `quantity`.
+        parameters: the parameters it has, or whole tables of them; None means all.
     """
 
     name: str
@@ -54,32 +55,32 @@ class Experiment(ABC):
         """Draw a trial, a pure function of its arguments.
 
         Args:
-            point: all parameters, which `check_point` let pass.
+            point: all parameters; `check_point` has accepted them.
             draws: opens the random stream of a purpose.
         """
 
     def check(self, grid: Grid) -> None:
-        """Refuse, before anything runs, a sweep whose points could not be run.
+        """Refuse a sweep with a point that cannot be run, before anything runs.
 
         Raises:
-            SweepError: with the point and what is wrong.
+            SweepError: names the point and what is wrong.
         """
         return
 
     def check_point(self, point: Point) -> None:
-        """Refuse a point, once before its trials: of very large sweeps `check` sees some only.
+        """Refuse one point before its trials; of very large sweeps, `check` sees some points only.
 
         Raises:
-            ValueError: saying what is wrong, in one line.
+            ValueError: says what is wrong, in one line.
         """
         return
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """Estimate the processor time of a trial within about the given time, both in seconds."""
+        """Estimate the processor time of a trial, in seconds, within about `seconds`."""
         begun = time.thread_time()
         self.draw(point, draws).run()
         return time.thread_time() - begun
 
     def memory(self, point: Point) -> int:
-        """Bytes one trial of the point holds at once."""
+        """Count the bytes that one trial of the point holds at once."""
         return 0

@@ -1,4 +1,4 @@
-"""The loss on latent codes that the descent sees."""
+"""The loss on latent codes that descent minimises."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class LatentLoss:
-    """f(x) = L(G(x)) and v(x) = Λ_xᵀ g, where Λ_x is G's linear map at x and g L's gradient.
+    """f(x) = L(G(x)) and v(x) = Λ_xᵀ g, where Λ_x is G's linear map at x and g the gradient of L.
 
     Args:
         network: G.
@@ -32,7 +32,7 @@ class LatentLoss:
     problem: Problem
 
     def first(self, code: Vector) -> Vector:
-        """W_1 x, shape (n_1,), which serves both x and −x."""
+        """Compute W_1 x, shape (n_1,); its negative is that of −x."""
         return self.network.weights[0] @ code
 
     def evaluate(self, first: Vector) -> Evaluation:
@@ -42,9 +42,10 @@ class LatentLoss:
         return Evaluation(misfit.loss, misfit, activations)
 
     def is_flat(self, code: Vector) -> bool:
-        """Whether f is constant around a code: Λ_x = 0, or A Λ_x = 0 where L sees A y only.
+        """Tell whether f is constant around a code: Λ_x = 0, or A Λ_x = 0 where L depends on A y.
 
-        One direction tells: a random one is in no kernel but that of 0.
+        One random direction decides: it is in the kernel of a map with probability 0, unless the
+        map is 0.
         """
         direction = np.random.Generator(np.random.SFC64(code.size)).standard_normal(code.size)
         moved = self.network.forward_along(direction, code)
@@ -53,6 +54,6 @@ class LatentLoss:
         return not moved.any()
 
     def descent_vector(self, evaluation: Evaluation) -> Vector:
-        """Compute v, shape (k,), at the code that was evaluated."""
+        """Compute v, shape (k,), at the code of the evaluation."""
         gradient = self.problem.gradient(evaluation.misfit)
         return self.network.backward(gradient, evaluation.activations)

@@ -1,4 +1,4 @@
-"""Classes that sweep files name: our own, those of installed packages, those of this process."""
+"""Classes that sweep files name: built-in, offered by installed packages, or registered here."""
 
 import hashlib
 import inspect
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=ABC)
 
 
 class Registered(NamedTuple):
-    """A class of this process, as it travels to workers.
+    """A class of this process, in the form in which it is sent to workers.
 
     Attributes:
         what: key of its name in sweep files.
@@ -38,14 +38,14 @@ class Registry(Generic[T]):
 
     Args:
         what: key of the name in sweep files.
-        base: what all of them are subclasses of.
-        built_in: our own, whose names no other class can take.
+        base: base class of all of them.
+        built_in: classes of genprior; no other class can take their names.
     """
 
     def __init__(self, what: str, base: type[T], built_in: Iterable[type[T]]):
         self.what = what
         self.group = f"genprior.{what.split('.')[0]}s"
-        self.built_in = {_name(each): each for each in built_in}
+        self.built_in = {_name(cls): cls for cls in built_in}
         self._base = base
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
@@ -54,28 +54,30 @@ class Registry(Generic[T]):
         tell_more(self.load)
 
     def register(self, found: type[T], source: str = "") -> type[T]:
-        """Let sweep files of this process name a class; a later one of its name replaces it.
+        """Let sweep files of this process name a class; it replaces an earlier one of its name.
 
         Args:
             found: the class; its attribute `name` is its name.
-            source: digest of its source, where that is not at hand.
+            source: digest of its source; computed if empty.
 
         Returns:
-            The class, so that this serves as a decorator.
+            The class, so that this can be used as a decorator.
 
         Raises:
-            SweepError: it is no such class, is not complete, or has a name of ours.
+            SweepError: it is no subclass of the base, is not complete, or has a built-in name.
         """
         where = f"{self.what}: {getattr(found, '__qualname__', found)!s}"
         name = self._checked(found, where)
         if name in self.built_in:
-            raise SweepError(f"{where} is named {name!r}, as one of genprior's own; rename it.")
+            raise SweepError(
+                f"{where} is named {name!r}, the name of a class of genprior; rename it."
+            )
         _add_table(found, where)
         self._registered[name] = found, source or source_digest(found)
         return found
 
     def forget(self, name: str) -> None:
-        """Take back what was registered, and its table of parameters."""
+        """Remove a registered class, and its table of parameters."""
         found, _ = self._registered.pop(name, (None, ""))
         if found is not None and (table := getattr(found, "table", None)):
             remove_table(table[0])
@@ -84,7 +86,7 @@ class Registry(Generic[T]):
         """Find a class by name.
 
         Raises:
-            SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+            SweepError: no class has that name, it cannot be loaded, or it is not complete.
         """
         if name in self.built_in:
             return self.built_in[name]
@@ -108,29 +110,29 @@ class Registry(Generic[T]):
         return self._loaded[name]
 
     def load(self) -> None:
-        """Import what packages offer; what cannot be imported is told where it is named."""
+        """Import what installed packages offer; `find` reports what cannot be imported."""
         for name in self.offered():
             with suppress(SweepError):
                 self.find(name)
 
     def known(self) -> Iterator[type[T]]:
-        """Give the classes at hand: our own, those of this process and those imported so far."""
+        """Give the classes at hand: built-in, registered, and those imported so far."""
         yield from self.built_in.values()
         yield from (found for found, _ in self._registered.values())
         yield from self._loaded.values()
 
     def offered(self) -> dict[str, EntryPoint]:
-        """Give what installed packages offer, by name; looking for it takes a while, once."""
+        """Give what installed packages offer, by name; the first call searches them, slowly."""
         if self._offered is None:
             self._offered = {point.name: point for point in entry_points(group=self.group)}
         return self._offered
 
     def origin(self, name: str) -> str:
-        """Name where a class that is not ours comes from.
+        """Name where a class comes from that is not built in.
 
         Returns:
-            The package and its version, `source` and a digest for a class of this process, or
-            nothing where there is no such class.
+            The package and its version; `source` and a digest for a class of this process; an
+            empty string if there is no such class.
         """
         if name in self._registered:
             return f"source {self._registered[name][1]}"
@@ -140,16 +142,16 @@ class Registry(Generic[T]):
         return f"{package.name} {package.version}" if package else "unknown"
 
     def named_by(self, grid: Grid) -> list[str]:
-        """List the classes that a sweep names."""
+        """List the names of this kind that a sweep uses."""
         column = grid.column(self.what)
         return sorted(set(column.values.ravel())) if column is not None else []
 
     def foreign(self, grid: Grid) -> list[str]:
-        """List those that a sweep names and that are not ours."""
+        """List the names that a sweep uses and that are not built in."""
         return [name for name in self.named_by(grid) if name not in self.built_in]
 
     def travelling(self, names: Iterable[str]) -> tuple[Registered, ...]:
-        """Pickle those classes of this process that a sweep names, for its workers."""
+        """Pickle the registered classes among these names, for workers."""
         from cloudpickle import dumps
 
         return tuple(
@@ -159,18 +161,20 @@ class Registry(Generic[T]):
         )
 
     def _checked(self, found: Any, where: str, name: str | None = None) -> str:
-        """Give the name of a class, if it is one of this kind and complete."""
+        """Give the name of a class; refuse one of another kind, or one that is not complete."""
         if not (isinstance(found, type) and issubclass(found, self._base)):
             base = f"{self._base.__module__}.{self._base.__qualname__}"
-            raise SweepError(f"{where} is no subclass of {base.replace('.base.', '.')}.")
+            raise SweepError(
+                f"{where} is no subclass of {base.replace('.base.', '.')}; derive it from that."
+            )
         if lacking := sorted(found.__abstractmethods__):
-            raise SweepError(f"{where} lacks {', '.join(lacking)}.")
+            raise SweepError(f"{where} lacks {', '.join(lacking)}; define it.")
         named = getattr(found, "name", None)
         if not isinstance(named, str) or not named:
             raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
         uses = getattr(found, "uses", ())
         if not isinstance(uses, tuple) or not set(uses) <= set(PARAMETERS):
-            raise SweepError(f"{where} uses {uses!r}, which are not all parameters.")
+            raise SweepError(f"{where} uses {uses!r}; give a tuple of names of parameters.")
         return named
 
 
@@ -178,13 +182,13 @@ REGISTRIES: dict[str, Registry[Any]] = {}
 
 
 def parameters_of(found: Any) -> tuple[str, ...]:
-    """List the parameters that only some classes of a kind have, and this one: its own too."""
+    """List the parameters a class has and not all of its kind have, those of its table too."""
     own = parameter_fields(found.table[1], f"{found.table[0]}.") if found.table else {}
     return (*found.uses, *own)
 
 
 def _add_table(found: Any, where: str) -> None:
-    """Declare the parameters that a class has of its own."""
+    """Declare the table of parameters of a class, if it has one."""
     table = getattr(found, "table", None)
     if table is None:
         return
@@ -196,33 +200,36 @@ def _add_table(found: Any, where: str) -> None:
 
 
 def unpack(classes: Iterable[Registered]) -> None:
-    """Register in this process what was registered in another one."""
+    """Register in this process the classes that another process registered."""
     from cloudpickle import loads
 
-    for each in classes:
-        registry = REGISTRIES[each.what]
-        if registry.origin(each.name) != f"source {each.source}":
-            registry.register(loads(each.pickled), each.source)
+    for entry in classes:
+        registry = REGISTRIES[entry.what]
+        if registry.origin(entry.name) != f"source {entry.source}":
+            registry.register(loads(entry.pickled), entry.source)
 
 
 class ByValue:
-    """What carries an experiment to a worker, by value if no module there has its class."""
+    """A holder of an experiment that pickles the experiment's class by value where it must.
+
+    A class that can be imported is pickled by its name.
+    """
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the experiment as Dask would pickle a function of a notebook."""
+        """Pickle the experiment with cloudpickle, as Dask pickles a function of a notebook."""
         from cloudpickle import dumps
 
         return {**vars(self), "kind": dumps(vars(self)["kind"])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore the experiment."""
         from cloudpickle import loads
 
         vars(self).update({**state, "kind": loads(state["kind"])})
 
 
 def source_digest(found: type) -> str:
-    """Start of the SHA-256 of a class's source; of its byte code where there is no source."""
+    """Digest a class: the start of the SHA-256 of its source, or of its byte code without one."""
     try:
         text = inspect.getsource(found).encode()
     except (OSError, TypeError):

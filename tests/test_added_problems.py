@@ -156,9 +156,9 @@ def test_the_pages_that_name_parameters_lead_to_this_one():
             "math:no_such_thing",
             "math:no_such_thing, cannot be loaded: module 'math' has",
         ),
-        ("math:pi", "offered as math:pi, is no subclass of genprior.tasks.problems.Problem."),
-        ("math:sqrt", "is no subclass of genprior.tasks.problems.Problem."),
-        ("pathlib:Path", "is no subclass of genprior.tasks.problems.Problem."),
+        ("math:pi", "offered as math:pi, is no subclass of genprior.tasks.problems.Problem"),
+        ("math:sqrt", "is no subclass of genprior.tasks.problems.Problem"),
+        ("pathlib:Path", "is no subclass of genprior.tasks.problems.Problem"),
     ],
 )
 def test_what_is_offered_but_is_no_problem_is_named(monkeypatch, value, expected):
@@ -204,8 +204,8 @@ def test_a_broken_offer_does_not_disturb_the_other_problems(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"misfit": None}, "'partial', offered as deblurring:Partial, lacks misfit."),
-        ({"scale": None, "draw": None}, "lacks draw, scale."),
+        ({"misfit": None}, "'partial', offered as deblurring:Partial, lacks misfit"),
+        ({"scale": None, "draw": None}, "lacks draw, scale"),
         ({"name": "deblurring"}, "is named 'deblurring' in its class; give it one name."),
         ({"name": None}, "is named None in its class; give it one name."),
     ],

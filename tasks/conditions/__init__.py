@@ -1,4 +1,4 @@
-"""The deterministic conditions of the theory, their constants bounded from below by search."""
+"""Deterministic conditions of the theory; a search bounds their constants from below."""
 
 from ...sweeps.parameters import PARAMETERS
 from ..registry import Registry, parameters_of
@@ -24,12 +24,12 @@ def condition_class(name: str) -> type[Condition]:
     """Find a condition by name.
 
     Raises:
-        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+        SweepError: no condition has that name, it cannot be loaded, or it is not complete.
     """
     return CONDITIONS.find(name)
 
 
 def condition_parameters() -> tuple[str, ...]:
-    """List what only some conditions have, in the order of parameters."""
+    """List the parameters that only some conditions have, in the order of `PARAMETERS`."""
     used = {name for condition in CONDITIONS.known() for name in parameters_of(condition)}
     return tuple(name for name in PARAMETERS if name in used)

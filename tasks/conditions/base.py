@@ -1,4 +1,4 @@
-"""What a deterministic condition is: forms whose largest violations bound its constant."""
+"""What a deterministic condition is: the largest values of its forms bound its constant."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from .search import Form
 
 
 class Condition(ABC):
-    """A deterministic condition of the theory, whose constant is bounded from below.
+    """A deterministic condition of the theory; a search bounds its constant from below.
 
-    A subclass in this folder, one that another package offers as an entry point of the group
-    `genprior.conditions`, or one that was registered, is a value of `condition` in sweep files.
+    A subclass in this package, a subclass that another package offers as an entry point of the
+    group `genprior.conditions`, or a registered subclass is a value of `condition` in sweep files.
 
     Attributes:
         name: value of `condition`.
         uses: the parameters it has that not all conditions have.
-        table: parameters that it alone has: the name of their table in sweep files, and its
+        table: parameters of this condition alone: the name of their table in sweep files, and its
             model, a subclass of `Strict` whose fields are declared by `quantity`.
     """
 
@@ -31,11 +31,11 @@ class Condition(ABC):
     @classmethod
     @abstractmethod
     def forms(cls, point: Point, network: Network, streams: Streams) -> Iterator[tuple[int, Form]]:
-        """Give what the condition bounds in a network, each with the layer it belongs to.
+        """Give the quantities that the condition bounds, each with its layer, counted from 1.
 
         Args:
             point: all parameters.
-            network: drawn.
+            network: the drawn network.
             streams: opens the random stream of a purpose.
         """
 
@@ -44,15 +44,15 @@ class Condition(ABC):
         """Refuse a point for which the condition has no meaning.
 
         Raises:
-            ValueError: saying what and why, in one line.
+            ValueError: says what is wrong and why, in one line.
         """
         if point.generator == "trained":
             raise ValueError(
-                f"condition '{cls.name}' is looked for along directions, which needs a "
-                "homogeneous network; generator 'trained' need not be one."
+                f"condition '{cls.name}' is searched along directions, which needs a homogeneous "
+                "network, and one of generator 'trained' may have biases; choose another generator."
             )
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """How many numbers are held besides the weights and the maps of regions."""
+        """Count the numbers held in addition to the weights and the maps of regions."""
         return 0

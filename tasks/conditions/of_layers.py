@@ -1,4 +1,4 @@
-"""Conditions on the weights of every layer: the weight distribution condition, and on ranges."""
+"""Conditions on the weights of every layer: the WDC, and the R2WDC, its range-restricted form."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -12,20 +12,21 @@ from .search import Form
 
 
 class OfLayers(Condition):
-    """A condition of Gaussian ReLU layers."""
+    """A condition on Gaussian ReLU layers."""
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Layers must be Gaussian, with a ReLU after each."""
+        """Refuse a point whose layers are not all Gaussian with a ReLU."""
         if point.generator != "gaussian" or point.last_layer == "linear":
             raise ValueError(
-                f"condition '{cls.name}' speaks of Gaussian ReLU layers; it has no meaning for "
-                f"generator '{point.generator}' with a last layer '{point.last_layer}'."
+                f"condition '{cls.name}' needs Gaussian ReLU layers, and generator "
+                f"'{point.generator}' with a last layer '{point.last_layer}' has others; give "
+                "generator 'gaussian' with last_layer 'relu'."
             )
 
 
 class WeightDistribution(OfLayers):
-    """The WDC: directions of all of R^{n_{i−1}}.
+    """The WDC, over all directions of R^{n_{i−1}}.
 
     Source: Hand & Voroninski, Definition 2.
     """
@@ -34,19 +35,19 @@ class WeightDistribution(OfLayers):
 
     @classmethod
     def forms(cls, point: Point, network: Network, streams: Streams) -> Iterator[tuple[int, Form]]:
-        """One form a layer."""
+        """Give one form for each layer."""
         for layer, weights in enumerate(network.weights, start=1):
             yield layer, LayerForm(weights, point.gain)
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """Rows that are on, twice, and a matrix of the layer's inputs."""
+        """Count twice the rows that are on, and a matrix of the layer's inputs."""
         below = (point.k, *point.widths[:-1])
         return max(2 * n * below_n for n, below_n in zip(point.widths, below, strict=True))
 
 
 class RangeRestricted(OfLayers):
-    """The R2WDC: directions of the range of the layers below only.
+    """The R2WDC, over directions in the range of the layers below.
 
     Source: Cocola 2022, Definition 4.3.
     """
@@ -55,7 +56,7 @@ class RangeRestricted(OfLayers):
 
     @classmethod
     def forms(cls, point: Point, network: Network, streams: Streams) -> Iterator[tuple[int, Form]]:
-        """One form a layer; below the first is all of R^k, where it is the WDC."""
+        """Give one form for each layer; below the first is all of R^k, where it is the WDC."""
         yield 1, LayerForm(network.weights[0], point.gain)
         for layer in range(2, point.depth + 1):
             yield layer, RangeForm(network, layer, point.gain)

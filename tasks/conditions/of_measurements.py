@@ -1,4 +1,4 @@
-"""Conditions on measurements of the range: near isometries, and one-bit back-projections."""
+"""Conditions on measurements of the range: the RRIC, and its form for one-bit recovery."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,7 +15,7 @@ from .search import Form
 
 
 class RangeRestrictedIsometry(Condition):
-    """The RRIC: AᵀA is near the identity on differences of the range.
+    """The RRIC: AᵀA is near the identity on differences of signals.
 
     Source: Hand & Voroninski, Definition 3.
     """
@@ -25,24 +25,24 @@ class RangeRestrictedIsometry(Condition):
 
     @classmethod
     def forms(cls, point: Point, network: Network, streams: Streams) -> Iterator[tuple[int, Form]]:
-        """One form, of the whole network."""
+        """Give one form, of the whole network."""
         sensing = draw_sensing(streams(Purpose.MEASUREMENTS), point)
         yield point.depth, IsometryForm(network, sensing)
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """The measurements must be those of compressed sensing."""
+        """Refuse measurements that compressed sensing cannot have."""
         super().check(point)
         CompressedSensing.check(point)
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A and its measurements."""
+        """Count A and its measurements."""
         return CompressedSensing.entries(point)
 
 
 class OneBitProjection(Condition):
-    """The back-projection of one-bit measurements is near y* on differences of the range.
+    """The back-projection of one-bit measurements is near y* along differences of signals.
 
     Source: Qiu, Wei & Yang, (9).
     """
@@ -52,18 +52,18 @@ class OneBitProjection(Condition):
 
     @classmethod
     def forms(cls, point: Point, network: Network, streams: Streams) -> Iterator[tuple[int, Form]]:
-        """One form, of the whole network."""
+        """Give one form, of the whole network."""
         _, signal = draw_target(streams(Purpose.TARGET), network, point)
         problem = OneBit.draw(point, signal, streams)
         yield point.depth, ProjectionForm(network, problem.back_projection - signal)
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """The measurements must be those of one-bit recovery."""
+        """Refuse measurements that one-bit recovery cannot have."""
         super().check(point)
         OneBit.check(point)
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """Blocks of rows."""
+        """Count blocks of rows."""
         return OneBit.entries(point)

@@ -1,4 +1,4 @@
-"""Looking for the largest violation of a condition: random candidates, then local ascents."""
+"""Search for the largest value of a condition's form: random candidates, then local ascents."""
 
 from bisect import insort
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 from ...sweeps.tables import Search
 from ..network import Vector
 
-REPEATED = 0.5  # probability that a direction is one of those before it
-# Lengths of the moves: they grow when one succeeds and shrink when one fails, so that about one in
+REPEATED = 0.5  # probability that a direction repeats an earlier one of its candidate
+# Lengths of the moves: they grow after a success and shrink after a failure, so that about one in
 # five succeeds.
 FIRST_MOVE, GROWTH, DECAY = 0.5, 1.5, 0.9
 SHORTEST_MOVE = 1e-6
@@ -20,31 +20,31 @@ SHORTEST_MOVE = 1e-6
 class Form(Protocol):
     """A condition's quantity as a function of some directions.
 
-    `look` gives what one direction contributes, and `value` puts that together, so that a move of
-    one direction need not look at the others again.
+    `look` computes the contribution of one direction, and `value` combines the contributions: a
+    move of one direction need not compute those of the others again.
     """
 
     @property
     def directions(self) -> int:
-        """How many directions there are."""
+        """Number of directions."""
         ...
 
     @property
     def dimension(self) -> int:
-        """Their dimension."""
+        """Dimension of each direction."""
         ...
 
     def look(self, direction: Vector) -> Any:
-        """What one direction contributes."""
+        """Compute the contribution of one direction."""
         ...
 
     def value(self, looks: Sequence[Any]) -> float:
-        """The quantity, finite and ≥ 0."""
+        """Compute the quantity, finite and ≥ 0."""
         ...
 
 
 class Found(NamedTuple):
-    """The largest value found, the largest of the random candidates, and what it took."""
+    """The largest value, the largest of the random candidates, and the number of evaluations."""
 
     value: float
     drawn: float
@@ -53,7 +53,7 @@ class Found(NamedTuple):
 
 @dataclass
 class Candidate:
-    """Directions, what they contribute, and the value."""
+    """Directions, their contributions, and the value."""
 
     directions: list[Vector]
     looks: list[Any]
@@ -61,15 +61,15 @@ class Candidate:
 
 
 def search_largest(form: Form, search: Search, random: np.random.Generator) -> Found:
-    """Look for the largest value of a form: what is found bounds it from below.
+    """Search for the largest value of a form; the result is a lower bound of its maximum.
 
-    Random candidates are drawn, some of whose directions coincide; from the best of them start
-    local ascents, which move one direction at a time, or those that coincide, and keep what is
-    better.
+    Random candidates are drawn; some of their directions coincide. Local ascents start from the
+    best candidates: each moves one direction at a time, or those that coincide, and keeps a move
+    that raises the value.
 
     Args:
         form: the quantity.
-        search: how many candidates, ascents and moves.
+        search: numbers of candidates, ascents and moves.
         random: stream of candidates and moves.
     """
     kept: list[Candidate] = []
@@ -83,16 +83,16 @@ def search_largest(form: Form, search: Search, random: np.random.Generator) -> F
 
 
 def effort(search: Search) -> int:
-    """How many candidates and moves a search evaluates."""
+    """Count the candidates and moves that a search evaluates."""
     return search.draws + min(search.ascents, search.draws) * search.steps
 
 
 def _draw(form: Form, random: np.random.Generator) -> Candidate:
     directions: list[Vector] = []
     looks: list[Any] = []
-    for place in range(form.directions):
-        if place and random.random() < REPEATED:
-            same = int(random.integers(place))
+    for index in range(form.directions):
+        if index and random.random() < REPEATED:
+            same = int(random.integers(index))
             directions.append(directions[same])
             looks.append(looks[same])
             continue
@@ -105,14 +105,14 @@ def _ascend(form: Form, start: Candidate, steps: int, random: np.random.Generato
     directions, looks, best = list(start.directions), list(start.looks), start.value
     length = FIRST_MOVE
     for _ in range(steps):
-        place = int(random.integers(form.directions))
+        index = int(random.integers(form.directions))
         noise = random.standard_normal(form.dimension)
-        moved = _unit(directions[place] + length / np.sqrt(form.dimension) * noise)
-        # Directions that coincide stay together in half of the moves.
+        moved = _unit(directions[index] + length / np.sqrt(form.dimension) * noise)
+        # Directions that coincide move together in half of the moves.
         together = random.random() < REPEATED
-        old, seen = directions[place], form.look(moved)
+        old, seen = directions[index], form.look(moved)
         are_moved = [
-            i == place or (together and direction is old) for i, direction in enumerate(directions)
+            i == index or (together and direction is old) for i, direction in enumerate(directions)
         ]
         tried = [seen if moves else look for moves, look in zip(are_moved, looks, strict=True)]
         value = form.value(tried)

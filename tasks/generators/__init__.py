@@ -1,4 +1,4 @@
-"""Families of networks, each a class in a file of its own."""
+"""Families of networks, each a class in a module of its own."""
 
 import numpy as np
 
@@ -48,13 +48,13 @@ def generator_class(name: str) -> type[Generator]:
     """Find a generator by name.
 
     Raises:
-        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+        SweepError: no generator has that name, it cannot be loaded, or it is not complete.
     """
     return GENERATORS.find(name)
 
 
 def generator_parameters() -> tuple[str, ...]:
-    """List `generator` and what only some generators have, in the order of parameters."""
+    """List `generator` and the parameters that only some generators have, as in `PARAMETERS`."""
     used = {name for generator in GENERATORS.known() for name in parameters_of(generator)}
     return ("generator", *(name for name in PARAMETERS if name in used))
 
@@ -72,18 +72,19 @@ def draw_network(random: np.random.Generator, point: Point) -> Network:
 
 
 def check_generator(point: Point) -> None:
-    """Refuse a point with parameters that its generator cannot have.
+    """Refuse a point with parameters that its generator does not have.
 
     Raises:
-        ValueError: saying what is wrong, in one line.
+        ValueError: says what is wrong, in one line.
     """
     generator, values = generator_class(point.generator), flat_values(point)
     for name in generator_parameters()[1:]:
         if values[name] != PARAMETERS[name].default and name not in parameters_of(generator):
-            users = [each.name for each in GENERATORS.known() if name in parameters_of(each)]
+            users = [cls.name for cls in GENERATORS.known() if name in parameters_of(cls)]
             raise ValueError(
-                f"'{name}' is {values[name]}, and generator '{point.generator}' has none; "
-                f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'}."
+                f"'{name}' is {values[name]}, but generator '{point.generator}' does not have it; "
+                f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'}. Leave "
+                "it out."
             )
     if point.width_rule == "listed" and point.width_factor is not None:
         raise ValueError("'width_factor' is given without a 'width_rule'.")
@@ -91,10 +92,10 @@ def check_generator(point: Point) -> None:
 
 
 def check_metric(point: Point) -> None:
-    """Refuse to judge recovery by codes that are not the only ones of their signals.
+    """Refuse success by the error of codes where several codes have the same signal.
 
     Raises:
-        ValueError: saying what to give instead.
+        ValueError: says what to give instead.
     """
     generator = generator_class(point.generator)
     if not generator.unique_codes and point.success.metric == "latent_error":

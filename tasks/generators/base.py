@@ -1,4 +1,4 @@
-"""What a generator is: a family of networks, and the codes that signals are drawn from."""
+"""What a generator is: a family of networks, and a distribution of codes."""
 
 from abc import ABC, abstractmethod
 from math import sqrt
@@ -15,16 +15,16 @@ from ..network import Network, Vector
 class Generator(ABC):
     """A family of networks G.
 
-    A subclass in this folder, one that another package offers as an entry point of the group
-    `genprior.generators`, or one that was registered, is a value of `generator` in sweep files.
+    A subclass in this package, a subclass that another package offers as an entry point of the
+    group `genprior.generators`, or a registered subclass is a value of `generator` in sweep files.
 
     Attributes:
         name: value of `generator`.
         uses: the parameters it has that not all generators have.
-        table: parameters that it alone has: the name of their table in sweep files, and its
+        table: parameters of this generator alone: the name of their table in sweep files, and its
             model, a subclass of `Strict` whose fields are declared by `quantity`.
         shape: how k, depth and widths follow from other parameters; None where they are given.
-        is_dense: whether networks are matrices without biases, which the fast engine serves.
+        is_dense: whether networks are matrices without biases, which the fast engine needs.
         has_mirror: whether the theory of Gaussian networks holds, with its mirror point −ρ_d x*.
         unique_codes: whether different codes have different signals, so that the error of a code
             can decide success.
@@ -48,22 +48,22 @@ class Generator(ABC):
             point: all parameters.
 
         Raises:
-            ValueError: the point's parameters make no such network.
+            ValueError: the point's parameters do not make a network.
         """
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse a point that has what this generator cannot have.
+        """Refuse a point that has what this generator does not have.
 
         Raises:
-            ValueError: saying what and why, in one line.
+            ValueError: says what is wrong and why, in one line.
         """
         return
 
     @classmethod
     @abstractmethod
     def curvature(cls, point: Point) -> float:
-        """Size of ΛᵀΛ, which sets steps, tolerances and starts."""
+        """Estimate the size of ΛᵀΛ, which sets steps, tolerances and starts."""
 
     @classmethod
     def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
@@ -72,11 +72,11 @@ class Generator(ABC):
 
     @classmethod
     def start_scale(cls, point: Point) -> float:
-        """Size of a code's coordinates where ‖G(x)‖ is the point's target norm, roughly."""
+        """Estimate the size of a code's coordinates where ‖G(x)‖ is the point's target norm."""
         return point.target_norm / sqrt(point.k)
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """How many numbers the weights are."""
+        """Count the numbers of the weights."""
         below = (point.k, *point.widths[:-1])
         return sum(rows * columns for rows, columns in zip(point.widths, below, strict=True))

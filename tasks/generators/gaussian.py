@@ -1,4 +1,4 @@
-"""Gaussian networks, the papers' own, and the identity's, to test with."""
+"""The Gaussian networks of the papers, and identity networks for tests."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,7 +11,7 @@ from .base import Generator
 
 
 class Gaussian(Generator):
-    """W_i with iid N(0, gain/n_i) entries, no biases; a ReLU behind the last layer, or none.
+    """W_i with iid N(0, gain/n_i) entries, no biases; a ReLU after the last layer, or none.
 
     Source: Cocola 2022, Appendix H.
     """
@@ -30,18 +30,18 @@ class Gaussian(Generator):
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """(gain/2)^d for wide layers, of which half the units are on; a linear layer has gain."""
+        """Give (gain/2)^d, as half the units of wide layers are on; a linear layer gives gain."""
         linear = 2.0 if point.last_layer == "linear" else 1.0
         return float(linear * np.float64(point.gain / 2) ** point.depth)
 
     @classmethod
     def start_scale(cls, point: Point) -> float:
-        """‖y*‖/gain^{d/2}, so that every scale is alike."""
+        """Give ‖y*‖/gain^{d/2}, so that a run is the same at every scale."""
         return float(point.target_norm / np.float64(point.gain) ** (point.depth / 2))
 
 
 class Identity(Generator):
-    """G(x) = relu(x), padded with zeros; or x itself where the last layer of one is linear."""
+    """G(x) = relu(x), padded with zeros; x itself for a single layer that is linear."""
 
     name: ClassVar[str] = "identity"
     uses: ClassVar[tuple[str, ...]] = ("last_layer", "width_rule", "width_factor")
@@ -49,22 +49,22 @@ class Identity(Generator):
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
-        """Draw nothing."""
+        """Make the network; nothing is drawn."""
         return identity_network(point.k, point.widths, linear_last=point.last_layer == "linear")
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """1."""
+        """Give 1: Λ is the identity, less the units that are off."""
         return 1.0
 
     @classmethod
     def start_scale(cls, point: Point) -> float:
-        """‖y*‖."""
+        """Give ‖y*‖."""
         return point.target_norm
 
 
 def identity_network(k: int, widths: Sequence[int], linear_last: bool = False) -> Network:
-    """G(x) = relu(x), padded with zeros: W_i are the identity's, of shape (n_i, n_{i−1})."""
+    """Make G(x) = relu(x), padded with zeros: W_i is an identity of shape (n_i, n_{i−1})."""
     return Network(
         tuple(
             np.eye(rows, columns) for rows, columns in zip(widths, (k, *widths[:-1]), strict=True)
@@ -88,7 +88,7 @@ def gaussian_network(
         k: latent dimension.
         widths: n_1 … n_d.
         gain: 1 halves ‖G(x)‖² with every layer, 2 keeps it.
-        linear_last: leave the ReLU of the last layer out.
+        linear_last: whether the last layer has no ReLU.
 
     Source: Cocola 2022, Appendix H.
     """

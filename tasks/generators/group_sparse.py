@@ -15,8 +15,8 @@ from .sparse import sparse_rows
 class GroupSparse(Generator):
     """R^{s+1} → R^n with s groups of n/s entries; widths (s+1)–2n–n, a ReLU after each layer.
 
-    A Gaussian start meets a tent in 6 % of the groups (s = 1, 5, 10; n = 20, 100), and elsewhere
-    descent has no slope: start from the prior.
+    With a Gaussian start, only 6 % of the groups are at a tent (s = 1, 5, 10; n = 20, 100), and the
+    loss has no slope elsewhere: use solver.start 'prior'.
 
     Source: Qiu, Wei & Yang 2020, Proposition 4.4.
     """
@@ -28,7 +28,7 @@ class GroupSparse(Generator):
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
-        """Draw nothing: the weights follow from s and n."""
+        """Make the network; nothing is drawn, as the weights follow from s and n."""
         return group_sparse_network(point.sparsity, point.n)
 
     @classmethod
@@ -38,17 +38,17 @@ class GroupSparse(Generator):
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """1 + (4/3) s (n/s + 1)², mostly the last coordinate's, which moves all tents at once.
+        """Give 1 + (4/3) s (n/s + 1)², mostly from the last coordinate, which moves all tents.
 
         A tent at place r falls by 2r + 2 in z, at most twice as much as the mean square over r. The
         default step times the largest eigenvalue was at most 0.52 in 200 codes of group-sparse
-        vectors each for s = 1 … 25 and n = 20 … 100, and 0.22 in Gaussian ones; 2 is the bound.
+        vectors each for s = 1 … 25 and n = 20 … 100, and 0.22 in Gaussian ones; the bound is 2.
         """
         return 1 + 4 / 3 * point.sparsity * (point.n / point.sparsity + 1) ** 2
 
     @classmethod
     def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
-        """A code of a vector with one entry in each group, at a uniform place, |normal|."""
+        """Draw a code of a vector with one entry in each group, at a uniform place, |normal|."""
         groups, size = point.sparsity, point.n // point.sparsity
         signal = np.zeros((groups, size))
         places = random.integers(size, size=groups)
@@ -57,7 +57,7 @@ class GroupSparse(Generator):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """At most what 6n + s + 1 weights are, with their columns, held twice while made."""
+        """Count at most 6n + s + 1 weights, with their columns, held twice while they are made."""
         return 3 * (6 * point.n + point.sparsity + 1) + 2 * sum(point.widths)
 
 
@@ -70,28 +70,28 @@ def check_groups(sparsity: int, n: int) -> None:
     if n % sparsity:
         raise ValueError(
             f"n = {n} is no multiple of sparsity = {sparsity}, and all groups have n/s entries; "
-            f"take n = {n - n % sparsity or sparsity} or {n - n % sparsity + sparsity}."
+            f"give n = {n - n % sparsity or sparsity} or {n - n % sparsity + sparsity}."
         )
 
 
 def group_sparse_network(sparsity: int, n: int) -> Network:
-    """The group-sparse generator: Γ_r(x_i, z) for groups i = 1 … s and places r = 1 … n/s.
+    """Make the group-sparse generator: Γ_r(x_i, z), groups i = 1 … s, places r = 1 … n/s.
 
     Γ_r = relu(Υ_r − 2Υ'_r), Υ_r = relu(relu(x_i) − 2 relu(rz)), Υ'_r = relu(relu(x_i) − 2 relu(rz)
     − relu(z)). For z > 0 it is a tent on 2rz < x_i < (2r + 2)z of height z in its middle; for z ≤ 0
     it is 0.
 
     So the range is exactly the nonnegative vectors with at most one entry in each group, of any
-    norm: a code reaches heights up to z, which is free. The source claims those of norm at most 1
-    with exactly one entry in each group. Its first layer has a unit for each multiple of z; as
-    relu(rz) = r relu(z), one is enough here.
+    norm: heights reach up to z, which is free. The source claims those of norm at most 1 with
+    exactly one entry in each group. Its first layer has a unit for each multiple of z; one is
+    enough here, as relu(rz) = r relu(z).
 
     Args:
         sparsity: s, number of groups.
         n: signal dimension, a multiple of s.
 
     Returns:
-        Widths (s+1)–2n–n, and s + 1 coordinates x_1 … x_s, z in the code.
+        A network of widths (s+1)–2n–n, with s + 1 coordinates x_1 … x_s, z in the code.
 
     Raises:
         ValueError: n is no multiple of s.
@@ -115,17 +115,17 @@ def group_sparse_network(sparsity: int, n: int) -> Network:
 
 
 def group_sparse_code(signal: Vector, sparsity: int) -> Vector:
-    """A code of a nonnegative vector with at most one entry in each group.
+    """Give a code of a nonnegative vector with at most one entry in each group.
 
     Entries lie on the falling side of their tents, x_i = (2r + 2)z − y_r, and z is a power of two,
-    so that all ends of tents are exact: where y is 0 so is G(x), whatever the ratio of its entries.
+    so that all ends of tents are exact: where y is 0, G(x) is 0, whatever the ratio of its entries.
 
     Args:
         signal: y, shape (n,), in s groups of n/s.
         sparsity: s.
 
     Returns:
-        x_1 … x_s, z with G(x) = y, shape (s + 1,), to rounding of (2n/s + 2) max y.
+        x_1 … x_s, z with G(x) = y, shape (s + 1,), up to rounding of (2n/s + 2) max y.
 
     Raises:
         ValueError: an entry is negative, a group has several, or n is no multiple of s.

@@ -1,4 +1,4 @@
-"""Generators whose range is the sparse vectors: tents on a circle of codes, one for each entry."""
+"""A generator whose range is the sparse vectors: each entry is a tent on a circle of codes."""
 
 from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,85 +28,85 @@ class Sparse(Generator):
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
-        """Draw nothing: the weights follow from s and n."""
+        """Make the network; nothing is drawn, as the weights follow from s and n."""
         return sparse_network(point.sparsity, point.n)
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """1/sin²(α/2), the square of a tent's slope, with α = π/(n + 1).
+        """Give 1/sin²(α/2), the square of a tent's slope, with α = π/(n + 1).
 
-        ΛᵀΛ has a block of rank one for each tent that is met, and this is its eigenvalue. It is
-        also the largest of ΛᵀΛ unless blocks meet in one output: q of them make it q times as
+        ΛᵀΛ has a block of rank one for each tent that is on, and this is its eigenvalue. It is also
+        the largest eigenvalue of ΛᵀΛ unless blocks share an output: q of them make it q times as
         large, so that the default step is stable up to q = 11, or q‖A_i‖² = 11 where A measures.
         In 500 Gaussian codes each for s = 3, 10 and n = 20, 100 the default step times the
-        largest eigenvalue was at most 0.7; 2 is the bound.
+        largest eigenvalue was at most 0.7; the bound is 2.
         """
         return 1 / sin(pi / (point.n + 1) / 2) ** 2
 
     @classmethod
     def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
-        """A code of a vector with a uniform support of s entries, standard normal."""
+        """Draw a code of a vector with a uniform support of s entries, standard normal."""
         return sparse_code(draw_sparse(random, point.sparsity, point.n), point.sparsity)
 
     @classmethod
     def start_scale(cls, point: Point) -> float:
-        """3‖y*‖, so that few tents start lower than an entry can be.
+        """Give 3‖y*‖, so that few tents start lower than an entry may be.
 
-        A tent lets its height fall to any value, or rise up to the length of its block of the
-        code, at the speed that the step is made for. The block itself grows only by going to and
-        fro across the ridge, some n²/4 times as slowly.
+        A tent's height can fall to any value, or rise to the length of its block of the code, as
+        fast as the step is made for. The block itself grows only when descent crosses the ridge to
+        and fro, about n²/4 times as slowly.
         """
         return 3 * point.target_norm
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """At most what 14 s n weights are, with their columns, held twice while they are made."""
+        """Count at most 14 s n weights, with their columns, held twice while they are made."""
         return 3 * (14 * point.sparsity * point.n) + 2 * sum(point.widths)
 
 
 def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> "csr_array":
-    """Make a sparse matrix with equally many entries in each row.
+    """Make a sparse matrix with the same number of entries in each row.
 
     Args:
-        columns: where the entries of each row are, ascending, shape (rows, entries).
-        values: what they are, of a shape that broadcasts to it.
+        columns: columns of the entries of each row, ascending, shape (rows, entries).
+        values: their values, of a shape that broadcasts to that.
         width: number of columns.
     """
     from scipy.sparse import csr_array
 
-    places = np.asarray(columns)
-    filled = np.broadcast_to(np.asarray(values, dtype=float), places.shape).ravel()
-    starts = places.shape[1] * np.arange(len(places) + 1)
-    return csr_array((filled, places.ravel(), starts), shape=(len(places), width))
+    indices = np.asarray(columns)
+    filled = np.broadcast_to(np.asarray(values, dtype=float), indices.shape).ravel()
+    starts = indices.shape[1] * np.arange(len(indices) + 1)
+    return csr_array((filled, indices.ravel(), starts), shape=(len(indices), width))
 
 
 def sparse_network(sparsity: int, n: int) -> Network:
-    """The explicit generator: s copies of a network R² → R^n for one entry, added up.
+    """Make the explicit generator: the sum of s copies of a network R² → R^n for one entry.
 
     With α = π/(n + 1), β_i = iα and a block (t sin θ, t cos θ) of the code,
 
         b_i = relu( a_1/sin(α/2) − a_2·2cos(α/2)/sin(α/2) ),
         a_1 = relu(t sin(θ − β_i)),   a_2 = relu(t sin(θ − β_i − α/2)),
 
-    is a tent on β_i < θ < β_i + α of height t at its middle, and 0 elsewhere. The same at −x,
-    subtracted, gives the negative entries. So G(−x) = −G(x), and no two tents overlap.
+    is a tent on β_i < θ < β_i + α of height t at its middle, and 0 elsewhere. The same network at
+    −x, subtracted, gives the negative entries. So G(−x) = −G(x), and no two tents overlap.
 
     The source has 1/sin α and 1/sin(α/2) for the two coefficients, which makes the height
-    t/(2cos(α/2)), and places tent i of the statement at β_{i−1}; both are corrected here.
+    t/(2cos(α/2)), and puts tent i of the statement at β_{i−1}; both are corrected here.
 
     Args:
         sparsity: s, number of blocks.
         n: signal dimension.
 
     Returns:
-        Widths 4sn–2sn–n, and 2s coordinates in the code.
+        A network of widths 4sn–2sn–n, with 2s coordinates in the code.
 
     Source: Kamath, Karmalkar & Price 2020, Lemma 4.1 and Theorem 1.2.
     """
     angle = pi / (n + 1)
     starts = angle * np.arange(1, n + 1)
     normals = np.array([_normal(starts), _normal(starts + angle / 2)])
-    # Tents by block, output and sign; each has two units below it.
+    # Tents by block, output and sign; each has two units in the layer below.
     lines = np.stack([normals, -normals]).transpose(2, 0, 1, 3).reshape(-1, 2)
     blocks = np.repeat(np.arange(sparsity), 4 * n)[:, None]
     tents = np.arange(2 * sparsity * n).reshape(sparsity, n, 2)
@@ -126,22 +126,22 @@ def sparse_network(sparsity: int, n: int) -> Network:
 
 
 def _normal(angles: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """The row that takes (t sin θ, t cos θ) to t sin(θ − β), for each β."""
+    """Give the row that maps (t sin θ, t cos θ) to t sin(θ − β), for each β."""
     return np.stack([np.cos(angles), -np.sin(angles)], axis=-1)
 
 
 def sparse_code(signal: Vector, sparsity: int) -> Vector:
-    """A code that the explicit generator maps to a sparse vector: each entry at its tent's middle.
+    """Give a code that the explicit generator maps to a sparse vector, at the middles of tents.
 
     Args:
         signal: y, shape (n,), with at most s entries that are not 0.
         sparsity: s.
 
     Returns:
-        x with G(x) = y, shape (2s,). Where y is 0 so is G(x), exactly.
+        x with G(x) = y, shape (2s,). Where y is 0, G(x) is exactly 0.
 
     Raises:
-        ValueError: there are more entries.
+        ValueError: more than s entries are not 0.
 
     Source: Kamath, Karmalkar & Price 2020, Lemma 4.1.
     """
@@ -154,7 +154,7 @@ def sparse_code(signal: Vector, sparsity: int) -> Vector:
 
 
 def check_support(signal: Vector, sparsity: int) -> NDArray[np.intp]:
-    """List where a vector is not 0, at most s places.
+    """List the indices where a vector is not 0, at most s.
 
     Raises:
         ValueError: there are more.
@@ -163,7 +163,7 @@ def check_support(signal: Vector, sparsity: int) -> NDArray[np.intp]:
     if support.size > sparsity:
         raise ValueError(
             f"the signal has {support.size} entries that are not 0 and sparsity is {sparsity}; "
-            "give one with fewer, or a generator of more."
+            "give a signal with fewer, or a generator of a larger sparsity."
         )
     return support
 

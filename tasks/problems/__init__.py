@@ -1,4 +1,4 @@
-"""Recovery problems, each a class in a file of its own; docs/problems.md shows how to add one."""
+"""Recovery problems, each a class in a module of its own; docs/problems.md shows how to add one."""
 
 from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
@@ -58,23 +58,23 @@ def problem_class(name: str) -> type[Problem]:
     """Find a problem by name.
 
     Raises:
-        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+        SweepError: no problem has that name, it cannot be loaded, or it is not complete.
     """
     return PROBLEMS.find(name)
 
 
 def optional_parameters() -> tuple[str, ...]:
-    """List what only some problems have, in the order of parameters."""
+    """List the parameters that only some problems have, in the order of `PARAMETERS`."""
     used = {name for problem in PROBLEMS.known() for name in parameters_of(problem)}
     return tuple(name for name in PARAMETERS if name in used)
 
 
 def check_point(point: Point) -> None:
-    """Refuse a point whose parameters its problem cannot have.
+    """Refuse a point whose parameters do not fit its problem.
 
     Raises:
         SweepError: there is no such problem.
-        ValueError: saying what is wrong, in one line.
+        ValueError: says what is wrong, in one line.
     """
     problem = problem_class(point.problem)
     check_generator(point)
@@ -94,7 +94,7 @@ def check_sweep(grid: Grid) -> None:
     """Refuse parameters that no problem of a sweep has, and points that lack what theirs needs.
 
     Raises:
-        SweepError: with the point.
+        SweepError: names the point.
     """
     problems = PROBLEMS.named_by(grid)
     used = {name for problem in problems for name in parameters_of(problem_class(problem))}

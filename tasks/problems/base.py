@@ -17,19 +17,19 @@ from ..theory import mirror_ratio
 
 Streams = Callable[[Purpose], np.random.Generator]
 
-# α·curvature·(gain/2)^d, which is the papers' α = 0.7 for compressed sensing at two layers of
+# α·curvature·(gain/2)^d; it is the papers' α = 0.7 for compressed sensing with two layers of
 # gain 1.
 RELATIVE_STEP = 0.175
 RELATIVE_TOLERANCE = 2e-10
 
 
 class Misfit(NamedTuple):
-    """The loss at a signal and what its gradient needs.
+    """The loss at a signal, and what its gradient needs.
 
     Attributes:
         loss: L(y) ≥ 0, less the problem's offset.
-        residual: how the signal differs from the data.
-        measured: what is seen of the signal before any nonlinearity.
+        residual: difference of the signal and the data.
+        measured: measurements of the signal before any nonlinearity.
     """
 
     loss: float
@@ -38,25 +38,25 @@ class Misfit(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """A loss in the form ½‖A y − b‖², or ½‖|A y| − b‖² where the problem is phaseless."""
+    """A loss ½‖A y − b‖², or ½‖|A y| − b‖² where the problem is phaseless."""
 
     sensing: Sensing
     observed: Vector
 
 
 class Problem(ABC):
-    """A recovery problem, drawn: the descent minimises f(x) = L(G(x)).
+    """A recovery problem with drawn data; descent minimises f(x) = L(G(x)).
 
-    A subclass in this folder, or one that another package offers as an entry point of the group
-    `genprior.problems`, is a value of `problem` in sweep files.
+    A subclass in this package, a subclass that another package offers as an entry point of the
+    group `genprior.problems`, or a registered subclass is a value of `problem` in sweep files.
 
     Attributes:
         name: value of `problem`.
         uses: the parameters it has that not all problems have.
-        table: parameters that it alone has: the name of their table in sweep files, and its
+        table: parameters of this problem alone: the name of their table in sweep files, and its
             model, a subclass of `Strict` whose fields are declared by `quantity`.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
-        sign_blind: whether y and −y have the same data, so that either counts as y*.
+        sign_blind: whether y and −y have the same data, so that both count as y*.
     """
 
     name: ClassVar[str]
@@ -78,35 +78,34 @@ class Problem(ABC):
 
     @abstractmethod
     def misfit(self, signal: Vector) -> Misfit:
-        """Compute L(y), in signal units to the power of the loss."""
+        """Compute L(y), in signal units to the power of the loss, and what its gradient needs."""
 
     @abstractmethod
     def gradient(self, misfit: Misfit) -> Vector:
-        """Derivative g of L with respect to y, shape (n,); the descent vector is v = Λ_xᵀ g."""
+        """Compute the gradient g of L in y, shape (n,); the descent vector is v = Λ_xᵀ g."""
 
     @abstractmethod
     def curvature(self) -> float:
-        """Size of L's second derivative near y*, from the data."""
+        """Estimate the size of L's second derivative near y*, from the data."""
 
     @abstractmethod
     def scale(self) -> float:
-        """An estimate of ‖y*‖ from the data."""
+        """Estimate ‖y*‖ from the data, in signal units."""
 
     @property
     def offset(self) -> float:
-        """What the sources' loss has on top of L.
+        """The sources' loss less L, a constant.
 
-        Only differences matter to the descent, but a loss that is never negative tells how far it
-        has come.
+        Only differences of losses matter to descent, but L ≥ 0 shows how near 0 a run has come.
         """
         return 0.0
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse a point that lacks what the problem needs, or has what it cannot have.
+        """Refuse a point that lacks what the problem needs, or has what the problem does not have.
 
         Raises:
-            ValueError: saying what and why, in one line.
+            ValueError: says what is wrong and why, in one line.
         """
         for name in ("m", "samples"):
             if name in cls.uses and not getattr(point, name):
@@ -116,12 +115,14 @@ class Problem(ABC):
         if point.solver.start == "mirror":
             if not generator_class(point.generator).has_mirror:
                 raise ValueError(
-                    f"'solver.start' is 'mirror', but generator '{point.generator}' has none."
+                    f"'solver.start' is 'mirror', but generator '{point.generator}' has no mirror "
+                    "point; give another start."
                 )
             if cls.mirror_ratio(point.relu_layers) < 1e-9:
                 raise ValueError(
-                    f"'solver.start' is 'mirror', but problem '{cls.name}' has none at depth "
-                    f"{point.depth} with a last layer '{point.last_layer}': it is at 0."
+                    f"'solver.start' is 'mirror', but the mirror point of problem '{cls.name}' is "
+                    f"at 0 at depth {point.depth} with a last layer '{point.last_layer}'; give "
+                    "another start."
                 )
         if "noise.snr_db" not in cls.uses and point.noise.snr_db is not None:
             raise ValueError(
@@ -131,53 +132,53 @@ class Problem(ABC):
         if point.noise.snr_db is not None and point.noise.law != "gaussian":
             raise ValueError(
                 f"'noise.law' is {point.noise.law!r}, but noise of a given 'noise.snr_db' has a "
-                "uniform direction; a law goes with 'noise.sigma'."
+                "uniform direction; give 'noise.sigma' to use a law."
             )
         if "ensemble" in cls.uses:
             ENSEMBLES[point.ensemble].check(point)
 
     @classmethod
     def mirror_ratio(cls, depth: int) -> float:
-        """Length of the mirror point −ρ x* relative to x*, for so many ReLU layers.
+        """Give the length ρ of the mirror point −ρ x*, relative to ‖x*‖, for some ReLU layers.
 
-        A linear layer behind them nearly keeps angles and adds nothing.
+        A linear layer after them nearly keeps angles and does not change it.
         """
         return mirror_ratio(depth)
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """How many numbers are held while the problem is drawn and solved."""
+        """Count the numbers held while the problem is drawn and solved."""
         return 4 * point.n
 
     @classmethod
     def has_noise(cls, point: Point) -> bool:
-        """Whether the loss is above 0 at its minimum.
+        """Tell whether the minimum of the loss is above 0.
 
-        That is often on a kink then, where the descent vector never becomes short: such a run ends
-        as stalled once its loss stands still.
+        It is then often on a kink, where the descent vector never becomes short: such a run ends
+        as stalled when its loss stands still.
         """
         return point.noise.sigma > 0 or point.noise.snr_db is not None
 
     @classmethod
     def has_matrix(cls, point: Point) -> bool:
-        """Whether the loss is a sum of squares of A y with A a matrix."""
+        """Tell whether the loss is a sum of squares of A y with A stored as a matrix."""
         return False
 
     @classmethod
     def residuals(cls, point: Point) -> int:
-        """Length of the residual."""
+        """Give the length of the residual."""
         return point.n
 
     def quadratic(self) -> Quadratic | None:
-        """The loss as a sum of squares, if it is one: the fast engine then serves it."""
+        """Give the loss as a sum of squares, which the fast engine needs; None if it is not one."""
         return None
 
     def step_size(self, point: Point) -> float:
         """Default of α: 0.175·(2/gain)^d/curvature.
 
         On a region, f has the second derivative Λᵀ L'' Λ, and ΛᵀΛ ≈ (gain/2)^d for wide Gaussian
-        layers. Its largest eigenvalue is larger, by (1 + √(2k/n_i))² and the like for each layer;
-        descent is stable up to α = 2 over it, so that 0.175 leaves room for a factor of eleven.
+        layers. Its largest eigenvalue is larger, by a factor like (1 + √(2k/n_i))² for each layer.
+        Descent is stable up to α = 2 over that eigenvalue, so that 0.175 allows a factor of eleven.
 
         Source: Cocola 2022, Appendix H, has 0.7 for two and three layers of gain 1.
         """
@@ -186,22 +187,22 @@ class Problem(ABC):
     def tolerance(self, point: Point) -> float:
         """Default of the tolerance: 2e-10·curvature·‖y*‖·(gain/2)^{d/2}, in the units of v.
 
-        v = Λᵀ g, with g near curvature·‖y*‖ at the start and ‖Λ‖ near (gain/2)^{d/2}.
+        v = Λᵀ g, with ‖g‖ near curvature·‖y*‖ at the start and ‖Λ‖ near (gain/2)^{d/2}.
 
-        Source: Cocola 2022, Appendix H, has 1e-10, as this is at two layers of gain 1.
+        Source: Cocola 2022, Appendix H, has 1e-10, which this is for two layers of gain 1.
         """
         size = self.curvature() * self.scale() * np.sqrt(network_curvature(point))
         return float(RELATIVE_TOLERANCE * size)
 
     def start_scale(self, point: Point) -> float:
-        """Default factor on a standard normal x_0, or one all ones: the generator's.
+        """Default factor on a start x_0 that is standard normal, or all ones: the generator's.
 
-        The sources take the size of x* as known. It matters little to a quadratic loss, but from a
-        thousand times too far deep networks are trapped more often.
+        The sources assume that the size of x* is known. It matters little to a quadratic loss, but
+        deep networks are trapped more often from a start a thousand times too large.
         """
         return generator_class(point.generator).start_scale(point)
 
 
 def network_curvature(point: Point) -> np.float64:
-    """Size of ΛᵀΛ, by the point's generator: (gain/2)^d for wide Gaussian layers."""
+    """Estimate the size of ΛᵀΛ by the point's generator: (gain/2)^d for wide Gaussian layers."""
     return np.float64(generator_class(point.generator).curvature(point))

@@ -1,4 +1,4 @@
-"""Compressed sensing: y* = G(x*) from a few linear measurements of it."""
+"""Compressed sensing: recover y* = G(x*) from a few linear measurements of it."""
 
 from typing import ClassVar, Self
 
@@ -24,11 +24,11 @@ class CompressedSensing(Measured):
         return cls(sensing, add_noise(sensing @ signal, point, streams))
 
     def misfit(self, signal: Vector) -> Misfit:
-        """½‖A y − b‖², in signal units squared."""
+        """Compute ½‖A y − b‖², in signal units squared."""
         measured = self.sensing @ signal
         residual = measured - self.observed
         return Misfit(0.5 * float(residual @ residual), residual, measured)
 
     def gradient(self, misfit: Misfit) -> Vector:
-        """Aᵀ(A y − b)."""
+        """Compute Aᵀ(A y − b), shape (n,)."""
         return self.sensing.adjoint(misfit.residual)

@@ -1,4 +1,4 @@
-"""Denoising: y* = G(x*) from itself and noise."""
+"""Denoising: recover y* = G(x*) from its sum with noise."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -14,7 +14,7 @@ from .linear import add_noise
 
 @dataclass(frozen=True)
 class Denoising(Problem):
-    """b = y* + η, L(y) = ½‖y − b‖², g = y − b; with σ, η has entries of standard deviation σ.
+    """b = y* + η, L(y) = ½‖y − b‖², g = y − b; with σ, the entries of η have that deviation.
 
     Args:
         observed: b, shape (n,), in signal units.
@@ -33,22 +33,22 @@ class Denoising(Problem):
         return cls(add_noise(signal, point, streams))
 
     def misfit(self, signal: Vector) -> Misfit:
-        """½‖y − b‖², in signal units squared."""
+        """Compute ½‖y − b‖², in signal units squared."""
         residual = signal - self.observed
         return Misfit(0.5 * float(residual @ residual), residual, signal)
 
     def gradient(self, misfit: Misfit) -> Vector:
-        """The residual y − b."""
+        """Give the residual y − b, shape (n,)."""
         return misfit.residual
 
     def curvature(self) -> float:
-        """1, exactly."""
+        """Give 1: the second derivative of L is the identity."""
         return 1.0
 
     def scale(self) -> float:
-        """‖b‖: with much noise more than ‖y*‖, which only loosens the tolerance."""
+        """Give ‖b‖; with much noise it exceeds ‖y*‖, which only loosens the tolerance."""
         return float(np.linalg.norm(self.observed))
 
     def quadratic(self) -> Quadratic:
-        """A is the identity."""
+        """Give L with the identity as A."""
         return Quadratic(Scaling(self.observed.size), self.observed)

@@ -1,4 +1,4 @@
-"""Inversion: the code of a signal that is known."""
+"""Inversion: recover the code of a known signal."""
 
 from typing import ClassVar, Self
 
@@ -19,10 +19,10 @@ class Inversion(Denoising):
 
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
-        """Draw nothing: in a sweep over problems, noise.sigma is that of others."""
+        """Draw nothing; in a sweep over problems, noise.sigma belongs to other problems."""
         return cls(signal)
 
     @classmethod
     def has_noise(cls, point: Point) -> bool:
-        """Never."""
+        """Give False: there is no noise."""
         return False

@@ -23,7 +23,7 @@ def noise_of_snr(random: np.random.Generator, clean: Vector, snr_db: float) -> V
         snr_db: signal-to-noise ratio, in dB as above.
 
     Returns:
-        Shape (m,), in signal units.
+        η, shape (m,), in signal units.
 
     Source: Cocola 2022, Appendix H.
     """
@@ -33,7 +33,7 @@ def noise_of_snr(random: np.random.Generator, clean: Vector, snr_db: float) -> V
 
 
 def add_noise(clean: Vector, point: Point, streams: Streams) -> Vector:
-    """Add the point's noise, by sigma or by SNR."""
+    """Add the point's noise, of a given sigma or signal-to-noise ratio, if it has any."""
     if point.noise.snr_db is not None:
         return clean + noise_of_snr(streams(Purpose.NOISE), clean, point.noise.snr_db)
     if point.noise.sigma > 0:
@@ -43,7 +43,7 @@ def add_noise(clean: Vector, point: Point, streams: Streams) -> Vector:
 
 @dataclass(frozen=True)
 class Measured(Problem):
-    """What compressed sensing and phase retrieval share: b seen through A.
+    """What compressed sensing and phase retrieval share: A, and measurements b.
 
     Args:
         sensing: A: R^n → R^m, entries of variance 1/m.
@@ -64,27 +64,27 @@ class Measured(Problem):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A and its measurements."""
+        """Count A and its measurements."""
         return ENSEMBLES[point.ensemble].entries(point)
 
     @classmethod
     def has_matrix(cls, point: Point) -> bool:
-        """Of all ensembles but the fast transform."""
+        """Tell whether A is a matrix; the subsampled DCT is none."""
         return ENSEMBLES[point.ensemble].is_matrix
 
     @classmethod
     def residuals(cls, point: Point) -> int:
-        """Length m of the residual."""
+        """Give the length m of the residual."""
         return point.m
 
     def curvature(self) -> float:
-        """1, as AᵀA is near the identity on the range of G, and the signs of A y mostly stay."""
+        """Give 1: AᵀA is near the identity on the range of G, and the signs of A y mostly stay."""
         return 1.0
 
     def scale(self) -> float:
-        """‖b‖, as A keeps norms on average."""
+        """Give ‖b‖, as A keeps norms on average."""
         return float(np.linalg.norm(self.observed))
 
     def quadratic(self) -> Quadratic:
-        """The loss is one already, of A y or of |A y|."""
+        """Give A and b: the loss is a sum of squares, of A y − b or of |A y| − b."""
         return Quadratic(self.sensing, self.observed)

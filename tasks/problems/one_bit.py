@@ -1,4 +1,4 @@
-"""One-bit recovery: y* = G(x*) from the signs of dithered measurements."""
+"""One-bit recovery: recover y* = G(x*) from the signs of dithered measurements."""
 
 from dataclasses import dataclass
 from math import hypot, log, sqrt
@@ -17,9 +17,9 @@ from .base import Misfit, Problem, Quadratic, Streams
 class OneBit(Problem):
     """s_i = sign(⟨a_i, y*⟩ + ξ_i + τ_i), L(y) = ‖y‖² − (2λ/m) Σ s_i ⟨a_i, y⟩, g = 2(y − v).
 
-    With v = (λ/m) Σ s_i a_i the loss is ‖y − v‖² − ‖v‖²: denoising of the back-projection, which
-    is all that is kept. Rows are drawn and forgotten block by block, so that memory does not grow
-    with m. The descent works on ‖y − v‖²; the stored loss is the source's, negative at y*.
+    With v = (λ/m) Σ s_i a_i the loss is ‖y − v‖² − ‖v‖²: denoising of the back-projection v, which
+    is all that is stored. Rows are drawn in blocks and not kept, so that memory does not grow with
+    m. Descent minimises ‖y − v‖²; the stored loss is the source's, which is negative at y*.
 
     a_i has entries of variance 1, τ_i is uniform on [−λ, λ], or 0 without dither; sign(0) = 1.
 
@@ -45,12 +45,12 @@ class OneBit(Problem):
 
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
-        """Draw rows, noise and dither, and add up what they see."""
+        """Draw rows, noise and dither, and compute the back-projection."""
         return cls(back_project(point, signal, streams))
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """There must be one λ besides."""
+        """Refuse a point without exactly one source of λ, or that lacks what the problem needs."""
         super().check(point)
         dither = point.dither
         if dither.rule == "fixed" and dither.amplitude is None:
@@ -60,8 +60,8 @@ class OneBit(Problem):
             )
         if dither.rule == "log-m" and point.target_codes:
             raise ValueError(
-                "'dither.rule' log-m goes by target_norm, which target_codes do not have; give "
-                "'dither.amplitude'."
+                "'dither.rule' log-m computes λ from target_norm, which target_codes do not have; "
+                "give 'dither.amplitude'."
             )
         if dither.rule != "fixed" and dither.amplitude is not None:
             raise ValueError(
@@ -71,7 +71,7 @@ class OneBit(Problem):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A block of rows, twice, and a few signals."""
+        """Count a block of rows, twice, and a few signals."""
         rows = min(rows_of_block(point.n), point.m)
         block = rows * point.n
         signs = rows * max(point.n, 64) // 4
@@ -79,7 +79,7 @@ class OneBit(Problem):
 
     @classmethod
     def has_noise(cls, point: Point) -> bool:
-        """Always: signs are noisy."""
+        """Give True: signs are noisy."""
         return True
 
     @property
@@ -88,33 +88,33 @@ class OneBit(Problem):
         return -float(self.back_projection @ self.back_projection)
 
     def misfit(self, signal: Vector) -> Misfit:
-        """‖y − v‖², in signal units squared."""
+        """Compute ‖y − v‖², in signal units squared."""
         residual = signal - self.back_projection
         return Misfit(float(residual @ residual), residual, signal)
 
     def gradient(self, misfit: Misfit) -> Vector:
-        """2(y − v)."""
+        """Compute 2(y − v), shape (n,)."""
         return 2 * misfit.residual
 
     def curvature(self) -> float:
-        """2, exactly: half the step of compressed sensing."""
+        """Give 2, the second derivative of L: the step is half that of compressed sensing."""
         return 2.0
 
     def scale(self) -> float:
-        """‖v‖: where m is small for n this is mostly noise, which only loosens the tolerance."""
+        """Give ‖v‖; where m is small for n it is mostly noise, which only loosens the tolerance."""
         return float(np.linalg.norm(self.back_projection))
 
     def quadratic(self) -> Quadratic:
-        """‖y − v‖² = ½‖√2 y − √2 v‖²."""
+        """Give ‖y − v‖² = ½‖√2 y − √2 v‖²."""
         return Quadratic(
             Scaling(self.back_projection.size, sqrt(2)), sqrt(2) * self.back_projection
         )
 
 
 def dither_amplitude(point: Point) -> float:
-    """λ in signal units: the point's own, or by the rule `log-m`.
+    """Compute λ, in signal units: the point's own, or by the rule `log-m`.
 
-    λ = ½ √(‖y*‖² + σ²) log m, with at least λ = √(‖y*‖² + σ²): the theorem asks for
+    λ = ½ √(‖y*‖² + σ²) log m, and at least √(‖y*‖² + σ²). The theorem asks for
     λ ≥ 4C log(64C/ε), and an error of ε takes m ~ ε^{−2}, so that λ grows as ½ log m, in units of
     the standard deviation of ⟨a, y*⟩ + ξ. With it the bias of truncated measurements falls
     faster than the error, also for rows with exponential tails.
@@ -135,8 +135,8 @@ def back_project(
     Args:
         point: gives m, n, ensemble, noise and dither.
         signal: y*, shape (n,).
-        streams: of the measurements, the noise and the dither.
-        entries: of rows at a time; changes v by no more than rounding.
+        streams: opens the streams of the measurements, the noise and the dither.
+        entries: number of entries of a block of rows; it changes v by rounding only.
 
     Returns:
         Shape (n,), in signal units.

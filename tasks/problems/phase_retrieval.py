@@ -1,4 +1,4 @@
-"""Phase retrieval: y* = G(x*) from the magnitudes of linear measurements."""
+"""Phase retrieval: recover y* = G(x*) from the magnitudes of linear measurements."""
 
 from typing import ClassVar, Self
 
@@ -15,7 +15,7 @@ from .linear import Measured, add_noise
 class PhaseRetrieval(Measured):
     """b = |A y*| + η, L(y) = ½‖|A y| − b‖², g = Aᵀ((|A y| − b) ∘ sign(A y)); sign(0) = 0.
 
-    Noise may make b negative.
+    Noise may make entries of b negative.
 
     Source: Cocola 2022, Appendix F.1.
     """
@@ -32,21 +32,21 @@ class PhaseRetrieval(Measured):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A, and for the fast engine A and −A, and a few measurements."""
+        """Count A, and for the fast engine A and −A, and a few measurements."""
         return 3 * super().entries(point)
 
     @classmethod
     def mirror_ratio(cls, depth: int) -> float:
-        """Length of the mirror point, another one than with signs."""
+        """Give the length of the mirror point; it differs from that of known signs."""
         return phaseless_mirror_ratio(depth)
 
     def misfit(self, signal: Vector) -> Misfit:
-        """½‖|A y| − b‖², in signal units squared."""
+        """Compute ½‖|A y| − b‖², in signal units squared."""
         measured = self.sensing @ signal
         residual = np.abs(measured)
         residual -= self.observed
         return Misfit(0.5 * float(residual @ residual), residual, measured)
 
     def gradient(self, misfit: Misfit) -> Vector:
-        """Aᵀ((|A y| − b) ∘ sign(A y))."""
+        """Compute Aᵀ((|A y| − b) ∘ sign(A y)), shape (n,)."""
         return self.sensing.adjoint(misfit.residual * np.sign(misfit.measured))

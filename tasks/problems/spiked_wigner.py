@@ -1,4 +1,4 @@
-"""The spiked Wigner model: y* = G(x*) from y* y*ᵀ and a symmetric noise matrix."""
+"""The spiked Wigner model: recover y* = G(x*) from y* y*ᵀ plus a symmetric noise matrix."""
 
 from typing import ClassVar, Self
 
@@ -29,7 +29,7 @@ class SpikedWigner(Spiked):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """M, H and what they are made of."""
+        """Count M, H and the draws that make H."""
         return 3 * point.n**2 + 20 * point.n
 
 

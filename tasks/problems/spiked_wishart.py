@@ -1,4 +1,4 @@
-"""The spiked Wishart model: y* = G(x*) from the covariance of noisy multiples of it."""
+"""The spiked Wishart model: recover y* = G(x*) from the covariance of its noisy multiples."""
 
 from typing import ClassVar, Self
 
@@ -13,7 +13,7 @@ from .spiked import Spiked
 class SpikedWishart(Spiked):
     """B = u y*ᵀ + σZ, M = BᵀB/N − σ²1; u ~ N(0, 1_N), Z_ij ~ N(0, 1).
 
-    Without noise L is least at (‖u‖/√N) y*.
+    Without noise the minimiser of L is (‖u‖/√N) y*.
 
     Source: Cocola 2022, Appendix F.3.
     """
@@ -23,7 +23,7 @@ class SpikedWishart(Spiked):
 
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:
-        """Draw u and Z; M itself is formed where it is smaller than two passes over B."""
+        """Draw u and Z; M itself is computed where one product with it costs less than two of B."""
         samples, sigma = point.samples, np.float64(point.noise.sigma)
         weights = streams(Purpose.MEASUREMENTS).standard_normal(samples)
         rows = np.outer(weights, signal)
@@ -35,11 +35,11 @@ class SpikedWishart(Spiked):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """B and its noise, and M or BBᵀ."""
+        """Count B and its noise, and M or BBᵀ."""
         rows = 3 * point.samples * point.n
         return rows + (point.samples**2 if keeps_rows(point) else 3 * point.n**2)
 
 
 def keeps_rows(point: Point) -> bool:
-    """Whether two passes over B are cheaper than one over M."""
+    """Tell whether two products with B are cheaper than one with M."""
     return 2 * point.samples < point.n

@@ -1,4 +1,4 @@
-"""Ways to solve a recovery problem, each a class in a file of its own."""
+"""Solvers of recovery problems, each a class in a module of its own."""
 
 from ...sweeps import Grid, Point
 from ...sweeps.parameters import PARAMETERS
@@ -31,13 +31,13 @@ def solver_class(name: str) -> type[Solver]:
     """Find a solver by name.
 
     Raises:
-        SweepError: there is none of that name, it cannot be loaded, or it is not complete.
+        SweepError: no solver has that name, it cannot be loaded, or it is not complete.
     """
     return SOLVERS.find(name)
 
 
 def solver_parameters() -> tuple[str, ...]:
-    """List what only some solvers have, in the order of parameters."""
+    """List the parameters that only some solvers have, in the order of `PARAMETERS`."""
     used = {name for solver in SOLVERS.known() for name in parameters_of(solver)}
     return tuple(name for name in PARAMETERS if name in used)
 
@@ -47,16 +47,16 @@ def check_solver(point: Point) -> None:
 
     Raises:
         SweepError: there is no such solver.
-        ValueError: saying what is wrong, in one line.
+        ValueError: says what is wrong, in one line.
     """
     solver_class(point.solver.method).check(point)
 
 
 def check_installed(grid: Grid) -> None:
-    """Refuse to run a sweep whose solvers lack a package here; planning needs none.
+    """Refuse to run a sweep whose solvers need a package that is missing; planning needs none.
 
     Raises:
-        UserError: saying how to install it.
+        UserError: says how to install it.
     """
     for name in SOLVERS.named_by(grid):
         solver_class(name).check_installed()

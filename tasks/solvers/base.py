@@ -1,4 +1,4 @@
-"""What a solver is: from a drawn problem to a code, or a signal, near the true one."""
+"""What a solver is: it estimates the code, or the signal, of a drawn problem."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -17,14 +17,14 @@ class Solution(NamedTuple):
     """Where a solver ended.
 
     Attributes:
-        code: x̂, shape (k,); None where only a signal was looked for.
+        code: x̂, shape (k,); None where the solver estimates only a signal.
         signal: ŷ, shape (n,), where there is no code.
         loss: the source's loss at the end.
         gradient_norm: norm of the descent vector, or of the shortest subgradient.
-        steps: iterations taken.
+        steps: number of iterations.
         verdict: why it stopped.
-        negations: times x was replaced by −x.
-        hopeless_code: where it first was hopeless; None if it never was.
+        negations: how often x was replaced by −x.
+        hopeless_code: the code where the run first was hopeless; None if it never was.
     """
 
     code: Vector | None
@@ -38,17 +38,17 @@ class Solution(NamedTuple):
 
 
 class Solver(ABC):
-    """A way to solve a recovery problem.
+    """A method to solve a recovery problem.
 
-    A subclass in this folder, one that another package offers as an entry point of the group
-    `genprior.solvers`, or one that was registered, is a value of `solver.method` in sweep files.
+    A subclass in this package, a subclass that another package offers as an entry point of the
+    group `genprior.solvers`, or a registered subclass is a value of `solver.method` in sweep files.
 
     Attributes:
         name: value of `solver.method`.
         uses: the parameters of the table `solver` that it has.
-        table: parameters that it alone has: the name of their table in sweep files, and its
+        table: parameters of this solver alone: the name of their table in sweep files, and its
             model, a subclass of `Strict` whose fields are declared by `quantity`.
-        packages: distributions, besides NumPy and SciPy, that it computes with.
+        packages: distributions that it computes with, in addition to NumPy and SciPy.
     """
 
     name: ClassVar[str]
@@ -63,7 +63,7 @@ class Solver(ABC):
 
         Args:
             point: all parameters.
-            instance: network, data and start; its target is for judging only.
+            instance: network, data and start; its target serves only to judge the result.
             streams: opens the random stream of a purpose.
         """
 
@@ -72,7 +72,7 @@ class Solver(ABC):
         """Refuse a point that this solver cannot solve.
 
         Raises:
-            ValueError: saying what and why, in one line.
+            ValueError: says what is wrong and why, in one line.
         """
         return
 
@@ -81,7 +81,7 @@ class Solver(ABC):
         """Refuse to run where a package is missing; planning needs none.
 
         Raises:
-            UserError: saying how to install it.
+            UserError: says how to install it.
         """
         return
 
@@ -89,14 +89,14 @@ class Solver(ABC):
     def timed(
         cls, point: Point, instance: "Instance", streams: Streams, seconds: float
     ) -> tuple[Solution, float]:
-        """Solve within about the given time.
+        """Solve within about `seconds`.
 
         Returns:
-            Where it ended, and how many seconds of the processor the rest would take.
+            Where it ended, and the processor time in seconds that the rest would take.
         """
         return cls.solve(point, instance, streams), 0.0
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """How many numbers it holds at once besides network, data and some vectors."""
+        """Count the numbers held at once, in addition to network, data and some vectors."""
         return 0

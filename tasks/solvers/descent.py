@@ -1,7 +1,7 @@
 """Subgradient descent with negation on a latent code: the step, the verdict, the loop.
 
-`descend` is the plain engine: each line of it stands for one of Cocola 2022, Algorithm 2, and the
-fast engine is held against it.
+`descend` is the plain engine: each of its lines is one of Cocola 2022, Algorithm 2. Tests compare
+the fast engine with it.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Verdict(IntEnum):
     """How a run ended; the numbers are stored.
 
     A *flat* run ended where the loss is constant all around, but not 0: no path of active units
-    leads from the code to what is measured, so that the descent vector is exactly 0 and says
-    nothing of where to go. Such a run has not converged.
+    leads from the code to the measurements, so that the descent vector is exactly 0 and gives no
+    direction. Such a run has not converged.
     """
 
     CONVERGED = 0
@@ -35,7 +35,7 @@ class Verdict(IntEnum):
 
 
 class State(NamedTuple):
-    """An iterate x̃_t, after the negation test, with all that was computed there."""
+    """An iterate x̃_t, after the negation test, with everything computed there."""
 
     code: Vector
     loss: float
@@ -52,7 +52,7 @@ class SubgradientDescent:
     Args:
         step_size: α > 0.
         tolerance: a run has converged when ‖v(x̃)‖ is below it, in units of v.
-        negation: without it x̃ is always x.
+        negation: if False, x̃ is always x.
 
     Source: Cocola 2022, Algorithm 2.
     """
@@ -71,12 +71,12 @@ class SubgradientDescent:
         return self._settle(objective, code, state.negations, state.best_loss)
 
     def finished(self, state: State) -> Verdict | None:
-        """Name the reason to stop, if there is one."""
+        """Give the reason to stop, or None."""
         return self.reason(state.loss, state.gradient_norm)
 
     def reason(self, loss: float, gradient_norm: float) -> Verdict | None:
-        """Name the reason to stop where loss and ‖v‖ are these, if there is one."""
-        # A comparison with NaN is false, and so is one of ∞ with itself.
+        """Give the reason to stop at a given loss and ‖v‖, or None."""
+        # A comparison with NaN is false, and so is ∞ < ∞.
         if not loss < np.inf or not gradient_norm < np.inf:
             return Verdict.DIVERGED
         return Verdict.CONVERGED if gradient_norm < self.tolerance else None
@@ -98,15 +98,15 @@ class SubgradientDescent:
 
 @dataclass(frozen=True)
 class Patience:
-    """When a run may end before it converges or has spent its budget; best losses tell.
+    """When a run may end before it converges or has spent its budget, judged by its best losses.
 
     Args:
-        steps: a run is hopeless if its best loss did not fall by a factor over so many steps; best
-            losses are compared at its multiples. 0: none is.
+        steps: a run is hopeless if its best loss did not fall by a factor over this many steps;
+            best losses are compared at its multiples. 0: no run is hopeless.
         factor: at least 1; near 1, only runs that stand still are hopeless.
-        audited: a hopeless run goes on all the same, to find out how often that was wrong.
+        audited: a hopeless run continues, to find out how often abandoning is wrong.
         stall_after: a run has stalled if its best loss did not fall by 1e-9 (relative) from one
-            multiple of this to the next. 0: that is seen at the end of the budget only.
+            multiple of this to the next. 0: that is tested at the end of the budget only.
     """
 
     steps: int = 0
@@ -119,11 +119,11 @@ NO_END = Patience()
 
 
 class Progress:
-    """The best loss at the marks of a run, where it is judged.
+    """The best loss at the marks of a run, the steps where it is judged.
 
     Args:
         max_steps: step budget T.
-        patience: when a run may end before.
+        patience: when a run may end before that.
     """
 
     def __init__(self, max_steps: int, patience: Patience = NO_END):
@@ -132,14 +132,14 @@ class Progress:
         # The next mark of each kind, and the best loss at the last one.
         self._window, self._best_at_window = (0 if patience.steps else max_steps + 1), np.inf
         self._stall_mark, self._best_at_stall_mark = int(STALL_FROM * max_steps), np.inf
-        # The mark before the last one: a run may end right behind that.
+        # The mark before the last one: a run may end directly after a mark.
         self._stalls, self._best_before = 0 < patience.stall_after < self._stall_mark, np.inf
         if self._stalls:
             self._stall_mark = 0
         self.next_mark = min(self._stall_mark, self._window)
 
     def judge(self, steps: int, best_loss: float, code: Vector) -> Verdict | None:
-        """Judge a run at `next_mark`, and move that on; give the reason to stop, if any."""
+        """Judge a run at `next_mark`, and advance the mark; give the reason to stop, or None."""
         patience, verdict = self._patience, None
         if steps == self._stall_mark:
             last = self._best_at_stall_mark
@@ -160,7 +160,7 @@ class Progress:
         return verdict
 
     def verdict(self, best_loss: float) -> Verdict:
-        """Label a run at the end of its budget.
+        """Give the verdict of a run at the end of its budget.
 
         It is *stalled* if its best loss did not improve by 1e-9 (relative) over the last fifth, or
         since the mark before the last.
@@ -174,11 +174,11 @@ def _is_still(best_loss: float, before: float) -> bool:
 
 
 def judged(objective: LatentLoss, state: State, verdict: Verdict) -> Verdict:
-    """Tell a run that ended in a flat zone from one that converged, or spent its budget.
+    """Distinguish a run that ended in a flat zone from one that converged or spent its budget.
 
     Args:
         objective: loss and descent vector.
-        state: the last one, computed by the network itself.
+        state: the last state, computed by the network itself.
         verdict: why the run stopped.
     """
     if verdict in (Verdict.DIVERGED, Verdict.ABANDONED) or state.loss == 0 or state.vector.any():
@@ -187,10 +187,10 @@ def judged(objective: LatentLoss, state: State, verdict: Verdict) -> Verdict:
 
 
 class Descent(NamedTuple):
-    """The end of a run: its last state, the steps taken, why it stopped.
+    """The end of a run: its last state, the number of steps, why it stopped.
 
-    `hopeless_code` is where it first was hopeless, None if it never was. A hopeless run that was
-    not abandoned has been audited.
+    `hopeless_code` is the code where the run first was hopeless, None if it never was. A hopeless
+    run that was not abandoned has been audited.
     """
 
     state: State
@@ -215,12 +215,12 @@ def descend(
         method: step and stopping rule.
         code: x_0, shape (k,).
         max_steps: step budget T.
-        patience: when a run may end before.
-        progress: what judges the run instead, if anything.
+        patience: when a run may end before that.
+        progress: judges the run in place of `patience`, if given.
 
     Returns:
-        The last iterate x̃, the number of steps taken to it, the verdict, and where the run first
-        was hopeless.
+        The last iterate x̃, the number of steps taken to it, the verdict, and the code where the
+        run first was hopeless.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         progress = progress or Progress(max_steps, patience)

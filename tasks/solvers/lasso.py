@@ -1,4 +1,4 @@
-"""The Lasso, a baseline without a generator: sparse signals by a convex program."""
+"""The Lasso, a baseline without a generator: it recovers sparse signals by a convex program."""
 
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -17,23 +17,23 @@ from .descent import Verdict
 if TYPE_CHECKING:
     from ..instance import Instance
 
-# Of the shortest subgradient, relative to λ.
+# Norm of the shortest subgradient, relative to λ, below which a fit has converged.
 TOLERANCE = 1e-6
-# Relative duality gaps at which a penalty gives way to the next, and at which the last one ends.
+# Relative duality gaps that end the fits at all penalties but the last, and at the last one.
 FIRST_GAPS, LAST_GAP = 1e-5, 1e-15
 PENALTIES = 40
 MAX_ROUNDS = PARAMETERS["solver.max_rounds"].default
 
 
 class LassoFit(NamedTuple):
-    """What a Lasso ended with.
+    """The result of a Lasso.
 
     Attributes:
         signal: ŷ, shape (n,).
         loss: ½‖A ŷ − b‖², signal units squared, without the penalty.
         violation: norm of the shortest subgradient of the penalised loss, signal units.
         steps: rounds over all coordinates, at all penalties together.
-        converged: whether the subgradient vanishes, but for rounding.
+        converged: whether the subgradient is 0, up to rounding.
     """
 
     signal: Vector
@@ -44,7 +44,7 @@ class LassoFit(NamedTuple):
 
 
 class Lasso(Solver):
-    """Scikit-learn's Lasso on the signal; it has no codes, whose errors are infinite."""
+    """Scikit-learn's Lasso on the signal; it has no codes, so their errors are infinite."""
 
     name: ClassVar[str] = "lasso"
     uses: ClassVar[tuple[str, ...]] = ("solver.penalty", "solver.max_rounds")
@@ -52,7 +52,7 @@ class Lasso(Solver):
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse what has no A y ≈ b to solve, or no signal to judge it by."""
+        """Refuse a problem other than compressed sensing, and success judged by codes."""
         if point.problem != "compressed-sensing":
             raise ValueError(
                 f"'solver.method' is 'lasso', which solves problem 'compressed-sensing', not "
@@ -66,7 +66,7 @@ class Lasso(Solver):
 
     @classmethod
     def check_installed(cls) -> None:
-        """Scikit-learn must be there."""
+        """Refuse to run without scikit-learn."""
         _estimator()
 
     @classmethod
@@ -86,12 +86,12 @@ class Lasso(Solver):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """A written out, and turned for it."""
+        """Count A as a matrix, and a copy in Fortran order."""
         return 3 * problem_class(point.problem).residuals(point) * point.n
 
 
 def _estimator() -> Any:
-    """Find scikit-learn's Lasso, imported only where it runs.
+    """Import scikit-learn's Lasso; only where it runs, as the import is slow.
 
     Raises:
         UserError: it is not installed.
@@ -111,13 +111,13 @@ def solve_lasso(
 ) -> LassoFit:
     """Minimise ½‖A y − b‖² + λ‖y‖₁, λ = penalty · max|Aᵀb|, by scikit-learn's coordinate descent.
 
-    The penalty falls in 40 steps from max|Aᵀb|, where y = 0 is the minimiser, to λ, and each starts
-    where the last one ended: a cold start would take many thousands of rounds at a small λ, which
-    is right without noise, as the error is then about λ √s. Least angle regression is faster, but
-    stops early where columns tie, as those of signs do.
+    The penalty falls in 40 steps from max|Aᵀb|, where y = 0 is the minimiser, to λ; each fit starts
+    from the last one. A cold start would take many thousands of rounds at a small λ, which is
+    right without noise, as the error is then about λ √s. Least angle regression is faster, but
+    stops early where columns tie, as columns of signs do.
 
     Args:
-        sensing: A; a transform is written out as a matrix.
+        sensing: A; a transform is computed as a matrix.
         observed: b, shape (m,), in signal units.
         n: signal dimension.
         penalty: λ relative to max|Aᵀb|.
@@ -134,12 +134,12 @@ def solve_lasso(
         square = 0.5 * float(observed @ observed)
     if not 0 < square < np.inf:
         return LassoFit(np.zeros(n), square, 0.0, 0, square == 0)
-    # Scikit-learn has the mean of squares where we have their sum.
+    # Scikit-learn minimises the mean of squares, and we minimise their sum.
     alphas = np.geomspace(largest, penalty * largest, PENALTIES) / observed.size
     estimator = _estimator()(alphas[0], fit_intercept=False, max_iter=max_rounds, warm_start=True)
     rounds = 0
     with warnings.catch_warnings():
-        # Not to have converged is a verdict here.
+        # A fit that has not converged is a verdict here, so its warning is not needed.
         warnings.simplefilter("ignore")
         for alpha in alphas:
             gap = LAST_GAP if alpha == alphas[-1] else FIRST_GAPS
@@ -158,7 +158,7 @@ def solve_lasso(
 
 
 def shortest_subgradient(signal: Vector, gradient: Vector, weight: float) -> Vector:
-    """The shortest subgradient of the penalised loss, 0 exactly at a minimiser.
+    """Compute the shortest subgradient of the penalised loss, 0 exactly at a minimiser.
 
     Args:
         signal: y, shape (n,).
@@ -166,7 +166,7 @@ def shortest_subgradient(signal: Vector, gradient: Vector, weight: float) -> Vec
         weight: λ.
 
     Returns:
-        g_i + λ sign y_i where y_i is not 0; else what of g_i is beyond [−λ, λ].
+        g_i + λ sign y_i where y_i is not 0; else the part of g_i outside [−λ, λ]. Shape (n,).
     """
     beyond = np.sign(gradient) * np.maximum(np.abs(gradient) - weight, 0.0)
     return np.where(signal != 0, gradient + weight * np.sign(signal), beyond)

@@ -1,4 +1,4 @@
-"""Timing a descent while it runs, to tell what it would cost to its end."""
+"""Time a descent while it runs, to estimate the cost of the whole run."""
 
 import time
 from math import inf, log, sqrt
@@ -13,7 +13,7 @@ PATIENT = 4
 
 
 class Mark(NamedTuple):
-    """Where a run was at some step, and the processor's seconds until then."""
+    """The code of a run at some step, and the processor time until then, in seconds."""
 
     steps: int
     seconds: float
@@ -21,14 +21,14 @@ class Mark(NamedTuple):
 
 
 class Stopwatch(Progress):
-    """Notes the time at ever later steps of a run, and ends it when a time is up.
+    """Notes the time at growing intervals of a run, and ends the run when a time is up.
 
     Args:
         max_steps: step budget T.
-        patience: when a run may end before.
-        seconds: of the processor, after which it is ended; where it gets little of one, after four
-            times as many by the clock.
-        shortest: length of a step at which a run has converged, in the code's units.
+        patience: when a run may end before that.
+        seconds: processor time after which the run is ended; where the run gets little of a
+            processor, it is ended after four times as many seconds of wall time.
+        shortest: length of a step at which a run has converged, in units of the code.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Stopwatch(Progress):
         self.next_mark = min(self.next_mark, self._look)
 
     def judge(self, steps: int, best_loss: float, code: Vector) -> Verdict | None:
-        """Judge a run as usual, and note the time."""
+        """Judge a run as `Progress` does, and note the time."""
         verdict = super().judge(steps, best_loss, code)
         if steps >= self._look:
             spent = time.thread_time() - self._begun
@@ -62,12 +62,12 @@ class Stopwatch(Progress):
         return verdict
 
     def rest(self) -> float:
-        """Estimate the seconds of the processor that a run which was cut would still take.
+        """Estimate the processor time, in seconds, that a run which was ended would still take.
 
-        Its cost is taken to grow as a power of its steps, that of their later two thirds: the first
-        steps are the dearest, for most units flip in them, and those of the plain engine all cost
-        alike. On 114 runs of five presets, each cut after 0.17 s, the estimates add up to 0.56 to
-        1.07 of what the runs of a preset took.
+        The cost is assumed to grow as a power of the steps, fitted to the later two thirds of the
+        steps: the first steps of the fast engine are the most expensive, as most units flip in
+        them, and all steps of the plain engine cost the same. On 114 runs of five presets, each
+        ended after 0.17 s, the estimates add up to 0.56 to 1.07 of what the runs of a preset took.
         """
         if not self.is_cut:
             return 0.0
@@ -78,16 +78,16 @@ class Stopwatch(Progress):
         return end.seconds * (grown - 1)
 
     def _before(self, part: float) -> Mark:
-        """The last mark within a part of the steps taken, before the very last."""
+        """Give the last mark within a part of the steps, other than the very last mark."""
         within = [m for m in self._marks[:-1] if m.steps <= part * self._marks[-1].steps]
         return within[-1] if within else self._marks[0]
 
     def _steps_left(self) -> float:
         """Estimate the steps until a run has converged, or has spent its budget.
 
-        Their lengths shrink as a power of a number: as over the later half of the run, or as over
-        all of it? One is too slow where a run is about to settle, the other too fast where it is
-        trapped. This is between the two.
+        The length of a step is assumed to shrink geometrically, once at the rate of the later half
+        of the run, once at that of all of it. The one is too slow where a run is about to
+        converge, the other too fast where it is trapped. This is their geometric mean.
         """
         end, most = self._marks[-1], self._max_steps - self._marks[-1].steps
         now = (self._before(0.8), end)
@@ -105,6 +105,6 @@ class Stopwatch(Progress):
 
 
 def _length(one: Mark, other: Mark) -> float:
-    """Mean length of a step between two marks; infinite where they are one."""
+    """Give the mean length of a step between two marks; infinite if they are the same."""
     steps = other.steps - one.steps
     return float(np.linalg.norm(other.code - one.code)) / steps if steps else inf

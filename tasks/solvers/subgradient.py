@@ -1,4 +1,4 @@
-"""Subgradient descent as a solver: by the fast engine, or the plain one it is held against."""
+"""Subgradient descent as a solver, by the fast engine or the plain one."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..instance import Instance
 
 ENGINES = {"fast": descend_fast, "plain": descend}
-STALL_AFTER = 500  # steps, where noise leaves a kink to end at
+STALL_AFTER = 500  # steps, where noise makes runs end on a kink
 
 
 class Subgradient(Solver):
@@ -49,7 +49,7 @@ class Subgradient(Solver):
     def timed(
         cls, point: Point, instance: "Instance", streams: Streams, seconds: float
     ) -> tuple[Solution, float]:
-        """A descent that does not end within that time is taken to go on as it did."""
+        """Descend within about `seconds`; the rest of a longer run is extrapolated."""
         patience = draw_patience(point, streams)
         shortest = instance.method.step_size * instance.method.tolerance
         watch = Stopwatch(point.solver.max_steps, patience, seconds, shortest)
@@ -57,7 +57,7 @@ class Subgradient(Solver):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """The fast engine's maps and columns; the plain one holds nothing."""
+        """Count the fast engine's maps and columns; the plain engine needs no more."""
         if point.solver.engine != "fast" or not generator_class(point.generator).is_dense:
             return 0
         problem = problem_class(point.problem)
@@ -69,7 +69,7 @@ class Subgradient(Solver):
 def run_descent(
     point: Point, instance: "Instance", patience: Patience, progress: Progress | None = None
 ) -> Descent:
-    """Run the descent of a trial that was drawn, by the point's engine."""
+    """Run the descent of a drawn trial, by the point's engine."""
     return ENGINES[point.solver.engine](
         instance.objective,
         instance.method,
@@ -81,7 +81,7 @@ def run_descent(
 
 
 def draw_patience(point: Point, streams: Streams) -> Patience:
-    """When a trial has stalled or is abandoned, and whether it is audited instead."""
+    """Draw when a trial has stalled or is abandoned, and whether it is audited instead."""
     solver = point.solver
     stall_after = solver.stall_after
     if stall_after is None:
