@@ -6,12 +6,19 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..store import OtherLayoutError, StoreError, read_info, remove_analysis, write_analysis
+from ..store import (
+    OtherLayoutError,
+    StoreError,
+    check_place,
+    read_info,
+    remove_analysis,
+    write_analysis,
+)
 from ..sweeps import SweepError
 from .analyses import Analysis, Request, analyses
 from .analyses.transition import transition_axis
 from .crashes import with_crashes
-from .fits import Fits, fits_of
+from .fits import Fits
 from .freshness import (
     LATER,
     NOT_HERE,
@@ -51,6 +58,7 @@ def fit_store(path: Path, along: str | None = None) -> Fits:
 def _fit(request: Request) -> Fits:
     info = request.info
     refused = check_fits(request)
+    check_place(info.path)
     made = set()
     for analysis in asked_analyses(request):
         if analysis.name in refused:
@@ -64,7 +72,7 @@ def _fit(request: Request) -> Fits:
     left_out = refused | {
         table: f"{info.path}: [{table}]: {NOT_HERE}." for table in info.sweep.unread
     }
-    return fits_of(info, request.fits, left_out)
+    return Fits(str(info.path), request.fits, left_out, info.sweep.expected, info.sweep.source)
 
 
 def compute(analysis: Analysis, request: Request) -> xr.Dataset:

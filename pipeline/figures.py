@@ -110,6 +110,8 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
     if analysis.no_log:
         refuse_log(look.log, analysis.no_log)
     request = Request(info, analysis.drawn_along(info))
+    if not request.trials.done:
+        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
     return analysis.draw(request, stored_or_computed(analysis, request), look)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import xarray as xr
 from rich.table import Table
 
-from ..store import StoreInfo
 from .analyses import Analysis, analyses
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Fits(Mapping[str, xr.Dataset]):
     """The analyses of a store by name, in the order in which they are printed.
 
@@ -28,7 +27,6 @@ class Fits(Mapping[str, xr.Dataset]):
     left_out: Mapping[str, str] = field(default_factory=dict)
     expected: str = ""
     source: str = ""
-    _made_by: tuple[Analysis, ...] = ()
 
     def __getitem__(self, name: str) -> xr.Dataset:
         """Give an analysis by name."""
@@ -53,7 +51,7 @@ class Fits(Mapping[str, xr.Dataset]):
     @property
     def parts(self) -> list[tuple[Analysis, xr.Dataset]]:
         """The analyses with their datasets."""
-        return [(analysis, self.datasets[analysis.name]) for analysis in self._made_by]
+        return [(each, self.datasets[each.name]) for each in analyses() if each.name in self]
 
     def records(self) -> dict[str, Any]:
         """Give all as plain values, as `fit --json` prints them.
@@ -80,13 +78,3 @@ class Fits(Mapping[str, xr.Dataset]):
             lines.append(f"  {name:<12} ({sizes})")
         lines += [f"  left out: {why}" for why in self.left_out.values()]
         return "\n".join(lines)
-
-
-def fits_of(
-    info: StoreInfo, datasets: Mapping[str, xr.Dataset], left_out: Mapping[str, str]
-) -> Fits:
-    """Collect the analyses of a store."""
-    made_by = tuple(analysis for analysis in analyses() if analysis.name in datasets)
-    ordered = {analysis.name: datasets[analysis.name] for analysis in made_by}
-    sweep = info.sweep
-    return Fits(str(info.path), ordered, left_out, sweep.expected, sweep.source, made_by)

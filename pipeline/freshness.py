@@ -144,8 +144,8 @@ def mark(info: StoreInfo, writes: bool) -> None:
 
 def mark_late(info: StoreInfo) -> None:
     """Mark the analyses that were made while a run went on, and that lack its later trials."""
-    present = present_analyses(info)
-    if all(OUTDATED in attributes for attributes in present.values()):
+    unmarked = {n: a for n, a in present_analyses(info).items() if OUTDATED not in a}
+    if not any(_reads_trials(name, attributes) for name, attributes in unmarked.items()):
         return
     _mark(info, outdated_of(info, Trials(info).digest))
 

@@ -103,7 +103,7 @@ def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
 
 
 def _table_of(key: str, kinds: dict[str, Any]) -> str | None:
-    """Name the table of free keys that a key is in, as `law.exponents`; None if it is in none."""
+    """Name the table of free keys that holds a key, as `law.exponents` does; None if none does."""
     tables = (name for name, kind in kinds.items() if "." in name and get_origin(kind) is dict)
     return next((name for name in tables if key.startswith(f"{name}.")), None)
 

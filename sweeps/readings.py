@@ -47,6 +47,10 @@ class Reading:
         """Give the axes that its settings name, each after the key that names it."""
         return ()
 
+    def needs(self, sweep: "Sweep") -> Iterable[tuple[str, str]]:
+        """Give the variables of trials that its settings need, each after the key that asks."""
+        return ()
+
     def check(self, sweep: "Sweep") -> None:
         """Refuse settings that do not suit the sweep; called for every sweep.
 

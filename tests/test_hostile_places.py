@@ -3,6 +3,7 @@
 import resource
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -141,16 +142,19 @@ def test_results_are_read_from_one_layout(
 def test_a_fit_is_of_the_store_it_is_written_into(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run may extend the store before the fit holds it."""
+    """Another run may extend the store before the fit is written; then it is made again."""
     run_sweep(tiny_sweep(), store, kind=kind)
-    exclusive = analysis.exclusive
+    write, calls = analysis.write_analysis, []
 
-    def late(path: Path) -> object:
+    def late(path: Path, name: str, *others: Any, **options: Any) -> None:
+        calls.append(name)
         run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind)
-        return exclusive(path)
+        write(path, name, *others, **options)
 
-    monkeypatch.setattr(analysis, "exclusive", late)
-    analysis.fit_store(store)
+    monkeypatch.setattr(analysis, "write_analysis", late)
+    fits = analysis.fit_store(store)
+    assert calls == ["transition", "transition"]
+    assert fits["transition"].sizes["k"] == 4
     assert open_analysis(store, "transition").sizes["k"] == 4
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from ...sweeps import Grid, SweepError
+from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.tables import Strict
 from .base import Analysis, Request
 
@@ -45,6 +45,10 @@ class Basin(Analysis):
         from ...tasks.basins import BASIN, LONG_NAMES
 
         return {BASIN, *LONG_NAMES}
+
+    def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give success and the distance from the mirror."""
+        return [("basins", name) for name in NEEDED] if self.settings_of(sweep) else ()
 
     def refuse(self, request: Request) -> None:
         """Refuse trials that do not say how near the mirror they ended."""

@@ -58,6 +58,10 @@ class Comparison(Analysis):
         compare = self.settings_of(sweep)
         return [("compare.over", compare.over)] if compare else ()
 
+    def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give success."""
+        return [("compare", "success")] if self.settings_of(sweep) else ()
+
     def check(self, sweep: Sweep) -> None:
         """Refuse a comparison with a value that its axis does not have.
 

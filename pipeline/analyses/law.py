@@ -67,6 +67,11 @@ class Law(Analysis):
         law = self.settings_of(sweep)
         return [("law.exponents", name) for name in law.exponents] if law else ()
 
+    def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give the variable of the law."""
+        law = self.settings_of(sweep)
+        return [("law.variable", law.variable)] if law else ()
+
     def check(self, sweep: Sweep) -> None:
         """Refuse a law that names no axis, or one along which no power can be taken."""
         law = self.settings_of(sweep)

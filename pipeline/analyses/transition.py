@@ -132,11 +132,8 @@ class Transition(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw curves along the axis, or maps where another axis has more than two numbers."""
-        from ...store import StoreError
         from ..success_figures import draw_curves, draw_maps
 
-        if not dataset["runs"].any():
-            raise StoreError(f"{request.info.path}: no trial is done yet; 'genprior run' fills it.")
         others = [str(dim) for dim in dataset["p50"].dims]
         numeric = [d for d in others if dataset[d].dtype.kind in "if" and dataset[d].size > 2]
         axis = str(dataset.attrs["along"])
