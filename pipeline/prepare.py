@@ -122,7 +122,7 @@ def check_points(grid: Grid, kind: Experiment) -> None:
     check_installed(grid)
 
 
-def check_needs(sweep: Sweep, kind: TaskKind) -> None:
+def check_needs(sweep: Sweep, kind: Experiment) -> None:
     """Refuse an analysis of a variable that no trial gives.
 
     Raises:
