@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .progress import Progress, figures_of, progress
@@ -68,13 +69,12 @@ class NotebookBar:
     """A bar and a line of figures below a cell, drawn again in its place."""
 
     def __init__(self) -> None:
-        from IPython.display import display
-
+        ipython: Any = import_module("IPython.display")
         self._phase, self._total = "starting", 0
         self._told: list[str] = []
         self._summary: RunSummary | None = None
         self._drawn = time.monotonic()
-        self._handle: Any = display(self._bundle(), raw=True, display_id=True)
+        self._handle = ipython.display(self._bundle(), raw=True, display_id=True)
 
     def phase(self, text: str) -> None:
         """Show what goes on before the first trials."""

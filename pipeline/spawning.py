@@ -13,6 +13,7 @@ from multiprocessing import spawn
 from typing import Any
 
 WORKER = "Dask Worker process"  # how Dask names them
+PREPARE = "get_preparation_data"
 MAIN = ("init_main_from_name", "init_main_from_path")
 _TURN = threading.Lock()
 _USERS: list[object] = []
@@ -26,7 +27,7 @@ def without_script() -> Iterator[None]:
     with _TURN:
         if not _USERS:
             _USUAL.append(spawn.get_preparation_data)
-            spawn.get_preparation_data = partial(_for_a_worker, _USUAL[0])
+            setattr(spawn, PREPARE, partial(_for_a_worker, _USUAL[0]))
         _USERS.append(user)
     try:
         yield
@@ -34,7 +35,7 @@ def without_script() -> Iterator[None]:
         with _TURN:
             _USERS.remove(user)
             if not _USERS:
-                spawn.get_preparation_data = _USUAL.pop()
+                setattr(spawn, PREPARE, _USUAL.pop())
 
 
 def _for_a_worker(usual: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import zarr
-from zarr.errors import ZarrUserWarning
 
 from .documents import consolidate, copies, make_group, read_revision, read_root
 from .errors import OtherLayoutError, StoreError, explained, in_short
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 from .lock import documents_held
+from .unwarned import unwarned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,9 +67,36 @@ def write_analysis(
             )
         marks = {MADE_FROM: made_from}
         marks |= {} if outdated is None else {OUTDATED: _advice(outdated)}
-        marked = dataset.assign_attrs(marks)
+        marked = _for_netcdf(dataset).assign_attrs(marks)
         marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
         put_in_place(area, place)
+
+
+def _for_netcdf(dataset: "xr.Dataset") -> "xr.Dataset":
+    """Give a dataset as netCDF could hold it: text of a fixed length, and attributes of two kinds.
+
+    Truth values become 0 and 1, and what is None goes.
+    """
+    import xarray as xr
+
+    texts = {
+        name: xr.Variable(
+            variable.dims,
+            np.array([str(value) for value in variable.values.flat]).reshape(variable.shape),
+            variable.attrs,
+        )
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "OT" and all(isinstance(v, str) for v in variable.values.flat)
+    }
+    given = dataset.assign({k: v for k, v in texts.items() if k not in dataset.coords})
+    given = given.assign_coords({k: v for k, v in texts.items() if k in dataset.coords})
+    for described in (given, *(given[name] for name in given.variables)):
+        described.attrs = {
+            key: int(value) if isinstance(value, bool) else value
+            for key, value in described.attrs.items()
+            if value is not None
+        }
+    return given
 
 
 def remove_analysis(path: Path, name: str, *, revision: str | None = None) -> None:
@@ -112,12 +140,7 @@ def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
     """
     if not reasons:
         return
-    with (
-        documents_held(path),
-        explained(path, "marking what is out of date"),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", ZarrUserWarning)
+    with documents_held(path), explained(path, "marking what is out of date"), unwarned():
         for name, reason in reasons.items():
             if not _attributes(path / ANALYSIS / name):
                 continue  # damaged; `fit` makes it again
@@ -225,14 +248,9 @@ def _workplace(path: Path, name: str, doing: str, revision: str | None) -> Itera
 
     It is in the store, for a store that is mounted has another file system next to it.
     """
-    with (
-        documents_held(path),
-        explained(path, f"{doing} {ANALYSIS}/{name}"),
-        warnings.catch_warnings(),
-    ):
+    with documents_held(path), explained(path, f"{doing} {ANALYSIS}/{name}"), unwarned():
         if revision is not None and read_revision(path) != revision:
             raise OtherLayoutError(f"{path} was extended meanwhile; try again.")
-        warnings.simplefilter("ignore", ZarrUserWarning)
         make_group(path / ANALYSIS)
         clear(path / ANALYSIS / name)
         with work_area(path / ANALYSIS / name) as area:

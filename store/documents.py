@@ -15,7 +15,11 @@ from .exchange import settle
 from .lock import documents_held
 
 DOCUMENT = "zarr.json"
-FORMAT = 1
+FORMAT = 2
+VARIABLES = "trial_variables"
+# Formats that are read too: what they call the attributes that were renamed since. Their text
+# coordinates have a variable length, until an extension writes them again.
+EARLIER: dict[int, dict[str, str]] = {1: {"variables": VARIABLES}}
 ALWAYS_THERE = ("seconds", "error", "status")
 Document = dict[str, Any]
 
@@ -86,17 +90,26 @@ def read_root(path: Path) -> Document:
         if _has_results(path):
             raise _broken_root(path, "it has no attribute 'genprior_format'")
         raise WrongStoreError(f"{path} holds no store of genprior.")
-    if found != FORMAT:
+    if isinstance(found, int) and found in EARLIER:
+        root = {**root, "attributes": _as_now(root["attributes"])}
+    elif found != FORMAT:
         raise StoreError(
-            f"{path} has format {found}, this genprior reads format {FORMAT}; use the version "
-            f"that wrote it ({root['attributes'].get('genprior_version', 'unknown')})."
+            f"{path} has format {found}, this genprior reads formats 1 to {FORMAT}; use the "
+            f"version that wrote it ({root['attributes'].get('genprior_version', 'unknown')})."
         )
     if (root.get("node_type"), root.get("zarr_format")) != ("group", 3):
         raise _broken_root(path, "it does not say that it is a group of Zarr format 3")
-    for name in ("revision", "sweep", "variables"):
+    for name in ("revision", "sweep", VARIABLES):
         if not isinstance(root["attributes"].get(name), str):
             raise _broken_root(path, f"it has no attribute '{name}'")
     return root
+
+
+def _as_now(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Give the attributes of an earlier format as they are called now."""
+    names = EARLIER[attributes["genprior_format"]]
+    now = {names.get(name, name): value for name, value in attributes.items()}
+    return {**now, "genprior_format": FORMAT}
 
 
 def _has_results(path: Path) -> bool:
@@ -125,8 +138,8 @@ def copies(root: Document) -> dict[str, Document]:
 def own_arrays(root: Document) -> list[str]:
     """Name the arrays that a store must have: results, times, texts, status, axes, coordinates."""
     try:
-        results = [str(name) for name in json.loads(root["attributes"]["variables"])]
-    except (ValueError, TypeError):
+        results = [str(name) for name in json.loads(root["attributes"][VARIABLES])]
+    except (KeyError, ValueError, TypeError):
         results = []
     axes = copies(root).get("status", {}).get("dimension_names") or []
     return [*results, *ALWAYS_THERE, *map(str, axes), *coordinates(root["attributes"])]
@@ -145,7 +158,9 @@ def consolidate(path: Path) -> None:
     """
     root = read_document(path)
     known, found = copies(root), dict(_documents(path, ""))
-    if isinstance(root.get("attributes"), dict) and "variables" in root["attributes"]:
+    if isinstance(attributes := root.get("attributes"), dict) and "genprior_format" in attributes:
+        if attributes["genprior_format"] in EARLIER:
+            root = {**root, "attributes": _as_now(attributes)}
         for name in own_arrays(root):
             if name in known:
                 found.setdefault(name, known[name])

@@ -11,7 +11,7 @@ import zarr
 from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
-from .documents import consolidate, read_revision
+from .documents import VARIABLES, consolidate, read_revision
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
 from .foreign import carry, check_foreign, find_foreign, undisturbed
@@ -21,9 +21,10 @@ from .lock import documents_held
 from .places import check_replaceable
 from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
+from .unwarned import unwarned
 
 OWN_ATTRIBUTES = (
-    "title", "genprior_format", "revision", "sweep", "sweep_hash", "coordinates", "variables",
+    "title", "genprior_format", "revision", "sweep", "sweep_hash", "coordinates", VARIABLES,
 )  # fmt: skip
 SPARE_BYTES = 1_000_000
 
@@ -101,7 +102,8 @@ def _carry_attributes(info: StoreInfo, new: Path) -> bool:
             continue
         noted = source[name].attrs.asdict()
         if added := {key: value for key, value in noted.items() if key not in array.attrs}:
-            array.attrs.update(added)
+            with unwarned():
+                array.attrs.update(added)
             found = True
     return found
 

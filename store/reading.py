@@ -13,7 +13,15 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import LocalStore
 
 from ..sweeps import Sweep, SweepError, UserError
-from .documents import DOCUMENT, Document, copies, read_document, read_revision, read_root
+from .documents import (
+    DOCUMENT,
+    VARIABLES,
+    Document,
+    copies,
+    read_document,
+    read_revision,
+    read_root,
+)
 from .errors import StoreError, explained, in_short
 from .integrity import (
     StoreInfo,
@@ -56,7 +64,7 @@ def read_info(path: Path) -> StoreInfo:
     attributes, known = root["attributes"], copies(root)
     try:
         written = json.loads(attributes["sweep"])
-        variables = tuple(map(str, json.loads(attributes["variables"])))
+        variables = tuple(map(str, json.loads(attributes[VARIABLES])))
     except (ValueError, TypeError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
     try:

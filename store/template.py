@@ -15,10 +15,11 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes, task_has
 from ..sweeps.variables import Variable
-from .documents import DOCUMENT, FORMAT, consolidate
+from .documents import DOCUMENT, FORMAT, VARIABLES, consolidate
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import NEW, appear, is_vacant, resolved, work_area
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
+from .unwarned import unwarned
 
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
@@ -87,7 +88,7 @@ def build_template(
             "sweep": sweep.as_json(),
             "sweep_hash": sweep.hash,
             "coordinates": " ".join(coordinates),
-            "variables": json.dumps([variable.name for variable in variables]),
+            VARIABLES: json.dumps([variable.name for variable in variables]),
             **provenance,
         }
     )
@@ -181,17 +182,18 @@ def _create(
     dims: tuple[str, ...],
     attributes: dict[str, Any],
 ) -> zarr.Array[Any]:
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=chunks,
-        dtype=dtype,
-        fill_value=fill,
-        dimension_names=dims,
-        attributes=attributes,
-        compressors=[ZstdCodec(level=1), Crc32cCodec()],
-        config={"write_empty_chunks": True},
-    )
+    with unwarned():
+        return group.create_array(
+            name,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=fill,
+            dimension_names=dims,
+            attributes=attributes,
+            compressors=[ZstdCodec(level=1), Crc32cCodec()],
+            config={"write_empty_chunks": True},
+        )
 
 
 def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
@@ -242,9 +244,12 @@ def write_coordinate(
     values: np.ndarray,
     attributes: dict[str, str],
 ) -> None:
-    """Write a coordinate as one chunk: whole numbers, numbers, truth values or text."""
+    """Write a coordinate as one chunk: whole numbers, numbers, truth values or text.
+
+    Text has a fixed length, that of the longest: NumPy and netCDF know no other kind well.
+    """
     kinds = {type(value) for value in values.ravel().tolist()}
-    dtype: str = "string"
+    dtype: str = ""
     fill: Any = ""
     if kinds == {bool}:
         dtype, fill = "bool", False
@@ -254,9 +259,8 @@ def write_coordinate(
         dtype, fill = "float64", np.nan
     else:
         attributes = {"long_name": attributes["long_name"]}
-        values = np.array([str(value) for value in values.ravel()], dtype=object).reshape(
-            values.shape
-        )
+        values = np.array([str(value) for value in values.ravel()]).reshape(values.shape)
+        dtype = f"U{max(1, values.dtype.itemsize // np.dtype('U1').itemsize)}"
     shape = values.shape
     array = _create(group, name, shape, shape or (), dtype, fill, dims, attributes)
-    array[...] = values if dtype == "string" else values.astype(dtype)
+    array[...] = values.astype(dtype)

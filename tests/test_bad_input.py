@@ -353,10 +353,10 @@ def test_a_format_of_the_future_is_not_read(
     genprior: Command, sweep_file: Path, copy: Path
 ) -> None:
     attributes = zarr.open_group(copy, use_consolidated=False).attrs
-    attributes.update({"genprior_format": 2, "genprior_version": "9.0"})
+    attributes.update({"genprior_format": 3, "genprior_version": "9.0"})
     for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
         line = said(genprior(*command), 1)
-        assert "has format 2, this genprior reads format 1" in line
+        assert "has format 3, this genprior reads formats 1 to 2" in line
         assert "use the version that wrote it (9.0)" in line
 
 

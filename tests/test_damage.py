@@ -288,7 +288,7 @@ def test_a_lost_document_is_told_once_where_its_copy_has_older_words(
 ) -> None:
     """What a mend has just written is not damage again, though an older version described it."""
     root = read_document(copy)
-    name = root["attributes"]["variables"].split('"')[1]
+    name = root["attributes"]["trial_variables"].split('"')[1]
     consolidated = root["consolidated_metadata"]["metadata"]
     consolidated[name]["attributes"]["long_name"] = "what it was called once"
     write_document(copy, root)

@@ -157,7 +157,7 @@ def codecs_of(array: zarr.Array) -> list[str]:
 
 def test_attributes_hold_the_sweep_and_its_provenance(recovered: Path) -> None:
     attributes = results(recovered).attrs
-    assert attributes["genprior_format"] == 1
+    assert attributes["genprior_format"] == 2
     assert read_info(recovered).sweep == recovery_sweep().complete()
     assert attributes["sweep_hash"] == recovery_sweep().hash
     for name in ("kernel_version", "machine", "host", "created", "git_revision", "numpy_version"):
