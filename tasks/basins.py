@@ -18,15 +18,15 @@ def basin_shares(
 ) -> xr.Dataset:
     """Count the runs of every cell by where they ended.
 
-    At the target: success. At the mirror −ρ x*: no success, and ‖x̂ + ρ x*‖ < radius·ρ‖x*‖, which
-    leaves 0 out. Elsewhere: all others, diverged ones among them.
+    Target: success. Mirror −ρ x*: no success, and ‖x̂ + ρ x*‖ < radius·ρ‖x*‖, which excludes 0.
+    Elsewhere: all other runs, including diverged ones.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…axes…, "trial") in any order.
         mirror_error: ‖x̂ + ρ x*‖/‖x*‖, same dims.
         ratio: ρ over axes; NaN or 0 where there is no mirror apart from 0.
         radius: of the mirror's neighbourhood, in ‖ρ x*‖, at most 1.
-        level: of the Wilson intervals.
+        level: coverage of the Wilson intervals.
 
     Returns:
         Over (…axes…, "basin") `share`, `share_low`, `share_high`, NaN without runs, and `count`;
@@ -49,7 +49,7 @@ def basin_shares(
     count = count.transpose(*dims)
     total = runs.broadcast_like(count)
     low, high = wilson_interval(count.values, total.values, level)
-    found = {
+    variables = {
         "share": count / total.where(total > 0),
         "share_low": count.copy(data=low).where(total > 0),
         "share_high": count.copy(data=high).where(total > 0),
@@ -59,7 +59,7 @@ def basin_shares(
     }
     labelled = {
         name: values.copy(deep=False).assign_attrs(long_name=LONG_NAMES[name], units="1")
-        for name, values in found.items()
+        for name, values in variables.items()
     }
     dataset = xr.Dataset(labelled, attrs={"level": level, "radius": radius})
     dataset[BASIN].attrs = {"long_name": "where a run ended"}

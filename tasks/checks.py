@@ -9,16 +9,16 @@ MOST_CHECKED = 20_000  # points of a sweep
 
 
 def check_optional(grid: Grid, optional: Collection[str], used: Collection[str], who: str) -> None:
-    """Refuse those of the optional parameters that are given and that nothing in a sweep has.
+    """Refuse optional parameters that a sweep gives and that nothing in it has.
 
     Args:
         grid: the sweep.
-        optional: parameters that only some have.
+        optional: parameters that only some classes have.
         used: those of them that something in the sweep has.
         who: names that, for the message.
 
     Raises:
-        SweepError: naming the parameter.
+        SweepError: names the parameter.
     """
     for name in given_parameters(grid.sweep):
         if name in optional and name not in used:
@@ -39,7 +39,7 @@ def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point
     """Check a point for each combination of some parameters.
 
     Raises:
-        SweepError: with the point and what the check says.
+        SweepError: names the point and what the check says.
     """
     for index in grid.distinct(parameters, MOST_CHECKED):
         try:

@@ -1,4 +1,4 @@
-"""Compare the success of the values of one axis, in every cell of the others."""
+"""Compare the success of the values of one axis, in every cell of the other axes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,9 +31,9 @@ def compare_rates(
         success: 1, 0 or NaN (not run), dims (…cells…, over, "trial") in any order.
         over: the axis.
         reference: index of the reference along it.
-        paired: whether its values meet the same draws, trial by trial; the difference is then that
-            over the trials which ran at both.
-        level: of all intervals.
+        paired: whether its values share the same draws, trial by trial; the difference is then
+            computed over the trials that ran at both.
+        level: coverage of all intervals.
 
     Returns:
         Over (…cells…, over without the reference): `successes`, `runs`, `rate` and Wilson bounds,
@@ -46,28 +46,28 @@ def compare_rates(
     tested = success.isel({over: others})
     against = success.isel({over: reference}, drop=True).broadcast_like(tested)
     against = against.transpose(*tested.dims)
-    found = _rates(tested, "", level) | _rates(against, "reference_", level)
+    values = _rates(tested, "", level) | _rates(against, "reference_", level)
     if paired:
         counts = _pairs(tested, against)
-        found |= counts
+        values |= counts
         tables = [counts[name] for name in ("both", "gained", "lost", "neither")]
         differences = _each(partial(paired_difference, level=level), tables, 3)
         p_values = _each(mcnemar_p, tables[1:3], 1)[..., 0]
     else:
         names = ("successes", "runs", "reference_successes", "reference_runs")
-        tables = [found[name] for name in names]
+        tables = [values[name] for name in names]
         differences = _each(partial(unpaired_difference, level=level), tables, 3)
         p_values = _each(fisher_p, tables, 1)[..., 0]
-    met = found["both"] + found["gained"] + found["lost"] + found["neither"] if paired else (
-        np.minimum(found["runs"], found["reference_runs"])
+    met = values["both"] + values["gained"] + values["lost"] + values["neither"] if paired else (
+        np.minimum(values["runs"], values["reference_runs"])
     )  # fmt: skip
-    for place, bound in enumerate(("", "_low", "_high")):
-        found[f"difference{bound}"] = np.where(met > 0, differences[..., place], np.nan)
-    # Cells without trials are no tests that Holm would have to count.
-    found["p_value"] = np.where(met > 0, p_values, np.nan)
-    found["p_holm"] = holm(found["p_value"])
+    for column, bound in enumerate(("", "_low", "_high")):
+        values[f"difference{bound}"] = np.where(met > 0, differences[..., column], np.nan)
+    # Cells without trials are no tests, so Holm must not count them.
+    values["p_value"] = np.where(met > 0, p_values, np.nan)
+    values["p_holm"] = holm(values["p_value"])
     kept = {name: c for name, c in tested.coords.items() if "trial" not in c.dims}
-    result = xr.Dataset({n: (tested.dims[:-1], v) for n, v in found.items()}, coords=kept)
+    result = xr.Dataset({n: (tested.dims[:-1], v) for n, v in values.items()}, coords=kept)
     result.attrs = {
         "over": over,
         "reference": str(success[over].values[reference]),
@@ -91,21 +91,22 @@ def compare_transitions(
 
     Args:
         success: as for `compare_rates`.
-        fitted: its transitions, as `fit_transitions` gives them.
+        fitted: its transitions, from `fit_transitions`.
         over: the axis.
         reference: index of the reference along it.
-        paired: whether the values meet the same draws. Draws along the axis of the transition are
+        paired: whether the values share the same draws. Draws along the axis of the transition are
             never shared, so that the discordant trials of all positions are then counted together.
-        level: of the intervals.
+        level: coverage of the intervals.
 
     Returns:
         Over (…groups…, over without the reference): `shift` and bounds, `detectable_shift`, `flag`,
         and if paired `p_pooled`, McNemar's mid-p for all positions together; over the groups
         `p_one_curve`, one test of all values together: that they have one 50 % point.
-        A shift has a number where both 50 % points lie inside the values that were run, and no
-        outcomes speak against the direction; a bound that only the prior makes is NaN, and no shift
-        is then called detectable. `p_one_curve` is NaN where a value never reaches one half or was
-        not run. A `flag` names, with commas, what limits either fit, but for "resolution-limited".
+        A shift is a number where both 50 % points are inside the values that were run, and no
+        outcomes contradict the direction; a bound that depends on the prior only is NaN, and then
+        the detectable shift is NaN too. `p_one_curve` is NaN where a value never reaches one half
+        or was not run. A `flag` names, with commas, what limits either fit, other than
+        "resolution-limited".
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
@@ -128,10 +129,10 @@ def compare_transitions(
             int(v): slices(positions, wins[at][v], runs[at][v], direction, floor)
             for v in np.flatnonzero(inside)
         }
-        for place, v in enumerate(others):
+        for column, v in enumerate(others):
             if inside[v] and inside[reference]:
-                shifts[at][place] = fit_shift(cut[v], cut[reference], level)
-        # A posterior that its prior ends tells no bound on that side, and no standard error.
+                shifts[at][column] = fit_shift(cut[v], cut[reference], level)
+        # A posterior that its prior ends gives no bound on that side, and no standard error.
         low = open_low[at][others] | open_high[at][reference]
         high = open_high[at][others] | open_low[at][reference]
         for bound, unknown in ((1, low), (2, high), (3, low | high)):
@@ -141,8 +142,8 @@ def compare_transitions(
     kept = {n: c for n, c in success.isel({over: others}).coords.items()
             if not {along, "trial"} & set(c.dims)}  # fmt: skip
     result = xr.Dataset(coords=kept)
-    for place, name in enumerate(("shift", "shift_low", "shift_high", "detectable_shift")):
-        result[name] = ((*groups, over), shifts[..., place])
+    for column, name in enumerate(("shift", "shift_low", "shift_high", "detectable_shift")):
+        result[name] = ((*groups, over), shifts[..., column])
     result["p_one_curve"] = (groups, one_curve)
     flags = fitted["flag"].values
     both = [_words(*pair) for pair in zip(
@@ -178,7 +179,7 @@ def _rates(success: xr.DataArray, prefix: str, level: float) -> dict[str, np.nda
 
 
 def _pairs(tested: xr.DataArray, against: xr.DataArray) -> dict[str, np.ndarray]:
-    """Count the trials that ran at both, by what became of them."""
+    """Count the trials that ran at both, by their two outcomes."""
     first, second = tested.values, against.values
     return {
         "both": ((first == 1) & (second == 1)).sum(axis=-1),

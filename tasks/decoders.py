@@ -8,7 +8,7 @@ from .lipschitz_code import LipschitzCode, Symbols, curve_points
 from .network import Matrix, Vector
 
 MAX_ROUNDS = 200
-LEAST_FALL = 1e-9  # of the loss in a round, as a part of it
+LEAST_FALL = 1e-9  # relative fall of the loss in a round, below which the rounds end
 
 
 class Decoder(Protocol):
@@ -20,10 +20,10 @@ class Decoder(Protocol):
 
 
 class NearestPoint:
-    """The point z of Z for which ‖A z − A w‖ is smallest, by looking at every one.
+    """The point z of Z for which ‖A z − A w‖ is smallest, by a search of all points.
 
-    That is least squares over Z itself: what no scheme that searches the larger range of G can be
-    expected to beat, at a cost of |Z| = q^message.
+    That is least squares over Z itself. No scheme that searches the larger range of G can be
+    expected to do better. Its cost is |Z| = q^message.
 
     Args:
         code: the code.
@@ -38,17 +38,17 @@ class NearestPoint:
         self.half_squares = 0.5 * np.einsum("zm,zm->z", self.images, self.images)
 
     def nearest(self, measured: Vector) -> Symbols:
-        """Minimise ½‖A z‖² − ⟨A z, A w⟩."""
+        """Minimise ½‖A z‖² − ⟨A z, A w⟩; give the word, shape (k,)."""
         return np.asarray(self.words[np.argmin(self.half_squares - self.images @ measured)])
 
 
 class NearestOnRange:
-    """The point of Z next to G(x̂), where x̂ makes ‖A G(x̂) − A w‖ small.
+    """The point of Z nearest to G(x̂), where x̂ makes ‖A G(x̂) − A w‖ small.
 
     This is the source's scheme: recovery over the range, then rounding. No algorithm is known to
-    find the best x. Here it is looked for by coordinate descent: block after block moves to the
-    best place on its curve, the others held, until a round changes nothing; of several random
-    starts the best counts. It may end in a local minimum. Only the rounding looks at every point.
+    find the best x. Here coordinate descent searches it: one block after another moves to the best
+    place on its curve, with the others fixed, until a round changes nothing; of several random
+    starts the best counts. It may end in a local minimum. Only the rounding searches all points.
 
     Args:
         code: the code.
@@ -90,7 +90,7 @@ class NearestOnRange:
 
 
 def nearest_places(corners: Matrix, targets: Matrix) -> Vector:
-    """Place of the nearest point of a curve, to each of several targets; see `curve_points`.
+    """Find the place of the nearest point of a curve, for each target; see `curve_points`.
 
     Args:
         corners: shape (P, q).
@@ -102,7 +102,7 @@ def nearest_places(corners: Matrix, targets: Matrix) -> Vector:
     lines = np.diff(corners, axis=0)
     lengths = np.einsum("pq,pq->p", lines, lines)
     away = targets @ lines.T - np.einsum("pq,pq->p", lines, corners[:-1])
-    # A line that is measured as a point is all one place.
+    # All places of a line of length 0 are the same point.
     shares = np.clip(away / np.where(lengths > 0, lengths, np.inf), 0, 1)
     # ‖target − corner − share·line‖² less ‖target‖².
     squares = np.einsum("pq,pq->p", corners[:-1], corners[:-1]) - 2 * targets @ corners[:-1].T
@@ -113,7 +113,7 @@ def nearest_places(corners: Matrix, targets: Matrix) -> Vector:
 def decode(
     measured: Vector, levels: int, scale: float, decoder: Decoder, corners: Matrix
 ) -> Symbols:
-    """Decode Σ_j D^j A z_j from the largest scale down; what is not decoded yet is its noise.
+    """Decode Σ_j D^j A z_j from the largest scale down; smaller scales act as its noise.
 
     Args:
         measured: A z, shape (m,).
@@ -127,9 +127,9 @@ def decode(
 
     Source: Kamath, Karmalkar & Price 2020, Section 2.1.
     """
-    found = []
+    words = []
     for level in range(levels, 0, -1):
         word = decoder.nearest(measured / scale**level)
         measured = measured - scale**level * corners[np.arange(len(word)), word].sum(axis=0)
-        found.append(word)
-    return np.array(found[::-1])
+        words.append(word)
+    return np.array(words[::-1])

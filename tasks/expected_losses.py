@@ -1,8 +1,8 @@
 """Losses and descent vectors of wide Gaussian networks in expectation, and their mirror points.
 
 The network's layers grow without bound, and so does the number of measurements; there is no noise.
-For a single layer the expectations over weights are exact at any width. A linear last layer counts
-as no layer and multiplies y by √gain.
+For a single layer the expectations over weights are exact at any width. A linear last layer does
+not count as a layer and multiplies y by √gain.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,8 @@ from .network import Matrix, Vector
 def expected_loss(code: ArrayLike, target: ArrayLike, depth: int, gain: float = 1.0) -> Vector:
     """Expected loss of compressed sensing, inversion and denoising, ½‖G(x) − G(x*)‖².
 
-    f_E(x) = (gain/2)^d (½‖x‖² + ½‖x*‖² − ‖x‖‖x*‖ cos θ̄_d). One-bit recovery's loss is
-    2 f_E − ‖y*‖², where the dither is large enough not to bias it.
+    f_E(x) = (gain/2)^d (½‖x‖² + ½‖x*‖² − ‖x‖‖x*‖ cos θ̄_d). The loss of one-bit recovery is
+    2 f_E − ‖y*‖², if the dither is large enough to cause no bias.
 
     Args:
         code: x, shape (…, k).
@@ -51,8 +51,8 @@ def expected_descent(
 
     h = (gain/2)^d [x − (Π_{i=0}^{d−1} (π − θ̄_i)/π) x* − S (‖x*‖/‖x‖) x], with
     S = Σ_{i=0}^{d−1} (sin θ̄_i/π) Π_{j=i+1}^{d−1} (π − θ̄_j)/π. As S = cos θ̄_d − Π cos θ̄_0, it is
-    (gain/2)^d [(‖x‖ − ‖x*‖ cos θ̄_d) x̂ − Π (x* − ⟨x*, x̂⟩ x̂)]. It vanishes at x* and −ρ_d x*. At
-    x = 0 it has no limit, and is 0 like the descent vector itself: all units are off.
+    (gain/2)^d [(‖x‖ − ‖x*‖ cos θ̄_d) x̂ − Π (x* − ⟨x*, x̂⟩ x̂)]. It is 0 at x* and −ρ_d x*. At
+    x = 0 it has no limit; there it is 0, like the descent vector itself: all units are off.
 
     Args:
         code: x, shape (…, k).
@@ -61,7 +61,7 @@ def expected_descent(
         gain: variance of a weight times its layer's width.
 
     Returns:
-        Shape (…, k), in code units times (gain/2)^d. One-bit recovery's is 2h.
+        Shape (…, k), in code units times (gain/2)^d. That of one-bit recovery is 2h.
 
     Source: Hand & Voroninski, (31); for one-bit Qiu, Wei & Yang, 4.3.
     """
@@ -92,7 +92,7 @@ def phaseless_expected_descent(
     """Expected descent vector of phase retrieval, the gradient of `phaseless_expected_loss`.
 
     (gain/2)^d [(‖x‖ − ‖x*‖ κ(θ̄_d)) x̂ − (1 − 2θ̄_d/π) Π (x* − ⟨x*, x̂⟩ x̂)], with Π and the
-    convention at x = 0 of `expected_descent`, whose arguments and units it has.
+    convention at x = 0 of `expected_descent`; arguments and units are the same too.
 
     Source: derived, as κ'(θ) = −(1 − 2θ/π) sin θ.
     """
@@ -107,7 +107,7 @@ def spiked_expected_loss(
     """Expected loss of the spiked models, ½‖y* y*ᵀ − y yᵀ‖²_F.
 
     f_E(x) = (gain/2)^{2d} (½‖x‖⁴ + ½‖x*‖⁴ − ‖x‖²‖x*‖² cos² θ̄_d), in signal units to the fourth;
-    the Wishart model's has ‖x*‖² times ‖u‖²/N in place of ‖x*‖², which tends to it.
+    the Wishart model has ‖x*‖² times ‖u‖²/N, which tends to 1, in place of ‖x*‖².
 
     Arguments are those of `expected_loss`.
 
@@ -125,7 +125,7 @@ def spiked_expected_descent(
     """Expected descent vector of the spiked models, the gradient of `spiked_expected_loss`.
 
     2 (gain/2)^{2d} [‖x‖(‖x‖² − ‖x*‖² cos² θ̄_d) x̂ − ‖x‖‖x*‖ cos θ̄_d Π (x* − ⟨x*, x̂⟩ x̂)], with Π
-    of `expected_descent`. Here x = 0 is a zero with a limit.
+    of `expected_descent`. Here the limit at x = 0 exists and is 0.
 
     Arguments are those of `expected_loss`.
 
@@ -141,12 +141,13 @@ def spiked_expected_descent(
 def mirror_hessian(target: ArrayLike, depth: int, gain: float = 1.0) -> Matrix:
     """Second derivative of `expected_loss` at the mirror −ρ_d x*, (gain/2)^d x̂* x̂*ᵀ.
 
-    So it curves along x* only: for k ≥ 2 the mirror is a degenerate saddle, which the loss leaves
-    sideways by `mirror_decrease`; for k = 1 it is a minimum.
+    So the loss curves along x* only: for k ≥ 2 the mirror is a degenerate saddle, from which the
+    loss falls sideways by `mirror_decrease`; for k = 1 it is a minimum.
 
     Args:
         target: x*, shape (k,), not 0.
-        depth: number of ReLU layers d ≥ 2; the mirrors of fewer are at 0, a kink, or nowhere.
+        depth: number of ReLU layers d ≥ 2; with one layer the mirror is at 0, a kink, and with none
+            there is no mirror.
         gain: variance of a weight times its layer's width.
 
     Returns:
@@ -163,7 +164,7 @@ def mirror_hessian(target: ArrayLike, depth: int, gain: float = 1.0) -> Matrix:
 
 
 def mirror_decrease(depth: int) -> float:
-    """Constant K of the fall of `expected_loss` sideways from the mirror.
+    """Constant K by which `expected_loss` falls sideways from the mirror.
 
     For a step s orthogonal to x*, f_E(−ρ_d x* + s) = f_E(−ρ_d x*) − (gain/2)^d K ‖s‖³/‖x*‖ + …,
     K = Π_{i=1}^{d−1} (1 − θ̌_i/π)/(3π ρ_d²): π/6 = 0.524 and 0.131 for two and three layers,
@@ -183,7 +184,7 @@ def mirror_decrease(depth: int) -> float:
 
 
 class _Geometry(NamedTuple):
-    """What all expectations are made of.
+    """The quantities that all expectations consist of.
 
     Attributes:
         radius: ‖x‖.
@@ -216,17 +217,17 @@ def _geometry(code: ArrayLike, target: ArrayLike, depth: int) -> _Geometry:
 
 
 def _compose(pair: _Geometry, radial: Vector, aside: Vector) -> NDArray[np.float64]:
-    """radial·x̂ − aside·Π·(x* − ⟨x*, x̂⟩ x̂)."""
+    """Compute radial·x̂ − aside·Π·(x* − ⟨x*, x̂⟩ x̂)."""
     return radial[..., None] * pair.direction - (aside * pair.shrink)[..., None] * pair.tangent
 
 
 def _versine(angle: Vector) -> Vector:
-    """1 − cos θ."""
+    """Compute 1 − cos θ without cancellation."""
     return np.asarray(2 * np.sin(angle / 2) ** 2)
 
 
 def _phaseless_versine(angle: Vector) -> Vector:
-    """1 − κ(θ), from sin θ − θ cos θ = θ² j_1(θ)."""
+    """Compute 1 − κ(θ), from sin θ − θ cos θ = θ² j_1(θ)."""
     from scipy.special import spherical_jn
 
     return np.asarray(_versine(angle) - 2 / np.pi * angle**2 * spherical_jn(1, angle))

@@ -28,20 +28,21 @@ def fit_transitions(
     """Fit one transition along an axis for every combination of the other axes.
 
     All groups have one direction. If it is not given, the outcomes of all groups decide it, by the
-    sum of their log Bayes factors; where it stays below that of 20 : 1, rising or falling is open,
-    every fit says so, and nothing is told of 50 % points outside the positions.
+    sum of their log Bayes factors. If that sum stays below that of 20 : 1, the direction is open:
+    every flag says so, and 50 % points outside the positions have no bounds.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
         along: dimension with a numeric coordinate: the positions.
         direction: +1 or −1, where it is known.
-        floor: no 50 % point lies below, as that of a count does not lie below 0.
-        level: of all intervals.
+        floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        level: coverage of all intervals.
 
     Returns:
-        Over the groups, the fields of `Transition`, as far as the outcomes tell them, NaN else (see
-        `known_part`); over (groups, along) `successes`, `runs` and the Wilson bounds `success_low`,
-        `success_high`. Coordinates are kept. The attribute `floor` is there if it was given.
+        Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
+        (see `known_part`); over (groups, along) `successes`, `runs` and the Wilson bounds
+        `success_low`, `success_high`. Coordinates are kept. The attribute `floor` is there if it
+        was given.
 
     Raises:
         ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
@@ -61,10 +62,10 @@ def fit_transitions(
     if direction is None:
         common, is_open = _common_direction(fits)
         fits = [
-            found if found.direction == common else fit(pair, common)
-            for found, pair in zip(fits, pairs, strict=True)
+            transition if transition.direction == common else fit(pair, common)
+            for transition, pair in zip(fits, pairs, strict=True)
         ]
-        fits = [_undirected(found) for found in fits] if is_open else fits
+        fits = [_undirected(transition) for transition in fits] if is_open else fits
     low, high = wilson_interval(successes.values, runs.values, level)
     cells = {"successes": successes.values, "runs": runs.values}
     cells |= {"success_low": low, "success_high": high}
@@ -85,16 +86,16 @@ def fit_transitions(
 
 
 def _common_direction(fits: Sequence[Transition]) -> tuple[int, bool]:
-    """Give the direction that all outcomes together speak for, and whether they leave it open.
+    """Give the direction that all outcomes together support, and whether they leave it open.
 
-    Groups that never reach one half say nothing: there is no 50 % point on either side.
+    Groups that never reach one half do not count: they have no 50 % point on either side.
     """
     evidence = sum(f.evidence for f in fits if f.outcome not in (NEVER, NO_TRIALS))
     return int(np.sign(evidence)) or DEFAULT_DIRECTION, abs(evidence) < DECIDED
 
 
 def _undirected(fit: Transition) -> Transition:
-    """Keep of a fit what does not depend on its direction."""
+    """Keep the part of a fit that does not depend on its direction."""
     if fit.outcome in (NEVER, NO_TRIALS):
         return fit
     words = ["direction-open", *filter(None, [fit.flag])]
@@ -130,8 +131,8 @@ def _checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, F
     if missing:
         raise ValueError(f"success has dims {success.dims}, not {missing[0]!r}; it needs both.")
     if along not in success.coords or success[along].dtype.kind not in "iuf":
-        found = f"dtype {success[along].dtype}" if along in success.coords else "no coordinate"
-        raise ValueError(f"{along!r} has {found}; a transition needs numeric positions along it.")
+        kind = f"dtype {success[along].dtype}" if along in success.coords else "no coordinate"
+        raise ValueError(f"{along!r} has {kind}; a transition needs numeric positions along it.")
     taken = [name for name in (*success.dims, *success.coords) if name in LONG_NAMES]
     if taken:
         raise ValueError(f"axis {taken[0]!r} has the name of a fitted variable; rename it.")

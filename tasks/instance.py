@@ -1,4 +1,4 @@
-"""A drawn problem: network, target, data, and where descent starts."""
+"""A drawn problem: network, target, data, and the start of descent."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -17,9 +17,9 @@ MAX_TARGET_DRAWS = 1000
 
 
 class Instance(NamedTuple):
-    """A drawn problem: what is to be found, the loss that is to find it, where descent starts.
+    """A drawn problem: the target, the loss whose minimum it should be, and the start of descent.
 
-    `rivals` are the signals of all listed targets, where the nearest of them counts.
+    `rivals` are the signals of all listed targets if success is decided by the nearest target.
     """
 
     objective: LatentLoss
@@ -31,7 +31,7 @@ class Instance(NamedTuple):
 
 
 def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Instance:
-    """Draw network, target, data and start of one trial, once the point was checked.
+    """Check a point, and draw network, target, data and start of one trial.
 
     Raises:
         ValueError: the point lacks what its problem needs.
@@ -43,8 +43,8 @@ def draw_instance(point: Point, trial: int, seed: int, paired: Collection[str] =
 def draw_problem(point: Point, stream: Streams) -> Instance:
     """Draw network, target, data and start of one trial.
 
-    The target is drawn as its generator has it and scaled so that ‖G(x*)‖ is the point's, unless it
-    is listed.
+    Unless it is listed, the target is drawn by its generator and scaled so that ‖G(x*)‖ is the
+    point's target norm.
 
     Args:
         point: all parameters.
@@ -102,13 +102,13 @@ STARTS = {
 
 
 def start_scale(point: Point, problem: Problem) -> float:
-    """The point's factor on a start that is drawn or all ones, or the problem's."""
-    given = point.solver.start_scale
-    return problem.start_scale(point) if given is None else given
+    """Give the factor on a start that is drawn or all ones: the point's, or the problem's."""
+    scale = point.solver.start_scale
+    return problem.start_scale(point) if scale is None else scale
 
 
 def choose_method(point: Point, problem: Problem) -> SubgradientDescent:
-    """The descent by the point's step size and tolerance, or by the problem's."""
+    """Make the descent with the point's step size and tolerance, or the problem's."""
     step, tolerance = point.solver.step, point.solver.tolerance
     return SubgradientDescent(
         problem.step_size(point) if step is None else step,
@@ -122,7 +122,10 @@ def draw_target(
 ) -> tuple[Vector, Vector]:
     """Draw x* and y* = G(x*) of the point's norm; codes with the signal 0 are drawn again.
 
-    A network with biases is not homogeneous: its signals keep the norms they have.
+    A network with biases is not homogeneous: its signals keep their norms.
+
+    Raises:
+        ArithmeticError: no code in a thousand draws has a signal that is neither 0 nor infinite.
     """
     generator = generator_class(point.generator)
     for _ in range(MAX_TARGET_DRAWS):
@@ -139,7 +142,7 @@ def draw_target(
 
 
 def mirror_ratio_of(point: Point) -> float:
-    """Length ρ of the mirror point −ρ x* relative to x*; NaN where the generator has none."""
+    """Give the length ρ of the mirror point −ρ x*, relative to ‖x*‖; NaN if there is none."""
     if not generator_class(point.generator).has_mirror:
         return np.nan
     return problem_class(point.problem).mirror_ratio(point.relu_layers)

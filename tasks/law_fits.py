@@ -1,4 +1,4 @@
-"""Fit an error law for every group of a labelled dataset, beside the exponents that are claimed."""
+"""Fit an error law for every group of a labelled dataset, next to the exponents claimed for it."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ METHOD = (
     "bootstrap of the trials"
 )
 BOUNDS = ("", "_low", "_high")
-# A threshold cuts where more than 5 % of a cell lie at either side, within a factor of 2.
+# A threshold cuts where more than 5 % of a cell are on each side of it, within a factor of 2.
 CUT_SHARE, CUT_FACTOR = 0.05, 2.0
 
 
@@ -32,18 +32,18 @@ def fit_laws(
     """Fit error = C · Π axis^b for every combination of the axes that are not in the law.
 
     Success, and the error given success, are two questions: only trials that succeeded enter, and
-    the share of the trials that did is given next to the law. A recovered trial whose error is 0,
-    negative or not finite has no logarithm. It cannot enter either, but it did recover: the law is
-    then one of the others, and says so.
+    their share of all trials is given next to the law. A recovered trial whose error is 0,
+    negative or not finite has no logarithm. It cannot enter, but it did recover: the law is then
+    that of the other trials, and its flag says so.
 
     Args:
         errors: numbers, dims (…groups…, …law axes…, "trial") in any order.
         success: 1, 0 or NaN (not run), same dims; None where trials cannot fail and all enter.
         claimed: for each law axis, the exponent that is claimed.
         shared: the law axes whose values share their draws.
-        judged: the error that decided success, over the threshold, same dims; tells where the
+        judged: the error that decided success, over the threshold, same dims; shows where the
             threshold cuts into the errors.
-        level: of all intervals.
+        level: coverage of all intervals.
 
     Returns:
         Over the groups `constant`, `trials`, `share` of the trials that recovered and its Wilson
@@ -51,8 +51,8 @@ def fit_laws(
         `lack_of_fit`, `flag`; over (groups, `law_axis`) `exponent` and bounds, `claimed`; over
         (groups, `local`) `local_exponent` and bounds; over (groups, law axes) `median` and bounds,
         `runs`, `recovered`. A `flag` names, with commas: "no-fit", too few cells have 5 trials that
-        entered; "no-logarithm", recovered trials stayed out; "curved", the medians do not follow a
-        law (lack of fit below 0.01); "threshold", the threshold of success cuts into the errors,
+        entered; "no-logarithm", recovered trials did not enter; "curved", the medians do not follow
+        a law (lack of fit below 0.01); "threshold", the threshold of success cuts into the errors,
         which flattens the law.
 
     Raises:
@@ -75,7 +75,7 @@ def fit_laws(
     fitted["claimed"] = ("law_axis", [float(claimed[axis]) for axis in axes])
     total, trials = (counts.sum(axes) for counts in (recovered, runs))
     entered = entering.sum([*axes, "trial"])
-    # A trial that meets several cells counts once in the interval of the share.
+    # A trial that several cells share counts once in the interval of the share.
     repeats = math.prod(errors.sizes[axis] for axis in axes if axis in shared)
     low, high = wilson_interval(total.values / repeats, trials.values / repeats, level)
     fitted = fitted.assign(
@@ -123,7 +123,7 @@ def _dataset(
     kept = {name: c for name, c in errors.coords.items() if "trial" not in c.dims}
     fitted = xr.Dataset(coords={**kept, "law_axis": ("law_axis", _text(axes))})
     size = tuple(errors.sizes[axis] for axis in axes)
-    local = [[each.exponent for each in law.local] for law in laws]
+    local = [[pair.exponent for pair in law.local] for law in laws]
     parts: dict[str, tuple[list[Any], tuple[Any, ...], tuple[int, ...]]] = {
         "exponent": ([law.exponents for law in laws], ("law_axis",), (len(axes),)),
         "constant": ([law.constant for law in laws], (), ()),
@@ -136,9 +136,9 @@ def _dataset(
             fitted[f"{name}{bound}"] = ((*groups, *dims), values[..., place])
     neighbours = laws[0].local if laws else ()
     fitted = fitted.assign_coords(
-        local_axis=("local", _text([axes[each.axis] for each in neighbours])),
-        local_from=("local", [each.lower for each in neighbours]),
-        local_to=("local", [each.upper for each in neighbours]),
+        local_axis=("local", _text([axes[pair.axis] for pair in neighbours])),
+        local_from=("local", [pair.lower for pair in neighbours]),
+        local_to=("local", [pair.upper for pair in neighbours]),
     )
     fitted["lack_of_fit"] = (groups, np.reshape([law.lack_of_fit for law in laws], shape))
     return fitted
@@ -149,13 +149,13 @@ def _text(words: list[str]) -> np.ndarray:
 
 
 def _cut(judged: xr.DataArray, success: xr.DataArray, axes: list[str]) -> xr.DataArray:
-    """Say whether the threshold of success cuts the errors of a cell off.
+    """Tell whether the threshold of success cuts off errors of a cell.
 
-    A threshold cuts where the errors reach across it: of the trials at most twice as far, the
-    recovered ones and those that just failed, more than 5 % fail, and of the recovered ones more
-    than 5 % are in the upper half. Where nobody fails nothing is cut, however near the errors come;
-    where those who fail end far away, as in another basin, the threshold parts two kinds. Cutting
-    a share q off the top of log-normal errors of scatter s moves their log-median by
+    A threshold cuts where the errors are on both sides of it: of the trials at most twice as far,
+    the recovered ones and those that just failed, more than 5 % fail, and of the recovered ones
+    more than 5 % are in the upper half. Where no trial fails nothing is cut, however near the
+    errors come; where failures end far away, as in another basin, the threshold separates two
+    kinds. Cutting a share q off the top of log-normal errors of scatter s moves their log-median by
     s Φ⁻¹((1 − q)/2), which is −0.06 s for q = 5 %: a quarter of the standard error 1.25 s/√n that
     the median of n = 30 trials has.
 
@@ -177,13 +177,13 @@ def _flags(
 ) -> np.ndarray:
     words = []
     for law, is_partial, is_cut in zip(laws, partial.ravel(), cut.ravel(), strict=True):
-        found = {
+        limits = {
             "no-fit": math.isnan(law.constant.best),
             "no-logarithm": bool(is_partial),
             "curved": law.lack_of_fit < REJECTED,
             "threshold": bool(is_cut),
         }
-        words.append(", ".join(word for word, holds in found.items() if holds))
+        words.append(", ".join(word for word, holds in limits.items() if holds))
     return _text(words).reshape(shape)
 
 

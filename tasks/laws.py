@@ -1,4 +1,4 @@
-"""Fit a power law to the errors of recovered trials, and judge whether it is one."""
+"""Fit a power law to the errors of recovered trials, and test whether it fits."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from .medians import Ints, cluster_sizes, replicated_medians
 from .posterior import Floats
 from .transitions import checked_level
 
-FEWEST = 5  # trials that a cell needs to enter: fewer do not tell how they scatter
-REJECTED = 0.01  # lack of fit below this is told
+FEWEST = 5  # trials that a cell needs to enter: fewer do not show how they scatter
+REJECTED = 0.01  # a lack of fit below this is reported
 
 
 class Estimate(NamedTuple):
@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
 
 
 class LocalExponent(NamedTuple):
-    """The exponent between two adjacent values of an axis, given by its index."""
+    """The exponent between two adjacent values of an axis, which is given by its index."""
 
     axis: int
     lower: float
@@ -40,9 +40,10 @@ class Law(NamedTuple):
         exponents: b, one for each axis.
         constant: C, the error where every axis is 1, in units of the errors.
         local: exponents between adjacent values of every axis.
-        medians: of the cells' errors, shape (…axes…); cells that do not enter have no interval.
-        lack_of_fit: probability that medians which follow the law scatter as far from it; NaN if
-            there are too few cells to tell.
+        medians: of the cells' errors, shape (…axes…), flattened; cells that do not enter have no
+            interval.
+        lack_of_fit: probability that medians which follow the law scatter at least as far from it;
+            NaN if there are too few cells to test.
     """
 
     exponents: tuple[Estimate, ...]
@@ -60,43 +61,44 @@ def fit_law(
 ) -> Law:
     """Fit error = C · Π axis^b to the medians of the cells' errors.
 
-    log median = log C + Σ b log(axis), by least squares over the cells, each weighted by the trials
-    that entered. The intervals are t intervals; their standard errors come from the Bayesian
-    bootstrap of all medians together, in which cells that share draws share weights, so that
-    unequal scatter and shared draws are allowed for; their degrees of freedom are Welch and
-    Satterthwaite's, from the clusters that an estimate draws on. Cells with fewer than 5 trials
-    stay out.
+    log median = log C + Σ b log(axis), by least squares over the cells, each weighted by the number
+    of its trials that entered. The intervals are t intervals. Their standard errors come from the
+    Bayesian bootstrap of all medians together, in which cells that share draws share weights; this
+    allows for unequal scatter and for shared draws. Their degrees of freedom are Welch and
+    Satterthwaite's, from the clusters that an estimate uses. Cells with fewer than 5 trials do not
+    enter.
 
-    Medians rather than logs of all trials: simulated with 4 × 3 cells of 30 trials, log-errors
-    scattering by 0.1 … 0.5, and failures 2 … 10 times as large slipping through in up to 5 % (10 %)
-    of the trials at one end of an axis. Nominal 95 % intervals of the exponent 0.5 then covered .80
-    (.46) by least squares on all trials with HC3 errors, biased by .036 (.076), and .95 (.87) by
-    medians, biased by .014 (.032). Without failures both covered .95 – .97, medians with intervals
-    a fifth to a third wider. With 5 trials a cell medians covered .93. (300 – 500 runs each.)
+    Why medians and not logs of all trials: simulated with 4 × 3 cells of 30 trials, log-errors
+    scattering by 0.1 … 0.5, and failures 2 … 10 times as large counted as recovered in up to 5 %
+    (10 %) of the trials at one end of an axis. Nominal 95 % intervals of the exponent 0.5 then
+    covered .80 (.46) by least squares on all trials with HC3 errors, biased by .036 (.076), and
+    .95 (.87) by medians, biased by .014 (.032). Without failures both covered .95 – .97, medians
+    with intervals a fifth to a third wider. With 5 trials a cell medians covered .93. (300 – 500
+    runs each.)
 
     Args:
         positions: the values of each law axis, positive and ascending.
         errors: shape (…axes…, trials); NaN for trials that do not enter, else positive.
-        shared: for each axis, whether its values meet the same draws, trial by trial.
-        level: of the intervals.
+        shared: for each axis, whether its values share the same draws, trial by trial.
+        level: coverage of the intervals.
 
     Returns:
         The law; NaN with infinite bounds where the cells do not determine an exponent.
     """
     shape, trials = errors.shape[:-1], errors.shape[-1]
-    places = np.argwhere(np.ones(shape, dtype=bool))
+    indices = np.argwhere(np.ones(shape, dtype=bool))
     with np.errstate(divide="ignore"):
         logs = np.log(errors.reshape(-1, trials))
     counts = (~np.isnan(logs)).sum(axis=1)
     used = np.flatnonzero(counts >= FEWEST)
-    at = np.column_stack([np.log(x)[index] for x, index in zip(positions, places.T, strict=True)])
+    at = np.column_stack([np.log(x)[index] for x, index in zip(positions, indices.T, strict=True)])
     own = [axis for axis, is_shared in enumerate(shared) if not is_shared]
-    _, clusters = np.unique(places[:, own], axis=0, return_inverse=True)
+    _, clusters = np.unique(indices[:, own], axis=0, return_inverse=True)
     clusters = np.asarray(clusters).reshape(-1)
     cells = _Cells(at[used], logs[used], counts[used], clusters[used], level)
     medians = [UNKNOWN] * len(logs)
-    for place, cell in enumerate(used):
-        medians[cell] = _exponential(cells.estimate(np.eye(used.size)[place]))
+    for row, cell in enumerate(used):
+        medians[cell] = _exponential(cells.estimate(np.eye(used.size)[row]))
     for cell in np.flatnonzero((counts > 0) & (counts < FEWEST)):
         medians[cell] = UNKNOWN._replace(best=float(np.exp(np.nanmedian(logs[cell]))))
     exponents, constant = _law(cells)
@@ -149,7 +151,7 @@ class _Cells:
         return whole**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
     def covariance(self) -> Floats:
-        """Give the covariance of the log-medians; between clusters it is 0."""
+        """Give the covariance of the log-medians; it is 0 between clusters."""
         same = self.clusters[:, None] == self.clusters
         return np.where(same, np.atleast_2d(np.cov(self.deviations.T)), 0.0)
 
@@ -157,7 +159,7 @@ class _Cells:
 def _law(cells: _Cells) -> tuple[tuple[Estimate, ...], Estimate]:
     design = cells.design
     columns = design.shape[1]
-    # Earlier versions of NumPy know no rank of a matrix without rows.
+    # Earlier versions of NumPy fail on the rank of a matrix without rows.
     if not len(design) or np.linalg.matrix_rank(design) < columns:
         return (UNKNOWN,) * (columns - 1), UNKNOWN
     root = np.sqrt(cells.counts)
@@ -170,12 +172,12 @@ def _exponential(estimate: Estimate) -> Estimate:
 
 
 def _local(cells: _Cells, positions: Sequence[Floats]) -> list[LocalExponent]:
-    """Find the exponents between neighbours: (log-median difference)/(log ratio of the values).
+    """Compute the exponents between neighbours: (log-median difference)/(log ratio of the values).
 
-    Averaged over the cells of the other axes where both neighbours enter, with the weights
+    They are means over the cells of the other axes where both neighbours enter, with the weights
     n n'/(n + n') of their trials.
     """
-    found = []
+    exponents = []
     for axis, values in enumerate(positions):
         others = np.delete(cells.at, axis, axis=1)
         for lower, upper in pairwise(values):
@@ -190,8 +192,8 @@ def _local(cells: _Cells, positions: Sequence[Floats]) -> list[LocalExponent]:
                     total += weight
             run = math.log(upper / lower)
             exponent = cells.estimate(contrast / (total * run)) if total else UNKNOWN
-            found.append(LocalExponent(axis, float(lower), float(upper), exponent))
-    return found
+            exponents.append(LocalExponent(axis, float(lower), float(upper), exponent))
+    return exponents
 
 
 def _lack_of_fit(cells: _Cells) -> float:
@@ -200,8 +202,8 @@ def _lack_of_fit(cells: _Cells) -> float:
     T = (L m)ᵀ (L S Lᵀ)⁻¹ L m for the log-medians m, their covariance S, and contrasts L that are 0
     for every law. T/c has an F distribution with q = rank L and q(q + 2)/(3 A) degrees of freedom,
     c = q + 2 A − 6 A/(q + 2), A = ½ Σ_b [tr(M_bb²) + (tr M_bb)²]/(n_b − 1),
-    M = S Lᵀ (L S Lᵀ)⁻¹ L, summed over the clusters b of n_b trials. Where the trials of a cluster
-    are too few for all its cells, the curvature along each axis is tested alone.
+    M = S Lᵀ (L S Lᵀ)⁻¹ L, summed over the clusters b of n_b trials. Where a cluster has too few
+    trials for all its cells, only the curvature along each axis is tested.
 
     Simulated size at 1 %: .01 – .02 with 5 trials or more in each of 12 independent cells, below
     .01 with 30 that 12 cells share.
@@ -216,8 +218,8 @@ def _lack_of_fit(cells: _Cells) -> float:
     roots = np.linalg.eigvalsh(spread)
     if roots[0] <= 1e-10 * max(roots[-1], 1e-300):
         return math.nan
-    found = contrasts @ cells.medians
-    statistic = float(found @ np.linalg.solve(spread, found))
+    values = contrasts @ cells.medians
+    statistic = float(values @ np.linalg.solve(spread, values))
     projector = covariance @ contrasts.T @ np.linalg.solve(spread, contrasts)
     rank, loss = len(contrasts), 0.0
     for label in np.unique(cells.clusters):
@@ -230,7 +232,7 @@ def _lack_of_fit(cells: _Cells) -> float:
 
 
 def _contrasts(cells: _Cells) -> Floats:
-    """Give orthonormal contrasts that vanish on every law, shape (q, cells)."""
+    """Give orthonormal contrasts that are 0 on every law, shape (q, cells)."""
     design = cells.design
     basis = np.linalg.svd(design)[0][:, np.linalg.matrix_rank(design) :]
     sizes = np.array([np.count_nonzero(cells.clusters == label) for label in cells.clusters])

@@ -17,10 +17,10 @@ _TURN = threading.Lock()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Give BLAS one thread in this process, as long as any of its threads is in here.
+    """Give BLAS one thread in this process while any of its threads is in this context.
 
     A product differs in its last bits between one and two threads, and environment variables
-    come too late once NumPy is loaded. The caller of a run gets the threads back that there were.
+    have no effect once NumPy is loaded. The number of threads is restored at the end.
     """
     user = object()
     with _TURN:
@@ -40,14 +40,14 @@ def one_blas_thread() -> Iterator[None]:
 
 @cache
 def limit_blas_threads() -> None:
-    """Give BLAS one thread in this process for good, as a benchmark does."""
+    """Give BLAS one thread in this process until it ends, as a benchmark does."""
     threadpool_limits(limits=1, user_api="blas")
 
 
 def _let_any_thread_limit() -> None:
-    """Take OpenBLAS back from the thread that limited it first, be it one of the caller's.
+    """Release OpenBLAS from the thread that limited it first, even if it is the caller's.
 
-    As long as that one lives, recent versions of threadpoolctl silently ignore all others.
+    While that thread lives, recent versions of threadpoolctl silently ignore all others.
     """
     for library in _blas().lib_controllers:
         clear = getattr(library, "clear_controlling_thread", None)
@@ -63,14 +63,14 @@ def _blas() -> ThreadpoolController:
 @cache
 def machine_kind() -> str:
     """Name what two machines must share for equal bits: the BLAS of NumPy and SciPy."""
-    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     # Other packages may have loaded a BLAS of their own.
-    paths = [str(library.get("filepath")) for library in found]
+    paths = [str(library.get("filepath")) for library in libraries]
     own = [
         library
-        for library, path in zip(found, paths, strict=True)
+        for library, path in zip(libraries, paths, strict=True)
         if "numpy" in path or "scipy" in path
-    ] or found
+    ] or libraries
     names = (
         f"{library['internal_api']} {library.get('version')} {library.get('architecture') or ''}"
         for library in own

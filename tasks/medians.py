@@ -1,4 +1,4 @@
-"""Medians of cells, and how they would scatter: trials are weighted anew, shared ones together."""
+"""Medians of cells and their scatter, by a bootstrap in which cells that share draws move alike."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,15 @@ def replicated_medians(values: Floats, clusters: Ints, replicates: int = REPLICA
     """Draw medians of cells from their Bayesian bootstrap.
 
     In a replicate every trial has a weight from the exponential distribution; cells of the same
-    cluster, which meet the same draws, give a trial the same weight. The deviations from their
+    cluster, which share the same draws, give a trial the same weight. The deviations from their
     mean are stretched by √(n/(n − 1)), n the trials of the cell's cluster that count anywhere in
     it. The generator is seeded: the same values give the same replicates.
 
     Args:
-        values: shape (cells, trials), NaN for a trial that does not count; each cell has one.
+        values: shape (cells, trials), NaN for a trial that does not count; each cell has one that
+            counts.
         clusters: label of each cell, shape (cells,).
-        replicates: how many.
+        replicates: number of replicates.
 
     Returns:
         Shape (replicates, cells).
@@ -72,7 +73,7 @@ def weighted_medians(ascending: Floats, weights: Floats) -> Floats:
     middles = (below - weights / 2) / below[:, -1:]
     right = np.clip((middles < 0.5).sum(axis=1), 1, ascending.size - 1)
     rows = np.arange(len(weights))
-    before, behind = middles[rows, right - 1], middles[rows, right]
-    share = np.clip((0.5 - before) / (behind - before), 0, 1)
+    before, after = middles[rows, right - 1], middles[rows, right]
+    share = np.clip((0.5 - before) / (after - before), 0, 1)
     medians: Floats = ascending[right - 1] + share * (ascending[right] - ascending[right - 1])
     return medians

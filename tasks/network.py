@@ -1,4 +1,4 @@
-"""ReLU networks G(x) = W_d relu(⋯ relu(W_1 x + b_1) ⋯) + b_d, with a ReLU at the end or without."""
+"""ReLU networks G(x) = W_d relu(⋯ relu(W_1 x + b_1) ⋯) + b_d, with or without a ReLU at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
-# Layers of structured networks are mostly zeros.
+# Layers of structured networks have few entries that are not 0.
 Weight: TypeAlias = Union[Matrix, "csr_array"]
 Symmetry = Literal["none", "even", "odd"]
 
@@ -24,9 +24,13 @@ class Network:
 
     Args:
         weights: arrays, or sparse arrays by rows.
-        biases: b_1 … b_d, b_i of shape (n_i,), in units of that layer's activations; none if empty.
-        linear_last: whether the last layer is without ReLU.
+        biases: b_1 … b_d, b_i of shape (n_i,), in units of that layer's activations; empty if the
+            network has no biases.
+        linear_last: whether the last layer has no ReLU.
         symmetry: "even" where G(−x) = G(x), "odd" where G(−x) = −G(x).
+
+    Raises:
+        ValueError: layers do not chain, or biases do not fit the layers.
     """
 
     weights: tuple[Weight, ...]
@@ -64,27 +68,27 @@ class Network:
 
     @cached_property
     def is_homogeneous(self) -> bool:
-        """Whether G(cx) = c G(x) for c ≥ 0: there are no biases but 0."""
+        """Whether G(cx) = c G(x) for c ≥ 0: no bias differs from 0."""
         return not any(bias.any() for bias in self.biases)
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it is relu(W_d ⋯ relu(W_1 x)) with dense weights, as the papers have it."""
+        """Whether it is relu(W_d ⋯ relu(W_1 x)) with dense weights, as in the papers."""
         dense = all(isinstance(weight, np.ndarray) for weight in self.weights)
         return dense and not self.biases and not self.linear_last
 
     def __call__(self, code: Vector) -> Vector:
-        """G(x), shape (n,), for a code x of shape (k,)."""
+        """Compute G(x), shape (n,), for a code x of shape (k,)."""
         return self.forward(self.weights[0] @ code)[-1]
 
     def forward(self, first: Vector) -> tuple[Vector, ...]:
-        """Run the network from its first product on.
+        """Run the network from W_1 x on.
 
         Args:
-            first: W_1 x, shape (n_1,). It is −W_1 x at −x, so both cost one product.
+            first: W_1 x, shape (n_1,). At −x it is −W_1 x, so that both need one product.
 
         Returns:
-            The activations of all layers, the last of which is G(x).
+            The activations of all layers; the last is G(x).
         """
         if self.biases or self.linear_last:
             return self._forward_affine(first)
@@ -104,7 +108,7 @@ class Network:
         return tuple(activations)
 
     def backward(self, gradient: Vector, activations: Sequence[Vector]) -> Vector:
-        """Λ_xᵀ g = W_1ᵀ(p_1 ∘ ⋯ W_dᵀ(p_d ∘ g)), without forming Λ_x.
+        """Compute Λ_xᵀ g = W_1ᵀ(p_1 ∘ ⋯ W_dᵀ(p_d ∘ g)), without forming Λ_x.
 
         The pattern p_i is 1 where a unit is on; units with pre-activation exactly 0 are off. A
         linear last layer has p_d = 1.
@@ -123,7 +127,7 @@ class Network:
         return gradient
 
     def forward_along(self, direction: Vector, code: Vector) -> Vector:
-        """Λ_x z, shape (n,), for a direction z of codes, without forming Λ_x."""
+        """Compute Λ_x z, shape (n,), for a direction z of codes, without forming Λ_x."""
         activations = self.forward(self.weights[0] @ code)
         for layer, (weight, activation) in enumerate(zip(self.weights, activations, strict=True)):
             direction = weight @ direction
@@ -132,15 +136,15 @@ class Network:
         return direction
 
     def jacobian(self, code: Vector) -> Matrix:
-        """Λ_x, the linear map of the network's region at a code, shape (n, k)."""
+        """Compute Λ_x, the linear map of the network's region at a code, shape (n, k)."""
         return self.jacobians(code)[-1]
 
     def jacobians(self, code: Vector, layers: int | None = None) -> list[Matrix]:
-        """The linear maps of the first 0, 1, … layers at a code; the first is the identity.
+        """Compute the linear maps of the first 0, 1, … layers at a code; the first is the identity.
 
         Args:
             code: x, shape (k,).
-            layers: how many layers; all if None.
+            layers: number of layers; all if None.
         """
         activations = self.forward(self.weights[0] @ code)
         maps = [np.eye(code.size)]

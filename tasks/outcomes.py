@@ -1,4 +1,4 @@
-"""What a fitted transition tells: where its 50 % point lies, and what limits it."""
+"""What a fitted transition shows: where its 50 % point is, and what limits it."""
 
 import math
 
@@ -10,23 +10,23 @@ INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = "inside", "below", "above", "never", "n
 OUTSIDE = (BELOW, ABOVE)
 AGAINST = "against-direction"
 DECIDED = math.log(20)  # |log Bayes factor| from which outcomes decide a direction
-LOW_CEILING = 0.55  # a ceiling that may be lower tells no 50 % point
+LOW_CEILING = 0.55  # if a ceiling may be lower, there may be no 50 % point
 ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
 
 
 def outcome_of(counts: Counts, direction: int, median: float, upper: Floats) -> str:
-    """Say where the 50 % point of a curve lies, seen from the positions that were run.
+    """Tell where the 50 % point of a curve is, relative to the positions that were run.
 
     Args:
         counts: of the positions with trials, if there are any.
         direction: +1 or −1.
         median: of the posterior of the 50 % point.
-        upper: Wilson's upper bounds of success, one a position.
+        upper: Wilson's upper bounds of success, one for each position.
 
     Returns:
         "no-trials"; "never", where no upper bound reaches one half; "below" or "above", where the
-        median lies outside the positions; "inside". Of a single position, or where all trials have
-        one outcome, the side is that of the share.
+        median is outside the positions; "inside". With a single position, or where all trials
+        have one outcome, the share of successes decides the side.
     """
     x, wins, total = counts.x, counts.k.sum(), counts.n.sum()
     if not total:
@@ -46,7 +46,7 @@ def flag_of(
     """Name what limits a fit, with commas; "" if nothing does.
 
     Args:
-        counts: what was fitted.
+        counts: the outcomes that were fitted.
         outcome: from `outcome_of`.
         centre: median, low and high of the 50 % point.
         width: median of the width.
@@ -56,7 +56,7 @@ def flag_of(
     if outcome in (NEVER, NO_TRIALS):
         return outcome
     if against >= DECIDED:
-        return AGAINST  # all else that the fit says follows from that
+        return AGAINST  # everything else in the fit follows from that
     x, (median, low, high) = counts.x, centre
     varied = 0 < counts.k.sum() < counts.n.sum()
     words = []

@@ -1,7 +1,8 @@
-"""The posterior of a logistic transition with a ceiling, on a grid that zooms until it resolves it.
+"""The posterior of a logistic transition with a ceiling, on a grid that is refined adaptively.
 
 Success at x has probability (1 − δ)/(1 + (1 − 2δ) e^(−u)), u = ±(x − p)/s. That is 1 − δ times a
-logistic curve, written so that it crosses ½ at p; the lapse δ < ½ is what misses at its ceiling.
+logistic curve, written so that it crosses ½ at p; the lapse δ < ½ is the distance of its ceiling
+from 1.
 """
 
 import math
@@ -18,8 +19,8 @@ MARGIN = 0.5  # prior range of the 50 % point beyond the outermost positions, in
 SCALES = (0.001, 2.0)  # prior range of s: × the smallest gap (0.02 under-covers steps), × the span
 LAPSES = np.array([0, 0.01, 0.03, 0.07, 0.13, 0.22, 0.34, 0.49])  # nodes over the prior's range
 NO_LAPSE = 0.5  # prior probability that δ is 0; else its density falls linearly, as 1 − 2δ
-NOTHING, FINER = 1e-20, 16  # beside 1; nodes that a marginal is interpolated to, for each
-FAR = 40.0  # |u| from which e^(−|u|) is nothing beside 1
+NOTHING, FINER = 1e-20, 16  # negligible next to 1; interpolation nodes for each node of a marginal
+FAR = 40.0  # |u| from which e^(−|u|) is negligible next to 1
 MAX_ZOOMS = 12
 SLIDE = 16  # steps by which a window grows where its edge is not low
 WINDOW, BEST = 16.0, 64  # a zoom keeps the cells within 16 nats of the top, and the best 64
@@ -27,18 +28,18 @@ CORE = 8.0  # nats; ± 4 σ of a normal density
 
 
 class Look(NamedTuple):
-    """Nodes of an axis in a zoom, and how many of them within 8 nats resolve it."""
+    """Nodes of an axis in a zoom, and how many of them must be within 8 nats to resolve it."""
 
     nodes: int
     core: int
 
 
-OTHERS = (1, 2), (0, 2), (0, 1)  # the axes besides each of a grid
-LOOKS = Look(18, 11), Look(44, 22), Look(44, 22)  # at the lapse, the 50 % point and the scale
+OTHERS = (1, 2), (0, 2), (0, 1)  # for each axis of a grid, the other two
+LOOKS = Look(18, 11), Look(44, 22), Look(44, 22)  # for the lapse, the 50 % point and the scale
 
 
 class Counts(NamedTuple):
-    """Sorted distinct positions x, with trials n and successes k at each."""
+    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,)."""
 
     x: Floats
     k: Floats
@@ -115,12 +116,12 @@ def posterior(counts: Counts, fixed: int | None, floor: float = -math.inf) -> Po
     """Weigh rising against falling on the prior's grid, then zoom until the grid resolves.
 
     Args:
-        counts: what was seen.
-        fixed: the direction, +1 or −1; None takes the likelier one.
-        floor: the 50 % point does not lie below; its prior is flat from there.
+        counts: the outcomes.
+        fixed: the direction, +1 or −1; None takes the more probable one.
+        floor: lower bound of the 50 % point; its prior is flat from there.
 
     Raises:
-        ValueError: the fixed direction is none.
+        ValueError: the fixed direction is not +1, −1 or None.
     """
     if fixed not in (None, 1, -1):
         raise ValueError(f"direction is {fixed!r}; it must be +1, −1 or None.")
@@ -163,7 +164,7 @@ def _weights(grid: Grid) -> Floats:
 
 
 def _lapse_prior(lapses: Floats) -> tuple[Floats, Floats]:
-    """Give the prior of δ at its nodes: the density, and the probability that sits on one."""
+    """Give the prior of δ at its nodes: the density, and the probability of single nodes."""
     return (1 - NO_LAPSE) * 4 * (1 - 2 * lapses), np.where(lapses == 0, NO_LAPSE, 0.0)
 
 
@@ -172,16 +173,19 @@ def _zoomed(
 ) -> tuple[Floats, bool]:
     """Choose the next nodes of one axis from its log posterior profile (maximum 0).
 
-    An axis that is resolved keeps its nodes where the posterior is. Another gets finer ones over
-    those within `depth` nats of the top and a little beyond, until they settle. (On a narrow
-    oblique ridge the best cell alone is only the one that the ridge happens to hit.)
+    A resolved axis keeps its nodes where the posterior is. Any other axis gets finer nodes over
+    those within `depth` nats of the top and a little beyond, until they change little. (On a narrow
+    oblique ridge the best cell alone is only the cell that the ridge happens to hit.)
+
+    Returns:
+        The nodes, and whether the axis is resolved.
     """
     kept = np.flatnonzero(profile >= -depth)
     first, last = kept[0], kept[-1]
     below, above = max(first, 1), min(last, nodes.size - 2)
-    before, behind = (2 if first > 0 else SLIDE), (2 if last < nodes.size - 1 else SLIDE)
+    before, after = (2 if first > 0 else SLIDE), (2 if last < nodes.size - 1 else SLIDE)
     left = max(prior[0], nodes[first] - before * (nodes[below] - nodes[below - 1]))
-    right = min(prior[-1], nodes[last] + behind * (nodes[above + 1] - nodes[above]))
+    right = min(prior[-1], nodes[last] + after * (nodes[above + 1] - nodes[above]))
     closed = (first > 0 or left == nodes[0]) and (last < nodes.size - 1 or right == nodes[-1])
     if closed and np.count_nonzero(profile > -CORE) >= look.core:
         return nodes[max(first - 1, 0) : last + 2], True
@@ -209,11 +213,10 @@ def quantiles(found: Posterior, levels: Floats) -> tuple[Floats, Floats, Floats]
 
 
 def ends_open(found: Posterior, counts: Counts, floor: float, tail: float) -> tuple[bool, bool]:
-    """Say whether the prior, not the outcomes, ends the posterior of the 50 % point, low and high.
+    """Tell whether the prior, not the outcomes, ends the posterior of the 50 % point, low and high.
 
-    That is so where half a span more of the prior, with the density that the posterior has at its
-    end, would hold more than `tail`, the probability beyond an end of the interval. A floor is a
-    true end.
+    That is so where half a span more of the prior, with the posterior density at that end, would
+    hold more than `tail`, the probability beyond an end of the interval. A floor is a true end.
     """
     reach = MARGIN * span_of(counts.x)
     first, last = float(counts.x[0]) - reach, float(counts.x[-1]) + reach
@@ -226,9 +229,9 @@ def ends_open(found: Posterior, counts: Counts, floor: float, tail: float) -> tu
 
 
 def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0) -> Floats:
-    """Invert a distribution function; the probability `first` sits on the first node.
+    """Invert a distribution function; the first node itself has the probability `first`.
 
-    Between the nodes the density is interpolated in logs, where a normal one is a parabola.
+    Between the nodes the density is interpolated in logs, where a normal density is a parabola.
     """
     from scipy.interpolate import Akima1DInterpolator
 

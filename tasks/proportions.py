@@ -1,4 +1,4 @@
-"""Compare two success rates: differences with intervals, and exact tests at mid-p."""
+"""Compare two success rates: differences with intervals, and exact tests with mid-p."""
 
 import math
 
@@ -17,14 +17,14 @@ def paired_difference(
 
     θ = (g − l)/n between θ − √(δ₁² − 2φ δ₁ε₂ + ε₂²) and θ + √(ε₁² − 2φ ε₁δ₂ + δ₂²), where δ_i and
     ε_i are the distances of the rates (b + g)/n and (b + l)/n from their lower and upper Wilson
-    bounds, and φ is their correlation, its numerator bn' − gl less n/2 if it is positive (n' is
-    `neither`), but not below 0. No trials give (NaN, −1, 1).
+    bounds, and φ is their correlation; if its numerator bn' − gl is positive, n/2 is subtracted
+    from it, but not below 0 (n' is `neither`). No trials give (NaN, −1, 1).
 
     Args:
         both: trials where both succeed.
-        gained: where only the first does.
-        lost: where only the second does.
-        neither: where neither does.
+        gained: trials where only the first succeeds.
+        lost: trials where only the second succeeds.
+        neither: trials where neither succeeds.
         level: nominal coverage.
 
     Returns:
@@ -76,8 +76,8 @@ def _third_side(a: float, b: float, correlation: float) -> float:
 def mcnemar_p(gained: int, lost: int) -> float:
     """Test that gains and losses are equally likely: two-sided mid-p of McNemar's exact test.
 
-    2 P(X < min) + P(X = min), X ~ Binomial(gained + lost, ½), at most 1: the mid-p of one side,
-    twice. No discordant trials give 1.
+    2 P(X < min) + P(X = min), X ~ Binomial(gained + lost, ½), at most 1: twice the mid-p of one
+    side. No discordant trials give 1.
 
     Source: Fagerland, Lydersen & Laake, BMC Med. Res. Methodol. 13 (2013) 91.
     """
@@ -92,8 +92,8 @@ def fisher_p(first: int, first_trials: int, second: int, second_trials: int) -> 
     """Test that two independent samples have one success rate: two-sided mid-p of Fisher's test.
 
     Given all margins the successes X of the first sample are hypergeometric. The mid-p of a side
-    is P(X < x) + P(X = x)/2, or the same with >; the smaller of them, twice. Samples without
-    trials, or all of one outcome, give 1.
+    is P(X < x) + P(X = x)/2, or the same with >; the result is twice the smaller one. Samples
+    without trials, or all of one outcome, give 1.
 
     Source: Lydersen, Fagerland & Laake, Statist. Med. 28 (2009) 1159–1175.
     """
@@ -110,9 +110,9 @@ def fisher_p(first: int, first_trials: int, second: int, second_trials: int) -> 
     )
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
-    place = first - int(counts[0])
-    sides = weights[:place].sum(), weights[place + 1 :].sum()
-    return min(1.0, float(2 * min(sides) + weights[place]))
+    index = first - int(counts[0])
+    sides = weights[:index].sum(), weights[index + 1 :].sum()
+    return min(1.0, float(2 * min(sides) + weights[index]))
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -122,12 +122,12 @@ def holm(p_values: ArrayLike) -> Floats:
 
     Source: Holm, Scand. J. Statist. 6 (1979) 65–70.
     """
-    given = np.asarray(p_values, dtype=float)
-    adjusted = np.full(given.shape, math.nan)
-    known = np.flatnonzero(~np.isnan(given.ravel()))
-    order = known[np.argsort(given.ravel()[known], kind="stable")]
+    values = np.asarray(p_values, dtype=float)
+    adjusted = np.full(values.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(values.ravel()))
+    order = known[np.argsort(values.ravel()[known], kind="stable")]
     factors = np.arange(order.size, 0, -1)
     adjusted.ravel()[order] = np.minimum(
-        np.maximum.accumulate(factors * given.ravel()[order]) if order.size else factors, 1.0
+        np.maximum.accumulate(factors * values.ravel()[order]) if order.size else factors, 1.0
     )
     return adjusted

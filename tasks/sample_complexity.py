@@ -1,7 +1,8 @@
 """How measurements, errors and widths scale in the papers' theorems, with constants of 1.
 
-Shapes to fit a constant to, and to draw beside measured transitions: the theorems' own constants
-are unknown or far too large. Numbers may be arrays, which broadcast; widths are of one network.
+Use them to fit a constant, and to draw a rate next to measured transitions: the theorems' own
+constants are unknown or far too large. Numbers may be arrays, which broadcast; widths are those of
+one network.
 """
 
 from collections.abc import Sequence
@@ -89,14 +90,14 @@ def lipschitz_lower_bound(
 ) -> Numbers:
     """Measurements m = min(k + k log(Lr/δ), n) that some generator needs, up to a constant.
 
-    For δ ≤ Lr. A coarser one needs none: all signals lie within Lr of G(0).
+    This holds for δ ≤ Lr. A larger δ needs no measurements: all signals are within Lr of G(0).
 
     Args:
         k: latent dimension.
         n: signal dimension.
         lipschitz: L, Lipschitz constant of the generator.
         radius: r, largest norm of a code.
-        error: δ, the signal error allowed on top of a multiple of the best possible.
+        error: δ, the signal error allowed on top of a multiple of the best possible error.
 
     Source: Kamath, Karmalkar & Price, Theorem 1.1.
     """
@@ -121,13 +122,13 @@ def noise_error(k: ArrayLike, m: ArrayLike, widths: Sequence[int], noise: ArrayL
 
 
 def linear_noise_error(k: ArrayLike, m: ArrayLike, noise: ArrayLike) -> Numbers:
-    """Signal error ‖η‖ √(k/(m − k − 1)) of least squares in one linear region, in the mean square.
+    """Root mean square signal error ‖η‖ √(k/(m − k − 1)) of least squares in one linear region.
 
     Exact for k-dimensional signals, Gaussian measurements and noise that is independent of them.
 
     Args:
         k: latent dimension.
-        m: number of measurements, more than k + 1; infinite for fewer.
+        m: number of measurements, more than k + 1; for fewer the error is infinite.
         noise: ‖η‖, in signal units.
 
     Source: the mean of an inverse Wishart matrix.
@@ -138,6 +139,6 @@ def linear_noise_error(k: ArrayLike, m: ArrayLike, noise: ArrayLike) -> Numbers:
 
 
 def _log_patterns(k: ArrayLike, widths: Sequence[int]) -> Numbers:
-    """Log Π (e n_i/k) = d + Σ log(n_i/k)."""
+    """Compute log Π (e n_i/k) = d + Σ log(n_i/k)."""
     size = np.asarray(k, float)
     return np.asarray(len(widths) * (1 - np.log(size)) + np.log(np.asarray(widths, float)).sum())

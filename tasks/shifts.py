@@ -1,4 +1,4 @@
-"""Compare transitions: how far apart two 50 % points are, and whether one serves all samples."""
+"""Compare transitions: the distance of two 50 % points, and a test of one point for all samples."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from .posterior import DEFAULT_DIRECTION, SCALES, Floats
 from .transitions import centre_quantiles, checked_level
 
 POWER = 0.8
-SLICES = 500  # of equal probability, into which each posterior is cut
+SLICES = 500  # parts of equal probability into which each posterior is cut
 LAPSES = np.array([0, 0.03, 0.1, 0.2, 0.4])
 SLOPES, FINER, FINER_LAPSES, LOOKS = 25, 13, 7, 4
 HALVINGS = 36
 FARTHEST = 700.0  # e^700 is still a number
-BEYOND = 12.0  # logits above the last position up to which the offset of a curve with lapses goes
+BEYOND = 12.0  # logits above the last position up to which the offset of a curve with lapses is
 
 
 class Shift(NamedTuple):
@@ -37,15 +37,15 @@ class Shift(NamedTuple):
 def fit_shift(quantiles: Floats, reference: Floats, level: float = 0.95) -> Shift:
     """Subtract the 50 % point of a reference from another, by their posteriors.
 
-    The two are taken as independent. Where the trials share their draws that is conservative: the
-    two points then err in the same direction, and their difference less than told.
+    The two are treated as independent. Where the trials share their draws that is conservative: the
+    errors of the two points then have the same sign, and their difference varies less than stated.
 
     The detectable shift is (z_a + z_b) σ, z the normal quantiles of a = (1 + level)/2 and b = 0.8,
     and σ the length of the shift's interval over 2 z_a: a two-sided test at 1 − level finds a shift
     of so many standard errors with 80 % power.
 
     Args:
-        quantiles: of the 50 % point's posterior, as `slices` asks for them, shape (500,).
+        quantiles: of the 50 % point's posterior, from `slices`, shape (500,).
         reference: the same of the reference.
         level: of the interval.
     """
@@ -63,7 +63,7 @@ def slices(
     direction: int,
     floor: float | None = None,
 ) -> Floats:
-    """Cut the posterior of a 50 % point into 500 equally probable parts, and give their middles."""
+    """Cut the posterior of a 50 % point into 500 equally probable parts, and give their medians."""
     levels = (np.arange(SLICES) + 0.5) / SLICES
     return centre_quantiles(positions, successes, trials, levels, direction=direction, floor=floor)
 
@@ -74,13 +74,13 @@ def one_curve_p(
     trials: Sequence[Floats],
     direction: int = DEFAULT_DIRECTION,
 ) -> float:
-    """Test that several samples have one 50 % point, given that they share slope and ceiling.
+    """Test that several samples have one 50 % point, assuming that they share slope and ceiling.
 
     p = (1 − δ)/(1 + exp(−(s x + a_v))) for the samples v, one slope s of the given sign and one
     lapse δ ≤ 0.4 for all: twice the log-likelihood ratio of free offsets to one offset is compared
     with χ² of (samples − 1) degrees of freedom. The scale 1/|s| stays between 0.001 smallest gaps
-    and 2 spans, as the fits have it, so that separated outcomes have a likelihood too. Samples that
-    share their draws are taken as independent, which is conservative.
+    and 2 spans, as in the fits, so that separated outcomes have a likelihood too. Samples that
+    share their draws are treated as independent, which is conservative.
 
     Args:
         positions: x, shape (p,).
@@ -121,12 +121,14 @@ def _common(
     slopes: Floats, lapses: Floats, positions: Floats, samples: Sequence[tuple[Floats, Floats]]
 ) -> Floats:
     """Add the profiles of all samples, which share slope and lapse, shape (l, s)."""
-    found: Floats = np.sum([_profile(slopes, lapses, positions, *each) for each in samples], axis=0)
-    return found
+    total: Floats = np.sum(
+        [_profile(slopes, lapses, positions, *sample) for sample in samples], axis=0
+    )
+    return total
 
 
 def _around(nodes: Floats, top: int) -> tuple[float, float]:
-    """Give the neighbours of the best node, or itself at an end."""
+    """Give the neighbours of the best node; an end is its own neighbour."""
     return float(nodes[max(top - 1, 0)]), float(nodes[min(top + 1, nodes.size - 1)])
 
 
@@ -136,8 +138,8 @@ def _profile(
     """Maximise the log-likelihood over the offset for each lapse and slope, shape (l, s).
 
     With z = s x + a the offset solves Σ k σ(−z) = (1 − δ) Σ (n − k) σ(z)/(1 + δ e^z), by bisection.
-    Far down the left side is larger. If it is so far up too, fewer trials fail than lapses make,
-    and the offset ends where the curve has levelled off.
+    For very low offsets the left side is larger. If it is larger for very high ones too, fewer
+    trials fail than lapses make, and the offset ends where the curve has levelled off.
     """
     total, most = float(successes.sum()), float(trials.sum())
     lapse = lapses[:, None, None]

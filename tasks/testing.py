@@ -1,6 +1,6 @@
-"""Checks of classes of one's own: whether they keep what genprior takes for granted.
+"""Checks for classes of one's own: whether they keep the contracts that genprior relies on.
 
-Each check raises AssertionError, with one line that says what is wrong. Our own classes pass them.
+Each check raises AssertionError, with one line that says what is wrong. Built-in classes pass them.
 """
 
 import pickle
@@ -32,16 +32,16 @@ NETWORK = {"k": 2, "depth": 2, "widths": (20, 40)}
 def check_problem(problem: type[Problem], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of a problem.
 
-    Draws depend on the streams only; losses are not negative; the gradient is that of the loss, by
-    differences; shapes and lengths are as stated; `quadratic` is the loss; what is missing is
+    Draws depend on the streams only; losses are not negative; the gradient agrees with differences
+    of the loss; shapes and lengths are as stated; `quadratic` is the loss; a missing parameter is
     refused in one line.
 
     Args:
         problem: the class; it need not be registered.
-        parameters: of the point it is tried at, as in a sweep file, beside a small network.
+        parameters: of the point of the check, as in a sweep file; a small network is the default.
 
     Raises:
-        AssertionError: saying what is wrong.
+        AssertionError: says what is wrong.
     """
     with _findable(PROBLEMS, problem) as name:
         given = {"problem": name, **NETWORK, **_needed(problem.uses), **parameters}
@@ -68,11 +68,11 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
 
     Args:
         generator: the class; it need not be registered.
-        parameters: of the point it is tried at, as in a sweep file, beside a small network where
-            the generator does not set its shape.
+        parameters: of the point of the check, as in a sweep file; a small network is the default
+            if the generator does not set its shape.
 
     Raises:
-        AssertionError: saying what is wrong.
+        AssertionError: says what is wrong.
     """
     with _findable(GENERATORS, generator) as name:
         sizes = NETWORK if generator.shape is None else {}
@@ -80,9 +80,10 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
         check_generator_of(point)
         network = _same_draws(lambda draws: generator.draw(draws(Purpose.NETWORK), point), point)
         _require(isinstance(network, Network), f"{name}: draw gives no Network.")
-        found = tuple(weight.shape[0] for weight in network.weights)
+        widths = tuple(weight.shape[0] for weight in network.weights)
         _require(
-            found == tuple(point.widths), f"{name}: widths are {found}, and {point.widths} are due."
+            widths == tuple(point.widths),
+            f"{name}: widths are {widths}, and {point.widths} are due.",
         )
         below = network.weights[0].shape[1]
         _require(below == point.k, f"{name}: the first layer takes {below} numbers, k={point.k}.")
@@ -102,16 +103,16 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
 def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of a solver.
 
-    The same draws give the same solution, the hidden target decides nothing, the loss is that of
+    The same draws give the same solution, the hidden target does not change it, the loss is that of
     the code, and shapes are as stated.
 
     Args:
         solver: the class; it need not be registered.
-        parameters: of the point it is tried at, as in a sweep file, beside a small network and 30
-            measurements.
+        parameters: of the point of the check, as in a sweep file; a small network and 30
+            measurements are the default.
 
     Raises:
-        AssertionError: saying what is wrong.
+        AssertionError: says what is wrong.
     """
     with _findable(SOLVERS, solver) as name:
         settings = {"method": name, **parameters.pop("solver", {})}
@@ -141,15 +142,15 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
 def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of an experiment.
 
-    The same draws give the same trial and it runs twice alike; there is a value for each variable
-    and none is NaN, which means *not run*; it travels to workers.
+    The same draws give the same trial, and a second run of it the same values; there is a value for
+    each variable and none is NaN, which means *not run*; it can be pickled for workers.
 
     Args:
         experiment: the class; it need not be registered.
-        parameters: of the point it is tried at, as in a sweep file, beside a small network.
+        parameters: of the point of the check, as in a sweep file; a small network is the default.
 
     Raises:
-        AssertionError: saying what is wrong.
+        AssertionError: says what is wrong.
     """
     from cloudpickle import dumps
 
@@ -191,8 +192,8 @@ def _check_loss(problem: type[Problem], drawn: Problem, point: Point, signal: An
     step = STEP * float(np.linalg.norm(signal))
     slopes = np.array(
         [
-            (drawn.misfit(signal + each).loss - drawn.misfit(signal - each).loss) / (2 * step)
-            for each in step * np.eye(point.n)
+            (drawn.misfit(signal + shift).loss - drawn.misfit(signal - shift).loss) / (2 * step)
+            for shift in step * np.eye(point.n)
         ]
     )
     away = float(np.linalg.norm(gradient - slopes) / np.linalg.norm(slopes))
@@ -221,14 +222,14 @@ def _solve(solver: type[Solver], point: Point, draws: Draws, hide: bool = False)
 
 
 def _same_draws(draw: Callable[[Draws], Any], point: Point) -> Any:
-    """Draw twice from the same streams; what NumPy draws without one is another each time."""
+    """Draw twice from the same streams; what NumPy draws without a stream differs each time."""
     first, second = (draw(draws_of(point, 0, SEED)) for _ in range(2))
     _require(_bytes(first) == _bytes(second), "the same streams give another draw.")
     return first
 
 
 def _bytes(drawn: Any) -> bytes:
-    """All numbers that an object holds."""
+    """Give all numbers that an object holds, as bytes."""
     return pickle.dumps(_plain(drawn))
 
 
@@ -247,7 +248,7 @@ def _plain(drawn: Any) -> Any:
 
 
 def _needed(uses: tuple[str, ...]) -> dict[str, Any]:
-    """What a problem with such parameters needs."""
+    """Give values for the parameters that a problem needs."""
     given = {"m": 30, "samples": 50}
     needed: dict[str, Any] = {name: value for name, value in given.items() if name in uses}
     if "dither.amplitude" in uses:
@@ -277,7 +278,7 @@ def _refuses(check: Callable[[Point], None], point: Point, what: str) -> None:
 
 @contextmanager
 def _findable(registry: Registry[Any], found: type[Any]) -> Iterator[str]:
-    """Have a class registered for a while, if it is not one that sweep files can name already."""
+    """Register a class for a while, unless sweep files can name it already; give its name."""
     name = str(getattr(found, "name", ""))
     if registry.built_in.get(name) is found or registry.origin(name):
         yield name

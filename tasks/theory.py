@@ -1,4 +1,4 @@
-"""The papers' theory as functions: angles, landscapes in expectation, shapes of complexity."""
+"""The papers' theory as functions: angles, expected landscapes, rates of sample complexity."""
 
 from .angles import (
     angle_between,

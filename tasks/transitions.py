@@ -1,4 +1,4 @@
-"""Fit the 50 % point and the width of a success transition, with honest intervals."""
+"""Fit the 50 % point and the width of a success transition, with intervals."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from .outcomes import ABOVE, BELOW, INSIDE, OUTSIDE, flag_of, outcome_of
 from .posterior import Counts, Floats, ends_open, posterior, quantiles
 
 WIDTH_PER_SCALE = 2 * math.log(9)  # 10–90 % width of a logistic curve, in units of s
-UNSEEN = 1e-4  # cells of a posterior that a band leaves out, beside the largest
+UNSEEN = 1e-4  # cells below this part of the largest one do not enter a band
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class Transition:
 
     Attributes:
         p50: posterior median of where success crosses 50 %, between p50_low and p50_high.
-        width: posterior median of 2 ln 9 · s ≈ 4.394 s, likewise: on this length the logistic curve
-            itself, before the ceiling scales it, rises from 10 to 90 %.
-        ceiling: posterior median of the level 1 − δ that success ends at, likewise, at least ½.
-            ceiling_high is 1 unless the outcomes speak against a ceiling of 1.
+        width: posterior median of 2 ln 9 · s ≈ 4.394 s, between width_low and width_high: on this
+            length the logistic curve itself, before the ceiling scales it, rises from 10 to 90 %.
+        ceiling: posterior median of the level 1 − δ that success ends at, at least ½, between
+            ceiling_low and ceiling_high, which is 1 unless the outcomes contradict a ceiling of 1.
         direction: +1 where success rises with the position, −1 where it falls.
         trials: number of trials fitted.
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
-        flag: what limits the fit, words with commas. "no-trials": the prior's range is all there
-            is. "never": see `outcome`. "outside-grid": the 50 % point lies outside the positions;
-            "leaves-grid": its interval does. "low-ceiling": success may level off near or below
-            50 %, so that there may be no 50 % point. Only alone: "against-direction": the outcomes
-            speak for the other direction, at more than 20 : 1. "resolution-limited": the interval
-            and the whole 10–90 % width fit into one gap, so a finer grid helps more than further
-            trials (the width is then largely the prior's).
-        outcome: where the 50 % point lies: "inside" the positions, "below" or "above" them;
+        flag: what limits the fit, words with commas. "no-trials": the fit is the prior's range.
+            "never": see `outcome`. "outside-grid": the 50 % point is outside the positions;
+            "leaves-grid": its interval is partly outside. "low-ceiling": success may level off near
+            or below 50 %, so that there may be no 50 % point. Only alone: "against-direction": the
+            outcomes support the other direction, at more than 20 : 1. "resolution-limited": the
+            interval and the whole 10–90 % width fit into one gap, so a finer grid helps more than
+            further trials (the width is then largely the prior's).
+        outcome: where the 50 % point is: "inside" the positions, "below" or "above" them;
             "never", where no position's upper Wilson bound reaches ½; "no-trials".
     """
 
@@ -71,7 +71,7 @@ def wilson_interval(
         Lower and upper bounds, of the broadcast shape.
 
     Raises:
-        ValueError: counts that are no counts, or a level outside (0, 1).
+        ValueError: not 0 ≤ k ≤ n, or a level outside (0, 1).
 
     Source: Wilson, JASA 22 (1927) 209–212.
     """
@@ -101,7 +101,7 @@ def fit_transition(
     on either side, but not below the floor, log s is flat between 0.001 smallest gaps and 2 spans
     (a single position x counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else
     of density 4(1 − 2δ).
-    Positions without trials are ignored, repeated ones pooled; their order is free.
+    Positions without trials are ignored, repeated ones are pooled; they can be in any order.
 
     Args:
         positions: x, shape (p,), p ≥ 1.
@@ -109,15 +109,15 @@ def fit_transition(
         trials: n, shape (p,).
         direction: +1 or −1 fixes it; None takes the one of larger evidence, and +1 for a tie or
             where every outcome is equal.
-        floor: the 50 % point lies above, as that of a count lies above 0.
+        floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
         level: posterior probability of the central intervals.
 
     Returns:
-        The posterior's summary, whatever the outcome; never NaN. `known_part` keeps of it what the
-        outcomes tell.
+        The posterior's summary, whatever the outcome; never NaN. `known_part` keeps only what the
+        outcomes determine.
 
     Raises:
-        ValueError: shapes differ, counts are no counts, or a position is not finite.
+        ValueError: shapes differ, not 0 ≤ k ≤ n, or a position is not finite.
 
     Source: Kuss, Jäkel & Wichmann, J. Vision 5 (2005) 478–492, on a grid instead of by sampling.
     """
@@ -134,10 +134,10 @@ def known_part(
     floor: float | None = None,
     level: float = 0.95,
 ) -> Transition:
-    """Fit a transition and keep what the outcomes tell of it; NaN stands for the rest.
+    """Fit a transition and keep what the outcomes determine; the rest is NaN.
 
-    The arguments and the errors are those of `fit_transition`. The 50 % point is kept where it lies
-    inside the positions, without an end of its interval that only the prior makes. Where it lies
+    The arguments and the errors are those of `fit_transition`. The 50 % point is kept where it is
+    inside the positions, without an end of its interval that depends on the prior only. Where it is
     below or above them one bound is kept, p50_high or p50_low, which is no nearer than the first or
     the last position. Width and ceiling need successes and failures, and two positions.
     """
@@ -152,7 +152,7 @@ def known_part(
     elif fit.outcome != INSIDE:
         low = high = unknown
     fit = replace(fit, p50_low=low, p50_high=high)
-    # Of one position, with half of its trials successful, the median is largely the prior's.
+    # With one position and half of its trials successful, the median is largely the prior's.
     inside = float(np.clip(fit.p50, x[0], x[-1]))
     fit = replace(fit, p50=inside if fit.outcome == INSIDE else unknown)
     varied = 0 < counts.k.sum() < counts.n.sum() and x.size > 1
@@ -172,29 +172,29 @@ def _fit(
     floor: float | None,
     level: float,
 ) -> tuple[Transition, Counts, tuple[bool, bool]]:
-    """Fit a transition; give it, what was fitted, and which ends of p50 only the prior makes."""
+    """Fit a transition; give it, the counts, and which ends of p50 depend on the prior only."""
     tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
     counts, tried = _tried(positions, successes, trials)
     floor = -math.inf if floor is None else floor
-    found = posterior(counts, direction, floor)
+    fitted = posterior(counts, direction, floor)
     if tried:
-        lapse, centre, log_scale = quantiles(found, tails)
+        lapse, centre, log_scale = quantiles(fitted, tails)
     else:
-        _, *ranges = found.grid
+        _, *ranges = fitted.grid
         centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in ranges)
         lapse = np.array([0.0, 0.0, 0.5])
     width = WIDTH_PER_SCALE * np.exp(log_scale)
     _, upper = wilson_interval(counts.k, counts.n, level)
-    outcome = outcome_of(counts, found.direction, float(centre[0]), upper)
-    against = -found.direction * found.evidence
+    outcome = outcome_of(counts, fitted.direction, float(centre[0]), upper)
+    against = -fitted.direction * fitted.evidence
     flag = flag_of(counts, outcome, centre, float(width[0]), lapse, against)
     (p50, low, high), (mid, narrow, wide) = centre.tolist(), width.tolist()
     ceiling, most, least = (1 - lapse).tolist()
     fit = Transition(
         p50, low, high, mid, narrow, wide, ceiling, least, most,
-        found.direction, int(counts.n.sum()), found.evidence, flag, outcome,
+        fitted.direction, int(counts.n.sum()), fitted.evidence, flag, outcome,
     )  # fmt: skip
-    return fit, counts, ends_open(found, counts, floor, float(tails[1]))
+    return fit, counts, ends_open(fitted, counts, floor, float(tails[1]))
 
 
 @np.errstate(under="ignore")
@@ -210,20 +210,20 @@ def centre_quantiles(
     """Give quantiles of the posterior of the 50 % point, in units of the positions.
 
     The other arguments and the errors are those of `fit_transition`; `levels` are probabilities of
-    shape (l,), and so is the result. Without trials the prior's range is all there is.
+    shape (l,), and so is the result. Without trials it is the prior's.
     """
     counts, tried = _tried(positions, successes, trials)
-    found = posterior(counts, direction, -math.inf if floor is None else floor)
+    fitted = posterior(counts, direction, -math.inf if floor is None else floor)
     wanted = np.asarray(levels, dtype=float)
     if not tried:
-        first, last = found.grid.points[[0, -1]]
+        first, last = fitted.grid.points[[0, -1]]
         return np.asarray(first + wanted * (last - first), dtype=float)
-    return quantiles(found, wanted)[1]
+    return quantiles(fitted, wanted)[1]
 
 
 @np.errstate(under="ignore")
 def curve(positions: ArrayLike, transition: Transition) -> Floats:
-    """Evaluate the curve of a fit, of its p50, width and ceiling, at positions of any shape."""
+    """Evaluate the curve of a fit, from its p50, width and ceiling, at positions of any shape."""
     x = np.asarray(positions, dtype=float)
     z = transition.direction * (x - transition.p50) / (transition.width / WIDTH_PER_SCALE)
     return _success(z, 1 - transition.ceiling)
@@ -295,7 +295,7 @@ def _tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tup
 
 
 def _checked_counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
-    """Return counts as floats of one shape, refusing what cannot have been counted."""
+    """Return counts as floats of one shape; refuse numbers that are no counts."""
     try:
         k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
     except ValueError:
@@ -312,7 +312,7 @@ def _checked_counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Fl
 
 
 def checked_level(level: float) -> float:
-    """Refuse a level outside (0, 1)."""
+    """Return a level; refuse one outside (0, 1)."""
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95.")
     return level

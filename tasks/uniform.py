@@ -1,4 +1,4 @@
-"""Uniform recovery: several targets meet one draw, and the worst of them counts."""
+"""Uniform recovery: several targets share one draw, and the worst of them counts."""
 
 import numpy as np
 import xarray as xr
@@ -10,16 +10,16 @@ ERRORS = ("latent_error", "signal_error")
 
 
 def worst_over_targets(results: xr.Dataset) -> xr.Dataset:
-    """Give a trial the outcome of its worst target: success if all succeed, the largest error else.
+    """Reduce each trial to its worst target: the least success, and the largest of other values.
 
     Where a target was not run the worst is unknown, NaN.
 
     Args:
-        results: success, and quantities that are the worse the larger they are; those over
-            `target` and other dims are reduced.
+        results: success, and quantities that are worse the larger they are; variables with the
+            dimension `target` are reduced, the others are kept.
 
     Raises:
-        ValueError: a variable of codes, of which none is the worst.
+        ValueError: a variable holds codes, which have no order from good to bad.
     """
     if TARGET not in results.dims:
         return results
@@ -38,7 +38,7 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
 
     Args:
         results: `success` and errors, dims (…cells…, target, trial) in any order.
-        level: of the Wilson interval.
+        level: coverage of the Wilson interval.
 
     Returns:
         Over cells: `runs` (trials all of whose targets were run), `success_share` of targets,
@@ -50,7 +50,7 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
     every, share = success.min(TARGET, skipna=False), success.mean(TARGET, skipna=False)
     runs, all_found = every.notnull().sum("trial"), (every == 1).sum("trial")
     low, high = wilson_interval(all_found.values, runs.values, level)
-    found = {
+    measures = {
         "targets": xr.DataArray(results.sizes[TARGET]),
         "runs": runs,
         "success_share": share.mean("trial"),
@@ -60,16 +60,16 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
     }
     for name in ERRORS:
         if name in results:
-            found[f"worst_{name}"] = results[name].max(TARGET, skipna=False)
-            found[f"mean_{name}"] = results[name].mean(TARGET, skipna=False)
-    for name, values in found.items():
-        # Not those of the codes that were counted.
+            measures[f"worst_{name}"] = results[name].max(TARGET, skipna=False)
+            measures[f"mean_{name}"] = results[name].mean(TARGET, skipna=False)
+    for name, values in measures.items():
+        # The attributes of the codes that were counted do not apply.
         values.attrs = {"long_name": LONG_NAMES[name], "units": "1"}
-    return xr.Dataset(found, attrs={"level": level})
+    return xr.Dataset(measures, attrs={"level": level})
 
 
 def medians_over_trials(uniform: xr.Dataset) -> xr.Dataset:
-    """Give the medians over trials of worst and mean errors; NaN where nothing was run."""
+    """Compute the medians over trials of worst and mean errors; NaN where nothing was run."""
     errors = [f"{kind}_{name}" for name in ERRORS for kind in ("worst", "mean")]
     known = uniform[[name for name in errors if name in uniform]]
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Parameters that would do nothing: given in a sweep, and used at none of its points."""
+"""Refuse parameters that a sweep gives and that no point of it uses."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -18,8 +18,8 @@ class Rule(NamedTuple):
 
     Attributes:
         names: the parameters.
-        used: tells it of a point.
-        otherwise: what is the case where no point does, for the message.
+        used: tells whether a point uses them.
+        otherwise: what is the case if no point does, for the message.
     """
 
     names: tuple[str, ...]
@@ -27,13 +27,13 @@ class Rule(NamedTuple):
     otherwise: str
 
 
-# What the rules look at.
+# The parameters that the rules depend on.
 LOOKED_AT = (
     "problem", "condition", "ensemble", "noise.sigma", "noise.law", "target_codes", "solver.method",
     "solver.start", "solver.start_scale", "solver.abandon_after", "success.metric",
     "search.ascents", "code.decoder",
 )  # fmt: skip
-# A landscape's descents start at its rim, and run plainly to their end.
+# The descents of a landscape start at its rim and run by the plain engine to their end.
 OF_NO_LANDSCAPE = (
     "solver.engine", "solver.start", "solver.start_scale", "solver.stall_after",
     "solver.abandon_after", "solver.abandon_factor", "solver.audit",
@@ -43,10 +43,10 @@ OF_NO_LANDSCAPE = (
 def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
     """Refuse parameters that a sweep gives and that none of its points uses.
 
-    A value that is the default counts as not given: stores write all of them out.
+    A value that is the default counts as not given, as stores write all of them.
 
     Raises:
-        SweepError: naming the parameter, and why nothing uses it.
+        SweepError: names the parameter, and why nothing uses it.
     """
     given = given_parameters(grid.sweep)
     for rule in rules:
@@ -62,15 +62,15 @@ def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
 
 
 def uses_of_problem(point: Point) -> Collection[str]:
-    """The optional parameters that a point's problem has."""
+    """Give the optional parameters that a point's problem has."""
     return parameters_of(problem_class(point.problem))
 
 
 def law_rules(uses: Uses) -> tuple[Rule, ...]:
-    """What the laws of noise and measurements have.
+    """Make the rules for the laws of noise and measurements.
 
     Args:
-        uses: which optional parameters a point has at all.
+        uses: gives the optional parameters that a point has.
     """
 
     def has_law(point: Point) -> bool:
@@ -103,7 +103,7 @@ def _uses_norm(point: Point) -> bool:
 
 
 def recovery_rules(solvers: Collection[str]) -> tuple[Rule, ...]:
-    """What the trials of a recovery sweep use.
+    """Make the rules for the trials of a recovery sweep.
 
     Args:
         solvers: names of the sweep's solvers.

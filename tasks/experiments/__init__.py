@@ -1,4 +1,4 @@
-"""The experiments a sweep can ask for, each a class in a file of its own."""
+"""The experiments that a sweep can run, each a class in a module of its own."""
 
 from typing import Any
 
@@ -22,21 +22,21 @@ EXPERIMENTS: Registry[Experiment] = Registry(
     Experiment,  # type: ignore[type-abstract]
     (Recovery, ConditionBound, LandscapeTask, SuccessiveDecoding, NoOperation),
 )
-# What sweep files ask for, at hand; tests add their own.
-KINDS: dict[str, Experiment] = {name: found() for name, found in EXPERIMENTS.built_in.items()}
+# The built-in experiments, by name; tests add others.
+KINDS: dict[str, Experiment] = {name: cls() for name, cls in EXPERIMENTS.built_in.items()}
 
 
 def task_kind(name: str) -> Experiment:
     """Find an experiment by name.
 
     Raises:
-        SweepError: there is none of that name.
+        SweepError: no experiment has that name, it cannot be loaded, or it is not complete.
     """
     return KINDS[name] if name in KINDS else EXPERIMENTS.find(name)()
 
 
 def _parameters_of(name: str) -> tuple[str, ...] | None:
-    """List what an experiment has, with the tables of what it may name."""
+    """List the parameters of an experiment, with the tables of the classes it may name."""
     kind = task_kind(name)
     own = getattr(kind, "parameters", None)
     if own is None:
@@ -49,18 +49,18 @@ def _parameters_of(name: str) -> tuple[str, ...] | None:
         "condition": CONDITIONS,
     }
     classes: list[Any] = [kind]
-    classes += [each for key in named if key in own for each in named[key].known()]
-    return (*own, *(each.table[0] for each in classes if getattr(each, "table", None)))
+    classes += [cls for key in named if key in own for cls in named[key].known()]
+    return (*own, *(cls.table[0] for cls in classes if getattr(cls, "table", None)))
 
 
 tell_tasks(_parameters_of)
 
 
 def check_task(kind: Experiment, grid: Grid) -> None:
-    """Refuse, before anything runs, points that cannot be, and readings of what no trial gives.
+    """Refuse, before anything runs, points that cannot be run, and readings of missing variables.
 
     Raises:
-        SweepError: with what is wrong.
+        SweepError: says what is wrong.
     """
     sweep = grid.sweep
     names = [variable.name for variable in kind.variables]

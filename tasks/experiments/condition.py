@@ -1,4 +1,4 @@
-"""The experiment `condition`: one network, one condition, the largest violation found."""
+"""The experiment `condition`: search the largest violation of a condition in a drawn network."""
 
 import time
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ from ..problems.base import Streams
 from ..registry import parameters_of
 from ..unused import Rule, law_rules, refuse_unused
 
-# Raised whenever a stored number may change.
+# Increase it whenever a stored number may change.
 CONDITION_VERSION = 1
 CHECKED = ("condition", "k", "depth", "widths", "n", "target_norm")
 RULES = (
@@ -53,7 +53,7 @@ VARIABLES = (
 
 
 def draw_forms(point: Point, streams: Streams) -> Iterator[tuple[int, Form]]:
-    """Draw a trial and give what its condition bounds: with each layer that has a condition."""
+    """Draw a trial and give the forms of its condition, each with its layer."""
     network = draw_network(streams(Purpose.NETWORK), point)
     return condition_class(point.condition).forms(point, network, streams)
 
@@ -64,7 +64,7 @@ def bound_constant(
     """Bound a condition's constant from below: a pure function of its arguments.
 
     Args:
-        point: all parameters; `search` says how hard to look.
+        point: all parameters; `search` sets the effort.
         trial: trial index t ≥ 0.
         seed: root seed of the sweep.
         paired: parameters whose values share their draws.
@@ -76,14 +76,14 @@ def bound_constant(
 
 
 class ConditionTrial(NamedTuple):
-    """What a condition bounds, layer by layer, and the stream of the search."""
+    """The forms of a condition, each with its layer, and the streams of the search."""
 
     point: Point
     forms: tuple[tuple[int, Form], ...]
     draws: Draws
 
     def run(self) -> dict[str, int | float]:
-        """Look for the largest violation, as a value for each of `VARIABLES`."""
+        """Search the largest violation; give a value for each of `VARIABLES`."""
         random = self.draws(Purpose.SEARCH)
         found = [
             (layer, search_largest(form, self.point.search, random)) for layer, form in self.forms
@@ -92,7 +92,7 @@ class ConditionTrial(NamedTuple):
 
 
 def largest_of(found: list[tuple[int, Found]]) -> dict[str, int | float]:
-    """Take the largest violation of all layers, as a value for each of `VARIABLES`."""
+    """Take the largest violation of all layers; give a value for each of `VARIABLES`."""
     layer, largest = max(found, key=lambda each: each[1].value)
     return {
         "epsilon": largest.value,
@@ -103,10 +103,10 @@ def largest_of(found: list[tuple[int, Found]]) -> dict[str, int | float]:
 
 
 def check_condition(point: Point) -> None:
-    """Refuse a point whose condition does not make sense.
+    """Refuse a point whose condition has no meaning.
 
     Raises:
-        ValueError: saying what is wrong, in one line.
+        ValueError: says what is wrong, in one line.
     """
     check_generator(point)
     condition_class(point.condition).check(point)
@@ -114,7 +114,7 @@ def check_condition(point: Point) -> None:
 
 @dataclass(frozen=True)
 class ConditionBound(Experiment):
-    """The experiment `condition`: one network, one condition, the largest violation found."""
+    """The experiment `condition`: search the largest violation of a condition in a network."""
 
     name: str = "condition"
     version: int = CONDITION_VERSION
@@ -125,10 +125,10 @@ class ConditionBound(Experiment):
         """Refuse parameters that no condition of the sweep has, and points without meaning.
 
         Raises:
-            SweepError: with the point.
+            SweepError: names the point.
         """
         names = CONDITIONS.named_by(grid)
-        used = {name for each in names for name in parameters_of(condition_class(each))}
+        used = {name for condition in names for name in parameters_of(condition_class(condition))}
         optional = (*dict.fromkeys((*optional_parameters(), *condition_parameters(), *used)),)
         check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
         check_points(grid, (*CHECKED, *generator_parameters(), *optional), check_condition)
@@ -138,16 +138,16 @@ class ConditionBound(Experiment):
         """Refuse a point whose condition has no meaning.
 
         Raises:
-            ValueError: saying what is wrong, in one line.
+            ValueError: says what is wrong, in one line.
         """
         check_condition(point)
 
     def draw(self, point: Point, draws: Draws) -> ConditionTrial:
-        """Draw a network, and measurements where the condition speaks of them."""
+        """Draw a network, and measurements if the condition needs them."""
         return ConditionTrial(point, tuple(draw_forms(point, draws)), draws)
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """Estimate the processor time of a trial within about the given time, both in seconds."""
+        """Estimate the processor time of a trial, in seconds, within about `seconds`."""
         evaluations = effort(point.search)
         clock, tried, first = time.perf_counter(), 1, 0.0
         while True:
@@ -161,7 +161,7 @@ class ConditionBound(Experiment):
             tried = min(4 * tried, max(evaluations, 2))
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: weights, measurements, the maps of some regions."""
+        """Count the bytes held at once: weights, measurements, the maps of some regions."""
         entries = generator_class(point.generator).entries(point)
         entries += condition_class(point.condition).entries(point)
         held = 4 + max(point.search.ascents, 1) * 4

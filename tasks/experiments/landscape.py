@@ -1,4 +1,4 @@
-"""The experiment `landscape`: loss and descent vector, place by place of a plane."""
+"""The experiment `landscape`: loss and descent vector at places of a plane of codes."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 
-# Raised whenever a stored number may change.
+# Increase it whenever a stored number may change.
 LANDSCAPE_VERSION = 1
 PLACES_OF_A_DRAW = 100  # for an estimate: few planes have less
 VARIABLES = (
@@ -53,11 +53,11 @@ class Landscape(NamedTuple):
     size: float
 
     def code(self, along: float, across: float) -> Vector:
-        """The code x = ‖x*‖ (along·e_1 + across·e_2), shape (k,)."""
+        """Compute the code x = ‖x*‖ (along·e_1 + across·e_2), shape (k,)."""
         return np.asarray(self.size * (np.array([along, across]) @ self.axes))
 
     def coordinates(self, code: Vector) -> Vector:
-        """The coordinates (along, across) of a code's projection on the plane."""
+        """Compute the coordinates (along, across) of a code's projection on the plane."""
         return np.asarray(self.axes @ code / self.size)
 
 
@@ -85,7 +85,7 @@ _kept = threading.local()
 
 
 def _kept_landscape(origin: Point, draws: Draws) -> Landscape:
-    """Keep a thread's last one, for workers run through all places of a draw."""
+    """Draw a landscape, or give the last one of this thread: workers compute a draw's places."""
     key = (origin, draws)
     if getattr(_kept, "key", None) != key:
         _kept.key, _kept.landscape = None, None
@@ -96,7 +96,7 @@ def _kept_landscape(origin: Point, draws: Draws) -> Landscape:
 
 
 def evaluate(objective: LatentLoss, code: Vector) -> tuple[float, Vector]:
-    """Give f(x), the source's, and v(x)."""
+    """Compute f(x), with the problem's offset, and v(x)."""
     evaluation = objective.evaluate(objective.first(code))
     return evaluation.loss + objective.problem.offset, objective.descent_vector(evaluation)
 
@@ -107,7 +107,7 @@ def look(
     """Evaluate a place of a landscape: a pure function of its arguments.
 
     Args:
-        point: all parameters; `plane` says where.
+        point: all parameters; `plane` gives the place.
         trial: trial index t ≥ 0.
         seed: root seed of the sweep.
         paired: parameters whose values share their draws.
@@ -125,7 +125,7 @@ class Place(NamedTuple):
     plane: Plane
 
     def run(self) -> dict[str, int | float]:
-        """Evaluate the loss there, as a value for each of `VARIABLES`."""
+        """Evaluate the loss there; give a value for each of `VARIABLES`."""
         landscape = self.landscape
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             code = landscape.code(self.plane.along, self.plane.across)
@@ -142,14 +142,14 @@ class Place(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """A descent seen on the plane.
+    """A descent, projected on the plane.
 
     Attributes:
-        places: coordinates of some of its iterates, shape (s, 2); NaN before one that negation
-            has moved.
-        off_plane: their distance from the plane, in ‖x*‖, shape (s,).
+        places: coordinates of some of its iterates, shape (s, 2); a row of NaN precedes an iterate
+            that was negated.
+        off_plane: distances of these iterates from the plane, in ‖x*‖, shape (s,).
         end: the last state.
-        steps: steps taken.
+        steps: number of steps.
     """
 
     places: Matrix
@@ -159,7 +159,7 @@ class Trajectory(NamedTuple):
 
 
 def follow(landscape: Landscape, start: Vector, max_steps: int, resolution: float) -> Trajectory:
-    """Descend from a place on the plane, plainly, keeping iterates that have moved visibly.
+    """Run the plain descent from a place on the plane; keep iterates that have moved visibly.
 
     Args:
         landscape: problem and plane.
@@ -189,10 +189,10 @@ def follow(landscape: Landscape, start: Vector, max_steps: int, resolution: floa
 
 
 def check_plane(point: Point) -> None:
-    """Refuse a latent space without a plane, and a true code that gives it no direction.
+    """Refuse a latent space without a plane, and a true code of 0, which gives no direction.
 
     Raises:
-        ValueError: saying which.
+        ValueError: says which.
     """
     if point.k < 2:
         raise ValueError("task 'landscape' needs a plane of codes, and k = 1 has none.")
@@ -202,7 +202,7 @@ def check_plane(point: Point) -> None:
 
 @dataclass(frozen=True)
 class LandscapeTask(Experiment):
-    """The experiment `landscape`: the loss, and where descent goes, place by place."""
+    """The experiment `landscape`: the loss and the descent vector at places of a plane."""
 
     name: str = "landscape"
     version: int = LANDSCAPE_VERSION
@@ -214,7 +214,7 @@ class LandscapeTask(Experiment):
         """Refuse parameters that do not fit the problem, and axes that make no plane.
 
         Raises:
-            SweepError: with the point.
+            SweepError: names the point.
         """
         for name in ("plane.along", "plane.across"):
             if len(grid.sweep.axes.get(name, ())) < 2:
@@ -227,10 +227,10 @@ class LandscapeTask(Experiment):
         refuse_unused(grid, LANDSCAPE_RULES)
 
     def check_point(self, point: Point) -> None:
-        """Refuse what the point's problem or generator cannot have, and what makes no plane.
+        """Refuse a point that its problem or generator does not allow, or that has no plane.
 
         Raises:
-            ValueError: saying what is wrong, in one line.
+            ValueError: says what is wrong, in one line.
         """
         check_point(point)
         check_plane(point)
@@ -242,7 +242,7 @@ class LandscapeTask(Experiment):
             return Place(_kept_landscape(origin, draws), point.plane)
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """Estimate the processor time of a place, in seconds; a draw serves many of them."""
+        """Estimate the processor time of a place, in seconds; many places share a draw."""
         begun = time.thread_time()
         draw_plane(point, draws)
         drawn = time.thread_time()
@@ -252,6 +252,6 @@ class LandscapeTask(Experiment):
         return time.thread_time() - looked + (drawn - begun) / PLACES_OF_A_DRAW
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: two draws, while one gives way to the next."""
+        """Count the bytes held at once: two draws, while one replaces the other."""
         solver = point.solver.model_copy(update={"engine": "plain"})
         return 2 * Recovery().memory(point.model_copy(update={"solver": solver}))

@@ -1,4 +1,4 @@
-"""The experiment `no-operation`, which does nothing: what is left is the pipeline's own cost."""
+"""The experiment `no-operation`, which does nothing, to measure the pipeline's own cost."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from ..experiment import Experiment
 
 
 class Nothing(NamedTuple):
-    """A trial of nothing."""
+    """A trial that does nothing."""
 
     def run(self) -> dict[str, int]:
         """Succeed at once."""
@@ -31,5 +31,5 @@ class NoOperation(Experiment):
         return Nothing()
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """A call and no more, in seconds."""
+        """Give the cost of a call, in seconds."""
         return 1e-6

@@ -1,4 +1,4 @@
-"""One recovery trial: draw a problem, descend, measure the outcome."""
+"""One recovery trial: draw a problem, solve it, measure the outcome."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -20,16 +20,16 @@ from ..solvers import SOLVERS, Solution, check_solver, solver_class, solver_para
 from ..solvers.descent import Verdict
 from ..unused import recovery_rules, refuse_unused
 
-# Raised whenever a stored number may change; results of two versions do not mix. Since 5 a run that
-# ends where the loss is constant all around has the verdict flat; before it counted as converged.
+# Increase it whenever a stored number may change; results of two versions do not mix. Since 5 a run
+# that ends where the loss is constant all around has the verdict flat; before it was converged.
 KERNEL_VERSION = 5
 LOSS_UNITS = "signal units squared; to the fourth in spiked models"
-# A code has the signal's units.
+# Codes are in signal units.
 VECTOR_UNITS = "signal units; to the third in spiked models"
 
 
 class Abandonment(IntEnum):
-    """What became of a run that may be abandoned; the numbers are stored."""
+    """What happened to a run that may be abandoned; the numbers are stored."""
 
     NEVER_HOPELESS = 0
     ABANDONED = 1
@@ -94,17 +94,17 @@ VARIABLES = (
 
 
 class RecoveryTrial(NamedTuple):
-    """A drawn problem and who solves it."""
+    """A drawn problem, and the streams of its solver."""
 
     point: Point
     instance: Instance
     draws: Draws
 
     def run(self) -> dict[str, int | float]:
-        """Solve it and measure the outcome, as a value for each of `VARIABLES`."""
+        """Solve it and measure the outcome; give a value for each of `VARIABLES`."""
         solver = solver_class(self.point.solver.method)
-        found = solver.solve(self.point, self.instance, self.draws)
-        return outcome(self.point, self.instance, found)
+        solution = solver.solve(self.point, self.instance, self.draws)
+        return outcome(self.point, self.instance, solution)
 
 
 def recover(
@@ -130,7 +130,7 @@ def recover(
 
 
 def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int | float]:
-    """Measure where a solver ended, as a value for each of `VARIABLES`."""
+    """Measure where a solver ended; give a value for each of `VARIABLES`."""
     if found.code is None:
         measured = signal_errors(instance, found.signal)
     else:
@@ -154,7 +154,7 @@ def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int 
 
 
 def signal_errors(instance: Instance, signal: Vector | None) -> dict[str, float]:
-    """Measure how far a signal that no code gave is from y*; codes have infinite errors."""
+    """Measure how far a signal without a code is from y*; the errors of codes are infinite."""
     if signal is None:
         raise ValueError("the solver gave neither a code nor a signal.")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -166,8 +166,8 @@ def signal_errors(instance: Instance, signal: Vector | None) -> dict[str, float]
 def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
     """Measure how far a code is from the target, relative to it.
 
-    Where y and −y have the same data, the nearer of both counts; so does the nearer of x and −x
-    where their signals are then alike.
+    Where y and −y have the same data, the nearer of both counts. The nearer of x and −x counts
+    where the two then have the same signal.
     """
     target, signal = instance.target, instance.signal
     network, problem = instance.objective.network, instance.objective.problem
@@ -185,7 +185,7 @@ def errors(point: Point, instance: Instance, code: Vector) -> dict[str, float]:
 
 
 def _distance(one: Vector, other: Vector, up_to_sign: bool) -> float:
-    """‖a − b‖, or the smaller of ‖a − b‖ and ‖a + b‖."""
+    """Compute ‖a − b‖, or the smaller of ‖a − b‖ and ‖a + b‖."""
     away = float(np.linalg.norm(one - other))
     return min(away, float(np.linalg.norm(one + other))) if up_to_sign else away
 
@@ -214,7 +214,7 @@ def _abandonment(point: Point, instance: Instance, found: Solution, success: boo
 
 @dataclass(frozen=True)
 class Recovery(Experiment):
-    """The experiment `recovery`: solve a drawn problem, measure how near the truth that ended."""
+    """The experiment `recovery`: solve a drawn problem, measure the distance from the truth."""
 
     name: str = "recovery"
     version: int = KERNEL_VERSION
@@ -225,7 +225,7 @@ class Recovery(Experiment):
         """Refuse parameters that do not fit the problem.
 
         Raises:
-            SweepError: with the point.
+            SweepError: names the point.
         """
         check_sweep(grid)
         check_points(grid, ("generator", "success.metric"), check_metric)
@@ -234,10 +234,10 @@ class Recovery(Experiment):
         refuse_unused(grid, recovery_rules(SOLVERS.named_by(grid)))
 
     def check_point(self, point: Point) -> None:
-        """Refuse what the point's problem, generator or solver cannot have.
+        """Refuse a point that its problem, generator or solver does not allow.
 
         Raises:
-            ValueError: saying what is wrong, in one line.
+            ValueError: says what is wrong, in one line.
         """
         check_point(point)
         check_solver(point)
@@ -247,15 +247,15 @@ class Recovery(Experiment):
         return RecoveryTrial(point, draw_problem(point, draws), draws)
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """Estimate the processor time of a trial within about the given time, both in seconds."""
+        """Estimate the processor time of a trial, in seconds, within about `seconds`."""
         begun = time.thread_time()
         instance = draw_problem(point, draws)
-        found, rest = solver_class(point.solver.method).timed(point, instance, draws, seconds)
-        outcome(point, instance, found)
+        solution, rest = solver_class(point.solver.method).timed(point, instance, draws, seconds)
+        outcome(point, instance, solution)
         return time.thread_time() - begun + rest
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: weights and data, a few vectors, its engine's."""
+        """Count the bytes held at once: weights and data, a few vectors, the solver's numbers."""
         problem = problem_class(point.problem)
         rows = problem.residuals(point)
         entries = generator_class(point.generator).entries(point) + problem.entries(point)
@@ -263,5 +263,5 @@ class Recovery(Experiment):
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
         entries += solver_class(point.solver.method).entries(point)
-        # A twentieth more, for what is small beside these.
+        # A twentieth more, for small arrays.
         return 8 * entries * 21 // 20

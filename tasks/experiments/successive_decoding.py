@@ -1,8 +1,8 @@
 """Successive decoding of several points of a Lipschitz code, sent at different scales at once.
 
-The lower bound of the source is a game: z = Σ_j D^j z_j, with z_j points of the code Z, is sent as
-A z; the largest scale is recovered, subtracted, and so on. Each of the m measurements carries some
-log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(k log(Lr/δ)) of them are needed.
+The lower bound of the source follows from this: z = Σ_j D^j z_j, with points z_j of the code Z, is
+sent as A z; the largest scale is recovered, subtracted, and so on. Each of the m measurements
+carries about log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(k log(Lr/δ)) are needed.
 """
 
 from collections.abc import Collection
@@ -29,10 +29,10 @@ from ..network import Matrix, Vector
 from ..sensing import Sensing
 from ..unused import Rule, law_rules, refuse_unused
 
-# Raised whenever a stored number may change.
+# Increase it whenever a stored number may change.
 DECODING_VERSION = 1
 MOST_POINTS = 10_000_000  # of a code
-# D^(levels − 1), for which rounding stays below a thousandth of the smallest scale.
+# Largest D^(levels − 1) for which rounding stays below a thousandth of the smallest scale.
 LARGEST_RATIO = 2.0**42
 CHECKED = (
     "k", "n", "m", "ensemble", "code.codewords", "code.message", "code.levels", "code.scale",
@@ -74,7 +74,7 @@ def draw_code(random: np.random.Generator, point: Point) -> LipschitzCode:
 
 
 def message_length(point: Point) -> int:
-    """Message symbols of the outer code: as given, or k/2 rounded up."""
+    """Give the message symbols of the outer code: as given, or k/2 rounded up."""
     return point.code.message or -(-point.k // 2)
 
 
@@ -113,7 +113,7 @@ def transmit(
 
 
 class Transmission(NamedTuple):
-    """What is sent, what arrives, and who decodes it."""
+    """The sent words, the measurements, and their decoder."""
 
     point: Point
     code: LipschitzCode
@@ -123,14 +123,14 @@ class Transmission(NamedTuple):
     decoder: Decoder
 
     def run(self) -> dict[str, int | float]:
-        """Decode scale by scale, as a value for each of `VARIABLES`."""
+        """Decode scale by scale; give a value for each of `VARIABLES`."""
         levels, scale = self.point.code.levels, self.point.code.scale
-        found = decode(self.observed, levels, scale, self.decoder, self.corners)
-        return outcome(self.code, self.sent, found, scale)
+        decoded = decode(self.observed, levels, scale, self.decoder, self.corners)
+        return outcome(self.code, self.sent, decoded, scale)
 
 
 def add_scales(code: LipschitzCode, words: Symbols, scale: float) -> Vector:
-    """Σ_j D^j z_j, shape (n,), for the words of z_1, z_2, … ."""
+    """Compute Σ_j D^j z_j, shape (n,), for the words of z_1, z_2, … ."""
     powers = scale ** np.arange(1.0, len(words) + 1)
     return np.asarray(powers @ np.array([code.point(word) for word in words]))
 
@@ -138,7 +138,7 @@ def add_scales(code: LipschitzCode, words: Symbols, scale: float) -> Vector:
 def outcome(
     code: LipschitzCode, sent: Symbols, found: Symbols, scale: float
 ) -> dict[str, int | float]:
-    """Compare what was sent and found, as a value for each of `VARIABLES`."""
+    """Compare sent and decoded words; give a value for each of `VARIABLES`."""
     right = (sent == found).all(axis=1)[::-1]
     signal = add_scales(code, sent, scale)
     error = np.linalg.norm(add_scales(code, found, scale) - signal)
@@ -152,10 +152,10 @@ def outcome(
 
 
 def check_point(point: Point) -> None:
-    """Refuse a point of which no code can be made, or that float64 cannot decode.
+    """Refuse a point that makes no code, or that float64 cannot decode.
 
     Raises:
-        ValueError: saying what is wrong, in one line.
+        ValueError: says what is wrong, in one line.
     """
     code, message = point.code, message_length(point)
     if not point.m:
@@ -187,7 +187,7 @@ def check_point(point: Point) -> None:
 
 @dataclass(frozen=True)
 class SuccessiveDecoding(Experiment):
-    """The experiment `successive-decoding`: points of a code, sent at once and decoded in turn."""
+    """The experiment `successive-decoding`: send points of a code at once, decode them in turn."""
 
     name: str = "successive-decoding"
     version: int = DECODING_VERSION
@@ -198,16 +198,16 @@ class SuccessiveDecoding(Experiment):
         """Refuse points that make no code, or that float64 cannot decode.
 
         Raises:
-            SweepError: with the point.
+            SweepError: names the point.
         """
         check_points(grid, CHECKED, check_point)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:
-        """Refuse a point of which no code can be made, or that float64 cannot decode.
+        """Refuse a point that makes no code, or that float64 cannot decode.
 
         Raises:
-            ValueError: saying what is wrong, in one line.
+            ValueError: says what is wrong, in one line.
         """
         check_point(point)
 
@@ -224,7 +224,7 @@ class SuccessiveDecoding(Experiment):
         return Transmission(point, code, sent, sensing @ signal, corners, decoder)
 
     def memory(self, point: Point) -> int:
-        """Bytes a trial holds at once: A, the curves, and all words, with their images or sums."""
+        """Count the bytes held at once: A, the curves, all words, their images or sums."""
         message, codewords = message_length(point), point.code.codewords
         entries = 2 * point.m * point.n + 3 * codewords * (point.n // point.k)
         entries += 2 * point.k * codewords * point.m
@@ -234,5 +234,5 @@ class SuccessiveDecoding(Experiment):
         else:
             entries += points * (3 * point.k + message + 2)
             entries += point.code.starts * point.m * (point.k + 4)
-        # A twentieth more, for what is small beside these.
+        # A twentieth more, for small arrays.
         return 8 * entries * 21 // 20

@@ -1,4 +1,4 @@
-"""A generator of sparse vectors from random wedges, narrower than the explicit one."""
+"""A generator of sparse vectors from random wedges, narrower than the explicit generator."""
 
 from itertools import product
 from math import pi, sin, tan
@@ -13,7 +13,7 @@ from .base import Generator
 from .sparse import check_support, draw_sparse, sparse_rows
 
 MAX_CODE_DRAWS = 1000
-# Below this share of vectors with a code, drawing one would take too long or never end.
+# Below this share of vectors that have a code, drawing one would take too long or never end.
 MOST_SPARSITY = 12
 LEAST_SHARE = 0.01
 SAME = 1e-9
@@ -33,12 +33,12 @@ class SparseRandom(Generator):
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
-        """Draw the pairs."""
+        """Draw the pairs of directions."""
         return sparse_random_network(random, point.sparsity, point.n, point.wedge_angle)
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse wedges so wide that hardly any sparse vector has a code, or too many of them."""
+        """Refuse a sparsity that is too large, and wedges that leave hardly any vector a code."""
         if point.sparsity > MOST_SPARSITY:
             raise ValueError(
                 f"sparsity is {point.sparsity}, and generator 'sparse-random' takes at most "
@@ -54,22 +54,22 @@ class SparseRandom(Generator):
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """max(1, q/(s + 1))/sin²α, with q = 4nα/π wedges met by a random code.
+        """Give max(1, q/(s + 1))/sin²α, with q = 4nα/π, the wedges that hold a random code.
 
-        A wedge's slope is 1/sin α, in a direction of its own, so that the eigenvalues of q of them
-        have the mean q/(s + 1) squares of it. The default step times the largest one was at most
-        0.94 in 400 Gaussian codes each for s = 1, 2, 3, 5, n = 5 … 100 and α = 0.001 … 0.1, and
-        0.60 in codes of s-sparse vectors; 2 is the bound.
+        A wedge has the slope 1/sin α, in a direction of its own, so that the eigenvalues of q of
+        them have the mean q/(s + 1) squared slopes. The default step times the largest eigenvalue
+        was at most 0.94 in 400 Gaussian codes each for s = 1, 2, 3, 5, n = 5 … 100 and
+        α = 0.001 … 0.1, and 0.60 in codes of s-sparse vectors; the bound is 2.
         """
         met = 4 * point.n * point.wedge_angle / pi
         return max(1.0, met / (point.sparsity + 1)) / sin(point.wedge_angle) ** 2
 
     @classmethod
     def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
-        """A code of a vector with a uniform support of s normal entries, the first that has one.
+        """Draw vectors with a uniform support of s normal entries; give the first code of one.
 
         Raises:
-            ArithmeticError: none in a thousand has.
+            ArithmeticError: none of a thousand vectors has a code.
         """
         for _ in range(MAX_CODE_DRAWS):
             code = sparse_random_code(network, draw_sparse(random, point.sparsity, point.n))
@@ -82,12 +82,12 @@ class SparseRandom(Generator):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """At most what 8n(s + 1) + 10n weights are, with their columns and what makes them."""
+        """Count at most 8n(s + 1) + 10n weights, with their columns and what makes them."""
         return 4 * point.n * (8 * (point.sparsity + 1) + 10) + 2 * sum(point.widths)
 
 
 class Wedges(NamedTuple):
-    """What the wedges of a random sparse generator are.
+    """The wedges of a random sparse generator.
 
     Attributes:
         normals: v_1 … v_2n, unit vectors, shape (2n, s + 1).
@@ -101,7 +101,7 @@ class Wedges(NamedTuple):
 
 
 def clear_share(sparsity: int, n: int, wedge_angle: float) -> float:
-    """Probability (1 − 2α/π)^{2n−s} that a random code lies in none of 2n − s other wedges."""
+    """Compute (1 − 2α/π)^{2n−s}, the probability that a random code is in no other wedge."""
     return float((1 - 2 * wedge_angle / pi) ** (2 * n - sparsity))
 
 
@@ -114,7 +114,7 @@ def sparse_random_network(
     where x is within the angle α of ±v'_i in the plane of v'_i ⟂ v_i, and 0 elsewhere; G is even.
 
     The source prints F_i as [⟨x, tan α v'_i + v_i⟩]_+ − 2[⟨x, v_i⟩]_+ + [⟨x, tan α v'_i − v_i⟩]_+ −
-    2[⟨x, −v_i⟩]_+. That is positive at v'_i alone, not at −v'_i, and negative almost everywhere
+    2[⟨x, −v_i⟩]_+. That is positive near v'_i only, not near −v'_i, and negative almost everywhere
     else, while its Facts 4.2 and 4.3 need both sides and zeros outside. Its G_i = F_{2i} − F_{2i+1}
     would end at a pair 2n + 1.
 
@@ -125,7 +125,7 @@ def sparse_random_network(
         wedge_angle: α, rad.
 
     Returns:
-        Widths 8n–2n–n, and s + 1 coordinates in the code.
+        A network of widths 8n–2n–n, with s + 1 coordinates in the code.
 
     Source: Kamath, Karmalkar & Price 2020, Section 4.2.
     """
@@ -137,8 +137,8 @@ def sparse_random_network(
     steepness = 1 / tan(wedge_angle)
     return Network(
         (
-            # Sparse, though it has no zeros: rows r and −r add up in the same order only so, and
-            # G is exactly even.
+            # Sparse, though no entry is 0: only then rows r and −r add up in the same order, which
+            # makes G exactly even.
             sparse_rows(np.tile(np.arange(k), (8 * n, 1)), lines, k),
             sparse_rows(
                 4 * pairs[:, None] + np.arange(4), [1.0, 1.0, -steepness, -steepness], 8 * n
@@ -155,7 +155,7 @@ def _unit(rows: Matrix) -> Matrix:
 
 
 def wedges(network: Network) -> Wedges:
-    """Read the wedges off a network of `sparse_random_network`."""
+    """Read the wedges from a network of `sparse_random_network`."""
     first, second = network.weights[:2]
     lines = first @ np.eye(first.shape[1])
     third = np.zeros(second.shape[1])
@@ -165,17 +165,17 @@ def wedges(network: Network) -> Wedges:
 
 
 def sparse_random_code(network: Network, signal: Vector) -> Vector | None:
-    """Look for a code that a random generator maps to a sparse vector.
+    """Search a code that a random generator maps to a sparse vector.
 
     S are the pairs for the signs of y's entries, and w_S ⟂ v_i for i ∈ S. A code x of length c
     along w_S has F_i(x) = |y_i| at one slope of each wedge if ⟨x, ±v_i − tan α s_i v'_i⟩ =
     −tan α |y_i|, with s_i = sign⟨w_S, v'_i⟩. That is a line of codes for each of 2^s choices of
-    slopes; this walks along all of them and takes the first code outside of all other wedges. The
+    slopes; this follows all of them and takes the first code outside all other wedges. The
     source takes +v_i, and any c that is large enough.
 
     Share of 300 random vectors (normal entries, uniform support, 50 networks) that have a code,
-    that have one by the source's recipe with twice the least c, and (1 − 2α/π)^{2n−s}, the chance
-    that w_S lies in no other wedge:
+    that have one by the source's recipe with twice the least c, and (1 − 2α/π)^{2n−s}, the
+    probability that w_S is in no other wedge:
 
         s    n      α     code   recipe   chance
         1    5    0.1     0.89     0.58     0.55
@@ -191,41 +191,42 @@ def sparse_random_code(network: Network, signal: Vector) -> Vector | None:
         2  100    0.001   0.98     0.87     0.88
         5  100    0.001   0.99     0.87     0.88
 
-    Other wedges are why the recipe fails in 81 to 100 % of its failures. In the others the planes
-    of its wedges are nearly dependent, so that its x lies beyond a ridge. The source's α = n^{−8s}
-    rules both out, but no float64 resolves it: heights are off by about 1e-16/tan α.
+    Other wedges cause 81 to 100 % of the recipe's failures. In the other failures the planes of its
+    wedges are nearly dependent, so that its x is on the other side of a ridge. The source's
+    α = n^{−8s} excludes both, but no float64 resolves it: heights have errors of about
+    1e-16/tan α.
 
     Args:
         network: from `sparse_random_network`.
-        signal: y, shape (n,), with at most s entries that are not 0. Of fewer than s, one w_S of
-            many is tried.
+        signal: y, shape (n,), with at most s entries that are not 0. If it has fewer than s, one
+            w_S of many is tried.
 
     Returns:
-        x with G(x) = y to 1e-9 of the largest entry, exactly 0 where y is, shape (s + 1,); None if
-        there is none on these lines.
+        x with G(x) = y to 1e-9 of the largest entry, exactly 0 where y is 0, shape (s + 1,); None
+        if these lines hold no such code.
 
     Raises:
-        ValueError: there are more entries.
+        ValueError: more than s entries are not 0.
 
     Source: Kamath, Karmalkar & Price 2020, Section 4.3.
     """
-    found = wedges(network)
-    k = found.normals.shape[1]
+    pairs = wedges(network)
+    k = pairs.normals.shape[1]
     support = check_support(signal, k - 1)
     if not support.size:
         return np.zeros(k)
     chosen = 2 * support + (signal[support] < 0)
     heights, largest = np.abs(signal[support]), np.abs(signal).max()
-    center = _center(found.normals[chosen], found.ridges[chosen])
-    tops = (found.ridges[chosen].T * np.sign(found.ridges[chosen] @ center)).T
+    center = _center(pairs.normals[chosen], pairs.ridges[chosen])
+    tops = (pairs.ridges[chosen].T * np.sign(pairs.ridges[chosen] @ center)).T
     for sides in product((1.0, -1.0), repeat=support.size):
-        edges = (found.normals[chosen].T * sides).T - found.slope * tops
+        edges = (pairs.normals[chosen].T * sides).T - pairs.slope * tops
         system = np.vstack([edges, center])
         wanted = np.zeros((k if support.size == k - 1 else support.size + 1, 2))
-        wanted[:-1, 0], wanted[-1, 1] = -found.slope * heights / largest, 1.0
+        wanted[:-1, 0], wanted[-1, 1] = -pairs.slope * heights / largest, 1.0
         # x = (offset + c direction)·max|y|, for any c.
         offset, direction = np.linalg.lstsq(system, wanted, rcond=None)[0].T
-        codes = _between_edges(found, offset, direction)
+        codes = _between_edges(pairs, offset, direction)
         signals = network(codes)
         away = np.abs(signals - signal[:, None] / largest).max(axis=0)
         fits = (away < SAME) & ~np.delete(signals, support, axis=0).any(axis=0)
@@ -235,24 +236,24 @@ def sparse_random_code(network: Network, signal: Vector) -> Vector | None:
 
 
 def _center(normals: Matrix, ridges: Matrix) -> Vector:
-    """The unit vector w_S orthogonal to some normals; of many, the nearest to their ridges' sum."""
+    """Give the unit vector w_S orthogonal to some normals, the nearest one to the ridges' sum."""
     kernel = np.linalg.svd(normals)[2][len(normals) :]
     center = kernel.T @ (kernel @ ridges.sum(axis=0))
     return np.asarray(center / np.linalg.norm(center))
 
 
 def _between_edges(found: Wedges, offset: Vector, direction: Vector) -> Matrix:
-    """Codes along a line, one between each two edges or ridges that it crosses, as columns."""
+    """Give codes along a line, as columns, one between each two edges or ridges on its way."""
     ends = []
     for side in (1.0, 0.0, -1.0):
         edges = found.normals + side * found.slope * found.ridges
         pace = edges @ direction
-        # The line keeps to the edges of the wedges that it was made for.
+        # The line is parallel to the edges of the wedges that it was made for.
         meets = np.abs(pace) > PARALLEL * found.slope
         ends.append(-(edges[meets] @ offset) / pace[meets])
     crossings = np.unique(np.concatenate(ends))
     crossings = crossings[crossings > 0]
-    # Not much behind an edge, for long codes are rounded more.
+    # Not far after an edge, as longer codes have larger rounding errors.
     below, above = np.append(0.0, crossings), np.append(crossings, np.inf)
     lengths = np.minimum((below + above) / 2, np.where(below > 0, 2 * below, np.inf))
     lengths = lengths[np.isfinite(lengths)]

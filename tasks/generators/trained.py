@@ -21,11 +21,11 @@ MOST_FILES = 20_000  # of a sweep
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network from a file, with what is measured of it once.
+    """A network from a file, and quantities that are measured once.
 
     Attributes:
         network: the network itself.
-        codes: rows are codes typical of its training data, or None.
+        codes: rows are codes typical of its training data; None if the file has no codes.
     """
 
     network: Network
@@ -33,7 +33,7 @@ class TrainedNetwork:
 
     @cached_property
     def typical_codes(self) -> Matrix:
-        """64 codes: evenly spread over those of the file, or drawn, always the same."""
+        """Give 64 codes: evenly spread over those of the file, or normal draws of a fixed seed."""
         if self.codes is None:
             k = self.network.weights[0].shape[1]
             return np.random.Generator(np.random.SFC64(k)).standard_normal((SAMPLED_CODES, k))
@@ -43,10 +43,10 @@ class TrainedNetwork:
 
     @cached_property
     def curvature(self) -> float:
-        """A quarter of the median, over typical codes, of the largest eigenvalue of Λ_xᵀΛ_x.
+        """Give a quarter of the median, over typical codes, of the largest eigenvalue of Λ_xᵀΛ_x.
 
-        The default step 0.175/curvature is then 0.7 over that eigenvalue, and 2 over it is where
-        descent becomes unstable.
+        The default step 0.175/curvature is then 0.7 over that eigenvalue; descent becomes unstable
+        at 2 over it.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             return _rounded(
@@ -55,36 +55,36 @@ class TrainedNetwork:
 
     @cached_property
     def code_size(self) -> float:
-        """Root mean square of a typical code's coordinates; 1 where the file has no codes."""
+        """Give the root mean square of a typical code's coordinates; 1 if the file has no codes."""
         return 1.0 if self.codes is None else _rounded(np.sqrt(np.mean(self.codes**2)))
 
     @cached_property
     def signal_norm(self) -> float:
-        """Mean of ‖G(x)‖ over typical codes, in signal units."""
+        """Give the mean of ‖G(x)‖ over typical codes, in signal units."""
         norms = [np.linalg.norm(self.network(code)) for code in self.typical_codes]
         return _rounded(np.mean(norms))
 
 
 def _largest(network: Network, code: Vector) -> float:
-    """Largest eigenvalue of Λ_xᵀΛ_x; infinite where its entries overflow."""
+    """Compute the largest eigenvalue of Λ_xᵀΛ_x; infinite where its entries overflow."""
     linear = network.jacobian(code)
     gram = linear.T @ linear
     return float(np.linalg.eigvalsh(gram)[-1]) if np.isfinite(gram).all() else np.inf
 
 
 def _rounded(value: np.floating) -> float:
-    """Keep three digits: last bits, which depend on the machine, must not reach the results."""
+    """Keep three digits: the last bits depend on the machine and must not change results."""
     return float(f"{value:.3g}")
 
 
 @lru_cache(maxsize=2 * KEPT_FILES)
 def _assembled(path: str, stamped: Stamp, linear_last: bool) -> TrainedNetwork:
-    found = read_weights(path)
-    return TrainedNetwork(Network(found.weights, found.biases, linear_last), found.codes)
+    trained = read_weights(path)
+    return TrainedNetwork(Network(trained.weights, trained.biases, linear_last), trained.codes)
 
 
 def trained_network(point: Point) -> TrainedNetwork:
-    """The network of a point's file; read once, however many trials use it.
+    """Give the network of a point's file; it is read once, however many trials use it.
 
     Raises:
         WeightsError: the file cannot be read, or holds no network.
@@ -97,9 +97,9 @@ def _shape_in_file(given: Mapping[str, Any]) -> tuple[int, tuple[int, ...]]:
 
 
 class Trained(Generator):
-    """The weights of a file, the same ones in every trial; only codes and data are drawn.
+    """The weights of a file, the same in every trial; only codes and data are drawn.
 
-    The papers' theory has neither biases nor trained weights.
+    The papers' theory covers neither biases nor trained weights.
     """
 
     name: ClassVar[str] = "trained"
@@ -109,12 +109,12 @@ class Trained(Generator):
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
-        """Draw nothing."""
+        """Give the network; nothing is drawn."""
         return trained_network(point).network
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse a file that holds no network, or another one than the point's."""
+        """Refuse a file without a network, or one whose shape differs from the point's."""
         if not point.weights:
             raise ValueError(
                 f"generator 'trained' needs 'weights', the {PARAMETERS['weights'].description}."
@@ -135,12 +135,12 @@ class Trained(Generator):
 
     @classmethod
     def curvature(cls, point: Point) -> float:
-        """A quarter of ΛᵀΛ's largest eigenvalue, measured."""
+        """Give a quarter of the largest eigenvalue of ΛᵀΛ, as measured."""
         return trained_network(point).curvature
 
     @classmethod
     def draw_code(cls, random: np.random.Generator, network: Network, point: Point) -> Vector:
-        """Draw one of the file's codes; standard normal where it has none."""
+        """Draw one of the file's codes; a standard normal code if it has none."""
         codes = trained_network(point).codes
         if codes is None:
             return random.standard_normal(point.k)
@@ -149,7 +149,7 @@ class Trained(Generator):
 
     @classmethod
     def start_scale(cls, point: Point) -> float:
-        """Size of the file's codes, or 1; without biases, where ‖G(x)‖ is the target norm."""
+        """Give the size of the file's codes, or 1; without biases, the size for the target norm."""
         trained = trained_network(point)
         if not trained.network.is_homogeneous:
             return trained.code_size
@@ -157,7 +157,7 @@ class Trained(Generator):
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """How many numbers weights and codes are."""
+        """Count the numbers of weights and codes."""
         codes = trained_network(point).codes
         return super().entries(point) + (0 if codes is None else codes.size)
 
@@ -173,7 +173,7 @@ def _check_shape(point: Point, found: TrainedWeights) -> None:
 
 
 def weights_digests(grid: Grid) -> dict[str, str]:
-    """SHA-256 of every weights file of a sweep, by path as the sweep has it.
+    """Compute the SHA-256 of every weights file of a sweep, by its path in the sweep.
 
     Raises:
         WeightsError: a file cannot be read.

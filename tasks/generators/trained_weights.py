@@ -1,4 +1,4 @@
-"""Named arrays as the layers of a network: which is which, and whether they fit together."""
+"""Order named arrays as the layers of a network, and check that they fit together."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..network import Matrix, Vector
 
-# Arrays as they lie in a file, of whatever type.
+# Arrays as a file holds them, of any type.
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 OWN_NAME = re.compile(r"(weights|biases)_([1-9]\d*)")
@@ -23,16 +23,16 @@ FLOATS = (np.float16, np.float32, np.float64)
 
 
 class WeightsError(ValueError):
-    """Arrays or a file that hold no network that can be used; one line."""
+    """Arrays or a file that hold no usable network; says so in one line."""
 
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """The layers of a network that was trained.
+    """The layers of a trained network.
 
     Attributes:
         weights: W_1 … W_d, W_i of shape (n_i, n_{i−1}).
-        biases: b_1 … b_d, or none; where all are 0 there are none.
+        biases: b_1 … b_d; empty if there are none, or all are 0.
         codes: rows are codes typical of the training data, shape (rows, k); None if not known.
     """
 
@@ -47,12 +47,12 @@ class TrainedWeights:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """n_1 … n_d."""
+        """Widths n_1 … n_d."""
         return tuple(len(weight) for weight in self.weights)
 
 
 class _Name(NamedTuple):
-    """A name taken apart; `family` is what the names of one network's layers have in common."""
+    """The parts of a name; `family` is what the names of one network's layers share."""
 
     family: str
     layer: int
@@ -66,7 +66,7 @@ def assemble(arrays: Arrays) -> TrainedWeights:
         arrays: `weights_1`, `biases_1`, … or `0.weight`, `0.bias`, …, and `codes`.
 
     Raises:
-        WeightsError: they are no network; naming the array.
+        WeightsError: they are no network; names the array.
     """
     weight_names, bias_names = _ordered([name for name in arrays if name != CODES])
     weights = {name: _numbers(name, arrays[name], MATRIX) for name in weight_names}
@@ -86,7 +86,7 @@ def assemble(arrays: Arrays) -> TrainedWeights:
 
 
 def layer_shapes(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:
-    """Give k and n_1 … n_d from the shapes of named arrays.
+    """Compute k and n_1 … n_d from the shapes of named arrays.
 
     Raises:
         WeightsError: they are no network.
@@ -101,12 +101,12 @@ def layer_shapes(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, tuple[int,
 
 
 def _ordered(names: list[str]) -> tuple[list[str], list[str]]:
-    """Find the names of weights and of biases, layer by layer."""
+    """Give the names of weights and of biases, layer by layer."""
     known = {name: _parse(name) for name in sorted(names)}
-    if len(families := sorted({each.family for each in known.values()})) > 1:
+    if len(families := sorted({part.family for part in known.values()})) > 1:
         raise WeightsError(f"it holds several networks, {' and '.join(families)}; keep one.")
-    weights = {each.layer: name for name, each in known.items() if each.is_weight}
-    biases = {each.layer: name for name, each in known.items() if not each.is_weight}
+    weights = {part.layer: name for name, part in known.items() if part.is_weight}
+    biases = {part.layer: name for name, part in known.items() if not part.is_weight}
     if not weights:
         raise WeightsError("it holds no weights; name them weights_1, weights_2, ….")
     lacking = sorted(set(range(1, max(weights))) - set(weights))
@@ -138,7 +138,7 @@ def _parse(name: str) -> _Name:
 
 
 def _numbers(name: str, array: NDArray[Any], shape: tuple[str, ...]) -> NDArray[np.float64]:
-    """Bring an array to float64; refuse another type, another rank, and what is not finite."""
+    """Convert an array to float64; refuse another type or rank, and entries that are not finite."""
     if array.dtype not in FLOATS:
         raise WeightsError(wrong_type(name, array.dtype))
     if array.ndim != len(shape) or not array.size:
@@ -150,12 +150,12 @@ def _numbers(name: str, array: NDArray[Any], shape: tuple[str, ...]) -> NDArray[
 
 
 def wrong_type(name: str, found: object) -> str:
-    """Say that an array has a type that is not read."""
+    """Give the message for an array whose type is not read."""
     return f"{name} has type {found}; store it as float64, float32 or float16."
 
 
 def _check_chain(weights: Mapping[str, Matrix], biases: Mapping[str, Vector]) -> None:
-    """Refuse layers that do not chain; where they would if transposed, say so."""
+    """Refuse layers that do not chain; say so if they would chain when transposed."""
     complaint = _complaint(weights, biases)
     if not complaint:
         return
@@ -168,7 +168,7 @@ def _check_chain(weights: Mapping[str, Matrix], biases: Mapping[str, Vector]) ->
 
 
 def _complaint(weights: Mapping[str, Matrix], biases: Mapping[str, Vector]) -> str:
-    """What does not fit, if anything."""
+    """Say what does not fit; empty if all layers fit."""
     for (below, lower), (above, upper) in pairwise(weights.items()):
         if upper.shape[1] != lower.shape[0]:
             return (

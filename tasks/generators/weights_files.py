@@ -1,6 +1,6 @@
-"""Files of trained weights, .npz or .safetensors, never a pickle: reading them, telling them apart.
+"""Read files of trained weights, .npz or .safetensors, never a pickle, and compute their digests.
 
-What was read is kept, as every trial asks for it.
+Arrays stay in memory, as every trial asks for them.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ CONVERT = (
     "Convert it: numpy.savez('network.npz', weights_1=W_1, biases_1=b_1, …) with arrays W_i of "
     "shape (outputs, inputs)."
 )
-# What reading a damaged archive may raise.
+# Exceptions that reading a damaged archive may raise.
 DAMAGES = (
     EOFError, MemoryError, NotImplementedError, RuntimeError, SyntaxError, TypeError, ValueError,
     zipfile.BadZipFile, zlib.error,
@@ -44,14 +44,14 @@ Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 def read_weights(path: str) -> TrainedWeights:
-    """Read a file, or give what was read of it before, unless it has changed since.
+    """Read a file; what was read before is used again unless the file has changed.
 
     Args:
-        path: the file; a relative one is looked for in the working directory, and `~` is the
-            home folder of whoever reads it.
+        path: the file. A relative path starts in the working directory, and `~` is the home folder
+            of the reading process.
 
     Raises:
-        WeightsError: it cannot be read, or holds no network; with file and array.
+        WeightsError: it cannot be read, or holds no network; names file and array.
     """
     return _read(path, stamp(path))
 
@@ -60,18 +60,18 @@ def weights_shape(path: str) -> tuple[int, tuple[int, ...]]:
     """Give k and the widths n_1 … n_d of a file's network; of a sound file only headers are read.
 
     Raises:
-        WeightsError: it cannot be read, or holds no network; with file and array.
+        WeightsError: it cannot be read, or holds no network; names file and array.
     """
     return _shape(path, stamp(path))
 
 
 def _expanded(path: str) -> str:
-    """Read `~` and `~user`, which no shell expands in a sweep file."""
+    """Expand `~` and `~user`, which no shell expands in a sweep file."""
     return os.path.expanduser(path)
 
 
 def weights_digest(path: str) -> str:
-    """SHA-256 of a file, in hexadecimal digits.
+    """Compute the SHA-256 of a file, in hexadecimal digits.
 
     Raises:
         WeightsError: it cannot be read.
@@ -80,21 +80,21 @@ def weights_digest(path: str) -> str:
 
 
 def stamp(path: str) -> Stamp:
-    """What tells a file from another one, and from itself before a change.
+    """Give what distinguishes a file from other files, and from itself before a change.
 
     Raises:
         WeightsError: there is no such file.
     """
     try:
-        found = os.stat(_expanded(path))
-    # A path with a null byte is a ValueError.
+        status = os.stat(_expanded(path))
+    # A path with a null byte raises ValueError.
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         where = "" if os.path.isabs(_expanded(path)) else f" in {os.getcwd()}"
         raise WeightsError(f"weights {path!r}: {reason}{where}.") from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise WeightsError(f"weights {path!r}: it is no file.")
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)
@@ -111,9 +111,9 @@ def _shape(path: str, stamped: Stamp) -> tuple[int, tuple[int, ...]]:
     try:
         return layer_shapes(HEADERS[Path(path).suffix.lower()](_expanded(path)))
     except (OSError, KeyError, *DAMAGES):
-        # Reading all of it says what is wrong.
-        found = read_weights(path)
-        return found.k, found.widths
+        # Reading the whole file says what is wrong.
+        network = read_weights(path)
+        return network.k, network.widths
 
 
 @lru_cache(maxsize=KEPT_FILES)
@@ -159,9 +159,9 @@ def _read_safetensors(path: str) -> Arrays:
     try:
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118 (it is no mapping)
-                found = file.get_slice(name).get_dtype()
-                if found not in ("F16", "F32", "F64"):
-                    raise WeightsError(wrong_type(name, found))
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in ("F16", "F32", "F64"):
+                    raise WeightsError(wrong_type(name, dtype))
                 arrays[name] = file.get_tensor(name)
     except SafetensorError as error:
         raise WeightsError(f"it is damaged, or no .safetensors file: {error}.") from None

@@ -1,7 +1,7 @@
-"""The fast engine: the iterates of the plain one, several times cheaper.
+"""The fast engine: the iterates of the plain engine, several times cheaper.
 
-Five regimes take turns, chosen by counted events and never by the clock, so that a run is the same
-wherever it runs. docs/fast-descent.md derives why all of them give the plain iterates.
+It alternates between five regimes. Counted events choose the regime, never the clock, so that a run
+is the same on every machine. docs/fast-descent.md derives why all regimes give the plain iterates.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from .run import Run
 
 
 def engine_entries(k: int, widths: Sequence[int], m: int, has_matrix: bool = True) -> int:
-    """How many numbers the engine may hold besides the problem, with m residuals.
+    """Count the numbers that the engine may hold besides the problem, with m residuals.
 
-    Where A is no matrix there is no copy of its columns.
+    Where A is no matrix, its columns are not copied.
     """
     layers = range(len(widths))
-    # Maps and a copy of active columns; columns of candidates and their couplings, twice where one
-    # base gives way to the next.
+    # Maps and a copy of active columns; columns of candidates and their couplings, twice while one
+    # base replaces another.
     copied = max([m * widths[-1] if has_matrix else 0, *_products(widths)])
     maps = (k + 16) * (sum(widths) + 3 * m + 2 * k) + copied
     transfers = sum(widths[i] * min(CAPACITY, widths[j]) for i in layers for j in range(i))
@@ -49,8 +49,8 @@ def descend_fast(
 ) -> Descent:
     """Run the descent as `descend` does, with the same arguments and result.
 
-    Steps, verdict and negations are its own, and the codes but for rounding. Losses that are no
-    sums of squares are left to it.
+    Steps, verdict and negations are the same; codes are the same up to rounding. A loss that is no
+    sum of squares is left to `descend`.
     """
     if (form := least_squares(objective)) is None:
         return descend(

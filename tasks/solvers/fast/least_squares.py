@@ -1,4 +1,4 @@
-"""The form of a loss that the fast engine serves: ½‖A h − b‖² of a ReLU network's output h."""
+"""The form of a loss that the fast engine needs: ½‖A h − b‖² of a ReLU network's output h."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -15,14 +15,14 @@ from .maps import Pattern
 class LeastSquares:
     """f(x) = ½‖A h_d(x) − b‖² with h_d = relu(W_d ⋯ relu(W_1 x)).
 
-    A phaseless loss ½‖|A y| − b‖² is one of these, since |z| = relu(z) + relu(−z): the last layer
-    is then [A; −A], and its halves are added.
+    A phaseless loss ½‖|A y| − b‖² has this form, since |z| = relu(z) + relu(−z): the last layer is
+    then [A; −A], and its halves are added.
 
     Args:
         weights: W_1 … W_d, with that last layer where the loss is phaseless.
         sensing: A, or the sum of the halves.
-        observed: b.
-        phaseless: whether the last layer holds signs.
+        observed: b, shape (m,).
+        phaseless: whether the last layer is [A; −A].
     """
 
     weights: tuple[Matrix, ...]
@@ -31,7 +31,7 @@ class LeastSquares:
     phaseless: bool = False
 
     def patterns(self, evaluation: Evaluation) -> list[Pattern]:
-        """Which units of each layer are on at a code that was evaluated."""
+        """Compute which units of each layer are on at the code of an evaluation."""
         patterns = [activation > 0 for activation in evaluation.activations]
         if self.phaseless:
             measured = evaluation.misfit.measured
@@ -40,7 +40,7 @@ class LeastSquares:
 
     @property
     def evaluation_cost(self) -> int:
-        """Multiplications of f above the first layer: one half of [A; −A] serves both."""
+        """Multiplications of f above the first layer; one half of [A; −A] gives both halves."""
         layers = sum(weight.size for weight in self.weights[1:])
         twice = self.weights[-1].size // 2 if self.phaseless else 0
         return layers - twice + self.sensing.cost
@@ -52,7 +52,7 @@ class LeastSquares:
 
 
 def least_squares(objective: LatentLoss) -> LeastSquares | None:
-    """Bring a loss into this form, if it has it: its network must be one of plain ReLU layers."""
+    """Bring a loss into this form, or give None; its network must have plain ReLU layers only."""
     form = objective.problem.quadratic()
     if form is None or not objective.network.is_plain:
         return None

@@ -1,8 +1,8 @@
 """Descent within one linear region of the network, in closed form.
 
-Where the pattern stays, v is affine in x: v(x − αv) = (I − αH) v with H = BᵀB and B = A Λ. In the
+While the pattern stays, v is affine in x: v(x − αv) = (I − αH) v with H = BᵀB and B = A Λ. In the
 eigenbasis of H each coordinate of v shrinks by its own factor, so that any number of steps costs
-as much as one. docs/fast-descent.md derives what is said here.
+as much as one step. docs/fast-descent.md derives these facts.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...network import Matrix, Vector
 
-SCAN = 64  # steps looked at together in the search for a flip; doubled from scan to scan
+SCAN = 64  # steps in the first scan for a flip; doubled from scan to scan
 LONGEST_SCAN = 1024
 SMALL = 0.5  # below it 1 − (1 − a)^t is computed without cancellation
 
@@ -27,7 +27,7 @@ class LinearRegion:
 
     def __init__(self, jacobian: Matrix, step_size: float):
         curvature, self._basis = np.linalg.eigh(jacobian.T @ jacobian)
-        # Coordinates that no active unit sees: the loop leaves them exactly where they are.
+        # Coordinates that no active unit depends on: the loop must not change them at all.
         self._fixed = np.flatnonzero(~jacobian.any(axis=0))
         self._step_size = step_size
         self._shrunk = step_size * np.maximum(curvature, 0.0)
@@ -36,50 +36,53 @@ class LinearRegion:
 
     @property
     def contracts(self) -> bool:
-        """Whether no coordinate of v grows: then neither ‖v‖ nor the loss ever does."""
+        """Whether no coordinate of v grows; then neither ‖v‖ nor the loss ever grows."""
         return bool(self._factor[-1] >= -1)
 
     def enter(self, code: Vector, vector: Vector) -> None:
-        """Take the code and its descent vector as t = 0."""
+        """Set the code and its descent vector as t = 0."""
         self._code, self._coordinates = code, self._basis.T @ vector
 
     def code(self, t: int) -> Vector:
-        """x_t, shape (k,)."""
+        """Compute x_t, shape (k,)."""
         moved = self._basis @ (self._sums(np.array([t]))[:, 0] * self._coordinates)
         moved[self._fixed] = 0.0
         return np.asarray(self._code - self._step_size * moved)
 
     def vector_norm(self, t: int) -> float:
-        """‖v_t‖."""
+        """Compute ‖v_t‖."""
         return float(np.linalg.norm(self._factor**t * self._coordinates))
 
     def reach(self, t: int) -> float:
         """Bound ‖x_s − x_0‖ for all s ≤ t.
 
-        A coordinate moves monotonically if its factor is positive, and never farther than at its
-        first step if it alternates.
+        A coordinate moves monotonically if its factor is positive; if it alternates, it never moves
+        farther than in its first step.
         """
         sums = np.where(self._factor >= 0, self._sums(np.array([t]))[:, 0], 1.0)
         return self._step_size * float(np.linalg.norm(sums * self._coordinates))
 
     def first_below(self, tolerance: float, at_most: int) -> int:
-        """The first t ≥ 1 with ‖v_t‖ < tolerance, or `at_most`."""
+        """Find the first t ≥ 1 with ‖v_t‖ < tolerance, at most `at_most`."""
         return _first(lambda t: self.vector_norm(t) < tolerance, at_most)
 
     def last_within(self, radius: float, at_most: int) -> int:
-        """The last t ≤ `at_most` up to which all x_s are within a radius of x_0; 0 if none is."""
+        """Find the last t ≤ `at_most` for which all x_s, s ≤ t, are within a radius of x_0."""
         if self.reach(at_most) <= radius:
             return at_most
         return _first(lambda t: self.reach(t) > radius, at_most) - 1
 
     def first_flip(self, maps: Matrix, values: Vector, threshold: Vector, at_most: int) -> int:
-        """The first t in 1 … `at_most` at which a unit exceeds its threshold, or at_most + 1.
+        """Find the first t in 1 … `at_most` at which a unit exceeds its threshold.
 
         Args:
-            maps: units' pre-activations as linear maps of x, shape (units, k).
-            values: their values at x_0.
-            threshold: what each must not exceed.
-            at_most: last step looked at.
+            maps: the units' pre-activations as linear maps of x, shape (units, k).
+            values: their values at x_0, shape (units,).
+            threshold: what each must not exceed, shape (units,).
+            at_most: last step of the search.
+
+        Returns:
+            The step, or at_most + 1 if no unit exceeds its threshold.
         """
         if not len(maps):
             return at_most + 1
@@ -97,7 +100,7 @@ class LinearRegion:
         return at_most + 1
 
     def _sums(self, times: NDArray[np.int64]) -> Matrix:
-        """Σ_{s<t} (1 − a)^s = (1 − (1 − a)^t)/a for all coordinates and times."""
+        """Compute Σ_{s<t} (1 − a)^s = (1 − (1 − a)^t)/a, shape (coordinates, times)."""
         small, large = self._shrunk[self._gentle], self._shrunk[~self._gentle]
         sums = np.empty((self._shrunk.size, times.size))
         tiny = np.maximum(small, np.finfo(float).tiny)[:, None]
@@ -107,7 +110,7 @@ class LinearRegion:
 
 
 def _first(holds: Callable[[int], bool], at_most: int) -> int:
-    """The first t in 1 … at_most at which a monotone condition holds, or `at_most`."""
+    """Find the first t in 1 … at_most at which a monotone condition holds, or `at_most`."""
     low, high = 0, at_most
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""The linear maps of a network for one activation pattern, kept up as units flip."""
+"""The linear maps of a network for one activation pattern, updated as units flip."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from ...sensing import Sensing, Units
 
 Pattern = NDArray[np.bool_]
 
-MEMORY = 64  # steps after which a unit that flips again counts anew
+MEMORY = 64  # steps after which a unit that flips again counts again
 
 
 class PatternMaps:
@@ -41,7 +41,7 @@ class PatternMaps:
         return len(self.weights)
 
     def flip(self, layer: int, units: Units) -> None:
-        """Turn units of a layer on or off, and change the maps above accordingly."""
+        """Turn units of a layer on or off, and update the maps above."""
         rows = self.maps[layer][units]
         rows[self.patterns[layer][units]] *= -1
         self.patterns[layer][units] ^= True
@@ -56,13 +56,13 @@ class PatternMaps:
                 column = self.weights[above + 1] @ (column * self.patterns[above][:, None])
 
     def jacobian(self) -> Matrix:
-        """B = A D_d P_d, shape (m, k)."""
+        """Compute B = A D_d P_d, shape (m, k)."""
         on = np.flatnonzero(self.patterns[-1])
         return self.sensing.combine(on, self.maps[-1][on])
 
 
 class Departures:
-    """Counts units that leave their pattern for good, as far as one can tell: once in 64 steps."""
+    """Counts units that leave their pattern for good: a unit counts at most once in 64 steps."""
 
     def __init__(self, patterns: Sequence[Pattern]):
         self._last = [np.full(pattern.size, -MEMORY) for pattern in patterns]
@@ -71,22 +71,22 @@ class Departures:
     def count(self, flips: Sequence[Units]) -> int:
         """Count the departures among the flips of a step, listed by layer."""
         self._time += 1
-        found = 0
+        departures = 0
         for last, units in zip(self._last, flips, strict=False):
             if units.size:
-                found += int(np.count_nonzero(last[units] <= self._time - MEMORY))
+                departures += int(np.count_nonzero(last[units] <= self._time - MEMORY))
                 last[units] = self._time
-        return found
+        return departures
 
 
 class FoldedNetwork:
-    """Residual and descent vector with all layers below the last folded into one linear map.
+    """Residual and descent vector with all layers below the last as one linear map.
 
     The maps follow the pattern at each step, so that only the last layer and A are as large as in
     the network itself: for phases in which many units flip for good.
 
     Args:
-        maps: of any pattern; they are changed.
+        maps: for any pattern; they are changed.
         observed: b, shape (m,).
     """
 
@@ -110,6 +110,6 @@ class FoldedNetwork:
         return 0.5 * float(self._residual.dot(self._residual)), first, self._departures.count(flips)
 
     def vector(self) -> Vector:
-        """v(x) at the code whose loss was computed last, shape (k,)."""
+        """Compute v(x) at the code whose loss was computed last, shape (k,)."""
         gradient = self.maps.sensing.adjoint(self._residual) * self.maps.patterns[-1]
         return np.asarray(gradient.dot(self.maps.maps[-1]))

@@ -1,4 +1,4 @@
-"""When f(−x) need not be computed: one evaluation certifies that it is larger for many steps.
+"""Avoid computing f(−x): one evaluation certifies that it is larger for many steps.
 
 docs/fast-descent.md derives the bound.
 """
@@ -12,29 +12,29 @@ from ...network import Vector
 from .least_squares import LeastSquares
 from .norms import operator_norm_bound
 
-# After so many evaluations of f(−x) the bounds of the norms, which cost about as much, pay.
+# After this many evaluations of f(−x) the bounds of the norms, which cost about as much, pay.
 PAYS_AFTER = 8
-# A bound that holds for less than two steps, so often in a row, is not tried for a while.
+# A bound that holds for less than two steps, this often in a row, is not used for a while.
 USELESS = 4
 SHORTEST_PAUSE, LONGEST_PAUSE = 16, 256
-SAFE = 1 - 1e-9  # what rounding may do to a bound is far less
-# f(x) may come from maps, which round otherwise: relative to √f, and to ‖b‖.
+SAFE = 1 - 1e-9  # rounding changes a bound by far less
+# f(x) may come from maps, which round differently: relative to √f, and to ‖b‖.
 CLOSE, ROUNDING = 1e-9, 1e-12
 MOVES = 3  # of the centre with one direction
 TINY = float(np.finfo(float).tiny)
 
 
 class NegationTest:
-    """Whether f(−x) < f(x), computed only where a lower bound of f(−x) does not tell.
+    """Tests f(−x) < f(x), and computes f(−x) only where a lower bound does not decide.
 
     For any unit vector u, √(2f(−x)) ≥ ⟨u, A G(−x) − b⟩, an equality where u is the direction of the
     residual. From a *centre* c to x this changes by at most
-    ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖; with |A G(−x)| in place of A G(−x), ‖A‖ takes
-    the place of ‖Aᵀu‖.
+    ‖Aᵀu‖·‖W_d‖⋯‖W_2‖·‖relu(−W_1 x) − relu(−W_1 c)‖; with |A G(−x)| in place of A G(−x), ‖A‖
+    replaces ‖Aᵀu‖.
 
     Args:
         objective: f.
-        form: f in the form that maps serve.
+        form: f in the form that the maps need.
     """
 
     def __init__(self, objective: LatentLoss, form: LeastSquares):
@@ -43,16 +43,16 @@ class NegationTest:
         self._held, self._failures, self._pause, self._left_out = 0, 0, 0, 0
         self._rounding = ROUNDING * float(np.linalg.norm(form.observed))
         self._norms: tuple[float, float] | None = None
-        # Of the centre: relu(−W_1 c), the residual, the bound of √(2f(−c)), moves since u was new.
+        # At the centre: relu(−W_1 c), the residual, the bound of √(2f(−c)), moves since u was new.
         self._activation, self._residual = np.zeros(0), np.zeros(0)
         self._floor, self._moves = 0.0, 0
-        # How far the first activations have moved from the centre's, and what that costs the bound.
+        # How far the first activations are from the centre's, and how fast that lowers the bound.
         self._change, self._rate, self._first_norm = 0.0, 0.0, 0.0
         self._back, self._offset = np.zeros(0), 0.0
         self._has_centre = self._is_aimed = False
 
     def forget(self) -> None:
-        """Drop the centre: the code has been negated."""
+        """Drop the centre, as the code has been negated."""
         self._has_centre = False
 
     def lower(self, code: Vector, loss: float, moved: float, first: Vector | None = None) -> bool:
@@ -61,8 +61,8 @@ class NegationTest:
         Args:
             code: x, shape (k,).
             loss: f(x).
-            moved: at least the distance from the code of the last call.
-            first: W_1 x where it is known.
+            moved: an upper bound of the distance from the code of the last call.
+            first: W_1 x if it is known.
         """
         if not self._has_centre or self._evaluations < PAYS_AFTER or self._left_out > 0:
             self._left_out = max(self._left_out - 1, 0)
@@ -83,7 +83,7 @@ class NegationTest:
         return self._is_lower(code, loss, first)
 
     def _learn(self) -> None:
-        """Heed for how many steps the bound has held."""
+        """Adapt the pause to the number of steps for which the bound held."""
         self._failures = self._failures + 1 if self._held <= 2 else 0
         if self._failures == 0:
             self._pause = 0
@@ -93,12 +93,15 @@ class NegationTest:
         self._held = 0
 
     def radius(self, code: Vector, loss: float, wanted: float) -> float:
-        """How far from x f(−x) ≥ f(x) is certain as long as f does not grow; negative if nowhere.
+        """Give a radius around x in which f(−x) ≥ f(x) as long as f does not grow.
 
         Args:
             code: x, shape (k,), where f(−x) ≥ f(x).
             loss: f(x).
             wanted: a radius that is enough.
+
+        Returns:
+            The radius; negative if nothing is certain.
         """
         least, first = sqrt(2 * loss), self._objective.first(code)
         if self._has_centre:
@@ -112,7 +115,7 @@ class NegationTest:
         return (self._floor - least) / self._rate / self._first_norm
 
     def _is_lower(self, code: Vector, loss: float, first: Vector | None) -> bool:
-        """Compute f(−x) and compare; where both are close, with f(x) from the network too."""
+        """Compute f(−x) and compare; if both are close, compute f(x) by the network too."""
         first = self._objective.first(code) if first is None else first
         there = self._evaluate(code, first)
         apart = abs(sqrt(there) - sqrt(loss)) if there < inf else inf
@@ -121,7 +124,7 @@ class NegationTest:
         return there < loss
 
     def _evaluate(self, code: Vector, first: Vector | None) -> float:
-        """Compute f(−x); take x as the centre, and the residual's direction as u."""
+        """Compute f(−x); set x as the centre, and the residual's direction as u."""
         first = self._objective.first(code) if first is None else first
         there = self._objective.evaluate(-first)
         self._evaluations += 1
@@ -132,7 +135,7 @@ class NegationTest:
         return there.loss
 
     def _aim(self) -> None:
-        """Compute Aᵀu and ⟨u, b⟩ for the direction u, once; u itself where it meets |A y|."""
+        """Compute Aᵀu and ⟨u, b⟩ for the direction u, once; u replaces Aᵀu for |A y|."""
         if self._is_aimed:
             return
         form, size = self._form, max(sqrt(self._residual.dot(self._residual)), TINY)
@@ -150,13 +153,13 @@ class NegationTest:
         self._is_aimed = True
 
     def _distance(self, first: Vector) -> float:
-        """‖relu(−W_1 x) − relu(−W_1 c)‖ from W_1 x."""
+        """Compute ‖relu(−W_1 x) − relu(−W_1 c)‖ from W_1 x."""
         change = np.maximum(-first, 0.0)
         change -= self._activation
         return sqrt(change.dot(change))
 
     def _recentre(self, first: Vector) -> float:
-        """Take x as the centre, u unchanged; give the bound of √(2f(−x)) there."""
+        """Set x as the centre and keep u; give the bound of √(2f(−x)) there."""
         activations = self._objective.network.forward(-first)
         self._activation, self._change = activations[0], 0.0
         self._moves += 1

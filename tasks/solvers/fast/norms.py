@@ -1,4 +1,4 @@
-"""Upper bounds on operator norms, for a few products with the matrix."""
+"""Upper bounds of operator norms, from a few products with the matrix."""
 
 from math import acosh, cosh, inf, sqrt
 
@@ -11,18 +11,18 @@ Single = NDArray[np.float32]
 
 DEGREE = 20
 FAILURE = 1e-10  # probability that a bound does not hold
-NARROW = 80  # the smaller side up to which the norm itself is as cheap
+NARROW = 80  # largest smaller side for which the norm itself is as cheap
 MODERATE = 1e-9, 1e9  # norms that single precision can square
-SAFE = 1 + 1e-3  # for the single precision of the products
+SAFE = 1 + 1e-3  # for the rounding of products in single precision
 
 
 def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
-    """Bound ‖W‖ from above, but for a probability of 1e-10.
+    """Bound ‖W‖ from above; the bound fails with a probability of 1e-10.
 
     With p(λ) = T_q(2λ/c − 1), T_q the Chebyshev polynomial of degree q, and ω standard normal,
     ‖p(WᵀW) ω‖ ≥ |p(‖W‖²)|·|g|, where g is standard normal, and |g| < δ with a probability below
     δ. Where ‖W‖² > c, p(‖W‖²) = cosh(q arccosh(2‖W‖²/c − 1)) grows so fast that this bounds ‖W‖².
-    Any c > 0 is right; the edge of the spectrum of a Gaussian matrix makes the bound tight for one.
+    Any c > 0 is correct; the edge of the spectrum of a Gaussian matrix makes its bound tight.
 
     Args:
         matrix: W, any shape.
@@ -46,7 +46,7 @@ def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
     # Scaled so that the edge c is 2: p(WᵀW) is then T_q(WᵀW − 1).
     edge = (sqrt(rows) + sqrt(columns)) / sqrt(rows * columns) * frobenius
     single, scale = matrix.astype(np.float32), np.float32(2 / edge**2)
-    # A fixed start: a bound must not differ from run to run.
+    # A fixed start: the bound must be the same in every run.
     random = np.random.Generator(np.random.SFC64(rows * columns))
     before = random.standard_normal((columns,), dtype=np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -61,6 +61,6 @@ def operator_norm_bound(matrix: Matrix, degree: int = DEGREE) -> float:
 
 
 def _shifted_gram(matrix: Single, scale: np.float32, vector: Single) -> Single:
-    """(scale·WᵀW − 1) v."""
+    """Compute (scale·WᵀW − 1) v."""
     product: Single = scale * vector.dot(matrix.T).dot(matrix) - vector
     return product

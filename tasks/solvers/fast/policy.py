@@ -1,33 +1,32 @@
-"""Which way of stepping pays: decided by sizes and counts, never by the clock."""
+"""Choose which regimes pay, by sizes and counts, never by the clock."""
 
 from math import ceil
 
 from .least_squares import LeastSquares
 
-LONGEST_WAIT = 16  # times the first one
-AFFORDED = 0.05  # of a step, for regions that do not pay
+LONGEST_WAIT = 16  # times the first wait
+AFFORDED = 0.05  # part of the steps that regions which do not pay may cost
 MOST_CREDIT = 8  # regions
 
 
 class Policy:
-    """Which regimes pay for a problem, and when steps in closed form do.
+    """Which regimes pay for a problem, and when steps in closed form pay.
 
-    They pay after as many steps without a flip as they cost. A region that is left sooner than
-    that doubles the wait for the next one, and those that do not pay may cost a twentieth of all
-    steps.
+    They pay after as many steps without a flip as they cost. A region that is left sooner doubles
+    the wait for the next region, and regions that do not pay may cost a twentieth of all steps.
 
     Args:
-        form: whose sizes decide.
+        form: its sizes decide.
 
     Attributes:
         folds: whether it pays to fold the layers below the last.
-        reduces: whether anything but the plain steps and closed form pays.
-        price: what a linear region costs, in steps.
+        reduces: whether any regime but the plain steps and the closed form pays.
+        price: cost of a linear region, in steps.
     """
 
     def __init__(self, form: LeastSquares):
-        # Microseconds on one processor, fitted to measurements. They decide what is fast, never
-        # what is right.
+        # Microseconds on one processor, fitted to measurements. They affect the speed only, never
+        # the result.
         first, *others = form.weights
         k, depth, m = first.shape[1], len(others) + 1, form.observed.size
         inner = sum(weight.size for weight in others)
@@ -42,7 +41,7 @@ class Policy:
         self._wait, self._steps, self._credit = self.price, 0, float(self.price)
 
     def count(self, flipped: bool, steps: int = 1) -> None:
-        """Count steps."""
+        """Count steps, and whether a unit flipped in them."""
         self._steps = 0 if flipped else self._steps + steps
         self._credit += AFFORDED * steps
 
@@ -52,7 +51,7 @@ class Policy:
         return bool(self._steps >= self._wait and self._credit >= self.price)
 
     def learn(self, steps: int) -> None:
-        """Heed how long a region lasted."""
+        """Adapt wait and credit to the number of steps that a region lasted."""
         self._steps = 0
         self._credit = min(self._credit + steps - self.price, MOST_CREDIT * self.price)
         longest = LONGEST_WAIT * self.price

@@ -1,6 +1,6 @@
-"""A ReLU network seen from one latent code: its linear part, and the units that flip.
+"""A ReLU network near one latent code: its linear part, and the units that flip.
 
-docs/fast-descent.md derives what is said here.
+docs/fast-descent.md derives these facts.
 """
 
 from typing import NamedTuple
@@ -31,19 +31,19 @@ class ReducedNetwork:
     """Residual and descent vector of ½‖A G(x) − b‖², exact while no other unit leaves the base.
 
     The *base* is a pattern D with its maps. A *candidate* is a unit that has left it at some step;
-    its *deviation* e is its activation less what the base gives it: relu(z) for a unit that is off
-    in the base, relu(z) − z = relu(−z) for one that is on. With T_ij from the activations of layer
-    j to the pre-activations of layer i, B = A D_d P_d and K_j = A D_d T_dj,
+    its *deviation* e is its activation less its activation in the base: relu(z) for a unit that is
+    off in the base, relu(z) − z = relu(−z) for one that is on. With T_ij from the activations of
+    layer j to the pre-activations of layer i, B = A D_d P_d and K_j = A D_d T_dj,
 
         z_i = P_i x + Σ_{j<i} T_ij e_j,    A G(x) − b = B x − b + Σ_j K_j e_j
 
-    at every x where all units but the candidates have their base pattern; `resolve` sees to that.
+    at every x where all units but the candidates have their base pattern; `resolve` ensures that.
 
     The buffer holds the residual, then the candidates of layer d, …, of layer 1: what a layer acts
-    on lies before it. Layers are counted from 0 here.
+    on is before it. Layers are counted from 0 here.
 
     Args:
-        base: pattern and maps; not to be changed while this lives.
+        base: pattern and maps; they must not change while this object is used.
         observed: b, shape (m,).
         jacobian: B, if it is known.
     """
@@ -74,16 +74,16 @@ class ReducedNetwork:
 
     @property
     def jacobian(self) -> Matrix:
-        """B, the base's, shape (m, k)."""
+        """B of the base, shape (m, k)."""
         return self._rows[: self._m]
 
     @property
     def candidates(self) -> int:
-        """How many units have left the base at some step."""
+        """Number of units that have left the base at some step."""
         return self._end - self._m
 
     def _lay_out(self) -> None:
-        """Find where the layers lie in the buffers."""
+        """Compute where the layers are in the buffers."""
         depth = self.base.depth
         self._starts, end = [0] * depth, self._m
         for j in reversed(range(depth)):
@@ -110,7 +110,7 @@ class ReducedNetwork:
         self._has_left = self._left[self._m : end]
 
     def block(self, j: int) -> slice:
-        """Where the candidates of a layer lie in the buffers."""
+        """Give where the candidates of a layer are in the buffers."""
         return slice(self._starts[j], self._starts[j] + self.units[j].size)
 
     def loss(self, code: Vector) -> float:
@@ -123,34 +123,34 @@ class ReducedNetwork:
         return self.last_loss()
 
     def last_loss(self) -> float:
-        """The loss computed last; `vector` must not have been called since."""
+        """Give the loss computed last; `vector` must not have been called since."""
         return 0.5 * float(self._residual.dot(self._residual))
 
     def vector(self) -> Vector:
-        """v(x) at the code whose loss was computed last, shape (k,)."""
+        """Compute v(x) at the code whose loss was computed last, shape (k,)."""
         for raised, _, left, _, before, matrix in reversed(self._couplings):
             np.multiply(before @ matrix, left, out=raised)
         return np.asarray(self._active.dot(self._all_rows))
 
     def left(self) -> bytes:
-        """Which candidates have left the base, as something to compare."""
+        """Give which candidates have left the base, as bytes that can be compared."""
         return self._has_left.tobytes()
 
     def candidate_rows(self, layer: int) -> Matrix:
-        """The base's maps of a layer's candidates, oriented."""
+        """Give the base's maps of a layer's candidates, oriented."""
         return self._rows[self.block(layer)]
 
     def coupling(self, layer: int, below: int) -> Matrix:
-        """T_ij between candidates, the rows oriented."""
+        """Give T_ij between candidates, with oriented rows."""
         return self._coupled[below][self.block(layer), : self.units[below].size]
 
     @property
     def deviations(self) -> Vector:
-        """The candidates' deviations at the last evaluation, in the buffers' order."""
+        """The candidates' deviations at the last evaluation, in the order of the buffers."""
         return self._deviation[self._m : self._end]
 
     def place(self, layer: int) -> slice:
-        """Where a layer's candidates lie among the deviations."""
+        """Give where a layer's candidates are among the deviations."""
         block = self.block(layer)
         return slice(block.start - self._m, block.stop - self._m)
 
@@ -162,11 +162,11 @@ class ReducedNetwork:
         return self._lengths
 
     def departed(self, layer: int) -> Units:
-        """The units of a layer that had left the base at the last evaluation."""
+        """Give the units of a layer that had left the base at the last evaluation."""
         return np.asarray(self.units[layer][self._left[self.block(layer)]])
 
     def present_jacobian(self) -> Matrix:
-        """B at the pattern of the last evaluation, shape (m, k)."""
+        """Compute B for the pattern of the last evaluation, shape (m, k)."""
         changed = self.jacobian.copy()
         rows: list[Matrix] = []
         for i in range(self.base.depth):
@@ -184,7 +184,7 @@ class ReducedNetwork:
         """Make candidates of all units that have left the base at a code.
 
         Returns:
-            How many were added, or None if they are too many.
+            The number of new candidates, or None if there are too many.
         """
         added = 0
         self.preactivations: list[Vector] = []
@@ -207,11 +207,11 @@ class ReducedNetwork:
         return added
 
     def has_room(self, layer: int, count: int) -> bool:
-        """Whether a layer may have so many candidates more."""
+        """Tell whether a layer can have `count` more candidates."""
         return self.units[layer].size + count <= CAPACITY
 
     def add(self, j: int, units: Units) -> None:
-        """Append candidates to a layer's block; the blocks behind it move on."""
+        """Append candidates to a layer's block; the blocks after it move."""
         base, known = self.base, self.units[j].size
         place, new = self._starts[j] + known, slice(known, known + units.size)
         sign = self.orientation[j][units, None]
@@ -240,11 +240,11 @@ class ReducedNetwork:
         self._lay_out()
 
     def _thresholds(self, layer: int, units: Units) -> Vector:
-        """What the oriented pre-activations of units exceed where they have left the base."""
+        """Give the value that an oriented pre-activation exceeds when its unit leaves the base."""
         return np.where(self.base.patterns[layer][units], BELOW_ZERO, 0.0)
 
     def oriented(self, near: list[Units]) -> tuple[Matrix, Matrix, Vector]:
-        """Rows, transfer and threshold of some units, all layers together."""
+        """Give rows, transfer and thresholds of some units, all layers together."""
         sizes = [units.size for units in near]
         transfer = np.zeros((sum(sizes), self.candidates))
         maps, thresholds, begin = [], [], 0
@@ -260,32 +260,32 @@ class ReducedNetwork:
         return np.concatenate(maps), transfer, np.concatenate(thresholds)
 
     def near(self, reach: float) -> tuple[Matrix, Vector, Vector]:
-        """Units that could flip within a distance of the code of the last `resolve`.
+        """Find the units that could flip within a distance of the code of the last `resolve`.
 
         There must be no candidates.
 
         Returns:
-            Their maps, values and thresholds, oriented as a watch's.
+            Their maps, values and thresholds, oriented.
         """
-        found = [
+        near = [
             np.flatnonzero(np.abs(z) <= lengths * reach)
             for z, lengths in zip(self.preactivations, self.lengths, strict=True)
         ]
-        maps, _, threshold = self.oriented(found)
+        maps, _, threshold = self.oriented(near)
         values = [
             self.orientation[i][units] * self.preactivations[i][units]
-            for i, units in enumerate(found)
+            for i, units in enumerate(near)
         ]
         return maps, np.concatenate(values), threshold
 
 
 def _insert(rows: Matrix | Vector, place: int, end: int, new: Matrix | Vector) -> None:
-    """Put rows at a place, those up to the end moved on."""
+    """Insert rows at an index; the rows up to the end move."""
     if end > place:
         rows[place + len(new) : end + len(new)] = rows[place:end].copy()
     rows[place : place + len(new)] = new
 
 
 def row_lengths(rows: Matrix) -> Vector:
-    """Euclidean norms of the rows."""
+    """Compute the Euclidean norms of the rows."""
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))

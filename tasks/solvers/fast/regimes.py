@@ -2,11 +2,11 @@
 
 - `Plain`: the plain engine's steps, for problems so small that nothing else is cheaper.
 - `Direct`: the whole network, as in the plain engine; f(−x) only where it is not certain.
-- `Folded`: all layers but the last as one linear map, changed as units flip.
+- `Folded`: all layers but the last as one linear map, updated as units flip.
 - `Reduced`: the linear map of the whole network, and the few units that flip.
 - `Linear`: many steps at once, in closed form, where no unit flips.
 
-What pays is decided by counts: of units that flip, of steps without a flip, of operations.
+Counts decide what pays: of units that flip, of steps without a flip, of operations.
 """
 
 from math import sqrt
@@ -22,29 +22,29 @@ from .reduced import ReducedNetwork
 from .run import NEAR, Run
 from .watch import Watch
 
-SETTLED = 40  # flips in a step, below the last layer, up to which maps can follow
+SETTLED = 40  # most flips in a step, below the last layer, that maps can follow
 FOLD_ABOVE, REDUCE_BELOW = 4.0, 0.7  # departures a step
 SMOOTHING = 0.15  # weight of the latest step in a mean number of departures
 # Maps of a large network cost many steps: the mean must be low for a while before they are made.
 UNSETTLED, SLOW_SMOOTHING = 10.0, 0.05
-FIRST_STEPS, MORE_STEPS = 150, 32  # of a small problem, between looks at its pattern
-DWELL = 4  # steps that a regime stays at least
+FIRST_STEPS, MORE_STEPS = 150, 32  # steps of a small problem between tests of its pattern
+DWELL = 4  # least steps of a regime
 SHORT_WATCH = 8  # steps that a watch must last to pay
-LONGEST_PAUSE = 32  # steps without one
+LONGEST_PAUSE = 32  # most steps without a watch
 MOST_CANDIDATES = 96
-MOST_UPDATES = 300  # of maps, before they are computed anew
+MOST_UPDATES = 300  # of maps, before they are computed again
 
 
 class Regime(Protocol):
     """A way to take steps."""
 
     def step(self) -> "Regime":
-        """Take the run a step on, or many, and name the regime that shall go on."""
+        """Take one or more steps of the run, and give the regime of the next ones."""
         ...
 
 
 class Plain:
-    """The plain engine's steps, some at a time; then closed form, if the pattern has stayed."""
+    """The plain engine's steps, several at a time; then closed form, if the pattern has stayed."""
 
     def __init__(self, run: Run, policy: Policy):
         self._run, self._policy = run, policy
@@ -55,7 +55,7 @@ class Plain:
         return self._run.form.patterns(objective.evaluate(objective.first(self._run.code)))
 
     def step(self) -> Regime:
-        """Many steps, fewer at the end of the run."""
+        """Take many steps, fewer at the end of the run."""
         run, policy, method = self._run, self._policy, self._run.method
         if self._patterns is None and run.steps:
             self._patterns = self._present()
@@ -83,8 +83,8 @@ class Direct:
 
     Args:
         run: the run.
-        policy: what pays.
-        moved: bounds the way since f(−x) was looked at; None if it was at this code.
+        policy: which regimes pay.
+        moved: bounds the distance since f(−x) was tested; None if it was tested at this code.
     """
 
     def __init__(self, run: Run, policy: Policy, moved: float | None):
@@ -104,7 +104,7 @@ class Direct:
         return run.form.patterns(evaluation)
 
     def step(self) -> Regime:
-        """One step; then maps, once few enough units flip."""
+        """Take one step; then use maps, if few enough units flip."""
         policy, before, moved = self._policy, self._patterns, self._run.stride
         self._run.advance()
         self._patterns = self._evaluate(moved)
@@ -133,7 +133,7 @@ class Folded:
         self._steps, self._departures = 0, REDUCE_BELOW
 
     def step(self) -> Regime:
-        """One step; then the reduced network, once few units leave their pattern for good."""
+        """Take one step; then use the reduced network, if few units leave their pattern."""
         run, network, moved = self._run, self._network, self._run.stride
         run.advance()
         run.loss, first, departures = network.loss(run.code)
@@ -161,13 +161,13 @@ class Reduced:
         self._watched, self._unwatched, self._pause = 0, 0, 0
 
     def step(self) -> Regime:
-        """One step; then closed form where nothing flips, or maps that follow if too much does."""
+        """Take one step; then use closed form if nothing flips, or `Folded` if too much does."""
         moved = self.run.stride
         self.run.advance()
         return self.follow(moved)
 
     def follow(self, moved: float) -> Regime:
-        """Evaluate at the code, which has moved so far, and name the regime that shall go on."""
+        """Evaluate at the code, which moved by at most `moved`, and give the next regime."""
         run, network = self.run, self.network
         if not self._is_watched(moved) and not self._is_resolved():
             return Direct(run, self.policy, moved)
@@ -189,11 +189,11 @@ class Reduced:
         return self
 
     def unwatch(self) -> None:
-        """Drop the watch, which knows nothing of steps taken elsewhere."""
+        """Drop the watch, which does not know of steps taken by other regimes."""
         self._watch = None
 
     def absorbed(self) -> "Reduced":
-        """The same with the present pattern as its base."""
+        """Give a reduced network with the present pattern as its base."""
         jacobian = self.network.present_jacobian()
         maps = self._present_maps()
         return Reduced(self.run, maps, self.policy, jacobian if maps.updates else None)
@@ -220,14 +220,14 @@ class Reduced:
                 self._departures += SMOOTHING * (added - self._departures)
                 self._watched += 1
                 return True
-        # A watch that was soon left is not worth the next one at once.
+        # After a watch that ended soon, the next one waits.
         short = self._watched < SHORT_WATCH
         self._pause = min(2 * self._pause + SHORT_WATCH, LONGEST_PAUSE) if short else 0
         self._watch, self._unwatched = None, 0
         return False
 
     def _is_resolved(self) -> bool:
-        """Compute the loss, all units that have left the base made candidates, if not too many."""
+        """Compute the loss with all units that left the base as candidates, if there is room."""
         added = self.network.resolve(self.run.code)
         if added is None:
             return False
@@ -243,21 +243,21 @@ class Linear:
     """Many steps at once, in closed form, where no unit flips.
 
     Args:
-        reduced: the regime that goes on where a unit flips; without candidates.
+        reduced: the regime that continues where a unit flips; without candidates.
     """
 
     def __init__(self, reduced: Reduced):
         self._reduced, self._run, self._steps = reduced, reduced.run, 0
         reduced.unwatch()
         self._region = LinearRegion(reduced.network.jacobian, self._run.method.step_size)
-        # The coordinates of v shrink to its last digits: they must be right in the first place.
+        # The coordinates of v shrink to their last digits: they must be exact at the start.
         self._run.settle()
 
     def step(self) -> Regime:
-        """As many steps as are certain; the reduced network goes on behind a flip."""
+        """Take as many steps as are certain; the reduced network continues after a flip."""
         run, region, network = self._run, self._region, self._reduced.network
         region.enter(run.code, run.vector)
-        # Within rounding of a kink the maps may see another pattern than the network.
+        # Within rounding of a kink the maps may have another pattern than the network.
         agree = network.resolve(run.code) == 0
         if not agree or (steps := self._certain_steps()) == 0:
             self._reduced.policy.learn(0)
@@ -277,7 +277,7 @@ class Linear:
         return after if self._reduced.policy.reduces else Plain(run, self._reduced.policy)
 
     def _certain_steps(self) -> int:
-        """How many steps may be taken at once, as far as v and f(−x) tell; 0 if too few to pay."""
+        """Give the steps that v and f(−x) allow at once; 0 if they are too few to pay."""
         run, region = self._run, self._region
         if not region.contracts:
             return 0
@@ -295,7 +295,7 @@ class Linear:
 
 
 def _fresh(maps: PatternMaps) -> PatternMaps:
-    """The maps, computed anew if many updates have left their rounding in them."""
+    """Give the maps, computed again if many updates have left rounding errors in them."""
     if maps.updates <= MOST_UPDATES:
         return maps
     return PatternMaps(maps.weights, maps.sensing, maps.patterns)

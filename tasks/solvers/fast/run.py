@@ -1,4 +1,4 @@
-"""A descent under way, as the fast engine keeps it."""
+"""A running descent, as the fast engine stores it."""
 
 from math import sqrt
 
@@ -11,16 +11,16 @@ from .least_squares import LeastSquares
 from .maps import Pattern, PatternMaps
 from .negation import NegationTest
 
-# Where ‖v‖ is so close to the tolerance, or below it, the network itself decides.
+# Where ‖v‖ is below this multiple of the tolerance, the network itself computes it.
 NEAR = 1 + 1e-5
 
 
 class Run:
-    """A descent under way: the iterate x̃_t, and what is known of it.
+    """A running descent: the iterate x̃_t, and what is known of it.
 
     Args:
         objective: loss and descent vector.
-        form: the loss in the form that maps serve.
+        form: the loss in the form that the maps need.
         method: step and stopping rule.
         state: the first iterate.
         max_steps: step budget T.
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The iterate as the plain engine keeps it."""
+        """The iterate as the plain engine stores it."""
         return State(
             self.code, self.loss, self.vector, self.gradient_norm, self.negations, self.best_loss
         )
@@ -65,23 +65,23 @@ class Run:
         self.jump(self.code - self.method.step_size * self.vector, 1)
 
     def jump(self, code: Vector, steps: int) -> None:
-        """Take a later code, so many steps ahead."""
+        """Set a later code, `steps` steps ahead."""
         self.code, self._is_settled = code, False
         self.steps += steps
 
     def evaluate(self, first: Vector | None = None) -> Evaluation:
-        """Evaluate the network itself at the code; `first` is W_1 x where it is known."""
+        """Evaluate the network itself at the code; `first` is W_1 x if it is known."""
         first = self.objective.first(self.code) if first is None else first
         evaluation = self.objective.evaluate(first)
         self.loss = evaluation.loss
         return evaluation
 
     def maps(self, patterns: list[Pattern]) -> PatternMaps:
-        """The linear maps of the network for a pattern."""
+        """Compute the linear maps of the network for a pattern."""
         return PatternMaps(self.form.weights, self.form.sensing, patterns)
 
     def take(self, vector: Vector) -> None:
-        """Take the descent vector that belongs to code and loss."""
+        """Set the descent vector that belongs to code and loss."""
         self.vector, self.gradient_norm = vector, sqrt(vector.dot(vector))
         self._is_settled = False
         if self.gradient_norm < self.method.tolerance * NEAR:
@@ -90,7 +90,7 @@ class Run:
             self.best_loss = self.loss
 
     def settle(self, evaluation: Evaluation | None = None) -> None:
-        """Take loss and descent vector from the network itself, unless they are."""
+        """Compute loss and descent vector by the network itself, unless that was done."""
         if evaluation is None and self._is_settled:
             return
         evaluation = self.evaluate() if evaluation is None else evaluation
@@ -100,7 +100,7 @@ class Run:
         self._is_settled = True
 
     def negated(self, moved: float, first: Vector | None = None) -> bool:
-        """Replace x by −x if f(−x) < f(x); `moved` bounds the way since the last call."""
+        """Replace x by −x if f(−x) < f(x); `moved` bounds the distance since the last call."""
         if self._negation is None or not self._negation.lower(self.code, self.loss, moved, first):
             return False
         self._negation.forget()
@@ -109,20 +109,20 @@ class Run:
         return True
 
     def sure_radius(self, wanted: float) -> float:
-        """How far from the code negation is out of the question while the loss does not grow."""
+        """Give the distance within which negation is excluded while the loss does not grow."""
         if self._negation is None:
             return np.inf
         return self._negation.radius(self.code, self.loss, wanted)
 
     @property
     def horizon(self) -> int:
-        """Steps that may be taken before the run must be looked at again."""
+        """Number of steps that may be taken before the run must be judged again."""
         next_mark = self._progress.next_mark
         end = next_mark if next_mark > self.steps else self.max_steps
         return min(end, self.max_steps) - self.steps
 
     def verdict(self) -> Verdict | None:
-        """Name the reason to stop, if there is one."""
+        """Give the reason to stop, or None."""
         if (verdict := self.method.reason(self.loss, self.gradient_norm)) is not None:
             return verdict
         if self.steps == self.max_steps:
@@ -132,7 +132,7 @@ class Run:
         return None
 
     def ended(self, verdict: Verdict) -> Descent:
-        """Measure the last iterate on the network itself."""
+        """Evaluate the last iterate by the network itself, and give the end of the run."""
         self.settle()
         verdict = judged(self.objective, self.state, verdict)
         return Descent(self.state, self.steps, verdict, self._progress.hopeless_code)

@@ -1,4 +1,4 @@
-"""Which units can flip near a code: a few are watched, the others are certain.
+"""Find the units that can flip near a code: a few are watched, the others are certain.
 
 docs/fast-descent.md derives the bounds.
 """
@@ -17,15 +17,15 @@ MOST_GROWTH = 2.0
 
 
 class Watch:
-    """Units near their kinks, looked at in each step, and how far the others are certain.
+    """Units near their kinks, tested in each step, and the distance at which the others may flip.
 
     For every unit |z_i(x) − z_i(c)| ≤ r_i ‖x − c‖ with r_i = ‖p_i‖ + Σ_j ‖row i of T_ij‖ λ_j, where
     λ_j is a Lipschitz constant of the deviations of layer j; so it cannot flip within |z_i(c)|/r_i.
-    A watched unit s that flips becomes a candidate; it moves the units above by |T_is| r_s, and by
-    way of the candidates in between.
+    A watched unit s that flips becomes a candidate; it moves the units above by |T_is| r_s, and
+    through the candidates in between.
 
     Args:
-        network: whose `resolve` was called last at the code.
+        network: `resolve` was called last at the code.
         code: the centre c, shape (k,).
     """
 
@@ -49,11 +49,11 @@ class Watch:
         self._first_candidates = [units.size for units in network.units]
 
     def covers(self, code: Vector, moved: float) -> bool:
-        """Whether all units but the watched and the candidates are certain at a code.
+        """Tell whether all units but the watched and the candidates are certain at a code.
 
         Args:
             code: x, shape (k,).
-            moved: at least the distance from the code of the last call.
+            moved: an upper bound of the distance from the code of the last call.
         """
         self._path += moved
         if self._path > self.radius:
@@ -68,7 +68,7 @@ class Watch:
             code: x, at which the network's loss was computed last; it is computed again if needed.
 
         Returns:
-            How many were added, or None if the watch does not cover the code any more.
+            The number of new candidates, or None if the watch no longer covers the code.
         """
         network, added = self._network, 0
         while True:
@@ -97,7 +97,7 @@ class Watch:
         place = network.place(layer).stop
         network.add(layer, units)
         columns = np.zeros((self._threshold.size, units.size))
-        # By how much r_i and λ_i of the layers above grow, relative to themselves and per r_s.
+        # Growth of r_i and λ_i of the layers above, relative to themselves and per r_s.
         growth, carried = np.zeros(units.size), np.zeros(units.size)
         for above in range(layer + 1, len(self._units)):
             transfer = network.transfers[above, layer][:, known : known + units.size]
@@ -126,7 +126,8 @@ def _rates(network: ReducedNetwork) -> tuple[list[Vector], list[float]]:
             if network.units[j].size:
                 reach += np.sqrt(network.coupled_squares[i, j]) * lipschitz[j]
                 own += float(np.linalg.norm(network.coupling(i, j))) * lipschitz[j]
-        # More than needed for a unit that hardly moves: else a first candidate would end the watch.
+        # A larger bound than needed for a unit that hardly moves: else the first candidate would
+        # end the watch.
         reaches.append(np.maximum(reach, max(reach.mean() / 2, np.finfo(float).tiny)))
         lipschitz.append(max(own, np.finfo(float).tiny))
     return reaches, lipschitz
