@@ -83,7 +83,7 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
         widths = tuple(weight.shape[0] for weight in network.weights)
         _require(
             widths == tuple(point.widths),
-            f"{name}: widths are {widths}, and {point.widths} are due.",
+            f"{name}: widths are {widths}, not {point.widths}.",
         )
         below = network.weights[0].shape[1]
         _require(below == point.k, f"{name}: the first layer takes {below} numbers, k={point.k}.")
@@ -128,14 +128,18 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
         _require(isinstance(solved.verdict, Verdict), f"{name}: verdict is no Verdict.")
         _require(solved.steps >= 0, f"{name}: steps is {solved.steps}.")
         if solved.code is None:
-            _require(np.shape(solved.signal) == (point.n,), f"{name}: ŷ has not the shape (n,).")
+            _require(
+                np.shape(solved.signal) == (point.n,), f"{name}: ŷ does not have the shape (n,)."
+            )
         else:
-            _require(np.shape(solved.code) == (point.k,), f"{name}: x̂ has not the shape (k,).")
+            _require(
+                np.shape(solved.code) == (point.k,), f"{name}: x̂ does not have the shape (k,)."
+            )
             objective = draw_problem(point, draws_of(point, 0, SEED)).objective
             loss = objective.evaluate(objective.first(np.asarray(solved.code))).loss
             _require(
                 np.isclose(solved.loss, loss + objective.problem.offset, rtol=1e-6, atol=1e-12),
-                f"{name}: it states the loss {solved.loss}, and that of its code is {loss}.",
+                f"{name}: its loss is {solved.loss}, but that of its code is {loss}.",
             )
 
 
@@ -161,11 +165,13 @@ def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None
     dumps(kind)
     values = _same_draws(lambda draws: kind.draw(point, draws).run(), point)
     trial = kind.draw(point, draws_of(point, 0, SEED))
-    _require(_bytes(trial.run()) == _bytes(trial.run()), f"{name}: a trial runs twice otherwise.")
+    _require(
+        _bytes(trial.run()) == _bytes(trial.run()), f"{name}: a second run of a trial differs."
+    )
     named = [variable.name for variable in kind.variables]
     _require(len(set(named)) == len(named) > 0, f"{name}: its variables are {named}.")
     _require(
-        sorted(values) == sorted(named), f"{name}: it gives {sorted(values)}, and declares {named}."
+        sorted(values) == sorted(named), f"{name}: it gives {sorted(values)}, but declares {named}."
     )
     for variable in kind.variables:
         value = values[variable.name]
@@ -185,7 +191,7 @@ def _check_loss(problem: type[Problem], drawn: Problem, point: Point, signal: An
     length = np.size(misfit.residual)
     _require(
         length == problem.residuals(point),
-        f"{name}: a residual has {length} numbers, and residuals says {problem.residuals(point)}.",
+        f"{name}: a residual has {length} numbers, but residuals says {problem.residuals(point)}.",
     )
     gradient = np.asarray(drawn.gradient(misfit))
     _require(gradient.shape == (point.n,), f"{name}: a gradient has the shape {gradient.shape}.")
@@ -207,7 +213,7 @@ def _check_loss(problem: type[Problem], drawn: Problem, point: Point, signal: An
         loss = 0.5 * float(np.sum((seen - form.observed) ** 2))
         _require(
             np.isclose(loss, misfit.loss),
-            f"{name}: quadratic gives the loss {loss}, and misfit {misfit.loss}.",
+            f"{name}: quadratic gives the loss {loss}, but misfit {misfit.loss}.",
         )
 
 
@@ -224,7 +230,7 @@ def _solve(solver: type[Solver], point: Point, draws: Draws, hide: bool = False)
 def _same_draws(draw: Callable[[Draws], Any], point: Point) -> Any:
     """Draw twice from the same streams; what NumPy draws without a stream differs each time."""
     first, second = (draw(draws_of(point, 0, SEED)) for _ in range(2))
-    _require(_bytes(first) == _bytes(second), "the same streams give another draw.")
+    _require(_bytes(first) == _bytes(second), "two draws from the same streams differ.")
     return first
 
 

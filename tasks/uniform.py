@@ -26,7 +26,7 @@ def worst_over_targets(results: xr.Dataset) -> xr.Dataset:
     reduced = {}
     for name, values in results.items():
         if name != "success" and "flag_values" in values.attrs:
-            raise ValueError(f"{name} holds codes; of several targets none is the worst.")
+            raise ValueError(f"{name} holds codes; codes have no worst value, so leave it out.")
         worst = values.min if name == "success" else values.max
         has_targets = TARGET in values.dims
         reduced[name] = worst(TARGET, skipna=False, keep_attrs=True) if has_targets else values

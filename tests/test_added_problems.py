@@ -204,8 +204,8 @@ def test_a_broken_offer_does_not_disturb_the_other_problems(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"misfit": None}, "'partial', offered as deblurring:Partial, lacks misfit"),
-        ({"scale": None, "draw": None}, "lacks draw, scale"),
+        ({"misfit": None}, "'partial', offered as deblurring:Partial, lacks misfit; define it."),
+        ({"scale": None, "draw": None}, "lacks draw, scale; define it."),
         ({"name": "deblurring"}, "is named 'deblurring' in its class; give it one name."),
         ({"name": None}, "is named None in its class; give it one name."),
     ],

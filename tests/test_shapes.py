@@ -124,7 +124,7 @@ def test_widths_by_rule_follow_depth():
     [
         ({"generator": ["sparse", "gaussian"]}, {"sparsity": 1, "n": 6}, "'k' is not given"),
         ({"generator": ["sparse", "gaussian"]},
-         {"sparsity": 1, "n": 6, "k": 2, "depth": 3, "widths": [24, 12]}, "'sparsity' is 1, and"),
+         {"sparsity": 1, "n": 6, "k": 2, "depth": 3, "widths": [24, 12]}, "'sparsity' is 1, but"),
         ({"sparsity": [1, 4]}, {"generator": "sparse", "n": 6}, "exceeds the width"),
         ({"gain": [1, 2]}, SPARSE, "'gain' is 2.0, but generator 'sparse'"),
         ({"width_factor": [1, 2]}, {"k": 2, "depth": 1, "widths": [9]}, "without a 'width_rule'"),

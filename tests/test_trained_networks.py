@@ -265,7 +265,7 @@ REFUSED = {
     ),
     "missing-bias": (
         {"biases_2": None},
-        "layer 2 has weights and no biases; give each layer both (zeros will do), or no",
+        "layer 2 has weights and no biases",
     ),
     "bias-alone": (
         {"biases_3": np.ones(2)},
@@ -313,7 +313,7 @@ REFUSED = {
     ),
     "unknown": (
         {"1.running_mean": np.ones(3)},
-        "nothing is known of an array '1.running_mean'; known are weights_1",
+        "array '1.running_mean' has an unknown name",
     ),
     "several": (
         {"a.0.weight": np.ones((4, 3))},

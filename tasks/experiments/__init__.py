@@ -75,7 +75,9 @@ def check_task(kind: Experiment, grid: Grid) -> None:
     success = {"fit.along": sweep.fit.along, "compare": sweep.compare, "basins": sweep.basins}
     for key, reads in success.items():
         if reads and "success" not in names:
-            raise SweepError(f"{key}: trials of task '{kind.name}' neither succeed nor fail.")
+            raise SweepError(
+                f"{key}: trials of task '{kind.name}' neither succeed nor fail; leave it out."
+            )
     if sweep.basins and "mirror_error" not in names:
         raise SweepError(f"basins: trials of task '{kind.name}' have no mirror.")
     kind.check(grid)

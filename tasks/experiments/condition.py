@@ -93,12 +93,12 @@ class ConditionTrial(NamedTuple):
 
 def largest_of(found: list[tuple[int, Found]]) -> dict[str, int | float]:
     """Take the largest violation of all layers; give a value for each of `VARIABLES`."""
-    layer, largest = max(found, key=lambda each: each[1].value)
+    layer, largest = max(found, key=lambda item: item[1].value)
     return {
         "epsilon": largest.value,
-        "epsilon_drawn": max(each.drawn for _, each in found),
+        "epsilon_drawn": max(bound.drawn for _, bound in found),
         "layer": layer,
-        "evaluations": sum(each.evaluations for _, each in found),
+        "evaluations": sum(bound.evaluations for _, bound in found),
     }
 
 

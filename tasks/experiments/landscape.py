@@ -195,7 +195,7 @@ def check_plane(point: Point) -> None:
         ValueError: says which.
     """
     if point.k < 2:
-        raise ValueError("task 'landscape' needs a plane of codes, and k = 1 has none.")
+        raise ValueError("task 'landscape' needs a plane of codes, and k = 1 has none; give k ≥ 2.")
     if point.codes and not any(point.codes[point.target]):
         raise ValueError("task 'landscape' measures in units of ‖x*‖, and this target code is 0.")
 

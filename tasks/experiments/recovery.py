@@ -156,7 +156,7 @@ def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int 
 def signal_errors(instance: Instance, signal: Vector | None) -> dict[str, float]:
     """Measure how far a signal without a code is from y*; the errors of codes are infinite."""
     if signal is None:
-        raise ValueError("the solver gave neither a code nor a signal.")
+        raise ValueError("the solver gave neither a code nor a signal; a Solution needs one.")
     with np.errstate(over="ignore", invalid="ignore"):
         away = _distance(signal, instance.signal, instance.objective.problem.sign_blind)
         error = float(away / np.linalg.norm(instance.signal))

@@ -172,7 +172,7 @@ def check_point(point: Point) -> None:
         raise ValueError(f"code.message = {message} exceeds k = {point.k}, the length of a word.")
     if alphabet**message > MOST_POINTS:
         raise ValueError(
-            f"the code has {alphabet}^{message} points, each of which the decoder looks at; at "
+            f"the code has {alphabet}^{message} points, and the decoder searches all of them; at "
             f"most {MOST_POINTS:,} fit. Lower code.codewords, k or code.message."
         )
     check_length(code.codewords, point.n // point.k)

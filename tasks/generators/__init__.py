@@ -83,8 +83,8 @@ def check_generator(point: Point) -> None:
             users = [cls.name for cls in GENERATORS.known() if name in parameters_of(cls)]
             raise ValueError(
                 f"'{name}' is {values[name]}, but generator '{point.generator}' does not have it; "
-                f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'}. Leave "
-                "it out."
+                f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'} "
+                "it. Leave it out."
             )
     if point.width_rule == "listed" and point.width_factor is not None:
         raise ValueError("'width_factor' is given without a 'width_rule'.")

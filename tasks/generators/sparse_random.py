@@ -42,13 +42,13 @@ class SparseRandom(Generator):
         if point.sparsity > MOST_SPARSITY:
             raise ValueError(
                 f"sparsity is {point.sparsity}, and generator 'sparse-random' takes at most "
-                f"{MOST_SPARSITY}: a code is looked for along 2^sparsity lines."
+                f"{MOST_SPARSITY}: a code is searched along 2^sparsity lines; lower it."
             )
         share = clear_share(point.sparsity, point.n, point.wedge_angle)
         if share < LEAST_SHARE:
             raise ValueError(
                 f"'wedge_angle' {point.wedge_angle:g} is too wide at n = {point.n}: only "
-                f"{share:.1g} of sparse vectors keep clear of other wedges, and at least "
+                f"{share:.1g} of sparse vectors are outside all other wedges, and at least "
                 f"{LEAST_SHARE:g} must; lower it to 1/n = {1 / point.n:.2g}."
             )
 

@@ -130,7 +130,7 @@ class Trained(Generator):
         if not trained.network.is_homogeneous and point.target_norm != default:
             raise ValueError(
                 f"'target_norm' is {point.target_norm:g}, but weights {point.weights!r} come with "
-                "biases: their signals keep the norms they have. Leave it out."
+                "biases: their signals keep their norms. Leave it out."
             )
 
     @classmethod

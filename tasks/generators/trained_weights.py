@@ -118,8 +118,8 @@ def _ordered(names: list[str]) -> tuple[list[str], list[str]]:
     if biases and (alone := sorted(set(weights) ^ set(biases))):
         has, lacks = ("biases", "weights") if alone[0] in biases else ("weights", "biases")
         raise WeightsError(
-            f"layer {alone[0]} has {has} and no {lacks}; give each layer both (zeros will do), or "
-            "no layer biases."
+            f"layer {alone[0]} has {has} and no {lacks}; give each layer both (zeros are enough), "
+            "or no layer biases."
         )
     return [weights[layer] for layer in sorted(weights)], [
         biases[layer] for layer in sorted(biases)
@@ -132,8 +132,8 @@ def _parse(name: str) -> _Name:
     if state := STATE_NAME.fullmatch(name):
         return _Name(f"{state[1]}N.weight", int(state[2]), state[3] == "weight")
     raise WeightsError(
-        f"nothing is known of an array {name!r}; known are weights_1, biases_1, … or 0.weight, "
-        "0.bias, … with any prefix, and codes."
+        f"array {name!r} has an unknown name; rename it to weights_1, biases_1, … or 0.weight, "
+        "0.bias, … with any prefix, or codes."
     )
 
 
