@@ -32,8 +32,7 @@ from ..store import (
     update_flags,
 )
 from ..store.layout import MAX_BLOCK_TRIALS
-from ..sweeps import Grid, Sweep, SweepError, UserError, differences, settled, union
-from ..sweeps.errors import did_you_mean
+from ..sweeps import Grid, Sweep, UserError, differences, settled, union
 from ..sweeps.labels import value_label
 from ..sweeps.sharing import check_reading
 from ..sweeps.sweep import Blocks
@@ -41,7 +40,7 @@ from ..tasks import Experiment, check_task, task_kind
 from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
 from ..tasks.solvers import check_installed
-from .analyses import analyses
+from .analyses import check_needs
 from .executors import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import provenance, together, unlike, with_run
@@ -120,22 +119,6 @@ def check_points(grid: Grid, kind: Experiment) -> None:
     check_needs(grid.sweep, kind)
     check_reading(grid)
     check_installed(grid)
-
-
-def check_needs(sweep: Sweep, kind: Experiment) -> None:
-    """Refuse an analysis of a variable that no trial gives.
-
-    Raises:
-        SweepError: with the key that asks for it.
-    """
-    known = [variable.name for variable in kind.variables]
-    for analysis in analyses():
-        for key, name in analysis.needs(sweep):
-            if name not in known:
-                raise SweepError(
-                    f"{key}: trials of task '{kind.name}' give no {name!r}. "
-                    f"{did_you_mean(name, known)}"
-                )
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:

@@ -250,12 +250,12 @@ def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
     genprior: Command, kind: Scripted, sweep_file: Path, undisturbed: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """A first block has crashed a trial; then 40 kB are left, and a block takes some 6 × 4 kB."""
+    """A first block has crashed a trial; then 44 kB are left, and a block takes some 6 × 4 kB."""
     with small_disk(tmp_path / "disk", 4) as disk:
         store = disk / "tiny.zarr"
         run_sweep(tiny_sweep(), store, kind=replace(kind, crash_at=(2, 9, 3)), fail_fast=True)
         kept = done(store)
-        ballast = fill(disk, leaving=40_000)
+        ballast = fill(disk, leaving=44_096)
         line = said(genprior("run", sweep_file, store), 1)
         assert "No space left on device while writing results" in line
         assert "What was finished is kept; make room and repeat the same command" in line

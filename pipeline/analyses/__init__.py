@@ -5,7 +5,10 @@ points of the group `genprior.analyses`.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from ...sweeps import Sweep, SweepError
+from ...sweeps.errors import did_you_mean
 from ...sweeps.readings import forget_reading, readings, register_reading, reserve
 from .base import Analysis, Request
 from .basin import Basin
@@ -14,6 +17,9 @@ from .law import Law
 from .trajectory import Trajectory
 from .transition import Transition
 from .uniform import Uniform
+
+if TYPE_CHECKING:
+    from ...tasks import Experiment
 
 __all__ = [
     "Analysis",
@@ -26,6 +32,7 @@ __all__ = [
     "Uniform",
     "analyses",
     "analysis_of",
+    "check_needs",
     "forget",
     "register",
 ]
@@ -59,6 +66,22 @@ def analyses() -> list[Analysis]:
 def analysis_of(name: str) -> Analysis | None:
     """Find an analysis by name; None if there is none of that name here."""
     return next((analysis for analysis in analyses() if analysis.name == name), None)
+
+
+def check_needs(sweep: Sweep, kind: "Experiment") -> None:
+    """Refuse an analysis of a variable that no trial gives.
+
+    Raises:
+        SweepError: with the key that asks for it.
+    """
+    known = [variable.name for variable in kind.variables]
+    for analysis in analyses():
+        for key, name in analysis.needs(sweep):
+            if name not in known:
+                raise SweepError(
+                    f"{key}: trials of task '{kind.name}' give no {name!r}. "
+                    f"{did_you_mean(name, known)}"
+                )
 
 
 def _names_of_trials() -> Iterable[str]:
