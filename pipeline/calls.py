@@ -83,7 +83,7 @@ def run(
     """
     from .executors import SchedulerError, open_executor, use_client
     from .notebook import shown_progress
-    from .prepare import Request, check_request
+    from .request import Request, check_request
     from .run import run_request
 
     _check_range("workers", workers, 1, MOST_WORKERS)

@@ -17,7 +17,7 @@ from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from .consoles import Output
-    from .prepare import Request
+    from .request import Request
 
 # Each command imports what it needs when it runs, so that --help and small commands are quick.
 
@@ -178,7 +178,7 @@ def run(
             checked: list[Request] = []
 
             def check() -> None:
-                from .prepare import check_request  # while workers start
+                from .request import check_request  # while workers start
 
                 checked.append(check_request(chosen, store))
                 shown.expect(checked[0].trials)

@@ -51,7 +51,10 @@ class Fitted(Mapping[str, Any]):
         from rich.console import Console
 
         text = StringIO()
-        console = Console(file=text, width=100, markup=False, emoji=False, highlight=False)
+        console = Console(
+            file=text, width=100, markup=False, emoji=False, highlight=False,
+            force_terminal=False, force_jupyter=False,
+        )  # fmt: skip
         for table in self._tables().values():
             console.print(table)
         lines = [line.rstrip() for line in text.getvalue().splitlines()]

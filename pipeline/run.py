@@ -19,15 +19,8 @@ from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark
 from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
-from .prepare import (
-    Request,
-    check_request,
-    count_successes,
-    enter_run,
-    ordered_blocks,
-    prepare_store,
-    select_trials,
-)
+from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
+from .request import Request, check_request
 from .shown import Shown
 from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
 

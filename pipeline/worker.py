@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..store import BlockWriter, Status, open_writer, read_info
+from ..store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
 from ..sweeps import Grid, Point, UserError
 from ..tasks import TaskKind
 from ..tasks.environment import Environment, Needs, environment
 from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 
-LONGEST_ERROR = 500
 LONGEST_WRITE = 5.0  # seconds
 _HELD: set[str] = set()
 _ABANDONED: set[str] = set()
