@@ -83,15 +83,15 @@ def run(
     """
     from .executors import SchedulerError, open_executor, use_client
     from .notebook import shown_progress
-    from .prepare import Request, check_request
     from .run import run_request
+    from .run_request import RunRequest, check_request
 
     _check_range("workers", workers, 1, MOST_WORKERS)
     _check_range("retries", retries, 0, MOST_RETRIES)
     if client is not None and (scheduler is not None or workers is not None):
         raise SchedulerError("client: it has its scheduler and its workers; give no others.")
     chosen, path = _sweep(sweep), local_path(os.fspath(store))
-    checked: list[Request] = []
+    checked: list[RunRequest] = []
     with shown_progress(progress) as shown:
         is_there = client is not None or (scheduler or LOCAL[0]) not in LOCAL
         shown.phase("connecting to workers" if is_there else "starting workers")

@@ -17,7 +17,7 @@ from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from .consoles import Output
-    from .prepare import Request
+    from .run_request import RunRequest
 
 # Each command imports what it needs when it runs, so that --help and small commands are quick.
 
@@ -175,10 +175,10 @@ def run(
         with progress(_console(stderr=True)) as shown:
             shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
 
-            checked: list[Request] = []
+            checked: list[RunRequest] = []
 
             def check() -> None:
-                from .prepare import check_request  # while workers start
+                from .run_request import check_request  # while workers start
 
                 checked.append(check_request(chosen, store))
                 shown.expect(checked[0].trials)

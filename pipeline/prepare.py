@@ -15,10 +15,6 @@ from ..store import (
     Status,
     StoreError,
     StoreInfo,
-    WrongStoreError,
-    changed_coordinate,
-    check_place,
-    check_replaceable,
     choose_chunks,
     create_store,
     extend_store,
@@ -32,100 +28,21 @@ from ..store import (
     update_flags,
 )
 from ..store.layout import MAX_BLOCK_TRIALS
-from ..sweeps import Grid, Sweep, UserError, differences, settled, union
+from ..sweeps import Grid, Sweep, UserError, settled, union
 from ..sweeps.labels import value_label
 from ..sweeps.sharing import check_reading
 from ..sweeps.sweep import Blocks
-from ..tasks import Experiment, check_task, task_kind
+from ..tasks import Experiment
 from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
-from ..tasks.solvers import check_installed
-from .analyses import check_needs
 from .executors import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import provenance, together, unlike, with_run
+from .run_request import RunRequest, check_same_experiment, grown_sweep, stored_info
 
 BLOCKS_A_WORKER = 16
 SHOWN_DAMAGES = 3
 MOST_FILES = 4000  # of results, unless the workers are many or blocks are asked for
-
-
-class Request(NamedTuple):
-    """A run that was asked for and that nothing forbids, as far as is known before it starts.
-
-    Attributes:
-        sweep: what is asked for.
-        grid: its points, laid out once for all that follows.
-        path: the store.
-        kind: the task.
-        stored: the grid of the store that is there, if one is.
-    """
-
-    sweep: Sweep
-    grid: Grid
-    path: Path
-    kind: Experiment
-    stored: Grid | None = None
-
-    @property
-    def trials(self) -> int:
-        """How many trials are asked for."""
-        return int((~self.grid.excluded).sum()) * self.sweep.trials
-
-
-def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> Request:
-    """Refuse, before anything is made, what no run could do.
-
-    Args:
-        sweep: what to run.
-        path: the store; there may be none yet.
-        kind: the task; the one that the sweep names if None.
-
-    Raises:
-        SweepError: points that cannot be run.
-        UserError: a package that they need is not installed.
-        WrongStoreError: a path that holds another experiment, no store, or where none can be.
-    """
-    grid, kind = Grid(sweep), kind or task_kind(sweep.task)
-    check_points(grid, kind)
-    request = Request(sweep, grid, path, kind)
-    if not is_vacant(path):
-        wanted = settled(grid)
-        info = _info(request, wanted)
-        check_same_experiment(info, wanted)
-        request = request._replace(stored=info.grid)
-        if grown_sweep(info, wanted):
-            check_replaceable(path)
-    check_place(path)
-    return request
-
-
-def _info(request: Request, wanted: Sweep) -> StoreInfo:
-    """Read what a store says of itself, without laying out again a grid that is there already."""
-    info = read_info(request.path)
-    if request.stored is not None:
-        return info.with_grid(request.stored)
-    return info.with_grid(request.grid.described_by(wanted.complete()))
-
-
-def check_points(grid: Grid, kind: Experiment) -> None:
-    """Refuse points that cannot be run, and readings that cannot be made of them.
-
-    Raises:
-        SweepError: with the point and what is wrong.
-        UserError: a package that they need is not installed.
-    """
-    check_task(kind, grid)
-    check_needs(grid.sweep, kind)
-    check_reading(grid)
-    check_installed(grid)
-
-
-def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
-    """Give the sweep that a store has to be extended for, if it has to be."""
-    grown = union(info.sweep, sweep)
-    same = (grown.axes, grown.trials) == (info.sweep.axes, info.sweep.trials)
-    return None if same else grown
 
 
 class Prepared(NamedTuple):
@@ -146,7 +63,7 @@ class Prepared(NamedTuple):
     mended: str = ""
 
 
-def prepare_store(request: Request, executor: Executor, allow_mixed: bool) -> Prepared:
+def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) -> Prepared:
     """Make the store, or check, mend and extend the one that is there."""
     sweep, grid, path, kind, _ = request
     environments = check_workers(executor, kind, grid, allow_mixed)
@@ -164,7 +81,7 @@ def prepare_store(request: Request, executor: Executor, allow_mixed: bool) -> Pr
         status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
         status[grid.excluded] = Status.EXCLUDED
         return Prepared(info, status, environments, pilot)
-    info = _info(request, sweep)
+    info = stored_info(request, sweep)
     check_same_experiment(info, sweep)
     check_same_variables(info, kind)
     changed = check_same_environment(info, environments, weights, allow_mixed)
@@ -276,27 +193,6 @@ def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int)
         if is_asked or blocks <= most or size >= MAX_BLOCK_TRIALS:
             return chunks
         size += max(1, size // 8)
-
-
-def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
-    """Refuse a sweep that is another experiment than the store's, naming the difference.
-
-    So is one whose computed parameters an older version rounded otherwise.
-    """
-    found = differences(info.sweep, sweep)
-    if found:
-        raise WrongStoreError(
-            f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
-            f"{'; '.join(found[:3])}. Choose another store, or set it back."
-        )
-    if changed := changed_coordinate(info, info.grid):
-        name, place, stored, computed = changed
-        at = f" at {place}" if place else ""
-        raise WrongStoreError(
-            f"{info.path}: '{name}' is {stored}{at} there, and this version computes {computed}: "
-            "the one that made it rounded otherwise. Choose another store, or use that version "
-            f"({info.attributes.get('genprior_version', 'unknown')})."
-        )
 
 
 def check_same_variables(info: StoreInfo, kind: Experiment) -> None:

@@ -19,15 +19,8 @@ from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
-from .prepare import (
-    Request,
-    check_request,
-    count_successes,
-    enter_run,
-    ordered_blocks,
-    prepare_store,
-    select_trials,
-)
+from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
+from .run_request import RunRequest, check_request
 from .shown import Shown
 from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
 
@@ -155,7 +148,7 @@ def run_sweep(
 
 
 def run_request(
-    request: Request,
+    request: RunRequest,
     executor: Executor,
     *,
     retries: int,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..store import BlockWriter, Status, open_writer, read_info
+from ..store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
 from ..sweeps import Draws, Grid, Point, UserError, draws_of
 from ..tasks import Experiment
 from ..tasks.environment import Environment, Needs, environment
@@ -21,7 +21,6 @@ from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 from ..tasks.registry import ByValue
 
-LONGEST_ERROR = 500
 LONGEST_WRITE = 5.0  # seconds
 _HELD: set[str] = set()
 _ABANDONED: set[str] = set()

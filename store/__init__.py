@@ -19,7 +19,7 @@ from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
 from .integrity import StoreInfo, Survey
-from .layout import TRIAL, Layout, Status, choose_chunks
+from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
 from .mending import Mended, mend_store
 from .places import check_place, check_replaceable
@@ -27,6 +27,7 @@ from .reading import load_results, open_results, read_info, read_status, survey_
 from .template import create_store, estimate_bytes
 
 __all__ = [
+    "LONGEST_ERROR",
     "OUTDATED",
     "TRIAL",
     "BlockWriter",

@@ -63,7 +63,8 @@ class BlockWriter:
                 if name not in (ERROR.name, "status"):
                     self._array(name)[region] = values
             if texts is not None and ((texts != "").any() or self._error_chunk(region).exists()):
-                self._array(ERROR.name)[region] = texts
+                array = self._array(ERROR.name)
+                array[region] = texts.astype(array.dtype)
             self._check_revision()
             self._array("status")[region] = results["status"]
 

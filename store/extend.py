@@ -115,6 +115,9 @@ def _carry_over(
     origins.append(_origins(list(range(info.sweep.trials)), list(range(grid.sweep.trials))))
     source = zarr.open_group(info.path, mode="r", use_consolidated=False)
     target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    # Text of format 1 is written otherwise now.
+    alike = tuple(n for n in names if array_of(source, n).dtype == array_of(target, n).dtype)
+    others = tuple(n for n in names if n not in alike)
     for block in layout.block_indices():
         region = layout.region(block)
         old = [origin[part] for origin, part in zip(origins, region, strict=True)]
@@ -125,7 +128,8 @@ def _carry_over(
             for indices, chunk, size in zip(old, layout.chunks, info.layout.shape, strict=True)
         ]
         if all(index is not None for index in same):
-            _link_block(info.path, new, names, [str(index) for index in same], block)
+            _link_block(info.path, new, alike, [str(index) for index in same], block)
+            _copy_block(source, target, others, region, old)
         else:
             _copy_block(source, target, names, region, old)
         mark_excluded(target, grid, region)
@@ -178,5 +182,5 @@ def _copy_block(
         found = np.asarray(array_of(source, name).oindex[known])
         array = array_of(target, name)
         block = np.array(array[region])
-        block[places] = found
+        block[places] = found.astype(block.dtype)
         array[region] = block

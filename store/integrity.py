@@ -152,9 +152,14 @@ def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
     status, wrong = read_array(info, STATUS.name)
     damages += wrong
     for name in read:
-        if name not in broken and (name != ERROR.name or (status == Status.CRASHED).any()):
+        crashed = blocks_with(status == Status.CRASHED, info.layout)
+        if name in broken or (name == ERROR.name and not crashed.any()):
+            continue
+        if name == ERROR.name:
+            values[name], wrong = _read_blocks(info, name, open_array(info, name), crashed)
+        else:
             values[name], wrong = read_array(info, name)
-            damages += wrong
+        damages += wrong
     damages += chunk_damages(info, info.results, status)
     excluded = excluded_points(info)
     unmarked = blocks_with((status != Status.EXCLUDED) & excluded[..., np.newaxis], info.layout)
@@ -352,12 +357,15 @@ def read_array(info: StoreInfo, name: str) -> tuple[np.ndarray, list[Damage]]:
 
 
 def _read_blocks(
-    info: StoreInfo, name: str, array: zarr.Array[Any]
+    info: StoreInfo, name: str, array: zarr.Array[Any], wanted: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[Damage]]:
-    values: np.ndarray = np.full(array.shape, array.fill_value, dtype=array.dtype)
-    sizes = chunk_sizes(info.path / name, info.layout.grid)
+    """Read an array block by block: those that are wanted, all if None."""
+    values: np.ndarray = np.zeros(array.shape, dtype=array.dtype)
+    if name != ERROR.name:  # zeros are empty texts, and take no memory before they are written
+        values[...] = array.fill_value
+    there = chunk_sizes(info.path / name, info.layout.grid) > CHECKSUM_BYTES
     wrong = np.zeros(info.layout.grid, dtype=bool)
-    for block in map(tuple, np.argwhere(sizes > CHECKSUM_BYTES).tolist()):
+    for block in map(tuple, np.argwhere(there if wanted is None else there & wanted).tolist()):
         region = info.layout.region(block)
         try:
             values[region] = array[region]

@@ -30,7 +30,10 @@ STATUS = Variable(
     flags=tuple(Flag(s.value, s.name.lower()) for s in Status),
 )
 SECONDS = Variable("seconds", "float64", "time of the trial, draws included, no I/O", "s")
-ERROR = Variable("error", "string", "what a crashed trial said")
+# Text of a fixed length: of a variable one xarray cannot make `where` and netCDF. Every trial of a
+# store takes four bytes a letter where all are read into memory.
+LONGEST_ERROR = 160
+ERROR = Variable("error", f"U{LONGEST_ERROR}", "what a crashed trial said")
 
 
 @dataclass(frozen=True)

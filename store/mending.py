@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import zarr
@@ -97,9 +97,15 @@ def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence
     for damage in damages:
         (info.path / damage.array / DOCUMENT).unlink(missing_ok=True)
         if damage.array in known:
-            add_array(group, known[damage.array], info.layout)
+            add_array(group, _as_it_was(info, known[damage.array]), info.layout)
         else:
             write_coordinate(group, *coordinates[damage.array])
+
+
+def _as_it_was(info: StoreInfo, variable: Variable) -> Variable:
+    """Give a variable with the text that its chunks hold: of a variable length in format 1."""
+    was = info.copies.get(variable.name, {}).get("data_type")
+    return replace(variable, dtype="string") if was == "string" else variable
 
 
 def _clear(info: StoreInfo, found: Survey) -> None:

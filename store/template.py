@@ -148,7 +148,7 @@ def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:
     if variable is STATUS:
         # Pending is a state to be read, so nothing may mask it.
         fill = int(Status.PENDING)
-    elif variable is ERROR:
+    elif variable.name == ERROR.name:
         fill = ""
     else:
         fill = variable.fill

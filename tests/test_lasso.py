@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.pipeline.plan import plan_sweep
-from genprior.pipeline.prepare import check_request
+from genprior.pipeline.run_request import check_request
 from genprior.sweeps import Grid, Point, Sweep, UserError
 from genprior.tasks import task_kind
 from genprior.tasks.experiments.recovery import recover

@@ -18,7 +18,7 @@ from click.testing import Result
 from helpers import Scripted, done, files, neighbours, results, tiny_sweep, write_sweep
 
 from genprior.pipeline import analysis, run_sweep
-from genprior.pipeline.prepare import check_request
+from genprior.pipeline.run_request import check_request
 from genprior.store import (
     StoreError,
     WrongStoreError,

@@ -133,7 +133,7 @@ def test_everything_is_labelled(recovered: Path) -> None:
     for name, array in dataset.variables.items():
         assert array.attrs["long_name"], name
         is_coded = "flag_values" in array.attrs
-        assert is_coded or array.dtype.kind in "TO" or array.attrs["units"], name
+        assert is_coded or array.dtype.kind == "U" or array.attrs["units"], name
     assert dataset["solver.step"].item() == 1.4
     assert dataset["widths"].item() == "15-20"
     assert {"problem", "ensemble", "depth", "n"} < set(dataset.coords)
@@ -147,12 +147,7 @@ def test_chunks_are_checksummed_and_metadata_is_consolidated(recovered: Path) ->
         codecs = [codec.to_dict()["name"] for codec in array.metadata.codecs]
         assert codecs[-1] == "crc32c", name
         assert array.metadata.zarr_format == 3
-    assert codecs_of(group["error"])[0] == "vlen-utf8"
-    assert codecs_of(group["widths"])[0] == "vlen-utf8"
-
-
-def codecs_of(array: zarr.Array) -> list[str]:
-    return [codec.to_dict()["name"] for codec in array.metadata.codecs]
+        assert array.dtype.kind in "biufU", name
 
 
 def test_attributes_hold_the_sweep_and_its_provenance(recovered: Path) -> None:
