@@ -23,6 +23,7 @@ from .unwarned import unwarned
 if TYPE_CHECKING:
     import xarray as xr
 
+TEXT = 128  # characters, of which lengths of text are multiples
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
 # Those that earlier versions made do not say of what, but have one of these.
@@ -82,7 +83,9 @@ def _for_netcdf(dataset: "xr.Dataset") -> "xr.Dataset":
     texts = {
         name: xr.Variable(
             variable.dims,
-            np.array([str(value) for value in variable.values.flat]).reshape(variable.shape),
+            _of_fixed_length([str(value) for value in variable.values.flat]).reshape(
+                variable.shape
+            ),
             variable.attrs,
         )
         for name, variable in dataset.variables.items()
@@ -97,6 +100,12 @@ def _for_netcdf(dataset: "xr.Dataset") -> "xr.Dataset":
             if value is not None
         }
     return given
+
+
+def _of_fixed_length(texts: list[str]) -> np.ndarray:
+    """Give texts a length that two fits of a store share: a reader may have the older types."""
+    longest = max(map(len, texts), default=1)
+    return np.array(texts, dtype=f"U{TEXT * max(1, -(-longest // TEXT))}")
 
 
 def remove_analysis(path: Path, name: str, *, revision: str | None = None) -> None:
