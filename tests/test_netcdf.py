@@ -125,7 +125,7 @@ def as_format_1(path: Path) -> None:
     root = read_document(path)
     attributes = root["attributes"]
     attributes["variables"] = attributes.pop("trial_variables")
-    attributes["genprior_format"] = 1
+    attributes |= {"genprior_format": 1, "revision": "older"}  # writers are kept by it
     write_document(path, root)
 
 
