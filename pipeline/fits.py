@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import xarray as xr
@@ -69,6 +70,23 @@ class Fits(Mapping[str, xr.Dataset]):
     def tables(self) -> list[Table]:
         """Give the tables for people, of those analyses that have an entry."""
         return [analysis.table(made) for analysis, made in self.parts if analysis.records(made)]
+
+    def __str__(self) -> str:
+        """Write the tables of the command, and what was left out."""
+        from io import StringIO
+
+        from rich.console import Console
+
+        text = StringIO()
+        console = Console(file=text, width=100, markup=False, emoji=False, highlight=False)
+        for table in self.tables():
+            console.print(table)
+        lines = [line.rstrip() for line in text.getvalue().splitlines()]
+        return "\n".join([*lines, *(f"left out: {why}" for why in self.left_out.values())])
+
+    def _repr_html_(self) -> str:
+        """Write the tables of the command, in letters of one width; Jupyter asks for it."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __repr__(self) -> str:
         """Name the analyses with their dimensions, and what was left out."""

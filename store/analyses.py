@@ -224,7 +224,8 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
     try:
-        dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
+        with warnings.catch_warnings():  # xarray adds a filter of its own
+            dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{path / ANALYSIS / name} is damaged ({in_short(error)}); 'genprior fit' makes it "

@@ -1,6 +1,7 @@
 """Reading a store: labelled results, what the store says of itself, what has been done."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,7 +179,9 @@ def _opened(store: Any, chunks: Any) -> "xr.Dataset":
     # Workers open no results, and start sooner without pandas.
     import xarray as xr
 
-    dataset: xr.Dataset = xr.open_zarr(store, chunks=chunks, consolidated=True)
+    # xarray puts a filter of its own before those of the caller.
+    with warnings.catch_warnings():
+        dataset: xr.Dataset = xr.open_zarr(store, chunks=chunks, consolidated=True)
     return dataset
 
 

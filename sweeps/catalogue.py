@@ -1,5 +1,6 @@
 """The named sweeps that come with genprior, and sweep files."""
 
+import os
 import tomllib
 from importlib.resources import files
 
@@ -31,12 +32,13 @@ def preset_text(name: str) -> str:
     return (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def load_sweep(named: str) -> Sweep:
+def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     """Load a preset by name, or a sweep file by path.
 
     Raises:
         SweepError: there is no such preset or file, or it is no sweep.
     """
+    named = os.fspath(named)
     if named in preset_names():
         return _parse((PRESETS / f"{named}.toml").read_text(encoding="utf-8"), named, named)
     path = local_path(named)

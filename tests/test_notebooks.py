@@ -1,0 +1,133 @@
+"""Notebooks in a real Jupyter kernel: the one of the documentation, and how a cell shows a run."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebooks" / "first-steps.ipynb"
+SECONDS = 240  # a cell may take, on a machine that others use as well
+SWEEP = """
+import genprior as gp
+sweep = gp.load_sweep("quickstart").override(["k=2,4", "m=8,16", "trials=2", "blocks.trials=2"])
+"""
+
+
+def executed(folder: Path, *cells: str) -> list[list[Any]]:
+    """Run cells in a new kernel; give the outputs of each."""
+    code = [nbformat.v4.new_code_cell(source) for source in cells]
+    notebook = nbformat.v4.new_notebook(cells=code)
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=SECONDS, resources=resources).execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def images(outputs: list[Any]) -> int:
+    """How many pictures a cell shows."""
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def check_first_steps(notebook: Any) -> None:
+    """What the outputs of the first notebook say."""
+    cells = {cell["id"]: cell for cell in notebook.cells}
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert {output["output_type"] for output in outputs} == {"display_data", "execute_result"}
+    assert images(outputs) == images(cells["step-14"]["outputs"]) == 1
+    assert "trials=180" in cells["step-3"]["outputs"][0]["data"]["text/plain"]
+    bar, summary = cells["step-5"]["outputs"]
+    assert 'value="180" max="180"' in bar["data"]["text/html"]
+    assert "computed=180, crashed=0" in summary["data"]["text/plain"]
+    shares = cells["step-7"]["outputs"][0]["data"]["text/plain"].splitlines()[2:]
+    rows = [list(map(float, line.split())) for line in shares]
+    assert [row[0] for row in rows] == [4, 8, 12]
+    for _, *row in rows:
+        assert row[0] == 0  # m = 4 tells too little of four numbers
+        assert row[-1] > 0.8
+    text = cells["step-12"]["outputs"][0]["data"]["text/plain"]
+    points = {int(k): float(m) for k, m in re.findall(r"(\d+): ([\d.]+)", text)}
+    assert 4 < points[4] < points[8] < points[12] < 36
+
+
+def test_the_first_notebook_runs(tmp_path: Path) -> None:
+    """As it is stored, and anew: the same cells say the same of the same draws."""
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    check_first_steps(stored)
+    assert stored.metadata["kernelspec"]["name"] == "python3"
+    assert not {"host", "/root", "/tmp"} & set(json.dumps(stored).replace('"', " ").split())
+    again = nbformat.read(NOTEBOOK, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(again, timeout=SECONDS, resources=resources).execute()
+    check_first_steps(again)
+    assert (tmp_path / "first-steps.zarr").is_dir()
+
+
+def test_a_cell_shows_a_run_once_and_a_figure_once(tmp_path: Path) -> None:
+    """Also where pyplot shows figures of its own below the cell."""
+    run, silent, threads, figure, with_pyplot = executed(
+        tmp_path,
+        SWEEP + "summary = gp.run(sweep, 's.zarr', scheduler='synchronous')",
+        "summary = gp.run(sweep, 't.zarr', scheduler='synchronous', progress=False)",
+        "summary = gp.run(sweep, 'u.zarr', scheduler='threads', workers=2)",
+        "gp.plot('s.zarr')",
+        "%matplotlib inline\nfrom matplotlib import pyplot\ngp.plot('s.zarr')",
+    )
+    for shown in (run, threads):
+        (bar,) = shown
+        assert 'value="8" max="8"' in bar["data"]["text/html"]
+    assert silent == []
+    assert [len(figure), images(figure)] == [1, 1]
+    assert [len(with_pyplot), images(with_pyplot)] == [1, 1]
+
+
+def test_a_class_of_a_cell_does_not_disturb_workers(tmp_path: Path) -> None:
+    (shown,) = executed(
+        tmp_path,
+        SWEEP + "print(gp.run(sweep, 's.zarr', workers=1, progress=False).computed)",
+    )
+    assert [output["text"] for output in shown] == ["8\n"]
+
+
+LONG = """
+import os, signal, threading, time
+import genprior as gp
+sweep = gp.load_sweep("quickstart").override(["k=4", "m=8", "trials=4000", "blocks.trials=4"])
+
+def interrupt():
+    while not any(os.scandir("long.zarr/status/c") if os.path.isdir("long.zarr/status/c") else ()):
+        time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)  # as the kernel's stop button does
+
+threading.Thread(target=interrupt, daemon=True).start()
+gp.run(sweep, "long.zarr", scheduler=SCHEDULER, workers=WORKERS)
+"""
+
+
+@pytest.mark.parametrize(("scheduler", "workers"), [("synchronous", None), ("processes", 1)])
+def test_a_stopped_cell_keeps_what_is_finished(
+    tmp_path: Path, scheduler: str, workers: int | None
+) -> None:
+    """Later cells of "run all" are not run; the store goes on from there in the same kernel."""
+    code = LONG.replace("SCHEDULER", repr(scheduler)).replace("WORKERS", repr(workers))
+    with pytest.raises(CellExecutionError) as stopped:
+        executed(tmp_path, code)
+    assert stopped.value.ename == "KeyboardInterrupt"
+    (after,) = executed(
+        tmp_path,
+        """
+import genprior as gp
+held = gp.status("long.zarr").trials
+sweep = gp.load_sweep("quickstart").override(["k=4", "m=8", "trials=4", "blocks.trials=4"])
+again = gp.run(sweep, "long.zarr", scheduler="synchronous", progress=False)
+print(0 < held.done < 4000, held.done + held.pending, held.crashed, again.already_done)
+""",
+    )
+    assert after[0]["text"].split() == ["True", "4000", "0", "4"]
