@@ -236,5 +236,5 @@ def _phaseless_versine(angle: Vector) -> Vector:
 def _require_mirror(depth: int) -> None:
     if depth < 2:
         raise ValueError(
-            f"depth is {depth}; the mirror point is not at 0 only for 2 ReLU layers or more."
+            f"depth is {depth}; a mirror point apart from 0 needs 2 ReLU layers or more."
         )

@@ -16,8 +16,8 @@ SLICES = 500  # parts of equal probability into which each posterior is cut
 LAPSES = np.array([0, 0.03, 0.1, 0.2, 0.4])
 SLOPES, FINER, FINER_LAPSES, LOOKS = 25, 13, 7, 4
 HALVINGS = 36
-FARTHEST = 700.0  # e^700 is still a number
-BEYOND = 12.0  # logits above the last position up to which the offset of a curve with lapses is
+FARTHEST = 700.0  # e^700 is still finite
+BEYOND = 12.0  # how far, in logits, the offset of a curve with lapses goes above the last position
 
 
 class Shift(NamedTuple):

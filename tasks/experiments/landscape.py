@@ -24,7 +24,7 @@ from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 
 # Increase it whenever a stored number may change.
 LANDSCAPE_VERSION = 1
-PLACES_OF_A_DRAW = 100  # for an estimate: few planes have less
+PLACES_OF_A_DRAW = 100  # for an estimate: few planes have fewer places
 VARIABLES = (
     Variable("loss", "float64", "loss f(x)", LOSS_UNITS, symbol="loss $f(\\hat x)$"),
     Variable(

@@ -27,7 +27,7 @@ from .trained_weights import (
 )
 
 MOST_BYTES = 2**31  # of a file, and of its arrays
-KEPT_FILES = 4  # whose arrays a process keeps
+KEPT_FILES = 4  # files whose arrays a process keeps
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")
 CONVERT = (
     "Convert it: numpy.savez('network.npz', weights_1=W_1, biases_1=b_1, …) with arrays W_i of "

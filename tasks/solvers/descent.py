@@ -13,7 +13,7 @@ import numpy as np
 from ..latent_loss import LatentLoss
 from ..network import Vector
 
-# A run has stalled if the last fifth of its budget did not improve its best loss by this much.
+# A run has stalled if its best loss did not fall by this much over the last fifth of its budget.
 STALL_RELATIVE = 1e-9
 STALL_FROM = 0.8
 
