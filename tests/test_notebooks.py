@@ -53,7 +53,7 @@ def check_first_steps(notebook: Any) -> None:
         assert row[0] == 0  # m = 4 tells too little of four numbers
         assert row[-1] > 0.8
     text = cells["step-12"]["outputs"][0]["data"]["text/plain"]
-    points = {int(k): float(m) for k, m in re.findall(r"(\d+): ([\d.]+)", text)}
+    points = {int(k): float(m) for k, m in re.findall(r"^(\d+) +([\d.]+)$", text, re.MULTILINE)}
     assert 4 < points[4] < points[8] < points[12] < 36
 
 
@@ -131,3 +131,35 @@ print(0 < held.done < 4000, held.done + held.pending, held.crashed, again.alread
 """,
     )
     assert after[0]["text"].split() == ["True", "4000", "0", "4"]
+
+
+CLASSES = """
+import numpy as np
+from genprior.tasks.problems import Denoising
+from genprior.tasks.solvers import Subgradient
+
+@gp.problem
+class Halved(Denoising):
+    name = "halved"
+
+    @classmethod
+    def draw(cls, point, signal, streams):
+        return cls(0.5 * signal)
+
+@gp.solver
+class Short(Subgradient):
+    name = "short"
+"""
+THEIRS = """
+sweep = gp.Sweep.parse({"trials": 2, "axes": {"k": [1, 2]}, "parameters": {
+    "depth": 1, "widths": [20], "problem": "halved", "solver.method": "short",
+    "solver.max_steps": 30, "success.metric": "signal_error"}})
+gp.run(sweep, "theirs.zarr", workers=2, progress=False)
+float(gp.open("theirs.zarr").load().signal_error.median())
+"""
+
+
+def test_classes_of_a_cell_run_in_local_workers(tmp_path: Path) -> None:
+    """They are in no module; what is recovered is half of the signal."""
+    *_, outputs = executed(tmp_path, SWEEP, CLASSES, THEIRS)
+    assert float(outputs[-1]["data"]["text/plain"]) == pytest.approx(0.5, abs=0.01)

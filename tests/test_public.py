@@ -104,7 +104,9 @@ def test_a_sweep_is_run_fitted_and_drawn(store: Path, scripted: Scripted) -> Non
     held = gp.status(path)
     assert (held.trials.done, held.trials.total, held.successes) == (48, 48, summary.successes)
     fits = gp.fit(path)
-    assert [row["k"] for row in fits["transitions"]] == [2, 4, 6]
+    assert fits["transition"].k.values.tolist() == [2, 4, 6]
+    assert [row["k"] for row in fits.records()["transitions"]] == [2, 4, 6]
+    assert "<pre>" in fits._repr_html_()
     assert gp.status(path).not_made == []
     xr.testing.assert_identical(gp.open(path), xr.open_zarr(path))
     assert gp.open(path).success.chunks == xr.open_zarr(path).success.chunks
