@@ -88,7 +88,7 @@ def test_a_cell_shows_a_run_once_and_a_figure_once(tmp_path: Path) -> None:
     assert [len(with_pyplot), images(with_pyplot)] == [1, 1]
 
 
-def test_a_class_of_a_cell_does_not_disturb_workers(tmp_path: Path) -> None:
+def test_processes_work_from_a_cell(tmp_path: Path) -> None:
     (shown,) = executed(
         tmp_path,
         SWEEP + "print(gp.run(sweep, 's.zarr', workers=1, progress=False).computed)",
