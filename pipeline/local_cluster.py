@@ -31,6 +31,7 @@ from .spawning import without_script
 START_TIMEOUT = 180.0
 END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
 SAFE_PATH = "PYTHONSAFEPATH"
+ROUTES = "distributed.scheduler.http.routes"
 
 
 def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
@@ -183,8 +184,13 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             with without_script():
                 return await super().instantiate()
 
-    # A block that waits on a worker would share the blame when another kills that worker.
-    with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+    ours = {
+        # A block that waits on a worker would share the blame when another kills that worker.
+        "distributed.scheduler.worker-saturation": 1.0,
+        # A scheduler adds to this very list, which may be the caller's.
+        ROUTES: [*dask.config.get(ROUTES, [])],
+    }
+    with dask.config.set(ours):
         return LocalCluster(
             n_workers=count if processes else 1,
             threads_per_worker=1 if processes else count,

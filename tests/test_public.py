@@ -368,3 +368,23 @@ def test_a_figure_is_no_figure_of_pyplots(undisturbed: Path, tmp_path: Path) -> 
     assert figure._repr_png_().startswith(b"\x89PNG")
     figure.savefig(tmp_path / "own.pdf")
     assert (tmp_path / "own.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_script_shows_progress_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
+    code = SCRIPT.replace("workers=2", "scheduler='synchronous', progress=PROGRESS")
+    for progress in (True, False):
+        seen, terminal = os.openpty()
+        subprocess.run(
+            [sys.executable, "-c", code.replace("PROGRESS", str(progress))],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=terminal, timeout=120, check=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+        )  # fmt: skip
+        os.close(terminal)
+        shown = b""
+        try:
+            while part := os.read(seen, 65536):
+                shown += part
+        except OSError:  # the end of a terminal that nobody has open
+            pass
+        os.close(seen)
+        assert (b"8/8" in shown, bool(shown)) == (progress, progress)

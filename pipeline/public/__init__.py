@@ -61,20 +61,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # or type checkers would let every name pass
 
-        found: Any = version("genprior")
-    elif name == "testing":
-        found = import_module("genprior.pipeline.testing")
-    elif name in HOMES:
-        found = getattr(import_module(HOMES[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            found: Any = version("genprior")
+        elif name == "testing":
+            found = import_module("genprior.pipeline.testing")
+        elif name in HOMES:
+            found = getattr(import_module(HOMES[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:
