@@ -79,7 +79,7 @@ def unlike(there: Mapping[str, Any], here: Mapping[str, str | int]) -> dict[str,
     """
     found = {}
     for key, value in here.items():
-        recorded = there.get(key, "" if key == "problem_packages" else value)
+        recorded = there.get(key, "" if key.endswith("_packages") else value)
         if key == "python_version":
             recorded = "; ".join(major_minor(each) for each in str(recorded).split("; "))
         if recorded != value:

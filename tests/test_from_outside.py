@@ -13,7 +13,7 @@ from helpers import results
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import open_executor
 from genprior.store import read_info
-from genprior.sweeps import Grid, Purpose, Sweep, SweepError, point_identity
+from genprior.sweeps import Grid, Purpose, Sweep, SweepError, UserError, point_identity
 from genprior.sweeps.parameter import quantity
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.tables import Strict
@@ -245,3 +245,15 @@ def test_a_class_that_is_none_or_takes_a_name_of_ours_is_refused() -> None:
     with pytest.raises(SweepError, match="solver"):
         PROBLEMS.register(taken)
     assert [each.name for each in PROBLEMS.known()] == known
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_class_with_another_source_does_not_continue_a_store(store: Path) -> None:
+    """A package's version, or a hash of the source, is part of what a store is computed with."""
+    run_sweep(Sweep.parse({**SWEEP, "trials": 2}), store)
+    for registry, found in CLASSES[1:3]:
+        registry.register(found, source="another")
+        with pytest.raises(UserError, match="source another"):
+            run_sweep(Sweep.parse(SWEEP), store)
+        registry.register(found)
+    assert run_sweep(Sweep.parse(SWEEP), store).computed == 4
