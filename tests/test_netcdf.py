@@ -186,4 +186,4 @@ def test_recoveries_of_format_1_fit_as_before(store: Path, kind: Scripted) -> No
     run_sweep(recovery_sweep("trials=2"), store)
     fitted = fit_store(store)
     as_format_1(store)
-    assert fit_store(store)["transitions"] == fitted["transitions"]
+    assert fit_store(store).records()["transitions"] == fitted.records()["transitions"]
