@@ -198,7 +198,9 @@ def plot(
         from .canvas import Look
         from .figures import draw, read_size
 
-        written = None if size is None else "x".join(f"{side:g}" for side in size)
+        if size is not None and not (isinstance(size, tuple | list) and len(size) == 2):
+            raise UserError(f"size: {size!r} is no width and height in inches, as in (8, 5).")
+        written = None if size is None else "x".join(str(side) for side in size)
         look = Look(read_size(written), title, log)
         return draw(read_info(local_path(os.fspath(store))), look)
 

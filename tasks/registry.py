@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import re
 from abc import ABC
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -172,6 +173,10 @@ class Registry(Generic[T]):
         named = getattr(found, "name", None)
         if not isinstance(named, str) or not named:
             raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", named):
+            raise SweepError(
+                f"{where} is named {named!r}; a name has letters, digits, hyphens, and no blanks."
+            )
         uses = getattr(found, "uses", ())
         if not isinstance(uses, tuple) or not set(uses) <= set(PARAMETERS):
             raise SweepError(f"{where} uses {uses!r}; give a tuple of names of parameters.")

@@ -244,6 +244,9 @@ def test_a_class_that_is_none_or_takes_a_name_of_ours_is_refused() -> None:
     taken = type("Taken", (Inpainting,), {"name": "taken", "table": ("solver", Mask)})
     with pytest.raises(SweepError, match="solver"):
         PROBLEMS.register(taken)
+    spaced = type("Spaced", (Inpainting,), {"name": "two words"})
+    with pytest.raises(SweepError, match="two words"):
+        PROBLEMS.register(spaced)
     assert [each.name for each in PROBLEMS.known()] == known
 
 

@@ -390,3 +390,9 @@ def test_a_script_shows_progress_on_a_terminal_and_nowhere_else(tmp_path: Path) 
             pass
         os.close(seen)
         assert (b"8/8" in shown, bool(shown)) == (progress, progress)
+
+
+@pytest.mark.parametrize("size", [3, (1, 2, 3), "8x5"])
+def test_a_size_that_is_none_is_refused(undisturbed: Path, size: Any) -> None:
+    with pytest.raises(gp.UserError, match="size"):
+        gp.plot(undisturbed, size=size)
