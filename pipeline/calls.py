@@ -5,20 +5,26 @@ calls them for good: no signal handler, log level, default of Dask's or of Matpl
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError, load_sweep, local_path
 from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import xarray as xr
     from distributed import Client
     from matplotlib.figure import Figure
 
+    from .executors import Executor
     from .fits import Fits
     from .plan import Plan
+    from .progress import Progress
     from .run import RunSummary
+    from .run_request import RunRequest
     from .status import StoreStatus
 
 AnyPath = str | os.PathLike[str]
@@ -83,41 +89,75 @@ def run(
     """
     from .executors import SchedulerError, open_executor, use_client
     from .notebook import shown_progress
-    from .run import run_request
-    from .run_request import RunRequest, check_request
 
     _check_range("workers", workers, 1, MOST_WORKERS)
     _check_range("retries", retries, 0, MOST_RETRIES)
     if client is not None and (scheduler is not None or workers is not None):
         raise SchedulerError("client: it has its scheduler and its workers; give no others.")
     chosen, path = _sweep(sweep), local_path(os.fspath(store))
-    checked: list[RunRequest] = []
     with shown_progress(progress) as shown:
         is_there = client is not None or (scheduler or LOCAL[0]) not in LOCAL
         shown.phase("connecting to workers" if is_there else "starting workers")
 
-        def check() -> None:
-            checked.append(check_request(chosen, path))  # while workers start
-            shown.expect(checked[0].trials)
+        def opened(check: Callable[[], None]) -> "AbstractContextManager[Executor]":
+            if client is not None:
+                return use_client(client, shown.tell, check)
+            return open_executor(scheduler or "processes", workers, shown.tell, check)
 
-        if client is None:
-            opened = open_executor(scheduler or "processes", workers, shown.tell, check)
-        else:
-            opened = use_client(client, shown.tell, check)
-        with opened as executor:
-            shown.phase("timing a few trials")
-            summary = run_request(
-                checked[0],
-                executor,
-                retries=retries,
-                fail_fast=fail_fast,
-                allow_mixed=allow_mixed,
-                listen=shown.listen,
-                tell=shown.tell,
-            )
+        summary = run_shown(
+            chosen, path, opened, shown,
+            retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
+        )  # fmt: skip
     if summary.interrupted:
         raise KeyboardInterrupt(f"{summary.done} of {summary.total} trials are done and kept")
     return summary
+
+
+def run_shown(
+    sweep: Sweep,
+    path: Path,
+    opened: "Callable[[Callable[[], None]], AbstractContextManager[Executor]]",
+    shown: "Progress",
+    *,
+    retries: int,
+    fail_fast: bool,
+    allow_mixed: bool,
+) -> "RunSummary":
+    """Check a sweep while its workers start, and run it; the command and `run` do so.
+
+    Args:
+        sweep: what to run.
+        path: the store.
+        opened: starts workers and calls its argument meanwhile.
+        shown: shows the progress.
+        retries: how often a crashed trial is tried again.
+        fail_fast: stop at the first crashed trial.
+        allow_mixed: mix results of other machines, libraries or kernels.
+
+    Raises:
+        UserError: it cannot be run as asked.
+    """
+    checked: list[RunRequest] = []
+
+    def check() -> None:
+        from .run_request import check_request  # while workers start
+
+        checked.append(check_request(sweep, path))
+        shown.expect(checked[0].trials)
+
+    with opened(check) as executor:
+        from .run import run_request
+
+        shown.phase("timing a few trials")
+        return run_request(
+            checked[0],
+            executor,
+            retries=retries,
+            fail_fast=fail_fast,
+            allow_mixed=allow_mixed,
+            listen=shown.listen,
+            tell=shown.tell,
+        )
 
 
 def status(store: AnyPath) -> "StoreStatus":

@@ -17,7 +17,6 @@ from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from .consoles import Output
-    from .run_request import RunRequest
 
 # Each command imports what it needs when it runs, so that --help and small commands are quick.
 
@@ -168,6 +167,7 @@ def run(
     """
     with terminable():
         # From here on SIGTERM ends it as Ctrl-C does; imports take a second.
+        from .calls import run_shown
         from .executors import open_executor
         from .progress import progress
 
@@ -175,29 +175,17 @@ def run(
         with progress(_console(stderr=True)) as shown:
             shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
 
-            checked: list[RunRequest] = []
-
-            def check() -> None:
-                from .run_request import check_request  # while workers start
-
-                checked.append(check_request(chosen, store))
-                shown.expect(checked[0].trials)
-
-            with open_executor(scheduler, workers, shown.tell, check) as executor:
-                from . import tables
-                from .run import as_json as summary_as_json
-                from .run import run_request
-
-                shown.phase("timing a few trials")
-                summary = run_request(
-                    checked[0],
-                    executor,
-                    retries=retries,
-                    fail_fast=fail_fast,
-                    allow_mixed=allow_mixed,
-                    listen=shown.listen,
-                    tell=shown.tell,
-                )
+            summary = run_shown(
+                chosen,
+                store,
+                lambda check: open_executor(scheduler, workers, shown.tell, check),
+                shown,
+                retries=retries,
+                fail_fast=fail_fast,
+                allow_mixed=allow_mixed,
+            )
+        from . import tables
+        from .run import as_json as summary_as_json
     with unheard() if summary.interrupted else nullcontext():
         if as_json:
             _print(summary_as_json(summary))

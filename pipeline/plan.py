@@ -8,12 +8,12 @@ import numpy as np
 
 from ..store import TRIAL, Layout, estimate_bytes
 from ..sweeps import Grid, Sweep, settled
-from ..sweeps.sharing import check_reading
-from ..tasks import check_task, task_kind
+from ..tasks import task_kind
 from .executors import processors
 from .memory import trial_memory
 from .pilot import check_memory, run_pilot
 from .prepare import block_shape
+from .run_request import check_points
 from .shown import Shown
 
 
@@ -70,8 +70,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
     """
     workers = workers or processors()
     grid, kind = Grid(sweep), task_kind(sweep.task)
-    check_task(kind, grid)
-    check_reading(grid)
+    check_points(grid, kind)
     memory = check_memory(grid, kind, trial_memory(workers))
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers, len(kind.variables))

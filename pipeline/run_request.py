@@ -57,6 +57,7 @@ def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> R
     """
     grid, kind = Grid(sweep), kind or task_kind(sweep.task)
     check_points(grid, kind)
+    check_installed(grid)
     request = RunRequest(sweep, grid, path, kind)
     if not is_vacant(path):
         wanted = settled(grid)
@@ -82,12 +83,10 @@ def check_points(grid: Grid, kind: Experiment) -> None:
 
     Raises:
         SweepError: with the point and what is wrong.
-        UserError: a package that they need is not installed.
     """
     check_task(kind, grid)
     check_needs(grid.sweep, kind)
     check_reading(grid)
-    check_installed(grid)
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:

@@ -1,17 +1,18 @@
 """How results show themselves: as a table in a notebook, as lines where they are printed."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
 
 STYLE = "text-align: left; vertical-align: top; white-space: pre-line"
 
 
-class Shown:
+class Shown(ABC):
     """A result that is shown as rows, each with a name."""
 
+    @abstractmethod
     def rows(self) -> Mapping[str, str]:
         """Give what is shown, text by name."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         """Write a line a row."""

@@ -33,7 +33,10 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
     tables = [*sweep.axes, *sweep.parameters, *sweep.dependent]
     if set(tables) - set(PARAMETERS):
         ask_more()
-    own = [name for name in PARAMETERS if task_has(sweep.task, name)]
+
+    def own() -> list[str]:
+        return [name for name in PARAMETERS if task_has(sweep.task, name)]
+
     multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
     for name, rule in sweep.dependent.items():
         if isinstance(rule.times, str) and rule.times not in {*tables, *PARAMETERS}:
@@ -49,7 +52,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
         for name in sorted(names - set(PARAMETERS)):
             if stored and is_foreign(name):
                 continue
-            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own)}")
+            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own())}")
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
         if stored and is_foreign(name):
             continue
@@ -79,7 +82,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
             if needed not in {*tables, *PARAMETERS}:
                 raise SweepError(
                     f"dependent.{name}: '{needed}' is neither a parameter nor an axis. "
-                    f"{did_you_mean(needed, (*own, *sweep.axes))}"
+                    f"{did_you_mean(needed, (*own(), *sweep.axes))}"
                 )
     named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
     named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]

@@ -23,19 +23,21 @@ PARAMETERS = parameter_fields(Point)
 _ADDED: dict[str, type[BaseModel]] = {}
 
 
-def add_table(name: str, table: type[BaseModel]) -> None:
+def add_table(name: str, table: type[BaseModel], *, replace: bool = False) -> None:
     """Let points have a table of parameters, each declared by `quantity`, with a default.
 
     Args:
         name: of the table, in sweep files.
         table: the model, a subclass of `Strict`.
+        replace: put it in place of another table of that name.
 
     Raises:
         SweepError: the name is taken, or a parameter has no default.
     """
     if _ADDED.get(name) is table:
         return
-    if name not in _ADDED and (name in Point.model_fields or not name.isidentifier()):
+    is_taken = name in Point.model_fields or (name in _ADDED and not replace)
+    if is_taken or not name.isidentifier():
         raise SweepError(f"a table of parameters cannot be named {name!r}; choose another name.")
     fields = parameter_fields(table, f"{name}.")
     if lacking := [each for each, field in fields.items() if field.is_required()]:

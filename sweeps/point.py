@@ -211,7 +211,7 @@ class Point(Strict):
         return self
 
     def __reduce__(self) -> Any:
-        """Pickle values: a class with tables that were added is made anew by each process."""
+        """Pickle values: a class with tables that were added is made again by each process."""
         from .parameters import make_point
 
         return make_point, (flat_values(self),)

@@ -28,12 +28,14 @@ class Reading:
         settings_name: what that table is called.
         tells_targets: whether it may go along the axis `target`; of several targets of a trial the
             worst counts for all others.
+        reads_codes: whether it may read a variable whose values are codes; success is none.
     """
 
     name: ClassVar[str]
     settings: ClassVar[type[Strict] | None] = None
     settings_name: ClassVar[str] = ""
     tells_targets: ClassVar[bool] = False
+    reads_codes: ClassVar[bool] = True
 
     def settings_of(self, sweep: "Sweep") -> Any:
         """Give its table of a sweep; None where the sweep has none."""

@@ -1,7 +1,7 @@
-"""Who tells this room which experiments, generators and parameters there are.
+"""How this package learns which experiments, generators and parameters there are.
 
-Installed packages do, by entry points of the group `genprior.parameters`: each names a module that
-says what it knows when it is imported. So this room imports no other, and knows none by name.
+Installed packages name modules by entry points of the group `genprior.parameters`. Such a module
+registers what it knows when it is imported, so that `sweeps` imports no other package of ours.
 """
 
 from collections.abc import Callable
@@ -34,12 +34,12 @@ _MORE: list[Callable[[], None]] = []
 
 
 def tell_more(load: Callable[[], None]) -> None:
-    """Say what imports classes that installed packages offer, which may declare parameters."""
+    """Register a function that imports classes of installed packages, which may add parameters."""
     _MORE.append(load)
 
 
 def ask_more() -> None:
-    """Import what packages offer: a name is unknown so far."""
+    """Import the classes that installed packages offer, because a name is not known yet."""
     ask()
     for load in _MORE:
         load()

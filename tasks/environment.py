@@ -72,12 +72,13 @@ def environment(needs: Needs) -> Environment:
     The kernel's version is that of this process: a pickled experiment still has the version of the
     process that it came from.
     """
+    # Not kept: another run may have brought another class of the same name meanwhile.
+    unpack(needs.registered)
     return dict(_environment(needs))
 
 
 @cache
 def _environment(needs: Needs) -> Environment:
-    unpack(needs.registered)
     kind = KINDS.get(needs.task)
     facts: dict[str, str | int] = {
         "kernel_version": needs.version if kind is None else kind.version,

@@ -73,15 +73,16 @@ class Registry(Generic[T]):
             raise SweepError(
                 f"{where} is named {name!r}, the name of a class of genprior; rename it."
             )
-        _add_table(found, where)
+        replaced, _ = self._registered.get(name, (None, ""))
+        _add_table(found, where, replaced)
         self._registered[name] = found, source or source_digest(found)
         return found
 
     def forget(self, name: str) -> None:
         """Remove a registered class, and its table of parameters."""
         found, _ = self._registered.pop(name, (None, ""))
-        if found is not None and (table := getattr(found, "table", None)):
-            remove_table(table[0])
+        if (table := _table_name(found)) and not _has_users(table):
+            remove_table(table)
 
     def find(self, name: str) -> type[T]:
         """Find a class by name.
@@ -104,7 +105,7 @@ class Registry(Generic[T]):
             found = offered[name].load()
         except (Exception, SystemExit) as error:
             raise SweepError(f"{where} cannot be loaded: {error}") from None
-        if (named := self._checked(found, where, name)) != name:
+        if (named := self._checked(found, where)) != name:
             raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
         _add_table(found, where)
         self._loaded[name] = found
@@ -121,6 +122,11 @@ class Registry(Generic[T]):
         yield from self.built_in.values()
         yield from (found for found, _ in self._registered.values())
         yield from self._loaded.values()
+
+    def parameters(self) -> tuple[str, ...]:
+        """List the parameters that only some of the classes have, in the order of `PARAMETERS`."""
+        used = {name for cls in self.known() for name in parameters_of(cls)}
+        return tuple(name for name in PARAMETERS if name in used)
 
     def offered(self) -> dict[str, EntryPoint]:
         """Give what installed packages offer, by name; the first call searches them, slowly."""
@@ -161,7 +167,7 @@ class Registry(Generic[T]):
             if name in self._registered and name not in self.built_in
         )
 
-    def _checked(self, found: Any, where: str, name: str | None = None) -> str:
+    def _checked(self, found: Any, where: str) -> str:
         """Give the name of a class; refuse one of another kind, or one that is not complete."""
         if not (isinstance(found, type) and issubclass(found, self._base)):
             base = f"{self._base.__module__}.{self._base.__qualname__}"
@@ -192,26 +198,47 @@ def parameters_of(found: Any) -> tuple[str, ...]:
     return (*found.uses, *own)
 
 
-def _add_table(found: Any, where: str) -> None:
-    """Declare the table of parameters of a class, if it has one."""
+def _table_name(cls: Any) -> str:
+    """Name the table of parameters that a class declares; empty if it declares none."""
+    table = getattr(cls, "table", None)
+    return table[0] if table else ""
+
+
+def _has_users(table: str) -> bool:
+    """Say whether a class at hand declares a table of this name."""
+    classes = (cls for registry in REGISTRIES.values() for cls in registry.known())
+    return any(_table_name(cls) == table for cls in classes)
+
+
+def _add_table(found: Any, where: str, replaced: Any = None) -> None:
+    """Declare the table of parameters of a class, in place of that of the class it replaces."""
     table = getattr(found, "table", None)
-    if table is None:
-        return
     try:
-        name, model = table
-        add_table(name, model)
+        if table is not None:
+            name, model = table
+            add_table(name, model, replace=name == _table_name(replaced))
     except (SweepError, TypeError, ValueError, AttributeError) as error:
         raise SweepError(f"{where} has the table {table!r}: {error}") from None
+    if (old := _table_name(replaced)) and old != _table_name(found):
+        remove_table(old)
+
+
+# What this process unpacked last, by key and name: a class of one source may have other globals.
+_UNPACKED: dict[tuple[str, str], bytes] = {}
 
 
 def unpack(classes: Iterable[Registered]) -> None:
-    """Register in this process the classes that another process registered."""
+    """Register in this process the classes that another process registered, as they are there."""
     from cloudpickle import loads
 
     for entry in classes:
-        registry = REGISTRIES[entry.what]
-        if registry.origin(entry.name) != f"source {entry.source}":
-            registry.register(loads(entry.pickled), entry.source)
+        registry, key = REGISTRIES[entry.what], (entry.what, entry.name)
+        if registry.origin(entry.name) == f"source {entry.source}" and (
+            _UNPACKED.get(key, entry.pickled) == entry.pickled
+        ):
+            continue
+        registry.register(loads(entry.pickled), entry.source)
+        _UNPACKED[key] = entry.pickled
 
 
 class ByValue:

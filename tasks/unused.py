@@ -8,7 +8,7 @@ from ..sweeps import Grid, Point, SweepError
 from .checks import MOST_CHECKED, given_parameters
 from .problems import problem_class
 from .registry import parameters_of
-from .solvers import solver_class, solver_parameters
+from .solvers import SOLVERS, solver_class
 
 Uses = Callable[[Point], Collection[str]]
 
@@ -113,7 +113,7 @@ def recovery_rules(solvers: Collection[str]) -> tuple[Rule, ...]:
     named = " or ".join(map(repr, solvers))
     otherwise = f"solver.method is {named}, which has {own}{' and others' if theirs[3:] else ''}"
     of_solvers = (
-        Rule((name,), partial(_uses, name=name), otherwise) for name in solver_parameters()
+        Rule((name,), partial(_uses, name=name), otherwise) for name in SOLVERS.parameters()
     )
     return (*of_solvers, *RECOVERY_RULES)
 

@@ -21,7 +21,7 @@ from genprior.sweeps import Point, SweepError
 from genprior.tasks import problems, registry
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.problems import PROBLEMS, check_point, optional_parameters, problem_class
+from genprior.tasks.problems import PROBLEMS, check_point, problem_class
 
 PAGE = Path(__file__).parent.parent / "docs" / "problems.md"
 README = PAGE.parent.parent / "README.md"
@@ -128,7 +128,7 @@ def test_the_page_lists_every_problem_with_its_parameters():
     assert list(listed) == list(PROBLEMS.built_in)
     listed["phase-retrieval"] = listed["compressed-sensing"]
     for name, problem in PROBLEMS.built_in.items():
-        dithers = [each for each in optional_parameters() if "dither" in each]
+        dithers = [each for each in PROBLEMS.parameters() if "dither" in each]
         text = listed[name].replace("dither.*", "`, `".join(dithers))
         assert set(re.findall(r"`([^`]+)`", text)) == set(problem.uses)
 

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import open_executor
+from genprior.pipeline.run_request import check_points
 from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of
 from genprior.sweeps.sharing import shared_draws
 from genprior.sweeps.tables import Search
@@ -263,7 +264,7 @@ def test_a_sweep_that_makes_no_sense_is_refused(changes, said):
     if "law" not in changes:
         changes = {"axes": {"condition": ["wdc", "r2wdc"]}, **changes, "law": None}
     with pytest.raises(SweepError) as caught:
-        check_task(task_kind("condition"), Grid(condition_sweep(**changes)))
+        check_points(Grid(condition_sweep(**changes)), task_kind("condition"))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -18,12 +18,13 @@ from genprior.sweeps.parameter import quantity
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.tables import Strict
 from genprior.sweeps.variables import Flag, Variable
-from genprior.tasks import testing
+from genprior.tasks import task_kind, testing
+from genprior.tasks.environment import environment, needs_of
 from genprior.tasks.experiment import NETWORK, PROBLEM, Experiment
 from genprior.tasks.experiments import EXPERIMENTS
 from genprior.tasks.generators import GENERATORS, Generator, gaussian_network
 from genprior.tasks.instance import Instance, draw_problem
-from genprior.tasks.problems import PROBLEMS, Misfit, Problem
+from genprior.tasks.problems import PROBLEMS, Denoising, Misfit, Problem
 from genprior.tasks.solvers import SOLVERS, Solution, Solver
 from genprior.tasks.solvers.descent import Verdict
 
@@ -260,3 +261,54 @@ def test_a_class_with_another_source_does_not_continue_a_store(store: Path) -> N
             run_sweep(Sweep.parse(SWEEP), store)
         registry.register(found)
     assert run_sweep(Sweep.parse(SWEEP), store).computed == 4
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_worker_goes_back_to_a_class_that_was_replaced_meanwhile() -> None:
+    """Three runs of one worker: a class, another one of its name, the first one again."""
+    environments = []
+    sweep = Sweep.parse(SWEEP)
+    for digest in ("first", "second", "first"):
+        SOLVERS.register(Momentum, digest)
+        needs = needs_of(task_kind("recovery"), Grid(sweep))
+        SOLVERS.forget("momentum")
+        environments.append(environment(needs))
+        assert SOLVERS.origin("momentum") == f"source {digest}"
+    assert environments[0] == environments[2] != environments[1]
+    assert "source second" in str(environments[1]["solver_packages"])
+
+
+def test_a_parameter_whose_class_is_gone_is_named(store: Path) -> None:
+    SOLVERS.register(Momentum)
+    parameters = {
+        "k": 2, "depth": 1, "widths": [20], "m": 9, "solver.method": "momentum",
+        "momentum.count": 5,
+    }  # fmt: skip
+    try:
+        run_sweep(Sweep.parse({"trials": 2, "parameters": parameters}), store)
+    finally:
+        SOLVERS.forget("momentum")
+    left = read_info(store).sweep
+    with pytest.raises(SweepError, match="none named 'momentum'"):
+        run_sweep(left, store)
+    SOLVERS.register(type("Bare", (Momentum,), {"table": None}))
+    try:
+        with pytest.raises(SweepError, match=r"'momentum\.count' is a parameter of a class"):
+            run_sweep(left, store)
+    finally:
+        SOLVERS.forget("momentum")
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_table_belongs_to_one_class_at_a_time() -> None:
+    """Another class cannot take it; the same class, written again, may change it or leave it."""
+    other = type("Other", (Denoising,), {"name": "other", "table": ("mask", Steps)})
+    with pytest.raises(SweepError, match="mask"):
+        PROBLEMS.register(other)
+    assert PARAMETERS["mask.share"].default == 0.5
+    again = type("Inpainting", (Inpainting,), {"table": ("mask", Steps)})
+    PROBLEMS.register(again)
+    assert "mask.count" in PARAMETERS
+    assert "mask.share" not in PARAMETERS
+    PROBLEMS.register(type("Inpainting", (Inpainting,), {"table": None}))
+    assert "mask.count" not in PARAMETERS

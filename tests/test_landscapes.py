@@ -152,7 +152,10 @@ def test_a_negated_iterate_breaks_the_path():
             "needs the axes 'plane.along' and 'plane.across'",
         ),
         ({"task": "recovery"}, "'plane.along' is given, but task 'recovery' has no"),
-        ({"plot": {"variable": "latent_error"}}, "trials give no 'latent_error'"),
+        (
+            {"plot": {"variable": "latent_error"}},
+            "trials of task 'landscape' give no 'latent_error'",
+        ),
     ],
 )
 def test_what_makes_no_plane_is_refused(changes, said):

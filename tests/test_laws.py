@@ -431,7 +431,7 @@ def test_commands_say_what_a_law_lacks(genprior, kind, store, tmp_path):
         for command in (["plan", refused], ["run", refused, tmp_path / "refused.zarr"]):
             result = genprior(*command)
             assert result.exit_code == 2
-            assert ".variable: trials give no 'signal_error'." in result.stderr
+            assert ".variable: trials of task 'scripted' give no 'signal_error'." in result.stderr
     law = {"variable": "latent_error", "exponents": {"k": 1}}
     again = write_sweep(tiny_sweep("k=2", fit={}, law=law), tmp_path / "a.toml")
     one = tmp_path / "one.zarr"

@@ -58,7 +58,7 @@ def check_first_steps(notebook: Any) -> None:
 
 
 def test_the_first_notebook_runs(tmp_path: Path) -> None:
-    """As it is stored, and anew: the same cells say the same of the same draws."""
+    """As it is stored, and run again: the same cells say the same of the same draws."""
     stored = nbformat.read(NOTEBOOK, as_version=4)
     check_first_steps(stored)
     assert stored.metadata["kernelspec"]["name"] == "python3"

@@ -74,14 +74,22 @@ def check_needs(sweep: Sweep, kind: "Experiment") -> None:
     Raises:
         SweepError: with the key that asks for it.
     """
-    known = [variable.name for variable in kind.variables]
     for analysis in analyses():
+        known = [
+            variable.name
+            for variable in kind.variables
+            if analysis.reads_codes or not variable.flags or variable.name == "success"
+        ]
         for key, name in analysis.needs(sweep):
-            if name not in known:
+            if name in known:
+                continue
+            if name == "success":
                 raise SweepError(
-                    f"{key}: trials of task '{kind.name}' give no {name!r}. "
-                    f"{did_you_mean(name, known)}"
+                    f"{key}: trials of task '{kind.name}' neither succeed nor fail; leave it out."
                 )
+            raise SweepError(
+                f"{key}: trials of task '{kind.name}' give no {name!r}. {did_you_mean(name, known)}"
+            )
 
 
 def _names_of_trials() -> Iterable[str]:

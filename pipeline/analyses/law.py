@@ -52,6 +52,7 @@ class Law(Analysis):
     settings_name = "law"
     json_name = "laws"
     counted_like = "constant"
+    reads_codes = False
     rank = 2
 
     def names(self) -> Iterable[str]:

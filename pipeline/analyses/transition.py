@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ...sweeps import Grid, SweepError
+from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.checks import has_positions
 from ...sweeps.directions import direction_along, least_value
 from ...sweeps.errors import did_you_mean
@@ -41,6 +41,10 @@ class Transition(Analysis):
         from ...tasks.fits import LONG_NAMES
 
         return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
+
+    def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give success."""
+        return [("fit.along", "success")] if sweep.fit.along else ()
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
         """Give the axis, and the direction that the sweep fixes."""

@@ -1,7 +1,6 @@
 """Deterministic conditions of the theory; a search bounds their constants from below."""
 
-from ...sweeps.parameters import PARAMETERS
-from ..registry import Registry, parameters_of
+from ..registry import Registry
 from .base import Condition
 from .of_layers import RangeRestricted, WeightDistribution
 from .of_measurements import OneBitProjection, RangeRestrictedIsometry
@@ -10,7 +9,6 @@ __all__ = [
     "CONDITIONS",
     "Condition",
     "condition_class",
-    "condition_parameters",
 ]
 
 CONDITIONS: Registry[Condition] = Registry(
@@ -27,9 +25,3 @@ def condition_class(name: str) -> type[Condition]:
         SweepError: no condition has that name, it cannot be loaded, or it is not complete.
     """
     return CONDITIONS.find(name)
-
-
-def condition_parameters() -> tuple[str, ...]:
-    """List the parameters that only some conditions have, in the order of `PARAMETERS`."""
-    used = {name for condition in CONDITIONS.known() for name in parameters_of(condition)}
-    return tuple(name for name in PARAMETERS if name in used)

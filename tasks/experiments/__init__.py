@@ -5,6 +5,7 @@ from typing import Any
 from ...sweeps import Grid, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import tell_tasks
+from ...sweeps.values import is_foreign
 from ..conditions import CONDITIONS
 from ..experiment import Experiment
 from ..generators import GENERATORS
@@ -57,27 +58,24 @@ tell_tasks(_parameters_of)
 
 
 def check_task(kind: Experiment, grid: Grid) -> None:
-    """Refuse, before anything runs, points that cannot be run, and readings of missing variables.
+    """Refuse, before anything runs, classes that are not here, and points that cannot be run.
 
     Raises:
         SweepError: says what is wrong.
     """
     sweep = grid.sweep
-    names = [variable.name for variable in kind.variables]
-    known = [variable.name for variable in kind.variables if not variable.flags]
-    if "success" in names:
-        known.append("success")
-    asked = {"plot.variable": sweep.plot.variable} if sweep.plot.variable else {}
-    asked |= {"law.variable": sweep.law.variable} if sweep.law else {}
-    for key, name in asked.items():
-        if name not in known:
-            raise SweepError(f"{key}: trials give no {name!r}. {did_you_mean(name, known)}")
-    success = {"fit.along": sweep.fit.along, "compare": sweep.compare, "basins": sweep.basins}
-    for key, reads in success.items():
-        if reads and "success" not in names:
+    for registry in (PROBLEMS, GENERATORS, SOLVERS, CONDITIONS):
+        for name in registry.named_by(grid):
+            registry.find(name)
+    for name in (*sweep.axes, *sweep.parameters, *sweep.dependent):
+        if is_foreign(name):
             raise SweepError(
-                f"{key}: trials of task '{kind.name}' neither succeed nor fail; leave it out."
+                f"'{name}' is a parameter of a class that is not here; install or register it."
             )
-    if sweep.basins and "mirror_error" not in names:
-        raise SweepError(f"basins: trials of task '{kind.name}' have no mirror.")
+    known = [v.name for v in kind.variables if not v.flags or v.name == "success"]
+    if sweep.plot.variable and sweep.plot.variable not in known:
+        hint = did_you_mean(sweep.plot.variable, known)
+        raise SweepError(
+            f"plot.variable: trials of task '{kind.name}' give no {sweep.plot.variable!r}. {hint}"
+        )
     kind.check(grid)

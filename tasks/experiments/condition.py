@@ -8,16 +8,16 @@ from typing import NamedTuple
 from ...sweeps import Draws, Grid, Point, Purpose, draws_of
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
-from ..conditions import CONDITIONS, condition_class, condition_parameters
+from ..conditions import CONDITIONS, condition_class
 from ..conditions.search import Form, Found, effort, search_largest
 from ..experiment import NETWORK, Experiment
 from ..generators import (
+    GENERATORS,
     check_generator,
     draw_network,
     generator_class,
-    generator_parameters,
 )
-from ..problems import optional_parameters
+from ..problems import PROBLEMS
 from ..problems.base import Streams
 from ..registry import parameters_of
 from ..unused import Rule, law_rules, refuse_unused
@@ -129,9 +129,10 @@ class ConditionBound(Experiment):
         """
         names = CONDITIONS.named_by(grid)
         used = {name for condition in names for name in parameters_of(condition_class(condition))}
-        optional = (*dict.fromkeys((*optional_parameters(), *condition_parameters(), *used)),)
+        optional = (*dict.fromkeys((*PROBLEMS.parameters(), *CONDITIONS.parameters(), *used)),)
         check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
-        check_points(grid, (*CHECKED, *generator_parameters(), *optional), check_condition)
+        decide = (*CHECKED, "generator", *GENERATORS.parameters(), *optional)
+        check_points(grid, decide, check_condition)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:

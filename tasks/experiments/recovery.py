@@ -16,7 +16,7 @@ from ..generators import check_metric, generator_class
 from ..instance import Instance, draw_problem, mirror_ratio_of
 from ..network import Vector
 from ..problems import check_point, check_sweep, problem_class
-from ..solvers import SOLVERS, Solution, check_solver, solver_class, solver_parameters
+from ..solvers import SOLVERS, Solution, check_solver, solver_class
 from ..solvers.descent import Verdict
 from ..unused import recovery_rules, refuse_unused
 
@@ -229,7 +229,13 @@ class Recovery(Experiment):
         """
         check_sweep(grid)
         check_points(grid, ("generator", "success.metric"), check_metric)
-        solved = ("problem", "generator", "success.metric", "solver.method", *solver_parameters())
+        solved = (
+            "problem",
+            "generator",
+            "success.metric",
+            "solver.method",
+            *SOLVERS.parameters(),
+        )
         check_points(grid, solved, check_solver)
         refuse_unused(grid, recovery_rules(SOLVERS.named_by(grid)))
 

@@ -30,7 +30,6 @@ __all__ = [
     "draw_network",
     "gaussian_network",
     "generator_class",
-    "generator_parameters",
     "identity_network",
     "weights_digest",
     "weights_digests",
@@ -53,12 +52,6 @@ def generator_class(name: str) -> type[Generator]:
     return GENERATORS.find(name)
 
 
-def generator_parameters() -> tuple[str, ...]:
-    """List `generator` and the parameters that only some generators have, as in `PARAMETERS`."""
-    used = {name for generator in GENERATORS.known() for name in parameters_of(generator)}
-    return ("generator", *(name for name in PARAMETERS if name in used))
-
-
 def _shape_of(name: str) -> Shape | None:
     return generator_class(name).shape
 
@@ -78,7 +71,7 @@ def check_generator(point: Point) -> None:
         ValueError: says what is wrong, in one line.
     """
     generator, values = generator_class(point.generator), flat_values(point)
-    for name in generator_parameters()[1:]:
+    for name in GENERATORS.parameters():
         if values[name] != PARAMETERS[name].default and name not in parameters_of(generator):
             users = [cls.name for cls in GENERATORS.known() if name in parameters_of(cls)]
             raise ValueError(

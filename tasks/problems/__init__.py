@@ -1,9 +1,8 @@
 """Recovery problems, each a class in a module of its own; docs/problems.md shows how to add one."""
 
 from ...sweeps import Grid, Point
-from ...sweeps.parameters import PARAMETERS
 from ..checks import check_optional, check_points
-from ..generators import check_generator, generator_parameters
+from ..generators import GENERATORS, check_generator
 from ..registry import Registry, parameters_of
 from .base import Misfit, Problem, Quadratic
 from .compressed_sensing import CompressedSensing
@@ -28,7 +27,6 @@ __all__ = [
     "SpikedWishart",
     "check_point",
     "check_sweep",
-    "optional_parameters",
     "problem_class",
 ]
 
@@ -63,12 +61,6 @@ def problem_class(name: str) -> type[Problem]:
     return PROBLEMS.find(name)
 
 
-def optional_parameters() -> tuple[str, ...]:
-    """List the parameters that only some problems have, in the order of `PARAMETERS`."""
-    used = {name for problem in PROBLEMS.known() for name in parameters_of(problem)}
-    return tuple(name for name in PARAMETERS if name in used)
-
-
 def check_point(point: Point) -> None:
     """Refuse a point whose parameters do not fit its problem.
 
@@ -98,6 +90,7 @@ def check_sweep(grid: Grid) -> None:
     """
     problems = PROBLEMS.named_by(grid)
     used = {name for problem in problems for name in parameters_of(problem_class(problem))}
-    optional = {*optional_parameters(), *used}
+    optional = {*PROBLEMS.parameters(), *used}
     check_optional(grid, optional, used, f"problem {' or '.join(map(repr, problems))}")
-    check_points(grid, (*CHECKED, *generator_parameters(), *sorted(optional)), check_point)
+    decide = (*CHECKED, "generator", *GENERATORS.parameters(), *sorted(optional))
+    check_points(grid, decide, check_point)

@@ -1,8 +1,7 @@
 """Solvers of recovery problems, each a class in a module of its own."""
 
 from ...sweeps import Grid, Point
-from ...sweeps.parameters import PARAMETERS
-from ..registry import Registry, parameters_of
+from ..registry import Registry
 from .base import Solution, Solver
 from .lasso import Lasso
 from .subgradient import Subgradient
@@ -16,7 +15,6 @@ __all__ = [
     "check_installed",
     "check_solver",
     "solver_class",
-    "solver_parameters",
 ]
 
 
@@ -34,12 +32,6 @@ def solver_class(name: str) -> type[Solver]:
         SweepError: no solver has that name, it cannot be loaded, or it is not complete.
     """
     return SOLVERS.find(name)
-
-
-def solver_parameters() -> tuple[str, ...]:
-    """List the parameters that only some solvers have, in the order of `PARAMETERS`."""
-    used = {name for solver in SOLVERS.known() for name in parameters_of(solver)}
-    return tuple(name for name in PARAMETERS if name in used)
 
 
 def check_solver(point: Point) -> None:
