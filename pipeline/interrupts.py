@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP: raised where a run can be left, kept back where it cannot."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,9 +71,11 @@ def terminable() -> Iterator[None]:
     kinds = _heard()
     previous = [signal.signal(kind, interrupts) for kind in kinds]
     _installed.append(interrupts)
+    told, sys.unraisablehook = sys.unraisablehook, _tell_unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = told
         _installed.remove(interrupts)
         interrupts.raising = interrupts.unheard = False
         if interrupts.caught:
@@ -80,6 +83,12 @@ def terminable() -> Iterator[None]:
         else:
             for kind, handler in zip(kinds, previous, strict=True):
                 signal.signal(kind, handler)
+
+
+def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Say what Python drops, but for an interruption: `check` raises that again."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

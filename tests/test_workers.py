@@ -232,6 +232,30 @@ def test_a_command_is_interrupted_once_and_again_only_while_it_waits(
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
+def test_an_interruption_that_python_drops_is_raised_again_without_a_word(
+    signals: Callable[[signal.Signals], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As in a callback of the garbage collector; other exceptions are still told."""
+
+    class Dropping:
+        def __init__(self, error: bool) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            if self.error:
+                raise ArithmeticError("told")
+            signals(signal.SIGINT)
+
+    with interrupts.terminable():
+        Dropping(error=False)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+        Dropping(error=True)
+    said = capfd.readouterr().err
+    assert "KeyboardInterrupt" not in said
+    assert "ArithmeticError: told" in said
+
+
 def test_signals_at_nearly_the_same_time_are_one(
     signals: Callable[[signal.Signals], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
