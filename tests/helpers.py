@@ -29,6 +29,7 @@ from genprior.tasks.sensing import DenseSensing
 from genprior.tasks.solvers.fast.least_squares import LeastSquares, least_squares
 
 HERE = Path(__file__).parent
+PROJECT = HERE.parent
 # Processes that tests start find this module.
 ENVIRONMENT = {
     **os.environ,

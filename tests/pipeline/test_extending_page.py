@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from helpers import PROJECT
+
 import genprior as gp
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks.registry import REGISTRIES
 
-PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
+PAGE = PROJECT / "docs" / "extending.md"
 
 
 def test_the_examples_of_the_page_run(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, assert_same_results, results, tiny_sweep, write_sweep
+from helpers import GENPRIOR, PROJECT, assert_same_results, results, tiny_sweep, write_sweep
 from numpy.testing import assert_allclose, assert_array_equal
 from safetensors.numpy import save_file
 
@@ -31,7 +31,7 @@ from genprior.tasks.generators.weights_files import read_weights, weights_digest
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import check_point
 
-PAGE = Path(__file__).parent.parent / "docs" / "generators.md"
+PAGE = PROJECT / "docs" / "generators.md"
 SCRIPT = PAGE.parent / "train_digits_decoder.py"
 K, WIDTHS = 3, (12, 20)
 Named = dict[str, np.ndarray]

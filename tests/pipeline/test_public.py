@@ -21,7 +21,15 @@ import pytest
 import xarray as xr
 from click.testing import Result
 from distributed import Client, LocalCluster
-from helpers import Scripted, blas_threads, recovery_sweep, results, tiny_sweep, write_sweep
+from helpers import (
+    PROJECT,
+    Scripted,
+    blas_threads,
+    recovery_sweep,
+    results,
+    tiny_sweep,
+    write_sweep,
+)
 from matplotlib.figure import Figure
 
 import genprior as gp
@@ -31,7 +39,6 @@ from genprior.sweeps import Grid
 from genprior.tasks import KINDS
 
 Command = Callable[..., Result]
-HOUSE = Path(__file__).parent.parent
 PLAN_FIELDS = [
     "sweep", "hash", "axes", "points", "excluded_points", "trials", "blocks", "trials_per_block",
     "workers", "cpu_seconds", "wall_seconds", "bytes", "memory_bytes",
@@ -68,7 +75,7 @@ def test_importing_it_loads_nothing_else() -> None:
 
 def test_every_name_is_there_and_type_checkers_see_the_same_ones() -> None:
     """What a type checker reads is written a second time: in the branch that never runs."""
-    source = (HOUSE / "pipeline/public/__init__.py").read_text(encoding="utf-8")
+    source = (PROJECT / "pipeline/public/__init__.py").read_text(encoding="utf-8")
     branch = next(
         node for node in ast.parse(source).body
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"

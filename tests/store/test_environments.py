@@ -14,6 +14,7 @@ import pytest
 from helpers import (
     ENVIRONMENT,
     GENPRIOR,
+    PROJECT,
     Scripted,
     dask_cluster,
     files,
@@ -33,8 +34,6 @@ from genprior.sweeps import Grid, UserError
 from genprior.tasks import KINDS, Recovery
 from genprior.tasks import environment as own
 from genprior.tasks.environment import environment, needs_of
-
-HOUSE = Path(__file__).parents[1]
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def test_the_revision_is_that_of_the_checkout_and_of_no_other(tmp_path: Path, mo
 def other_genprior(folder: Path, *, knows_environments: bool) -> dict[str, str]:
     """Copy this genprior with another kernel version; give the variables that lead to it."""
     for room in ("pipeline", "store", "sweeps", "tasks"):
-        shutil.copytree(HOUSE / room, folder / "genprior" / room)
+        shutil.copytree(PROJECT / room, folder / "genprior" / room)
     kernel = folder / "genprior" / "tasks" / "experiments" / "recovery.py"
     written = kernel.read_text(encoding="utf-8")
     assert "\nKERNEL_VERSION = 5\n" in written

@@ -22,6 +22,7 @@ import xarray as xr
 from click.testing import Result
 from helpers import (
     ENVIRONMENT,
+    PROJECT,
     Scripted,
     done,
     ended,
@@ -549,7 +550,7 @@ def test_what_trials_do_not_give_is_refused_before_they_run(
 
 
 def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> None:
-    page = Path(__file__).parent.parent / "docs" / "analyses.md"
+    page = PROJECT / "docs" / "analyses.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     try:
         exec(compile(code, str(page), "exec"), {"__name__": "quantiles"})
@@ -564,6 +565,6 @@ def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> 
 
 
 def test_the_page_lists_every_analysis() -> None:
-    page = Path(__file__).parent.parent / "docs" / "analyses.md"
+    page = PROJECT / "docs" / "analyses.md"
     rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.M)
     assert rows == [(analysis.name, analysis.json_name) for analysis in analyses()]

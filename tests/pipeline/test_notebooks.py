@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from helpers import PROJECT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -14,7 +15,7 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebooks" / "first-steps.ipynb"
+NOTEBOOK = PROJECT / "docs" / "notebooks" / "first-steps.ipynb"
 SECONDS = 240  # a cell may take, on a machine that others use as well
 SWEEP = """
 import genprior as gp

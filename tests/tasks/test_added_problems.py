@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, results
+from helpers import GENPRIOR, PROJECT, results
 from numpy.testing import assert_allclose
 
 from genprior.sweeps import Point, SweepError
@@ -23,7 +23,7 @@ from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import PROBLEMS, check_point, problem_class
 
-PAGE = Path(__file__).parent.parent / "docs" / "problems.md"
+PAGE = PROJECT / "docs" / "problems.md"
 README = PAGE.parent.parent / "README.md"
 
 
