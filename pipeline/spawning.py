@@ -5,37 +5,29 @@ there. Scripts therefore need an `if __name__ == "__main__"`, without which ever
 workers of its own. Dask sends what a script defines by value; its workers need no script.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import spawn
 from typing import Any
 
+from ..tasks.shared_context import shared
+
 WORKER = "Dask Worker process"  # how Dask names them
 PREPARE = "get_preparation_data"
 MAIN = ("init_main_from_name", "init_main_from_path")
-_TURN = threading.Lock()
-_USERS: list[object] = []
-_USUAL: list[Callable[[str], dict[str, Any]]] = []
 
 
+@shared
 @contextmanager
 def without_script() -> Iterator[None]:
     """Let Dask's workers start without the caller's script; other processes start as they do."""
-    user = object()
-    with _TURN:
-        if not _USERS:
-            _USUAL.append(spawn.get_preparation_data)
-            setattr(spawn, PREPARE, partial(_for_a_worker, _USUAL[0]))
-        _USERS.append(user)
+    usual = spawn.get_preparation_data
+    setattr(spawn, PREPARE, partial(_for_a_worker, usual))
     try:
         yield
     finally:
-        with _TURN:
-            _USERS.remove(user)
-            if not _USERS:
-                setattr(spawn, PREPARE, _USUAL.pop())
+        setattr(spawn, PREPARE, usual)
 
 
 def _for_a_worker(usual: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
