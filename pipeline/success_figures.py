@@ -1,6 +1,7 @@
 """Pictures of success: curves over one axis, a map with the 50 % points over two."""
 
 from dataclasses import fields
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import offset_copy
 
 from ..store import StoreInfo
 from ..tasks.transitions import Transition, curve, curve_band
@@ -30,6 +32,8 @@ from .picture_layout import add_legend
 
 LANE = 0.035  # of success between intervals of 50 % points that would cover each other
 FINE = 240  # places at which a curve is drawn
+MARKERS = "os^vPX"  # a diamond is a 50 % point
+STEP = 3.5  # points sideways between the shares of one group and of the next
 
 
 def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> Figure:
@@ -48,7 +52,11 @@ def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> F
     drawn = [(label, _ran(one, axis), colour)
              for (label, one), colour in zip(curves, COLOURS, strict=False)]  # fmt: skip
     shown = [(label, one, colour) for label, one, colour in drawn if one.sizes[axis]]
-    bands = [_curve(axes, one, axis, label, colour, log) for label, one, colour in shown]
+    apart = [STEP * (at - (len(shown) - 1) / 2) for at in range(len(shown))]
+    bands = [
+        _curve(axes, one, axis, {"label": label, "color": colour, "marker": marker}, log, shift)
+        for (label, one, colour), marker, shift in zip(shown, cycle(MARKERS), apart)
+    ]
     axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
     tick_positions(axes.xaxis, fitted[axis].values, log)
     axes.set(xlabel=name_of(axis), ylabel=name_of("success"), ylim=(-0.03, 1.03))
@@ -56,7 +64,8 @@ def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> F
     _half_points(axes, points)
     if groups and shown:
         add_legend(canvas, *axes.get_legend_handles_labels(), inside=True)
-    notes = ["bars: 95 % Wilson intervals"]
+    aside = ", side by side at a position" if len(shown) > 1 else ""
+    notes = [f"bars: 95 % Wilson intervals{aside}"]
     notes += ["band: 95 % of the fitted curve"] * any(bands)
     notes += ["diamond: 50 % point with its 95 % interval"] * bool(points)
     notes += [f"not run: {'; '.join(absent)}"] if (absent := _absent(drawn, axis)) else []
@@ -74,13 +83,19 @@ def _absent(drawn: list[tuple[str, xr.Dataset, Any]], axis: str) -> list[str]:
 
 
 def _curve(
-    axes: Axes, one: xr.Dataset, axis: str, label: str, colour: Any, log: bool
-) -> bool:  # fmt: skip
-    """Draw one group's shares and fitted curve; say whether there is a curve."""
+    axes: Axes, one: xr.Dataset, axis: str, style: dict[str, Any], log: bool, shift: float
+) -> bool:
+    """Draw one group's shares and fitted curve; say whether there is a curve.
+
+    The shares are moved sideways by `shift`, in points, so that those of several groups can be
+    told from each other.
+    """
+    colour = style["color"]
     x, runs = one[axis].values.astype(float), one["runs"].values
     share = one["successes"].values / runs
     spread = np.abs(np.stack([one["success_low"], one["success_high"]]) - share)
-    axes.errorbar(x, share, spread, fmt="o", ms=3.5, lw=1, color=colour, label=label)
+    moved = offset_copy(axes.transData, axes.figure, x=shift, units="points")
+    axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, transform=moved, **style)
     if len(x) < 2:
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)

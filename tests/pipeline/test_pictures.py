@@ -313,3 +313,22 @@ def test_lines_break_at_spaces_but_not_in_formulas() -> None:
     assert wrapped("a/folder/file.npz", 8, len) == "a/\nfolder/\nfile.npz"
     assert wrapped(literal("$" * 4), 4, len) == "\\$\\$\n\\$\\$"
     assert wrapped("one two three", 5, len, most=2) == "one\ntwo …"
+
+
+def test_shares_of_several_curves_lie_side_by_side(undisturbed: Path) -> None:
+    """Every group has the share ½ at every position, and every mark can be seen."""
+    info = read_info(undisturbed)
+    fitted = Transition().compute(Request(info)).load()
+    fitted["successes"][:] = fitted["runs"] // 2
+    with own_style():
+        figure = draw_curves(info, fitted, "m", Look())
+        panel = figure.axes[0]
+        figure.draw_without_rendering()
+        marks = np.concatenate([
+            line.get_transform().transform(line.get_xydata())
+            for line in panel.lines
+            if line.get_marker() not in ("None", "", None, "D", "|")
+        ])  # fmt: skip
+    apart = [np.abs(one - other).max() for one, other in combinations(marks, 2)]
+    assert len(marks) == fitted["runs"].size
+    assert min(apart) > 4, "in pixels"
