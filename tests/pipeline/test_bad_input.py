@@ -152,7 +152,7 @@ def test_what_is_no_store_is_left_alone(
         for command in (["status"], ["fit"], ["plot"], ["run", sweep_file]):
             line = said(genprior(command[0], *command[1:], path))
             assert str(path) in line
-            assert "is a file" in line or "holds no store of genprior" in line
+            assert "is a file" in line or "is not a genprior store" in line
         assert files(tmp_path) == before
 
 
@@ -185,7 +185,7 @@ def test_the_working_directory_cannot_be_the_store(
     monkeypatch.chdir(tmp_path / "here")
     for path in (".", "../here"):
         assert "working directory" in said(genprior("run", sweep_file, path))
-    assert "/ holds no store" in said(genprior("run", sweep_file, "/"))
+    assert "/ is not a genprior store" in said(genprior("run", sweep_file, "/"))
 
 
 @pytest.mark.mounts

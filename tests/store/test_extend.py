@@ -314,6 +314,6 @@ def test_a_worker_of_an_older_layout_cannot_write(store: Path, kind: Scripted) -
     block = writer.read(region, ("success", "latent_error", "iterations", "seconds", "status"))
     extend_store(info, Grid(union(info.sweep, small_sweep("k=1"))), kind.variables)
     before = files(store)
-    with pytest.raises(StoreError, match="laid out again"):
+    with pytest.raises(StoreError, match="another layout"):
         writer.write(region, block)
     assert files(store) == before
