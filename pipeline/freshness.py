@@ -165,12 +165,7 @@ def present_analyses(info: StoreInfo) -> dict[str, dict[str, Any]]:
     """
     known = [analysis.name for analysis in analyses()]
     others = [name for name in analysis_groups(info.path) if name not in known]
-    found = read_analyses(info.path, [*known, *others])
-    return {
-        name: attributes
-        for name, attributes in found.items()
-        if name in known or recorded(attributes).get("analysis") == name
-    }
+    return read_analyses(info.path, [*known, *others])
 
 
 def _reads_trials(name: str, attributes: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ An analysis is a group `analysis/<name>` of a store. If genprior made it, its at
 says from which trials and settings. Every other group there is the user's and is never changed.
 """
 
+import json
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 TEXT_STEP = 128  # characters; the length of a text type is a multiple of this
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
-# Analyses of earlier versions have no `made_from`, but one of these attributes.
-EARLIER_MARKS = ("level", "most_steps")
+# Earlier versions made these analyses only. Theirs do not say their name, and some have no
+# `made_from` but one of these attributes.
+EARLIER_ANALYSES = ("basin", "comparison", "law", "trajectory", "transition", "uniform")
+EARLIER_MARKS = (MADE_FROM, "level", "most_steps")
 
 
 class OutdatedWarning(UserWarning):
@@ -176,7 +179,7 @@ def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any
         attributes = _attributes(path / ANALYSIS / name)
         if not attributes and (path / ANALYSIS / name).is_dir():
             attributes = root_copies.get(f"{ANALYSIS}/{name}", {}).get("attributes") or {}
-        if _attributes_are_ours(attributes):
+        if _made_as(name, attributes):
             analyses[name] = attributes
     return analyses
 
@@ -202,17 +205,27 @@ def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
 
 def is_ours(folder: Path) -> bool:
     """Say whether genprior made a group under `analysis/`."""
-    return _attributes_are_ours(_attributes(folder))
+    return _made_as(folder.name, _attributes(folder))
 
 
 def _copy_is_ours(path: Path, name: str) -> bool:
     """Say by its copy at the root whether genprior made a group, if its own document is damaged."""
     copy = copies(read_root(path)).get(f"{ANALYSIS}/{name}", {})
-    return _attributes_are_ours(copy.get("attributes") or {})
+    return _made_as(name, copy.get("attributes") or {})
 
 
-def _attributes_are_ours(attributes: Mapping[str, Any]) -> bool:
-    return MADE_FROM in attributes or any(name in attributes for name in EARLIER_MARKS)
+def _made_as(name: str, attributes: Mapping[str, Any]) -> bool:
+    """Say whether genprior made a group with these attributes, under this name.
+
+    A copy under another name is the user's.
+    """
+    try:
+        made_from = json.loads(str(attributes[MADE_FROM]))
+    except (KeyError, ValueError):
+        made_from = None
+    if isinstance(made_from, dict) and "analysis" in made_from:
+        return bool(made_from["analysis"] == name)
+    return name in EARLIER_ANALYSES and any(mark in attributes for mark in EARLIER_MARKS)
 
 
 def open_analysis(path: Path, name: str) -> "xr.Dataset":

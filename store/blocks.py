@@ -85,7 +85,11 @@ class BlockWriter:
 
     def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
-            self._arrays[name] = array_of(self._group, name)
+            array = array_of(self._group, name)
+            if name != ERROR.name:
+                # A chunk that is not there is damage; zarr does not keep this setting on disk.
+                array = array.with_config({"write_empty_chunks": True})
+            self._arrays[name] = array
         return self._arrays[name]
 
     def _error_chunk(self, region: Region) -> Path:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sweeps import Grid
+from .documents import coordinates
 from .integrity import StoreInfo
 from .reading import open_group
 from .template import array_of
@@ -32,7 +33,7 @@ def changed_coordinate(info: StoreInfo, grid: Grid) -> Changed | None:
         The first difference, or None.
     """
     group = open_group(info.path)
-    for name in str(info.attributes.get("coordinates", "")).split():
+    for name in coordinates(info.attributes):
         column = None if name in info.sweep.parameters else grid.column(name)
         if column is None:
             continue

@@ -7,7 +7,7 @@ proves that it is damaged.
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,19 @@ def read_root(path: Path) -> Document:
     for name in ("revision", "sweep", VARIABLES):
         if not isinstance(root["attributes"].get(name), str):
             raise _damaged_root(path, f"it has no attribute '{name}'")
+    check_names(path, own_arrays(root))
     return root
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuse names of arrays that would lead out of a store.
+
+    Raises:
+        StoreError: naming one.
+    """
+    for name in names:
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise _damaged_root(path, f"no array can be called {name!r}")
 
 
 def _renamed_attributes(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import zarr
 from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
-from .documents import VARIABLES, consolidate, read_revision
+from .documents import VARIABLES, consolidate, coordinates, read_revision
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
 from .foreign import carry, check_foreign, find_foreign, undisturbed
@@ -83,7 +83,7 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
 def _own_arrays(info: StoreInfo) -> dict[str, int]:
     """Give the number of dimensions of each array that genprior wrote, by name."""
     group = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    labels = str(info.attributes.get("coordinates", "")).split()
+    labels = coordinates(info.attributes)
     results = (*info.variables, SECONDS.name, ERROR.name, STATUS.name)
     arrays = {name: group.get(name) for name in (*info.layout.dims, *labels, *results)}
     return {name: array.ndim for name, array in arrays.items() if isinstance(array, zarr.Array)}

@@ -18,6 +18,7 @@ from .documents import (
     DOCUMENT,
     VARIABLES,
     Document,
+    check_names,
     chunks_of,
     copies,
     read_document,
@@ -79,6 +80,7 @@ def read_info(path: Path) -> StoreInfo:
             f"{path}: this genprior cannot read its sweep ({in_short(error)}); use the version "
             f"that wrote it ({attributes.get('genprior_version', 'unknown')})."
         ) from None
+    check_names(path, sweep.axes)
     layout = _layout(path, sweep, variables, root_copies)
     return StoreInfo(path, sweep, layout, variables, attributes, root_copies)
 
