@@ -5,6 +5,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from .dependent import Dependent
 from .errors import SweepError, did_you_mean, shown
 from .flat import flatten
 from .parameters import PARAMETERS, facts
@@ -16,7 +17,6 @@ Tables = dict[str, Any]
 DEFAULT = "default"  # as if the file did not give it
 ABSENT = object()  # what DEFAULT is read as; a quoted "default" is text
 LONGEST = 100  # characters of a setting that a message repeats
-RULE_PARTS = ("of", "times", "by", "table")
 
 
 def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None:
@@ -152,7 +152,7 @@ def _set_key(written: Tables, key: str, text: str, kind: Any, value_of: str | No
         value = {} if value is ABSENT and get_origin(kind) is dict else value
         if value is not ABSENT and not isinstance(value, dict):
             raise SweepError(f"'{key}' is a table; write {key}.NAME=VALUE, or {{NAME = VALUE}}.")
-        value = flatten(value) if get_origin(kind) is dict else value
+        value = flatten(value, key) if get_origin(kind) is dict else value
     _assign(written, leaf, value)
 
 
@@ -221,7 +221,7 @@ def _set_rule(written: Tables, name: str, text: str) -> None:
     """Set `dependent.NAME` as a whole, one of its parts, or one entry of its table."""
     name, _, entry = name.partition(".table.")
     above, _, part = name.rpartition(".")
-    is_whole = not entry and (part not in RULE_PARTS or not above)
+    is_whole = not entry and (part not in Dependent.model_fields or not above)
     if not entry and not is_whole:
         name = above
     key = f"dependent.{name}"
