@@ -44,20 +44,22 @@ def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
     Raises:
         ClusterError: not one fits.
     """
+    from dask.utils import format_bytes
+
     free, limits = available_memory(), process_limits()
     note = f", and {limits}" if limits else ""
     fitting = int(free // WORKER_BYTES)
     if process_memory() <= 0 or address_limit() < CLIENT_ADDRESSES or fitting < 1:
-        addresses = f", or {CLIENT_ADDRESSES / 1e6:,.0f} MB of addresses" if limits else ""
+        addresses = f", or {format_bytes(CLIENT_ADDRESSES)} of addresses" if limits else ""
         raise ClusterError(
-            f"too little memory for a worker process: it needs {WORKER_BYTES / 1e6:,.0f} MB"
-            f"{addresses}; {free / 1e6:,.0f} MB are free{note}. Make room, or use --scheduler "
+            f"too little memory for a worker process: it needs {format_bytes(WORKER_BYTES)}"
+            f"{addresses}; {format_bytes(free)} are free{note}. Make room, or use --scheduler "
             "synchronous."
         )
     if fitting < asked:
         tell(
-            f"{asked} workers would need {asked * WORKER_BYTES / 1e6:,.0f} MB of memory and "
-            f"{free / 1e6:,.0f} MB are free{note}; running with {fitting}."
+            f"{asked} workers would need {format_bytes(asked * WORKER_BYTES)} of memory and "
+            f"{format_bytes(free)} are free{note}; running with {fitting}."
         )
     files = (file_limit() - CLIENT_FILES) // WORKER_FILES
     if files < 1:

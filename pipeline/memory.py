@@ -51,9 +51,11 @@ def process_memory() -> float:
 
 def process_limits() -> str:
     """Name the limits of this shell on the memory of a process, for messages; empty without."""
+    from dask.utils import format_bytes
+
     kinds = {"m": resource.RLIMIT_RSS, "d": resource.RLIMIT_DATA, "v": resource.RLIMIT_AS}
     return ", ".join(
-        f"ulimit -{option} allows {_limit(kind) / 1e6:,.0f} MB a process"
+        f"ulimit -{option} allows {format_bytes(_limit(kind))} a process"
         for option, kind in kinds.items()
         if _limit(kind) < UNLIMITED
     )

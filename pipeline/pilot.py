@@ -128,13 +128,15 @@ def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
     Raises:
         SweepError: with the point and the figures.
     """
+    from dask.utils import format_bytes
+
     largest = 0
     for index in grid.distinct(names_with("memory"), at_most=MAX_WEIGHED):
         needed = kind.memory(grid.point(index))
         if needed > room:
             raise SweepError(
-                f"{grid.place(index)}: a trial needs {needed / 1e6:,.0f} MB of memory and "
-                f"{room / 1e6:,.0f} MB are free for each. Make it smaller, or use fewer workers."
+                f"{grid.place(index)}: a trial needs {format_bytes(needed)} of memory and "
+                f"{format_bytes(room)} are free for each. Make it smaller, or use fewer workers."
             )
         largest = max(largest, needed)
     return largest

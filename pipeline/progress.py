@@ -156,7 +156,11 @@ def figures_of(summary: RunSummary) -> list[str]:
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as a clock does."""
+    """Write a duration as a clock does.
+
+    Dask's `format_time` changes its unit and its length as time goes by, and a line that is drawn
+    again and again would jump.
+    """
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

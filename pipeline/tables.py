@@ -45,6 +45,8 @@ def presets(sweeps: Iterable[Sweep]) -> Table:
 
 def plan_rows(planned: "Plan") -> dict[str, str]:
     """One row a figure."""
+    from dask.utils import format_bytes, format_time
+
     axes = " × ".join(f"{name} ({size})" for name, size in planned.axes.items())
     excluded = planned.excluded_points
     return {
@@ -53,16 +55,18 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "points": f"{planned.points:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
         "trials": f"{planned.trials:,}",
         "blocks": f"{planned.blocks:,}, trials in each: {planned.trials_per_block:,}",
-        "time": f"about {duration(planned.cpu_seconds)} of processor time, "
-        f"{duration(planned.wall_seconds)} with {planned.workers} idle processors "
+        "time": f"about {format_time(planned.cpu_seconds)} of processor time, "
+        f"{format_time(planned.wall_seconds)} with {planned.workers} idle processors "
         "(runs that outlast the pilot are counted with their whole step budget)",
-        "store": f"at most {size(planned.bytes)} on disk",
-        "memory": f"{size(planned.memory_bytes)} for {planned.workers} trials at a time",
+        "store": f"at most {format_bytes(planned.bytes)} on disk",
+        "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
     }
 
 
 def status_rows(found: "StoreStatus") -> dict[str, str]:
     """One row a figure."""
+    from dask.utils import format_time
+
     trials = found.trials
     rows = {
         "store": found.store,
@@ -76,7 +80,7 @@ def status_rows(found: "StoreStatus") -> dict[str, str]:
         if found.successes is not None:
             share = 100 * found.successes / trials.done
             rows["success"] = f"{found.successes:,} of {trials.done:,} ({share:.1f} %)"
-        rows["time"] = f"{duration(found.trial_seconds)} in trials"
+        rows["time"] = f"{format_time(found.trial_seconds)} in trials"
     if current := _current(found.analyses):
         rows["fits"] = current
     if found.not_made and trials.done:
@@ -211,9 +215,11 @@ def _interval(row: dict[str, Any]) -> str:
 
 def run_summary(summary: "RunSummary") -> str:
     """One to three lines on how a run ended."""
+    from dask.utils import format_time
+
     pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
-        computed = f"{summary.computed:,} computed in {duration(summary.wall_seconds)}"
+        computed = f"{summary.computed:,} computed in {format_time(summary.wall_seconds)}"
         if summary.successes is not None:
             computed += f", {100 * summary.successes / summary.computed:.0f} % of them recovered"
         if summary.already_done and summary.done_successes is not None:
@@ -241,10 +247,12 @@ def run_summary(summary: "RunSummary") -> str:
 
 def summary_rows(summary: "RunSummary") -> dict[str, str]:
     """One row a figure."""
+    from dask.utils import format_time
+
     rows = {
         "store": summary.store,
         "trials": f"{summary.done:,} of {summary.total:,} done, {summary.crashed:,} crashed",
-        "computed": f"{summary.computed:,} in {duration(summary.wall_seconds)}",
+        "computed": f"{summary.computed:,} in {format_time(summary.wall_seconds)}",
     }
     if summary.done_successes is not None and summary.done:
         share = 100 * summary.done_successes / summary.done
@@ -258,24 +266,6 @@ def summary_rows(summary: "RunSummary") -> dict[str, str]:
     if summary.mended:
         rows["mended"] = summary.mended
     return rows
-
-
-def duration(seconds: float) -> str:
-    """Write a duration for people."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = seconds / 60
-    return f"{minutes:.3g} min" if minutes < 100 else f"{minutes / 60:.3g} h"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes for people."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
 
 
 def pairs(rows: Mapping[str, str]) -> Table:

@@ -56,9 +56,11 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
         needed = SPARE_BYTES + _own_bytes(info)
         free = shutil.disk_usage(area).free
         if needed > free:
+            from dask.utils import format_bytes
+
             raise StoreError(
-                f"{path}: extending it needs {needed / 1e6:,.1f} MB next to it and "
-                f"{free / 1e6:,.1f} MB are free. Make room and repeat the same command."
+                f"{path}: extending it needs {format_bytes(needed)} next to it and "
+                f"{format_bytes(free)} are free. Make room and repeat the same command."
             )
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)

@@ -53,8 +53,10 @@ def create_store(
         needed = estimate_bytes(grid.sweep, variables, chunks)
         free = shutil.disk_usage(resolved(path).parent).free
         if needed > free:
+            from dask.utils import format_bytes
+
             raise StoreError(
-                f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are "
+                f"{path} would take up to {format_bytes(needed)} and {format_bytes(free)} are "
                 "free. Make room, or choose a coarser grid."
             )
         with work_area(path) as area:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -52,9 +52,6 @@ class Plot(Strict):
     x: str | None = None
 
 
-Flat = Annotated[dict[str, Any], BeforeValidator(flatten)]
-
-
 class Sweep(Strict):
     """A validated sweep; `axes` hold expanded values, keys are dotted parameter names.
 
@@ -70,9 +67,11 @@ class Sweep(Strict):
     task: str = "recovery"
     trials: int = Field(30, ge=1, le=100_000_000)
     seed: int = Field(0, ge=0, lt=2**128)
-    axes: Flat = {}
-    parameters: Flat = {}
-    dependent: Annotated[dict[str, Dependent], BeforeValidator(flatten)] = {}
+    axes: Annotated[dict[str, Any], BeforeValidator(partial(flatten, table="axes"))] = {}
+    parameters: Annotated[dict[str, Any], BeforeValidator(flatten)] = {}
+    dependent: Annotated[
+        dict[str, Dependent], BeforeValidator(partial(flatten, table="dependent"))
+    ] = {}
     exclude: tuple[str, ...] = ()
     paired: tuple[str, ...] = ()
     blocks: Blocks = Blocks()
@@ -136,7 +135,7 @@ class Sweep(Strict):
             sweep = model.model_validate(written, context={"stored": stored})
         except ValidationError as error:
             said = first_complaint(error, model)
-            if said.startswith("unknown key"):
+            if error.errors()[0]["type"] == "extra_forbidden":
                 said = " ".join([said, *_not_loaded()])
             raise SweepError(f"{where}: {said}") from None
         except SweepError as error:

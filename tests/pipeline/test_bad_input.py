@@ -114,10 +114,10 @@ def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior: Command, store: 
     """10⁶ × 10⁶ weights of 8 bytes are 8000 GB, which the fast engine may copy; 1/20 is added."""
     sizes = ["--set", "widths=1000000-1000000"]
     for command in (["plan", "quickstart"], ["run", "quickstart", store]):
-        assert "a trial needs 16,802," in said(genprior(*command, *sizes))
+        assert "a trial needs 15.28 TiB" in said(genprior(*command, *sizes))
         line = said(genprior(*command, *sizes, "--set", "solver.engine=plain"))
-        assert "a trial needs 8,400," in line
-        assert "MB are free for each" in line
+        assert "a trial needs 7.64 TiB" in line
+        assert "GiB are free for each" in line
     assert not store.exists()
 
 
@@ -273,7 +273,7 @@ def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
     """5 variables × (48 chunks + 16 folders) × a disk block of 4096 bytes, and 1.3 MB."""
     with small_disk(tmp_path / "disk", 0.5) as disk:
         line = said(genprior("run", sweep_file, disk / "x.zarr", "--set", "blocks.trials=1"), 1)
-        assert "would take up to 2.6 MB and 0.5 MB are free" in line
+        assert "would take up to 2.49 MiB and 508.00 kiB are free" in line
         assert list(disk.iterdir()) == []
 
 

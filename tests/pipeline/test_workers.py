@@ -68,9 +68,9 @@ def test_as_many_workers_start_as_fit_into_memory(monkeypatch: pytest.MonkeyPatc
     assert local_cluster.affordable_workers(2, told.append) == 2
     assert told == []
     assert local_cluster.affordable_workers(8, told.append) == 3
-    assert "8 workers would need 1,280 MB of memory and 500 MB are free" in told[0]
+    assert "8 workers would need 1.19 GiB of memory and 476.84 MiB are free" in told[0]
     monkeypatch.setattr(local_cluster, "available_memory", lambda: 100e6)
-    with pytest.raises(ClusterError, match="100 MB are free"):
+    with pytest.raises(ClusterError, match=r"95\.37 MiB are free"):
         local_cluster.affordable_workers(1, told.append)
 
 
@@ -81,7 +81,7 @@ def test_a_worker_that_may_not_have_what_it_needs_is_refused(
         return (100 * MEGABYTE if kind == resource.RLIMIT_RSS else resource.RLIM_INFINITY,) * 2
 
     monkeypatch.setattr(resource, "getrlimit", limited)
-    with pytest.raises(ClusterError, match="ulimit -m allows 100 MB a process"):
+    with pytest.raises(ClusterError, match=r"ulimit -m allows 95\.37 MiB a process"):
         local_cluster.affordable_workers(1, print)
 
 

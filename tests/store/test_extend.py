@@ -284,7 +284,9 @@ def test_an_extension_that_does_not_fit_is_refused_before_anything_is_written(
         run_sweep(small_sweep("blocks.trials=100"), store, kind=kind)
         ballast = fill(disk, leaving=500_000)
         before = files(disk)
-        with pytest.raises(StoreError, match=r"needs 1\.\d MB next to it and 0.5 MB are free"):
+        with pytest.raises(
+            StoreError, match=r"needs 0\.9\d MiB next to it and 4\d\d\.\d\d kiB are"
+        ):
             run_sweep(small_sweep("trials=4"), store, kind=kind)
         assert files(disk) == before
         ballast.unlink()

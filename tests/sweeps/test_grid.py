@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import create_model
 
 from genprior.pipeline.analyses.trajectory import LONG_NAMES as TRAJECTORY_NAMES
 from genprior.pipeline.analyses.transition import JSON_FIELDS
 from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
-from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep
-from genprior.sweeps.parameters import PARAMETERS
+from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep, told
+from genprior.sweeps.flat import flatten
+from genprior.sweeps.parameter import quantity
+from genprior.sweeps.parameters import PARAMETERS, add_table, remove_table
 from genprior.sweeps.reserved import reserved_names
+from genprior.sweeps.tables import Strict
 from genprior.tasks import KINDS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.basins import BASIN
@@ -267,6 +271,33 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
 
 def test_an_axis_that_multiplies_nothing_is_a_misspelt_one():
     assert "axes: unknown key 'm_per_k'." in refusal(axes={"k": [2], "m_per_k": [2, 3]})
+
+
+@pytest.mark.parametrize("table", ["axes", "parameters", "dependent"])
+@pytest.mark.parametrize("key", ["start", "step"])
+def test_of_a_misspelt_table_the_whole_key_is_told(table, key):
+    """Neither makes a value of the table, though ranges have a start and a step too."""
+    value = {"by": "k", "table": {"2": 1}} if table == "dependent" else [1]
+    said = refusal(**{table: {"sovler": {key: value}}})
+    assert f"{table}: unknown key 'sovler.{key}'. Did you mean 'solver.{key}'?" in said
+
+
+def test_the_range_of_an_axis_that_multiplies_is_no_table_of_parameters():
+    span = {"start": 1, "stop": 3, "step": 1}
+    made = grid(axes={"k": [2], "times": span}, dependent={"m": {"of": "k", "times": "times"}})
+    assert made.sweep.axes["times"] == [1, 2, 3]
+    said = refusal(axes={"k": [2], "kk": {"start": 1, "stop": 3, "step": 1}})
+    assert "axes: unknown key 'kk'. Did you mean 'k'?" in said
+
+
+def test_the_table_of_a_class_that_is_not_loaded_yet_is_known_by_its_name(monkeypatch):
+    """`later.stop` is a parameter there, and the table is no range."""
+    later = create_model("Later", __base__=Strict, stop=(int, quantity(1, "a number")))
+    monkeypatch.setattr(told, "_MORE", [lambda: add_table("later", later)])
+    try:
+        assert flatten({"later": {"stop": [1, 2]}}, "axes") == {"later.stop": [1, 2]}
+    finally:
+        remove_table("later")
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "two", True])
