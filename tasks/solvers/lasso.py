@@ -1,6 +1,8 @@
 """The Lasso, a baseline without a generator: it recovers sparse signals by a convex program."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -12,6 +14,7 @@ from ..network import Vector
 from ..problems import problem_class
 from ..problems.base import Streams
 from ..sensing import Sensing
+from ..shared_context import shared
 from .base import Solution, Solver
 from .descent import Verdict
 
@@ -138,9 +141,7 @@ def solve_lasso(
     # Scikit-learn minimises the mean of squares, and we minimise their sum.
     alphas = np.geomspace(largest, penalty * largest, PENALTIES) / observed.size
     path = partial(_lasso_path(), matrix, observed, precompute=False, max_iter=max_rounds)
-    with warnings.catch_warnings():
-        # A fit that has not converged is a verdict here, so its warning is not needed.
-        warnings.simplefilter("ignore")
+    with _no_convergence_warnings():
         _, signals, _, first = path(alphas=alphas[:-1], tol=FIRST_GAPS, return_n_iter=True)
         _, signals, _, last = path(
             alphas=alphas[-1:], tol=LAST_GAP, coef_init=signals[:, -1], return_n_iter=True
@@ -155,6 +156,20 @@ def solve_lasso(
         sum(first) + sum(last),
         violation < TOLERANCE * weight,
     )
+
+
+@shared
+@contextmanager
+def _no_convergence_warnings() -> Iterator[None]:
+    """Drop the warnings of fits that have not converged, which is a verdict here.
+
+    Threads share it: the filters of warnings are those of the whole process.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def shortest_subgradient(signal: Vector, gradient: Vector, weight: float) -> Vector:
