@@ -1,3 +1,5 @@
+"""The packages: what imports what, what is packaged, how long a module of tests is."""
+
 import ast
 import subprocess
 import sys
@@ -35,6 +37,11 @@ MODULES = [
     for room in ROOMS
     for path in sorted((HOUSE / room).rglob("*.py"))
 ]
+TESTS = [
+    pytest.param(path, id=str(path.relative_to(HOUSE)))
+    for path in sorted((HOUSE / "tests").rglob("*.py"))
+]
+MOST_LINES = 400
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -97,6 +104,12 @@ def test_the_lower_rooms_load_neither_dask_nor_zarr(room):
     ).stdout.split()
     assert f"genprior.{room}" in loaded
     assert not {"dask", "distributed", "zarr"} & set(loaded)
+
+
+@pytest.mark.parametrize("path", TESTS)
+def test_a_module_of_tests_has_one_subject(path):
+    """One that is longer has several: each goes to a module of its own."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def package_of(folder: Path) -> str:

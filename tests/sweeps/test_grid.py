@@ -1,20 +1,16 @@
+"""From axes and dependent parameters to the points of a grid."""
+
 from itertools import product
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydantic import create_model
+from grids import grid, points, refusal, values
 
 from genprior.pipeline.analyses.trajectory import LONG_NAMES as TRAJECTORY_NAMES
 from genprior.pipeline.analyses.transition import JSON_FIELDS
 from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
-from genprior.sweeps import Grid, Point, Sweep, SweepError, load_sweep, told
-from genprior.sweeps.flat import flatten
-from genprior.sweeps.parameter import quantity
-from genprior.sweeps.parameters import PARAMETERS, add_table, remove_table
+from genprior.sweeps import Grid, Sweep, SweepError
+from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.reserved import reserved_names
-from genprior.sweeps.tables import Strict
 from genprior.tasks import KINDS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.basins import BASIN
@@ -22,36 +18,6 @@ from genprior.tasks.basins import LONG_NAMES as BASIN_NAMES
 from genprior.tasks.comparisons import LONG_NAMES as COMPARISON_NAMES
 from genprior.tasks.fits import LONG_NAMES
 from genprior.tasks.law_fits import LONG_NAMES as LAW_NAMES
-
-
-def grid(axes=None, parameters=None, dependent=None, exclude=()) -> Grid:
-    """A grid of two-layer networks, unless told otherwise."""
-    written = {
-        "axes": {"k": [2, 3]} if axes is None else axes,
-        "parameters": {"m": 10, "depth": 2, "widths": [20, 30]} | (parameters or {}),
-        "dependent": dependent or {},
-        "exclude": exclude,
-    }
-    for name in (*written["axes"], *written["dependent"]):
-        written["parameters"].pop(name, None)
-    return Grid(Sweep.parse(written))
-
-
-def points(grid: Grid) -> list[Point]:
-    """All points that are to be run, the last axis fastest."""
-    return [grid.point(tuple(index)) for index in np.argwhere(~grid.excluded)]
-
-
-def values(grid: Grid, name: str) -> list:
-    return [getattr(point, name) for point in points(grid)]
-
-
-def refusal(*arguments, **tables) -> str:
-    with pytest.raises(SweepError) as caught:
-        grid(*arguments, **tables)
-    assert str(caught.value).isprintable()
-    return str(caught.value)
-
 
 # Points
 
@@ -273,160 +239,9 @@ def test_an_axis_that_multiplies_nothing_is_a_misspelt_one():
     assert "axes: unknown key 'm_per_k'." in refusal(axes={"k": [2], "m_per_k": [2, 3]})
 
 
-@pytest.mark.parametrize("table", ["axes", "parameters", "dependent"])
-@pytest.mark.parametrize("key", ["start", "step"])
-def test_of_a_misspelt_table_the_whole_key_is_told(table, key):
-    """Neither makes a value of the table, though ranges have a start and a step too."""
-    value = {"by": "k", "table": {"2": 1}} if table == "dependent" else [1]
-    said = refusal(**{table: {"sovler": {key: value}}})
-    assert f"{table}: unknown key 'sovler.{key}'. Did you mean 'solver.{key}'?" in said
-
-
-def test_the_range_of_an_axis_that_multiplies_is_no_table_of_parameters():
-    span = {"start": 1, "stop": 3, "step": 1}
-    made = grid(axes={"k": [2], "times": span}, dependent={"m": {"of": "k", "times": "times"}})
-    assert made.sweep.axes["times"] == [1, 2, 3]
-    said = refusal(axes={"k": [2], "kk": {"start": 1, "stop": 3, "step": 1}})
-    assert "axes: unknown key 'kk'. Did you mean 'k'?" in said
-
-
-def test_the_table_of_a_class_that_is_not_loaded_yet_is_known_by_its_name(monkeypatch):
-    """`later.stop` is a parameter there, and the table is no range."""
-    later = create_model("Later", __base__=Strict, stop=(int, quantity(1, "a number")))
-    monkeypatch.setattr(told, "_MORE", [lambda: add_table("later", later)])
-    try:
-        assert flatten({"later": {"stop": [1, 2]}}, "axes") == {"later.stop": [1, 2]}
-    finally:
-        remove_table("later")
-
-
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "two", True])
 def test_a_multiplier_is_a_positive_number(value):
     said = refusal(
         axes={"k": [2], "times": [value]}, dependent={"m": {"of": "k", "times": "times"}}
     )
     assert "'times': a multiplier must be a positive number" in said
-
-
-# Exclusions
-
-
-def kept(rule: str, **tables) -> list[tuple[int, int]]:
-    """The (k, m) that a rule leaves of k = 2, 3 and m = 5, 10."""
-    made = grid(axes={"k": [2, 3], "m": [5, 10]}, exclude=[rule], **tables)
-    return [(point.k, point.m) for point in points(made)]
-
-
-@pytest.mark.parametrize(
-    ("rule", "left"),
-    [
-        ("k > 2", [(2, 5), (2, 10)]),
-        ("2 < k", [(2, 5), (2, 10)]),
-        ("k >= 2 and m < 10", [(2, 10), (3, 10)]),
-        ("k == 3 and m != 5", [(2, 5), (2, 10), (3, 5)]),
-        ("k <= 2 and m <= 1e1", [(3, 5), (3, 10)]),
-        ("m > k and k == 3", [(2, 5), (2, 10)]),
-        ("m < n and k == 3", [(2, 5), (2, 10)]),
-        ("m > n", [(2, 5), (2, 10), (3, 5), (3, 10)]),
-        ("solver.audit < 0.11 and k > 2", [(2, 5), (2, 10)]),
-        ("solver.negation == true and k > 2", [(2, 5), (2, 10)]),
-        ("solver.negation == False and k > 2", [(2, 5), (2, 10), (3, 5), (3, 10)]),
-        ("solver.start == 'gaussian' and k > 2", [(2, 5), (2, 10)]),
-        ('widths == "20-30" and k > 2', [(2, 5), (2, 10)]),
-        ("widths != '20-30'", [(2, 5), (2, 10), (3, 5), (3, 10)]),
-        ("noise.sigma > -1e-3 and k > 2.5", [(2, 5), (2, 10)]),
-    ],
-)
-def test_a_rule_excludes_the_points_where_all_its_comparisons_hold(rule, left):
-    assert kept(rule) == left
-
-
-def test_any_of_several_rules_excludes():
-    made = grid(axes={"k": [2, 3], "m": [5, 10]}, exclude=["k == 2 and m == 5", "k == 3"])
-    assert made.excluded.tolist() == [[True, False], [True, True]]
-
-
-def test_a_rule_may_name_a_dependent_parameter():
-    """The rule sees m = 2k = 4, 6."""
-    made = grid(dependent={"m": {"of": "k", "times": 2}}, exclude=["m > 5"])
-    assert made.excluded.tolist() == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        ("kk > 2", "names 'kk', which this sweep does not have"),
-        ("k > kk", "names 'kk', which this sweep does not have"),
-        ("trial > 2", "names 'trial', which this sweep does not have"),
-        ("noise.snr_db > 3", "names 'noise.snr_db', which this sweep does not have"),
-        ("solver.start == mirror", "which this sweep does not have; text goes in quotes."),
-        ("k > nan", "names 'nan', which this sweep does not have"),
-        ("k > 2 or m > 5", "is no rule; write comparisons joined by 'and', as in 'depth == 3 and"),
-        ("1 < k < 3", "is no rule"),
-        ("m > 2*k", "is no rule"),
-        ("", "is no rule"),
-        ("k > 2 and", "is no rule"),
-        ("solver.start > 3", "compares text with a number"),
-        ("solver.start == 3", "compares text with a number"),
-        ("k == '2'", "compares text with a number"),
-        ("widths < '20-40'", "orders text; compare it with == or !=."),
-        ("k > 0", "exclude: the rules leave no point to run."),
-    ],
-)
-def test_a_rule_that_cannot_be_meant_is_refused(rule, said):
-    """A rule that is silently false would let the excluded points run."""
-    assert said in refusal(exclude=[rule])
-
-
-def test_a_network_that_does_not_fit_may_be_excluded():
-    """A code with k = 25 is lost in a layer of width 20."""
-    axes = {"k": [2, 25], "m": [5, 10]}
-    assert refusal(axes=axes).startswith("k=25: k = 25 exceeds the width 20 of widths 20-30")
-    assert refusal(axes=axes, exclude=["k > 20 and m > 5"]).startswith("k=25: k = 25 exceeds")
-    assert len(points(grid(axes=axes, exclude=["k > 20"]))) == 2
-
-
-def test_preset_grids_make_only_valid_points():
-    for name in ("quickstart", "transition-kmd"):
-        for point in points(Grid(load_sweep(name))):
-            assert len(point.widths) == point.depth
-            assert point.k <= min(point.widths)
-
-
-NAMES = st.sampled_from(
-    ["k", "m", "n", "widths", "depth", "ratio", "gain", "solver.start", "gaain"]
-)
-FACTORS = st.one_of(
-    st.integers(-1, 9), st.floats(0, 9), NAMES, st.lists(st.integers(1, 9), max_size=3)
-)
-RULES = st.one_of(
-    st.fixed_dictionaries({"of": NAMES, "times": FACTORS}),
-    st.fixed_dictionaries(
-        {"by": NAMES, "table": st.dictionaries(st.sampled_from("23"), FACTORS, min_size=1)},
-        optional={"of": NAMES},
-    ),
-)
-COMPARISONS = st.tuples(
-    NAMES, st.sampled_from(["<", ">=", "==", "!="]), NAMES | st.sampled_from(["3", "'x'"])
-).map(" ".join)
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["m", "widths", "n", "depth", "gain", "solver.step", "solver.start"]),
-        RULES,
-        min_size=1,
-        max_size=3,
-    ),
-    st.lists(COMPARISONS, max_size=2),
-)
-@settings(derandomize=True, deadline=None, max_examples=300)
-def test_a_grid_is_refused_in_one_line_or_all_its_points_are_valid(dependent, exclude):
-    left, line = 1, ""
-    try:
-        made = grid(axes={"k": [2, 3], "ratio": [4, 5]}, dependent=dependent, exclude=exclude)
-        left = len(points(made))
-    except SweepError as error:
-        line = str(error)
-    assert line.isprintable()
-    assert left > 0

@@ -1,3 +1,5 @@
+"""Identities of points and the random streams that follow from them."""
+
 import hashlib
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""Losses in the mean over networks: printed formulas, mirror points, wide networks."""
+
 from dataclasses import dataclass
 
 import numpy as np

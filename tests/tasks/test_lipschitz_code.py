@@ -1,3 +1,5 @@
+"""The generator that runs through codewords: its constant, its bounds, its set of points."""
+
 from itertools import combinations
 from math import comb, sqrt
 

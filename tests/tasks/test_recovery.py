@@ -1,3 +1,5 @@
+"""One trial of recovery: its draws, its values, its pilot, and what the papers report."""
+
 import subprocess
 import sys
 

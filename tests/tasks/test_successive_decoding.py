@@ -1,3 +1,5 @@
+"""Successive decoding of a coded signal: decoders, trials, refused points, a whole run."""
+
 import json
 import subprocess
 import tracemalloc

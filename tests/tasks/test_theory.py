@@ -1,3 +1,5 @@
+"""Angles between codes from layer to layer, mirror ratios, and the pair matrix."""
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal

@@ -1,0 +1,208 @@
+"""An analysis from outside the packages: one class, and the page that shows how."""
+
+import json
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import Result
+from helpers import (
+    PROJECT,
+    Scripted,
+    files,
+    recovery_sweep,
+    results,
+    tiny_sweep,
+    write_sweep,
+)
+from spread_analysis import Spread, Spreads
+
+from genprior.pipeline import run_sweep
+from genprior.pipeline.analyses import analyses, analysis_of, forget, register
+from genprior.pipeline.analysis import fit_store
+from genprior.store import (
+    read_info,
+)
+from genprior.sweeps import Sweep, SweepError, readings, union
+from genprior.sweeps.reserved import reserved_names
+
+Command = Callable[..., Result]
+
+
+def test_an_analysis_from_outside_is_swept_fitted_and_drawn(
+    spread: type[Spread], genprior: Command, kind: Scripted, store: Path, computed: list[str]
+) -> None:
+    """Its table in the sweep file, a setting, its group, rows, table and picture: one class."""
+    sweep = tiny_sweep(spreads={"over": "m"}, fit={"along": "m"})
+    file = write_sweep(sweep, store.parent / "mine.toml")
+    assert genprior("run", file, store, "--set", "spreads.quantile=0.5").exit_code == 0
+    assert read_info(store).sweep.spreads == Spreads(over="m", quantile=0.5)
+    found = json.loads(genprior("fit", store, "--json").stdout)
+    medians = results(store)["latent_error"].median("trial")
+    np.testing.assert_allclose(
+        [row["quantile"] for row in found["quantiles"]], medians.values.ravel()
+    )
+    assert len(found["transitions"]) == 3
+    kept = xr.open_zarr(store, group="analysis/spread").load()
+    np.testing.assert_allclose(kept["quantile"], medians)
+    assert kept["crashed"].sum() == 0
+    assert kept.attrs["trials_used"] == 48
+    assert "ninth decile" in genprior("fit", store).stdout
+    status = json.loads(genprior("status", store, "--json").stdout)
+    assert status["analyses"]["spread"] == {"trials": 48, "outdated": None}
+    computed.clear()
+    picture = store.parent / "spread.svg"
+    assert genprior("plot", store, "-o", picture).exit_code == 0
+    assert computed == []
+    assert "quantile" in picture.read_text()
+    # Another setting makes another one, which no picture takes for it.
+    assert genprior("run", file, store).exit_code == 0
+    status = json.loads(genprior("status", store, "--json").stdout)
+    assert "asks for another" in status["analyses"]["spread"]["outdated"]
+    assert genprior("plot", store, "-o", picture).exit_code == 0
+    assert computed == ["spread"]
+
+
+@pytest.mark.parametrize(
+    ("spreads", "said"),
+    [
+        ({"over": "mm"}, "spreads.over: 'mm' is no axis. Did you mean 'm'?"),
+        ({"over": "m", "quantil": 0.1}, "'spreads.quantil'. Did you mean 'quantile'?"),
+        ({"over": "m", "quantile": 2}, "'spreads.quantile'"),
+        ({"over": "m", "quantile": "0.5"}, "'spreads.quantile': must be a number"),
+    ],
+)
+def test_its_table_is_checked_as_any_other(
+    spread: type[Spread], spreads: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SweepError) as caught:
+        tiny_sweep(spreads=spreads)
+    assert said in str(caught.value)
+
+
+def test_its_keys_are_suggested_and_its_names_reserved(spread: type[Spread]) -> None:
+    sweep = tiny_sweep(spreads={"over": "m"})
+    with pytest.raises(SweepError, match=r"Did you mean 'spreads\.quantile'"):
+        sweep.override(["spreads.quantlie=0.5"])
+    assert sweep.override(["spreads=default"]).spreads is None
+    assert "quantile" in reserved_names()
+    axes = {"k": [2], "quantile": [2, 3]}
+    with pytest.raises(SweepError, match="'quantile' cannot name an axis"):
+        tiny_sweep(axes=axes, fit={}, dependent={"m": {"of": "k", "times": "quantile"}})
+
+
+def test_a_table_changes_how_results_are_read_and_not_the_experiment(spread: type[Spread]) -> None:
+    plain, reading = tiny_sweep(), tiny_sweep(spreads={"over": "m"})
+    assert plain.hash == reading.hash
+    assert union(plain, reading).spreads == reading.spreads
+    assert union(reading, plain).spreads is None
+    assert Sweep.parse(reading.as_dict()) == reading
+
+
+def test_without_its_class_a_store_opens_and_says_what_is_lacking(
+    spread: type[Spread], genprior: Command, kind: Scripted, store: Path
+) -> None:
+    run_sweep(tiny_sweep(spreads={"over": "m"}), store, kind=kind)
+    fit_store(store)
+    kept = files(store / "analysis" / "spread")
+    forget("spread")
+    with pytest.raises(SweepError, match="unknown key 'spreads'"):
+        tiny_sweep(spreads={"over": "m"})
+    assert read_info(store).sweep.unread == {"spreads": {"over": "m", "quantile": 0.9}}
+    status = json.loads(genprior("status", store, "--json").stdout)
+    assert status["analyses"]["spread"] == {"trials": 48, "outdated": None}
+    assert status["not_made"] == ["[spreads] (its analysis is not installed here)"]
+    found = json.loads(genprior("fit", store, "--json").stdout)
+    assert len(found["transitions"]) == 3
+    assert "[spreads]" in found["left_out"][0]
+    assert genprior("plot", store, "-o", store.parent / "x.png").exit_code == 0
+    assert files(store / "analysis" / "spread") == kept
+    # A run marks it, though it does not know what it is.
+    run_sweep(read_info(store).sweep.override(["trials=5"]), store, kind=kind)
+    assert not (store / "analysis" / "spread").exists()
+    register(Spread)
+    assert read_info(store).sweep.spreads == Spreads(over="m")
+
+
+def test_installed_packages_offer_analyses(
+    monkeypatch: pytest.MonkeyPatch, genprior: Command, kind: Scripted, store: Path
+) -> None:
+    """As entry points; one that cannot be loaded is named where its table is not known."""
+    module = ModuleType("spreading")
+    module.Spread = Spread  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "spreading", module)
+    offered = [
+        EntryPoint("spread", "spreading:Spread", readings.GROUP),
+        EntryPoint("gone", "nowhere_at_all:Gone", readings.GROUP),
+    ]
+    monkeypatch.setattr(readings, "entry_points", lambda *, group: offered)
+    monkeypatch.setitem(readings._state, "asked", False)
+    monkeypatch.setattr(readings, "_unloadable", {})
+    try:
+        run_sweep(tiny_sweep(spreads={"over": "m"}), store, kind=kind)
+        assert "quantiles" in json.loads(genprior("fit", store, "--json").stdout)
+        with pytest.raises(SweepError, match=r"unknown key 'gonners'.*'gone' cannot be loaded"):
+            tiny_sweep(gonners={})
+    finally:
+        forget("spread")
+
+
+def test_what_is_no_analysis_is_not_registered() -> None:
+    class Nameless(Spread):
+        name = "nameless"
+        settings_name = "law"
+
+    with pytest.raises(TypeError):
+        register(int)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'law'"):
+        register(Nameless)
+    Nameless.settings_name = "trials"
+    with pytest.raises(ValueError, match="'trials'"):
+        register(Nameless)
+    assert analysis_of("nameless") is None
+
+
+def test_a_sweep_with_tables_is_pickled(spread: type[Spread]) -> None:
+    sweep = tiny_sweep(spreads={"over": "m"}, compare={"over": "k"})
+    assert pickle.loads(pickle.dumps(sweep)) == sweep
+    forget("spread")
+    assert pickle.loads(pickle.dumps(sweep)).unread == {"spreads": {"over": "m", "quantile": 0.9}}
+
+
+def test_what_trials_do_not_give_is_refused_before_they_run(
+    spread: type[Spread], genprior: Command, store: Path
+) -> None:
+    sweep = tiny_sweep(task="no-operation", spreads={"over": "m"})
+    file = write_sweep(sweep, store.parent / "mine.toml")
+    refused = genprior("run", file, store)
+    assert refused.exit_code == 2
+    assert "spreads: trials of task 'no-operation' give no 'latent_error'" in refused.stderr
+
+
+def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> None:
+    page = PROJECT / "docs" / "analyses.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    try:
+        exec(compile(code, str(page), "exec"), {"__name__": "quantiles"})
+        run_sweep(recovery_sweep(fit={}, quantiles={"over": "m"}), store)
+        rows = json.loads(genprior("fit", store, "--json").stdout)["quantiles"]
+        assert [row["m"] for row in rows[:4]] == [3, 5, 7, 9]
+        assert len(rows) == 12
+        assert genprior("fit", store).stdout.count("\n") > 12
+        assert genprior("plot", store, "-o", store.parent / "x.png").exit_code == 0
+    finally:
+        forget("quantile")
+
+
+def test_the_page_lists_every_analysis() -> None:
+    page = PROJECT / "docs" / "analyses.md"
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.M)
+    assert rows == [(analysis.name, analysis.json_name) for analysis in analyses()]
