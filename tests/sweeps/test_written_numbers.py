@@ -212,7 +212,7 @@ def test_done_trials_of_points_that_a_rule_leaves_out_now_are_not_hidden(store: 
     ruled = tiny_sweep(exclude=["k == 2"])
     record(store, {"sweep": ruled.complete().as_json()})
     before = files(store)
-    with pytest.raises(UserError, match="leave out now"):
+    with pytest.raises(UserError, match="exclude now"):
         run_sweep(ruled, store, kind=kind)
     assert files(store) == before
 
