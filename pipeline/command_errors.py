@@ -26,7 +26,7 @@ class FriendlyGroup(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ignore_signals()
-            _tell("interrupted; finished trials are kept, repeat the same command to continue.")
+            _tell("interrupted; nothing is lost, repeat the same command.")
             ctx.exit(INCOMPLETE)
         except BrokenPipeError:
             # The program that reads the output has ended, such as `head`: nobody can be told.
