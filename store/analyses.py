@@ -67,7 +67,7 @@ def write_analysis(
     with _analysis_work_area(path, name, "writing", revision) as area:
         if not (is_vacant(folder) or is_ours(folder) or _copy_is_ours(path, name)):
             raise StoreError(
-                f"{folder} was not made by genprior, and 'genprior fit' would write there; give it "
+                f"{folder} was not made by 'genprior fit', which has to write there; give it "
                 "another name."
             )
         marks = {MADE_FROM: made_from}

@@ -63,9 +63,9 @@ def in_short(error: Exception) -> str:
 
 def library_error(path: Path, attributes: dict[str, Any], error: Exception) -> StoreError:
     """Give a library's message about a store in which no damage is found."""
-    here = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    there = ", ".join(f"{name} {attributes.get(f'{name}_version', '?')}" for name in LIBRARIES)
+    installed = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    writers = ", ".join(f"{name} {attributes.get(f'{name}_version', '?')}" for name in LIBRARIES)
     return StoreError(
-        f"{path} cannot be read with {here} ({type(error).__name__}: {in_short(error)}). No damage "
-        f"was found in it; use the versions that wrote it ({there}) or later ones."
+        f"{path} cannot be read with {installed} ({type(error).__name__}: {in_short(error)}). No "
+        f"damage was found in it; use the versions that wrote it ({writers}) or later ones."
     )

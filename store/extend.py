@@ -14,7 +14,7 @@ from ..sweeps.variables import Variable
 from .documents import VARIABLES, consolidate, coordinates, read_revision
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
-from .foreign import carry, check_foreign, find_foreign, undisturbed
+from .foreign import carry, check_foreign, find_foreign, nested_stores_locked
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
 from .lock import documents_held
@@ -70,7 +70,7 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
             _carry_over(info, new, layout, grid, names)
         with documents_held(path), ExitStack() as stack:
             foreign = find_foreign(path, _own_arrays(info))
-            stack.enter_context(undisturbed(path, foreign))
+            stack.enter_context(nested_stores_locked(path, foreign))
             carry(path, new, foreign)
             if _carry_attributes(info, new) or foreign:
                 consolidate(new)

@@ -98,7 +98,7 @@ def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -
 
 
 @contextmanager
-def undisturbed(path: Path, foreign: list[Path]) -> Iterator[None]:
+def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
     """Lock the stores that lie inside a store, so that nothing writes them while they move.
 
     Raises:
@@ -158,6 +158,6 @@ def _carry(source: Path, target: Path) -> None:
             os.link(source, target)
         except OSError:
             if not stat.S_ISREG(mode):
-                said = "a special file cannot be copied"
-                raise OSError(errno.ENOTSUP, said, str(source)) from None
+                reason = "a special file cannot be copied"
+                raise OSError(errno.ENOTSUP, reason, str(source)) from None
             shutil.copy2(source, target)

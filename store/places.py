@@ -23,8 +23,8 @@ def check_place(path: Path) -> None:
     check_local(path)
     store = resolved(path)
     with explained(path, "finding the working directory"):
-        here = Path.cwd()
-    if store in (here, *here.parents, Path(store.anchor)):
+        working = Path.cwd()
+    if store in (working, *working.parents, Path(store.anchor)):
         raise WrongStoreError(
             f"{path}: the working directory and its parents cannot be a store; name a folder in it."
         )

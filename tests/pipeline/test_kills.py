@@ -29,6 +29,7 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import Executor
+from genprior.pipeline.run import KILLED
 from genprior.store.errors import StoreError
 
 INTERRUPTED = "Repeat the same command to go on."
@@ -73,9 +74,7 @@ def test_a_block_that_always_kills_its_worker_ends_as_crashed(
     assert summary.workers_lost == 2
     crashed = results(store).sel(k=4, m=5)
     assert (crashed["status"] == 2).all()
-    assert set(crashed["error"].values) == {
-        "the worker died each time it ran this block (out of memory?)"
-    }
+    assert set(crashed["error"].values) == {KILLED}
     assert run_sweep(tiny_sweep(), store, kind=kind).computed == 4
     assert_same_results(store, undisturbed)
 

@@ -66,7 +66,7 @@ def test_an_analysis_from_outside_is_swept_fitted_and_drawn(
     # Another setting makes another one, which no picture takes for it.
     assert genprior("run", file, store).exit_code == 0
     status = json.loads(genprior("status", store, "--json").stdout)
-    assert "asks for another" in status["analyses"]["spread"]["outdated"]
+    assert "other settings" in status["analyses"]["spread"]["outdated"]
     assert genprior("plot", store, "-o", picture).exit_code == 0
     assert computed == ["spread"]
 

@@ -74,7 +74,7 @@ def test_every_name_is_there_and_type_checkers_see_the_same_ones() -> None:
     assert (
         sorted([*seen, "__version__"])
         == sorted(gp.__all__)
-        == sorted({*gp.HOMES, "__version__", "testing"})
+        == sorted({*gp.MODULES, "__version__", "testing"})
     )
     assert set(gp.__all__) <= set(dir(gp))
     for name in gp.__all__:

@@ -131,5 +131,5 @@ def test_a_variable_has_one_name_in_pictures():
     assert len(told) == len(dict(told))
     assert {name: name_of(name) for name, _ in told} == dict(told)
     assert name_of("noise.sigma") == "noise level $\\sigma$"
-    assert name_of("m_per_k") == "measurements a latent dimension, $m/k$"
+    assert name_of("m_per_k") == "measurements per latent dimension, $m/k$"
     assert name_of("a$b") == "a\\$b"

@@ -29,7 +29,7 @@ def written(**changes):
     [
         ({"exponents": {"kk": 0.5}}, "law.exponents: 'kk' is no axis. Did you mean 'k'?"),
         ({"exponents": {"m": 0.5}}, "law.exponents: 'm' is no axis."),
-        ({}, "law.exponents: it is empty; name an axis"),
+        ({}, "law.exponents: it is empty"),
         ({"exponents": {"noise": {"sigma": 1}}}, "'noise.sigma' has the value 0; a power law"),
         ({"exponents": {"k": "0.5"}}, "'law.exponents.k': Input should be a valid number"),
         ({"exponents": {"k": True}}, "'law.exponents.k': Input should be a valid number"),

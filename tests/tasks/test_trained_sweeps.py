@@ -128,7 +128,7 @@ def test_a_file_that_changes_during_a_block_spoils_the_block_only(
 
     outcome = recovery.outcome
     monkeypatch.setattr(recovery, "outcome", changing)
-    with pytest.raises(UserError, match="leave it alone while they run"):
+    with pytest.raises(UserError, match="Give all workers the same file"):
         run_sweep(trained_sweep(net, blocks={"trials": 4}), store)
     status = results(store).status
     assert (status.sel(m=9) == 0).all()

@@ -168,7 +168,7 @@ def test_the_table_tells_ceilings_where_they_are_below_one_and_keeps_to_80_colum
     low, high = (f"{100 * fits[f'ceiling_{end}'].values[0]:.3g}" for end in ("low", "high"))
     assert f"{low} – {high}" in shown
     assert max(map(len, shown.splitlines())) <= 80
-    assert "what success levels off at" in shown
+    assert "ceiling: " in shown
     success[:, 3:] = 1
     assert "ceiling" not in printed(fit_transitions(success, "m"))
 
