@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.transforms import offset_copy
+from matplotlib.transforms import ScaledTranslation
 
 from ..store import StoreInfo
 from ..tasks.transitions import Transition, curve, curve_band
@@ -97,7 +97,7 @@ def _curve(
     x, runs = group[axis].values.astype(float), group["runs"].values
     share = group["successes"].values / runs
     spread = np.abs(np.stack([group["success_low"], group["success_high"]]) - share)
-    moved = offset_copy(axes.transData, axes.figure, x=shift, units="points")
+    moved = axes.transData + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
     axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, transform=moved, **style)
     if len(x) < 2:
         return False
