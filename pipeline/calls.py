@@ -213,6 +213,7 @@ def plot(
     size: tuple[float, float] | None = None,
     title: bool = True,
     log: bool = False,
+    trajectories: AnyPath | None = None,
 ) -> "Figure":
     """Draw a store's results: curves over one axis, a map with the 50 % contour over two.
 
@@ -221,13 +222,16 @@ def plot(
         size: width and height in inches; as needed if None.
         title: whether the sweep's title is written above.
         log: whether the axis below is logarithmic.
+        trajectories: of a landscape, the path of a store of descents on its planes, which are drawn
+            over the contours.
 
     Returns:
         A figure that no list of pyplot's holds: a notebook shows it once, as the value of a cell,
         and `savefig` writes it.
 
     Raises:
-        SweepError: there is too much for a picture, or the size does not suit it.
+        SweepError: there is too much for a picture, the size does not suit it, or the descents are
+            on other planes.
         StoreError: the store cannot be read.
     """
     _spare_dask()
@@ -242,7 +246,10 @@ def plot(
             raise UserError(f"size: {size!r} is no width and height in inches, as in (8, 5).")
         written = None if size is None else "x".join(str(side) for side in size)
         look = Look(read_size(written), title, log)
-        return draw(read_info(local_path(os.fspath(store))), look)
+        info = read_info(local_path(os.fspath(store)))
+        if trajectories is None:
+            return draw(info, look)
+        return draw(info, look, read_info(local_path(os.fspath(trajectories))))
 
 
 def _sweep(given: AnySweep) -> Sweep:

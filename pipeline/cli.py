@@ -230,8 +230,8 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     With fit.along, the 50 % point of success, its interval and the width. With [law],
     the exponents of the errors of recovered trials, next to those that are claimed.
     With [compare], success at every value of an axis against one of them, and the
-    shift of the 50 % point. With [basins], where the runs end. Of a landscape, where
-    descents from its rim lead. Where trials hold several targets, the worst and the
+    shift of the 50 % point. With [basins], where the runs end. Of trajectories, where
+    their descents ended. Where trials hold several targets, the worst and the
     mean over them; the worst counts in all fits. They are written into the store, as
     analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
 
@@ -263,18 +263,30 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Size in inches  [default: as needed].")
 @click.option("--no-title", is_flag=True, help="Leave the sweep's title out.")
 @click.option("--log", is_flag=True, help="Make the axis below logarithmic.")
-def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log: bool) -> None:
+@click.option(
+    "--trajectories", metavar="OTHER", type=STORE, help="Store of descents on a landscape's planes."
+)
+def plot(
+    store: Path,
+    output: Path | None,
+    size: str | None,
+    no_title: bool,
+    log: bool,
+    trajectories: Path | None,
+) -> None:
     """Draw STORE: curves over one axis, a map with the 50 % contour over two.
 
     With [law], the errors of recovered trials, the fitted law and the claimed slope; with
     [compare] and without fit.along, success rates side by side; with [basins], where the
-    runs end; of a landscape, contours of the loss and descents. Matplotlib's settings
-    of yours (matplotlibrc, MPLBACKEND) change nothing.
+    runs end; of trajectories, the descents on their plane; of a landscape, contours of
+    the loss, and over them the descents of another store with --trajectories. Matplotlib's
+    settings of yours (matplotlibrc, MPLBACKEND) change nothing.
 
     \b
     Example:
       genprior plot quickstart.zarr -o quickstart.png
       genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
+      genprior plot landscape.zarr --trajectories trajectories.zarr
     """
     _spare_dask()
     from .plain_matplotlib import plain_matplotlib
@@ -284,7 +296,7 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
         from .figures import default_picture, draw_store, read_size
 
         look = Look(read_size(size), not no_title, log)
-        written = draw_store(store, output or default_picture(store), look)
+        written = draw_store(store, output or default_picture(store), look, trajectories)
     _console().print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 

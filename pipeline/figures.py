@@ -33,8 +33,10 @@ from .canvas import (
     own_style,
     shown_variable,
 )
+from .landscape_figures import draw_landscapes
 from .picture_axes import is_logarithmic, refuse_log, tick_magnitudes, tick_positions, tick_values
 from .picture_layout import add_legend
+from .planes import LANDSCAPE, check_task
 from .trials import Trials
 
 FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # and who writes them, in Matplotlib
@@ -42,17 +44,20 @@ SIZES = 1.0, 60.0  # inches
 WIDE = 30  # ratio of the largest mean to the smallest from which their axis is logarithmic
 
 
-def draw_store(path: Path, output: Path, look: Look | None = None) -> Path:
+def draw_store(
+    path: Path, output: Path, look: Look | None = None, trajectories: Path | None = None
+) -> Path:
     """Draw a store's results into a picture file.
 
     Args:
         path: the store.
         output: PNG, PDF or SVG, by its ending.
         look: what is asked of its look; nothing if None.
+        trajectories: of a landscape, a store of descents on its planes, to be drawn with it.
 
     Raises:
-        SweepError: the ending is none of these, there are too many panels, or the look does not
-            suit the picture.
+        SweepError: the ending is none of these, there are too many panels, the look does not suit
+            the picture, or the descents do not.
         StoreError: the store cannot be read or the picture not written.
     """
     ending = output.suffix.lower()
@@ -60,7 +65,7 @@ def draw_store(path: Path, output: Path, look: Look | None = None) -> Path:
         raise SweepError(f"-o {output}: the ending must be one of {', '.join(FORMATS)}.")
     info = read_info(path)
     with own_style():
-        figure = draw(info, look)
+        figure = draw(info, look, read_info(trajectories) if trajectories else None)
         with explained(output, "writing the picture"):
             figure.savefig(output, format=ending[1:], backend=FORMATS[ending])
     return output
@@ -93,12 +98,18 @@ def read_size(written: str | None) -> tuple[float, float] | None:
     return width, height
 
 
-def draw(info: StoreInfo, look: Look | None = None) -> Figure:
+def draw(
+    info: StoreInfo, look: Look | None = None, trajectories: StoreInfo | None = None
+) -> Figure:
     """Draw a store's results: what its sweep names, and how many axes it has, decide what.
 
     A 50 % point is drawn only along an axis that can have one.
     """
+    if trajectories is not None:
+        check_task(info, LANDSCAPE, "--trajectories")
     with own_style():
+        if info.sweep.task == LANDSCAPE:
+            return draw_landscapes(info, look or Look(), trajectories)
         return _draw(info, look or Look())
 
 

@@ -51,6 +51,8 @@ class Registry(Generic[T]):
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
         self._loaded: dict[str, type[T]] = {}
+        for name, cls in self.built_in.items():
+            _add_table(cls, f"{what}: {name!r}")
         REGISTRIES[what] = self
         tell_more(self.load)
 
