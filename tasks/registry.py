@@ -51,8 +51,6 @@ class Registry(Generic[T]):
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
         self._loaded: dict[str, type[T]] = {}
-        for name, cls in self.built_in.items():
-            _add_table(cls, f"{what}: {name!r}")
         REGISTRIES[what] = self
         tell_more(self.load)
 
@@ -192,6 +190,13 @@ class Registry(Generic[T]):
 
 
 REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+def declare_tables() -> None:
+    """Let points have the tables of the built-in classes; those of others come with them."""
+    for what, registry in REGISTRIES.items():
+        for name, cls in registry.built_in.items():
+            _add_table(cls, f"{what}: {name!r}")
 
 
 def parameters_of(found: Any) -> tuple[str, ...]:
