@@ -215,6 +215,7 @@ def plot(
     size: tuple[float, float] | None = None,
     title: bool = True,
     log: bool = False,
+    trajectories: AnyPath | None = None,
 ) -> "Figure":
     """Draw a store's results: curves over one axis, a map with the 50 % contour over two.
 
@@ -223,13 +224,16 @@ def plot(
         size: width and height in inches; as the picture needs if None.
         title: whether the sweep's title is written above.
         log: whether the horizontal axis is logarithmic.
+        trajectories: for a landscape, the path of a store of descents on its planes; they are drawn
+            over the contours.
 
     Returns:
         A figure that pyplot does not manage: a notebook shows it once, as the value of a cell, and
         `savefig` writes it.
 
     Raises:
-        SweepError: there are too many curves or panels for a picture, or the size is too small.
+        SweepError: there are too many curves or panels for a picture, the size is too small, or the
+            descents are on other planes.
         StoreError: the store cannot be read.
     """
     _spare_dask()
@@ -244,7 +248,10 @@ def plot(
             raise UserError(f"size: {size!r} is not a width and a height in inches, as in (8, 5).")
         size_text = None if size is None else "x".join(str(side) for side in size)
         look = Look(read_size(size_text), title, log)
-        return draw(read_info(local_path(os.fspath(store))), look)
+        info = read_info(local_path(os.fspath(store)))
+        if trajectories is None:
+            return draw(info, look)
+        return draw(info, look, read_info(local_path(os.fspath(trajectories))))
 
 
 def _sweep(given: AnySweep) -> Sweep:

@@ -242,9 +242,9 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
                shift of the 50 % point
     [basins]   where the runs end
 
-    Each is made for every group of the other axes. For a landscape, descents from its
-    rim are followed. For trials with several targets, the worst and the mean over the
-    targets are given; in all other analyses the worst target counts. The groups in
+    Each is made for every group of the other axes. For trajectories, it is counted
+    where the descents end. For trials with several targets, the worst and the mean over
+    the targets are given; in all other analyses the worst target counts. The groups in
     STORE are analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
 
     \b
@@ -275,14 +275,25 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Size in inches  [default: as needed].")
 @click.option("--no-title", is_flag=True, help="Leave the sweep's title out.")
 @click.option("--log", is_flag=True, help="Make the horizontal axis logarithmic.")
-def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log: bool) -> None:
+@click.option(
+    "--trajectories", metavar="OTHER", type=STORE, help="Store of descents, drawn over a landscape."
+)
+def plot(
+    store: Path,
+    output: Path | None,
+    size: str | None,
+    no_title: bool,
+    log: bool,
+    trajectories: Path | None,
+) -> None:
     """Draw STORE: curves over one axis, or a map with the 50 % contour over two.
 
     \b
     [law]       errors of recovered trials, the fitted law and the claimed slope
     [compare]   without fit.along: success rates next to each other
     [basins]    where the runs end
-    landscapes  contours of the loss, and descents
+    landscapes  contours of the loss; with --trajectories, descents
+    descents    paths on their plane
 
     Your settings of Matplotlib (matplotlibrc, MPLBACKEND) are not used.
 
@@ -290,6 +301,7 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
     Example:
       genprior plot quickstart.zarr -o quickstart.png
       genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
+      genprior plot landscape.zarr --trajectories trajectories.zarr
     """
     _spare_dask()
     from .plain_matplotlib import plain_matplotlib
@@ -299,7 +311,7 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
         from .figures import default_picture, draw_store, read_size
 
         look = Look(read_size(size), not no_title, log)
-        written = draw_store(store, output or default_picture(store), look)
+        written = draw_store(store, output or default_picture(store), look, trajectories)
     _console().print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 

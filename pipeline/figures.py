@@ -33,8 +33,10 @@ from .canvas import (
     own_style,
     shown_variable,
 )
+from .landscape_figures import draw_landscapes
 from .picture_axes import is_logarithmic, refuse_log, tick_magnitudes, tick_positions, tick_values
 from .picture_layout import add_legend
+from .planes import LANDSCAPE, check_task
 from .trials import Trials
 
 FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # ending: Matplotlib's backend
@@ -42,17 +44,20 @@ SIZES = 1.0, 60.0  # inches
 WIDE = 30  # the axis of means is logarithmic if the largest is more than this times the smallest
 
 
-def draw_store(path: Path, output: Path, look: Look | None = None) -> Path:
+def draw_store(
+    path: Path, output: Path, look: Look | None = None, trajectories: Path | None = None
+) -> Path:
     """Draw a store's results into a picture file.
 
     Args:
         path: the store.
         output: the file; its ending decides the format, PNG, PDF or SVG.
         look: the options of the picture; the defaults if None.
+        trajectories: for a landscape, a store of descents on its planes, to be drawn over it.
 
     Raises:
         SweepError: the ending is another one, there are too many curves or panels, or the options
-            are impossible for the picture.
+            or the descents are impossible for the picture.
         StoreError: the store cannot be read, or the picture cannot be written.
     """
     ending = output.suffix.lower()
@@ -60,7 +65,7 @@ def draw_store(path: Path, output: Path, look: Look | None = None) -> Path:
         raise SweepError(f"-o {output}: the ending must be one of {', '.join(FORMATS)}.")
     info = read_info(path)
     with own_style():
-        figure = draw(info, look)
+        figure = draw(info, look, read_info(trajectories) if trajectories else None)
         with explained(output, "writing the picture"):
             figure.savefig(output, format=ending[1:], backend=FORMATS[ending])
     return output
@@ -92,7 +97,9 @@ def read_size(text: str | None) -> tuple[float, float] | None:
     return width, height
 
 
-def draw(info: StoreInfo, look: Look | None = None) -> Figure:
+def draw(
+    info: StoreInfo, look: Look | None = None, trajectories: StoreInfo | None = None
+) -> Figure:
     """Draw a store's results; what its sweep asks for and its number of axes decide the picture.
 
     A 50 % point is drawn only along an axis on which a transition can be fitted.
@@ -100,12 +107,18 @@ def draw(info: StoreInfo, look: Look | None = None) -> Figure:
     Args:
         info: the store.
         look: the options of the picture; the defaults if None.
+        trajectories: for a landscape, a store of descents on its planes, to be drawn over it.
 
     Raises:
-        SweepError: there are too many curves or panels, or the options are impossible.
+        SweepError: there are too many curves or panels, or the options or the descents are
+            impossible.
         StoreError: no trial is done, or the store cannot be read.
     """
+    if trajectories is not None:
+        check_task(info, LANDSCAPE, "--trajectories")
     with own_style():
+        if info.sweep.task == LANDSCAPE:
+            return draw_landscapes(info, look or Look(), trajectories)
         return _draw(info, look or Look())
 
 

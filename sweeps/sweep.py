@@ -20,7 +20,7 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .flat import flatten
 from .override import apply_setting, in_short
-from .parameters import PARAMETERS, names_with, task_has
+from .parameters import PARAMETERS, is_added, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
@@ -189,8 +189,16 @@ class Sweep(Strict):
         return self.reparsed(written)
 
     def experiment(self) -> dict[str, Any]:
-        """Give all that decides a result except how far the grid extends, defaults filled in."""
-        fixed = {name: f.default for name, f in PARAMETERS.items() if not f.is_required()}
+        """Give all that decides a result except how far the grid extends, defaults filled in.
+
+        Tables that classes declare are left out where the task has none of them, so that a class
+        that is added changes no other experiment.
+        """
+        fixed = {
+            name: field.default
+            for name, field in PARAMETERS.items()
+            if not field.is_required() and (not is_added(name) or task_has(self.task, name))
+        }
         fixed |= self.parameters
         rules = {
             name: {key: value for key, value in rule.model_dump().items() if key != "table"}

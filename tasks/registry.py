@@ -196,6 +196,13 @@ class Registry(Generic[T]):
 REGISTRIES: dict[str, Registry[Any]] = {}
 
 
+def declare_tables() -> None:
+    """Let points have the tables of the built-in classes; those of others come with them."""
+    for what, registry in REGISTRIES.items():
+        for name, cls in registry.built_in.items():
+            _add_table(cls, f"{what}: {name!r}")
+
+
 def parameters_of(found: Any) -> tuple[str, ...]:
     """List the parameters a class has and not all of its kind have, those of its table too."""
     own = parameter_fields(found.table[1], f"{found.table[0]}.") if found.table else {}

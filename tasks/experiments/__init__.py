@@ -10,18 +10,19 @@ from ..conditions import CONDITIONS
 from ..experiment import Experiment
 from ..generators import GENERATORS
 from ..problems import PROBLEMS
-from ..registry import Registry
+from ..registry import Registry, declare_tables
 from ..solvers import SOLVERS
 from .condition import ConditionBound
 from .landscape import LandscapeTask
 from .no_operation import NoOperation
 from .recovery import Recovery
 from .successive_decoding import SuccessiveDecoding
+from .trajectory import Trajectory
 
 EXPERIMENTS: Registry[Experiment] = Registry(
     "experiment",
     Experiment,  # type: ignore[type-abstract]
-    (Recovery, ConditionBound, LandscapeTask, SuccessiveDecoding, NoOperation),
+    (Recovery, ConditionBound, LandscapeTask, Trajectory, SuccessiveDecoding, NoOperation),
 )
 # The built-in experiments, by name; tests add others.
 KINDS: dict[str, Experiment] = {name: cls() for name, cls in EXPERIMENTS.built_in.items()}
@@ -54,6 +55,7 @@ def _parameters_of(name: str) -> tuple[str, ...] | None:
     return (*own, *(cls.table[0] for cls in classes if getattr(cls, "table", None)))
 
 
+declare_tables()
 tell_tasks(_parameters_of)
 
 

@@ -16,8 +16,8 @@ ASKS: dict[str, dict[str, Any]] = {
     "comparison": {"compare": {"over": "k"}},
     "basin": {"basins": {"radius": 0.5}},
     "trajectory": {
-        "task": "landscape", "trials": 1,
-        "axes": {"plane.along": [-1.0, 0.0, 1.0], "plane.across": [-1.0, 1.0]},
+        "task": "trajectory", "trials": 1,
+        "axes": {"trajectory.angle": [10.0, 170.0], "trajectory.step": [0, 20, 50]},
         "parameters": {"k": 2, "m": 20, "depth": 1, "widths": [30], "solver.max_steps": 50},
     },
 }  # fmt: skip

@@ -73,6 +73,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "basins": {"axes": {"k": [2, 3], "m": [3, 5, 7]}, "basins": {}, "fit": {}, "task": "recovery",
                "parameters": {"depth": 2, "widths": [15, 20], "solver": {"max_steps": 9}}},
     "landscape": LANDSCAPE,
+    "trajectories": {**LANDSCAPE, "task": "trajectory", "axes": {
+        "problem": ["inversion", "phase-retrieval"],
+        "trajectory": {"angle": [10, 100, 190], "step": [0, 1, 5, 20]},
+    }},
 }  # fmt: skip
 
 

@@ -230,7 +230,7 @@ def test_the_reserved_names_are_those_of_every_stored_variable():
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
     stored |= {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "analysis"}
     stored |= {*LAW_NAMES, "law_axis", "local", "local_axis", "local_from", "local_to"}
-    stored |= {*COMPARISON_NAMES, *BASIN_NAMES, BASIN, *TRAJECTORY_NAMES, "start", "place"}
+    stored |= {*COMPARISON_NAMES, *BASIN_NAMES, BASIN, *TRAJECTORY_NAMES, "end", "ends"}
     assert reserved_names() >= stored
     assert not reserved_names() & set(PARAMETERS)
 

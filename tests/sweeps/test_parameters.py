@@ -80,7 +80,7 @@ def test_whole_numbers_are_known_by_their_type():
         "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
         "solver.max_rounds", "solver.stall_after", "solver.abandon_after", "search.draws",
         "search.ascents", "search.steps", "code.codewords", "code.message", "code.levels",
-        "code.starts",
+        "code.starts", "trajectory.step",
     }  # fmt: skip
     assert not any(map(is_whole, (bool, float, float | None, int | str, str)))
 

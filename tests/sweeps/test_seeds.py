@@ -97,6 +97,7 @@ def test_every_parameter_is_known_to_decide_draws_or_not_to():
         "condition",
         "search",
         "code",
+        "trajectory",
     }
     assert deciding <= set(PARAMETERS)
 

@@ -31,7 +31,7 @@ def test_every_preset_loads_and_says_what_it_is(name):
     assert sweep.expected
     assert not grid.excluded.all()
     reads = sweep.fit.along or sweep.law or sweep.compare or sweep.plot.x or sweep.basins
-    assert reads or sweep.task == "landscape"
+    assert reads or sweep.task in ("landscape", "trajectory")
     check_task(task_kind(sweep.task), grid)
 
 

@@ -18,6 +18,7 @@ POINTS: dict[str, dict[str, Any]] = {
     "recovery": {"m": 20, "solver": {"max_steps": 40}},
     "condition": {"search": {"draws": 5, "ascents": 1, "steps": 4}},
     "landscape": {"m": 20, "plane": {"along": 0.5}},
+    "trajectory": {"m": 20, "trajectory": {"angle": 100.0, "step": 30}},
     "successive-decoding": {"k": 4, "depth": 1, "n": 120, "widths": (120,), "m": 10},
     "no-operation": {},
 }
