@@ -3,11 +3,8 @@
 import json
 import pickle
 import re
-import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from helpers import (
     PROJECT,
     Scripted,
     files,
+    offer,
     recovery_sweep,
     results,
     tiny_sweep,
@@ -136,23 +134,22 @@ def test_installed_packages_offer_analyses(
     monkeypatch: pytest.MonkeyPatch, genprior: Command, kind: Scripted, store: Path
 ) -> None:
     """As entry points; one that cannot be loaded is named where its table is not known."""
-    module = ModuleType("spreading")
-    module.Spread = Spread  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "spreading", module)
-    offered = [
-        EntryPoint("spread", "spreading:Spread", readings.GROUP),
-        EntryPoint("gone", "nowhere_at_all:Gone", readings.GROUP),
-    ]
-    monkeypatch.setattr(readings, "entry_points", lambda *, group: offered)
-    monkeypatch.setitem(readings._state, "asked", False)
-    monkeypatch.setattr(readings, "_unloadable", {})
+    site = store.parent / "site"
+    offer(site, readings.GROUP, spread="spread_analysis:Spread", gone="nowhere_at_all:Gone")
+    monkeypatch.syspath_prepend(site)
+    readings.search_again()
     try:
         run_sweep(tiny_sweep(spreads={"over": "m"}), store, kind=kind)
         assert "quantiles" in json.loads(genprior("fit", store, "--json").stdout)
-        with pytest.raises(SweepError, match=r"unknown key 'gonners'.*'gone' cannot be loaded"):
+        assert list(readings.unloadable()) == ["gone"]
+        with pytest.raises(SweepError) as refusal:
             tiny_sweep(gonners={})
+        assert "'gonners'" in str(refusal.value)
+        assert "'gone'" in str(refusal.value)
     finally:
         forget("spread")
+        monkeypatch.undo()
+        readings.search_again()
 
 
 def test_what_is_no_analysis_is_not_registered() -> None:

@@ -92,7 +92,7 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
     """What a picture says, with the boxes of the text in pixels."""
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
-    found = [t for t in (figure._suptitle, figure._supxlabel) if t is not None]
+    found = [text for text in figure.texts if text.get_text()]
     for axes in figure.axes:
         if axes.get_visible():
             found += [axes.title, axes.xaxis.label, axes.yaxis.label, *ticks(axes)]
@@ -104,7 +104,11 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
 
 def ticks(axes: Axes) -> Iterator[Text]:
     for axis in (axes.xaxis, axes.yaxis):
-        for tick in axis._update_ticks():
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            # One beyond the ends of the axis is not drawn.
+            if not low <= tick.get_loc() <= high:
+                continue
             yield from (label for label in (tick.label1, tick.label2) if label.get_visible())
 
 
@@ -180,7 +184,7 @@ def test_own_settings_of_a_notebook_stay(undisturbed: Path) -> None:
     with mpl.rc_context({"font.size": 31, "text.usetex": True}):
         figure = draw(read_info(undisturbed))
         assert mpl.rcParams["font.size"] == 31
-    assert figure._suptitle.get_fontsize() == 10
+    assert figure.texts[0].get_fontsize() == 10
     assert not any(text.get_usetex() for text in figure.findobj(Text))
 
 

@@ -1,5 +1,6 @@
 """A store grows to what a run of the larger sweep would have given, at once or not at all."""
 
+import ctypes
 import errno
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers import (
     ENVIRONMENT,
+    OldLibrary,
     Scripted,
     assert_same_results,
     chunk_stamps,
@@ -152,7 +154,7 @@ def test_an_extension_drops_no_label_and_forgets_old_fits(store: Path, kind: Scr
 
 
 KILLED = """
-import os, sys
+import ctypes, os, sys
 from helpers import *
 from genprior.pipeline import run_sweep
 from genprior.store import exchange, extend, template
@@ -169,9 +171,9 @@ def dying(function, call=1):
     return wrapped
 
 if stage in ("between renames", "before the old one goes, renamed"):
-    exchange._exchange = lambda one, other: False
+    ctypes.CDLL = OldLibrary
 if stage == "while the new one is made":
-    extend._carry_over = dying(extend._carry_over)
+    os.link = dying(os.link)
 elif stage == "before the exchange":
     extend.put_in_place = dying(extend.put_in_place)
 elif stage == "between renames":
@@ -215,26 +217,28 @@ def test_a_kill_while_extending_leaves_the_old_or_the_new_store(
     assert both.equals(whole.drop_vars(["seconds", "error", "status"]))
 
 
-def test_a_failed_extension_leaves_nothing_behind(
-    store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_sweep(small_sweep("blocks.trials=6"), store, kind=kind)
-    before = files(store)
-
-    def full(*arguments: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("genprior.store.extend._copy_block", full)
-    with pytest.raises(StoreError, match="No space left on device while extending it"):
-        run_sweep(small_sweep("m=2,3,5,9", "blocks.trials=6"), store, kind=kind)
-    assert files(store) == before
-    assert neighbours(store) == []
+@pytest.mark.mounts
+def test_a_failed_extension_leaves_nothing_behind(tmp_path: Path, kind: Scripted) -> None:
+    """The disk has room for the bytes, but not for as many files."""
+    with small_disk(tmp_path / "disk", 20, files=500) as disk:
+        store = disk / "runs" / "tiny.zarr"
+        store.parent.mkdir()
+        run_sweep(small_sweep("blocks.trials=6"), store, kind=kind)
+        before = files(store)
+        for at in range(os.statvfs(disk).f_ffree - len(before)):
+            (disk / str(at)).touch()
+        with pytest.raises(StoreError) as failure:
+            run_sweep(small_sweep("m=2,3,5,9", "blocks.trials=6"), store, kind=kind)
+        assert os.strerror(errno.ENOSPC) in str(failure.value)
+        assert str(store) in str(failure.value)
+        assert files(store) == before
+        assert neighbours(store) == []
 
 
 def test_without_exchange_of_names_the_old_store_steps_aside(
     direct: Callable[..., Path], store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(ctypes, "CDLL", OldLibrary)
     crashing = replace(kind, crash_at=CRASH)
     run_sweep(small_sweep(), store, kind=crashing)
     run_sweep(small_sweep("k=2,4,6"), store, kind=crashing)
@@ -247,7 +251,7 @@ def test_a_reader_may_complete_the_fallback_between_its_two_renames(
 ) -> None:
     """A reader that finds no store renames the new one into place; the writer has to bear that."""
     run_sweep(small_sweep(), store, kind=kind)
-    monkeypatch.setattr(exchange, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(ctypes, "CDLL", OldLibrary)
     rename = Path.rename
 
     def rename_and_read(path: Path, target: Path) -> Path:

@@ -5,8 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, PROJECT, results
+from helpers import GENPRIOR, PROJECT, offer, results
 from numpy.testing import assert_allclose
 
 from genprior.sweeps import Point, SweepError
-from genprior.tasks import problems, registry
+from genprior.tasks import problems
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import PROBLEMS, check_point, problem_class
@@ -34,24 +33,28 @@ def block(language: str, holding: str) -> str:
     return found
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, **objects: str) -> None:
-    """Pretend that an installed package offers these."""
-    offered = [EntryPoint(name, value, PROBLEMS.group) for name, value in objects.items()]
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Have an installed package offer problems, in place of what it offered before."""
+    with pytest.MonkeyPatch.context() as patch:
 
-    def entry_points(*, group: str) -> list[EntryPoint]:
-        return offered if group == "genprior.problems" else []
+        def install(**objects: str) -> None:
+            site = tmp_path / "-".join(("site", *objects))
+            offer(site, PROBLEMS.group, **objects)
+            patch.syspath_prepend(site)
+            PROBLEMS.search_again()
 
-    monkeypatch.setattr(registry, "entry_points", entry_points)
-    monkeypatch.setattr(PROBLEMS, "_offered", None)
+        yield install
+    PROBLEMS.search_again()
 
 
 @pytest.fixture
-def deblurring(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def deblurring(monkeypatch: pytest.MonkeyPatch, install: Callable[..., None]) -> ModuleType:
     """The page's module, imported and offered."""
     module = ModuleType("deblurring")
     monkeypatch.setitem(sys.modules, "deblurring", module)
     exec(compile(block("python", "class Deblurring"), str(PAGE), "exec"), module.__dict__)
-    offer(monkeypatch, deblurring="deblurring:Deblurring")
+    install(deblurring="deblurring:Deblurring")
     return module
 
 
@@ -161,8 +164,8 @@ def test_the_pages_that_name_parameters_lead_to_this_one():
         ("pathlib:Path", "is no subclass of genprior.tasks.problems.Problem"),
     ],
 )
-def test_what_is_offered_but_is_no_problem_is_named(monkeypatch, value, expected):
-    offer(monkeypatch, broken=value)
+def test_what_is_offered_but_is_no_problem_is_named(install, value, expected):
+    install(broken=value)
     for refuse in (lambda: problem_class("broken"), lambda: check_point(point(problem="broken"))):
         with pytest.raises(SweepError) as refusal:
             refuse()
@@ -171,11 +174,14 @@ def test_what_is_offered_but_is_no_problem_is_named(monkeypatch, value, expected
 
 
 def test_a_module_that_fails_while_it_is_imported_ends_in_one_line(
-    genprior: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    genprior: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    install: Callable[..., None],
 ) -> None:
     (tmp_path / "raises.py").write_text("raise RuntimeError('no licence\\nfound')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    offer(monkeypatch, broken="raises:Thing")
+    install(broken="raises:Thing")
     sweep = tmp_path / "broken.toml"
     sweep.write_text('axes.k = [1]\nparameters = {problem = "broken", depth = 1, widths = [4]}\n')
     result = genprior("plan", sweep)
@@ -185,17 +191,17 @@ def test_a_module_that_fails_while_it_is_imported_ends_in_one_line(
     ]
 
 
-def test_an_offered_problem_is_suggested_and_cannot_replace_ours(deblurring, monkeypatch):
+def test_an_offered_problem_is_suggested_and_cannot_replace_ours(deblurring, install):
     with pytest.raises(SweepError, match="Did you mean 'deblurring'"):
         problem_class("deblurrring")
     with pytest.raises(SweepError, match=r"Known: compressed-sensing, .*, one-bit, deblurring"):
         problem_class("tomography")
-    offer(monkeypatch, inversion="deblurring:Deblurring")
+    install(inversion="deblurring:Deblurring")
     assert problem_class("inversion") is PROBLEMS.built_in["inversion"]
 
 
-def test_a_broken_offer_does_not_disturb_the_other_problems(monkeypatch):
-    offer(monkeypatch, broken="no_such_module:Thing")
+def test_a_broken_offer_does_not_disturb_the_other_problems(install):
+    install(broken="no_such_module:Thing")
     assert problem_class("one-bit") is PROBLEMS.built_in["one-bit"]
     with pytest.raises(SweepError, match="none named 'tomography'"):
         problem_class("tomography")
@@ -211,13 +217,13 @@ def test_a_broken_offer_does_not_disturb_the_other_problems(monkeypatch):
     ],
 )
 def test_a_class_that_is_not_complete_is_refused_before_anything_runs(
-    deblurring, monkeypatch, changes, expected
+    deblurring, install, changes, expected
 ):
     """As if it lacked those methods, or its name."""
     missing = {method: getattr(problems.Problem, method) for method in set(changes) - {"name"}}
     name = {"name": changes.get("name", "partial")}
     deblurring.Partial = type("Partial", (deblurring.Deblurring,), {**missing, **name})
-    offer(monkeypatch, partial="deblurring:Partial")
+    install(partial="deblurring:Partial")
     with pytest.raises(SweepError) as refusal:
         problem_class("partial")
     assert str(refusal.value).endswith(expected)
