@@ -293,6 +293,23 @@ def fill(folder: Path, leaving: int = 0) -> Path:
     return ballast
 
 
+def assert_names(message: object, *things: object) -> None:
+    """Whatever its words, a message names these: keys, files, figures."""
+    for thing in things:
+        assert str(thing) in str(message), f"{thing} is not named in: {message}"
+
+
+@contextmanager
+def refused(kind: type[BaseException], *things: object) -> Iterator[None]:
+    """Expect an exception whose message names these."""
+    try:
+        yield
+    except kind as error:
+        assert_names(error, *things)
+    else:
+        raise AssertionError(f"no {kind.__name__} was raised")
+
+
 def offer(folder: Path, group: str, **objects: str) -> None:
     """Write what an installed package leaves: its name, its version, what it offers."""
     package = folder / "offering-1.0.dist-info"

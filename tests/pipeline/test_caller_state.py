@@ -79,23 +79,23 @@ def test_a_client_of_the_callers_is_used_and_left_as_it_is(store: Path, kind: Sc
                      dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
-        client.subscribe_topic("mine", heard.append)
+        client.subscribe_topic("all", heard.append)
         level = logging.getLogger("distributed").level
         summary = gp.run(recovery_sweep("trials=2"), store, client=client)
         assert (summary.computed, summary.workers) == (24, 3)
         assert client.status == "running"
         assert distributed.default_client() is client
         assert client.submit(abs, -2).result() == 2
-        client.log_event("mine", "still there")
+        client.log_event("all", "still there")
         wait_until(lambda: any(message == "still there" for _, message in heard))
         assert logging.getLogger("distributed").level == level
         with pytest.raises(gp.UserError, match="client"):
             gp.run(recovery_sweep(), store, client=client, scheduler="threads")
         with pytest.raises(gp.UserError, match="client"):
             gp.run(recovery_sweep(), store, client=client, workers=2)
-    with pytest.raises(gp.UserError, match="client: it is closed"):
+    with pytest.raises(gp.UserError, match="client"):
         gp.run(recovery_sweep(), store, client=client)
-    with pytest.raises(gp.UserError, match="client: str"):
+    with pytest.raises(gp.UserError, match=r"client.*\bstr\b"):
         gp.run(recovery_sweep(), store, client="tcp://127.0.0.1:1")
 
 

@@ -14,9 +14,11 @@ from click.testing import Result
 from helpers import (
     PROJECT,
     Scripted,
+    assert_names,
     files,
     offer,
     recovery_sweep,
+    refused,
     results,
     tiny_sweep,
     write_sweep,
@@ -70,30 +72,29 @@ def test_an_analysis_from_outside_is_swept_fitted_and_drawn(
 
 
 @pytest.mark.parametrize(
-    ("spreads", "said"),
+    ("spreads", "named"),
     [
-        ({"over": "mm"}, "spreads.over: 'mm' is no axis. Did you mean 'm'?"),
-        ({"over": "m", "quantil": 0.1}, "'spreads.quantil'. Did you mean 'quantile'?"),
-        ({"over": "m", "quantile": 2}, "'spreads.quantile'"),
-        ({"over": "m", "quantile": "0.5"}, "'spreads.quantile': must be a number"),
+        ({"over": "mm"}, ["spreads.over", "'mm'", "'m'"]),
+        ({"over": "m", "quantil": 0.1}, ["'spreads.quantil'", "'quantile'"]),
+        ({"over": "m", "quantile": 2}, ["'spreads.quantile'", "2"]),
+        ({"over": "m", "quantile": "0.5"}, ["'spreads.quantile'", "0.5"]),
     ],
 )
 def test_its_table_is_checked_as_any_other(
-    spread: type[Spread], spreads: dict[str, Any], said: str
+    spread: type[Spread], spreads: dict[str, Any], named: list[str]
 ) -> None:
-    with pytest.raises(SweepError) as caught:
+    with refused(SweepError, *named):
         tiny_sweep(spreads=spreads)
-    assert said in str(caught.value)
 
 
 def test_its_keys_are_suggested_and_its_names_reserved(spread: type[Spread]) -> None:
     sweep = tiny_sweep(spreads={"over": "m"})
-    with pytest.raises(SweepError, match=r"Did you mean 'spreads\.quantile'"):
+    with refused(SweepError, "'spreads.quantlie'", "'spreads.quantile'"):
         sweep.override(["spreads.quantlie=0.5"])
     assert sweep.override(["spreads=default"]).spreads is None
     assert "quantile" in reserved_names()
     axes = {"k": [2], "quantile": [2, 3]}
-    with pytest.raises(SweepError, match="'quantile' cannot name an axis"):
+    with refused(SweepError, "'quantile'"):
         tiny_sweep(axes=axes, fit={}, dependent={"m": {"of": "k", "times": "quantile"}})
 
 
@@ -112,7 +113,7 @@ def test_without_its_class_a_store_opens_and_says_what_is_lacking(
     fit_store(store)
     kept = files(store / "analysis" / "spread")
     forget("spread")
-    with pytest.raises(SweepError, match="unknown key 'spreads'"):
+    with refused(SweepError, "'spreads'"):
         tiny_sweep(spreads={"over": "m"})
     assert read_info(store).sweep.unread == {"spreads": {"over": "m", "quantile": 0.9}}
     status = json.loads(genprior("status", store, "--json").stdout)
@@ -142,10 +143,8 @@ def test_installed_packages_offer_analyses(
         run_sweep(tiny_sweep(spreads={"over": "m"}), store, kind=kind)
         assert "quantiles" in json.loads(genprior("fit", store, "--json").stdout)
         assert list(readings.unloadable()) == ["gone"]
-        with pytest.raises(SweepError) as refusal:
+        with refused(SweepError, "'gonners'", "'gone'"):
             tiny_sweep(gonners={})
-        assert "'gonners'" in str(refusal.value)
-        assert "'gone'" in str(refusal.value)
     finally:
         forget("spread")
         monkeypatch.undo()
@@ -179,9 +178,9 @@ def test_what_trials_do_not_give_is_refused_before_they_run(
 ) -> None:
     sweep = tiny_sweep(task="no-operation", spreads={"over": "m"})
     file = write_sweep(sweep, store.parent / "mine.toml")
-    refused = genprior("run", file, store)
-    assert refused.exit_code == 2
-    assert "spreads: trials of task 'no-operation' give no 'latent_error'" in refused.stderr
+    result = genprior("run", file, store)
+    assert result.exit_code == 2
+    assert_names(result.stderr, "spreads", "'no-operation'", "'latent_error'")
 
 
 def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> None:

@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, Scripted, recovery_sweep, tiny_sweep
+from helpers import GENPRIOR, Scripted, assert_names, recovery_sweep, tiny_sweep
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -189,21 +189,21 @@ def test_own_settings_of_a_notebook_stay(undisturbed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "named"),
     [
-        (["--size", "8"], "--size 8: give WIDTHxHEIGHT in inches"),
-        (["--size", "0x3"], "--size 0x3: give WIDTHxHEIGHT in inches"),
-        (["--size", "nanxinf"], "--size nanxinf: give WIDTHxHEIGHT in inches"),
-        (["--size", "1.2.3x4"], "--size 1.2.3x4: give WIDTHxHEIGHT in inches"),
-        (["--size", "1.5x1"], "--size 1.5x1: too small for this picture"),
+        (["--size", "8"], "--size 8"),
+        (["--size", "0x3"], "--size 0x3"),
+        (["--size", "nanxinf"], "--size nanxinf"),
+        (["--size", "1.2.3x4"], "--size 1.2.3x4"),
+        (["--size", "1.5x1"], "--size 1.5x1"),
     ],
 )
 def test_a_size_that_is_none_is_refused_in_one_line(
-    genprior: Command, undisturbed: Path, tmp_path: Path, options: list[str], said: str
+    genprior: Command, undisturbed: Path, tmp_path: Path, options: list[str], named: str
 ) -> None:
     result = genprior("plot", undisturbed, "-o", tmp_path / "x.png", *options)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"genprior: {said}")
+    assert result.stderr.startswith(f"genprior: {named}: ")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "x.png").exists()
 
@@ -213,7 +213,7 @@ def test_size_and_title_are_as_asked(genprior: Command, undisturbed: Path, tmp_p
     result = genprior("plot", undisturbed, "-o", tmp_path / "x.png", "--size", "4x3.5")
     assert result.exit_code == 0
     assert mpl.image.imread(tmp_path / "x.png").shape[:2] == (560, 640)
-    assert draw(read_info(undisturbed), Look(title=False))._suptitle is None
+    assert draw(read_info(undisturbed), Look(title=False)).get_suptitle() == ""
 
 
 def test_a_logarithmic_axis_needs_positive_numbers(
@@ -224,7 +224,7 @@ def test_a_logarithmic_axis_needs_positive_numbers(
     run_sweep(sweep, store, kind=kind)
     result = genprior("plot", store, "--log", "-o", tmp_path / "x.png")
     assert result.exit_code == 2
-    assert "--log: 'noise.sigma' has the value 0; a logarithmic axis needs" in result.stderr
+    assert_names(result.stderr, "--log", "'noise.sigma'", "0")
     text = {"axes": {"widths": [[9], [8]]}, "parameters": {"k": 2, "m": 3, "depth": 1}}
     for other, changes in (("text", {**text, "fit": {}}),
                            ("comparison", {"compare": {"over": "k"}, "fit": {}})):  # fmt: skip

@@ -21,6 +21,7 @@ from helpers import (
     fill,
     flip_bit,
     neighbours,
+    refused,
     results,
     small_disk,
     tiny_sweep,
@@ -231,10 +232,8 @@ def test_a_failed_extension_leaves_nothing_behind(
         before = files(store)
         for at in range(os.statvfs(disk).f_ffree - wanted + 5):
             (disk / str(at)).touch()
-        with pytest.raises(StoreError) as failure:
+        with refused(StoreError, store, os.strerror(errno.ENOSPC)):
             run_sweep(larger, store, kind=kind)
-        assert os.strerror(errno.ENOSPC) in str(failure.value)
-        assert str(store) in str(failure.value)
         assert files(store) == before
         assert neighbours(store) == []
 
@@ -292,7 +291,7 @@ def test_an_extension_that_does_not_fit_is_refused_before_anything_is_written(
         run_sweep(small_sweep("blocks.trials=100"), store, kind=kind)
         ballast = fill(disk, leaving=500_000)
         before = files(disk)
-        with pytest.raises(StoreError, match=r"needs 1\.\d MB next to it and 0.5 MB are free"):
+        with pytest.raises(StoreError, match=r"1\.\d MB.* 0\.5 MB"):
             run_sweep(small_sweep("trials=4"), store, kind=kind)
         assert files(disk) == before
         ballast.unlink()
@@ -303,9 +302,7 @@ def test_a_damaged_chunk_stops_an_extension_with_its_name(store: Path, kind: Scr
     run_sweep(small_sweep("blocks.trials=6"), store, kind=kind)
     flip_bit(store / "latent_error/c/1/0/0")
     before = files(store)
-    with pytest.raises(
-        StoreError, match=r"latent_error/c/1/0/0 is damaged .* Remove it and repeat the"
-    ):
+    with refused(StoreError, store / "latent_error/c/1/0/0"):
         run_sweep(small_sweep("m=2,3,5,9", "blocks.trials=6"), store, kind=kind)
     assert files(store) == before
     assert neighbours(store) == []
@@ -322,6 +319,6 @@ def test_a_worker_of_an_older_layout_cannot_write(store: Path, kind: Scripted) -
     block = writer.read(region, ("success", "latent_error", "iterations", "seconds", "status"))
     extend_store(info, Grid(union(info.sweep, small_sweep("k=1"))), kind.variables)
     before = files(store)
-    with pytest.raises(StoreError, match="laid out again"):
+    with refused(StoreError, store):
         writer.write(region, block)
     assert files(store) == before

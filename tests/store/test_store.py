@@ -18,6 +18,7 @@ from helpers import (
     files,
     neighbours,
     recovery_sweep,
+    refused,
     results,
     tiny_sweep,
 )
@@ -249,9 +250,9 @@ def test_a_block_that_is_not_one_chunk_is_refused(store: Path, kind: Scripted) -
     before = files(store)
     for trials in (slice(0, 2), slice(1, 4), slice(0, 4), slice(3, 5)):
         region = (*whole[:-1], trials)
-        with pytest.raises(ValueError, match="is not one block of chunks"):
+        with pytest.raises(ValueError, match=r"slice\(0, 1"):
             writer.write(region, block)
-        with pytest.raises(ValueError, match="is not one block of chunks"):
+        with pytest.raises(ValueError, match=r"slice\(0, 1"):
             writer.read(region, ("status",))
     assert files(store) == before
     writer.write(whole, block)
@@ -284,7 +285,7 @@ def test_the_status_of_a_block_is_written_last(
 def test_a_writer_refuses_a_store_it_was_not_sent_to(store: Path, kind: Scripted) -> None:
     """Workers on another file system may see another store under the same path."""
     made(tiny_sweep(), store, kind)
-    with pytest.raises(StoreError, match="workers need the same file system"):
+    with refused(StoreError, store):
         open_writer(store, "0" * 32)
 
 
@@ -345,14 +346,14 @@ def test_an_analysis_lies_beside_the_results_and_is_replaced_as_a_whole(
 
 
 def test_an_analysis_that_is_not_there_is_named(undisturbed: Path) -> None:
-    with pytest.raises(StoreError, match="holds no analysis/transition; 'genprior fit' makes it"):
+    with refused(StoreError, undisturbed, "analysis/transition", "'genprior fit'"):
         open_analysis(undisturbed, "transition")
 
 
 def test_a_store_is_never_made_over_something_else(store: Path, kind: Scripted) -> None:
     store.mkdir()
     (store / "thesis.tex").write_text("mine")
-    with pytest.raises(WrongStoreError, match="holds something else than a store"):
+    with refused(WrongStoreError, store):
         made(tiny_sweep(), store, kind)
     assert list(files(store)) == ["thesis.tex"]
 
