@@ -106,7 +106,7 @@ def test_a_code_without_a_signal_is_drawn_again():
 def test_a_network_that_gives_no_usable_signal_ends_the_trial(weight):
     """relu(−relu(x)) is 0 for every x, and 10³⁰⁰ squared is no number."""
     network = Network((np.array([[1.0], [-1.0]]), np.array([[weight, weight]])))
-    with pytest.raises(ArithmeticError, match=r"^no code in 1000 draws gives a signal that is"):
+    with pytest.raises(ArithmeticError, match="1000"):
         draw_target(np.random.default_rng(0), network, Point(k=1, depth=1, widths=(1,)))
 
 
