@@ -134,6 +134,14 @@ class Registry(Generic[T]):
             self._offered = {point.name: point for point in entry_points(group=self.group)}
         return self._offered
 
+    def search_again(self) -> None:
+        """Forget what installed packages offer, so that one installed meanwhile is found."""
+        loaded = list(self._loaded.values())
+        self._offered, self._loaded = None, {}
+        for found in loaded:
+            if (table := _table_name(found)) and not _has_users(table):
+                remove_table(table)
+
     def origin(self, name: str) -> str:
         """Name where a class comes from that is not built in.
 

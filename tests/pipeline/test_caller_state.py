@@ -15,11 +15,7 @@ import distributed
 import matplotlib as mpl
 import pytest
 from distributed import Client, LocalCluster
-from helpers import (
-    Scripted,
-    blas_threads,
-    recovery_sweep,
-)
+from helpers import Scripted, blas_threads, recovery_sweep, wait_until
 
 import genprior as gp
 
@@ -77,7 +73,7 @@ def test_nothing_global_is_changed_for_the_caller(
 @pytest.mark.cluster
 def test_a_client_of_the_callers_is_used_and_left_as_it_is(store: Path, kind: Scripted) -> None:
     """It is the caller's default, hears of workers, and stays open."""
-    heard = []
+    heard: list[tuple[str, Any]] = []
     with (
         LocalCluster(n_workers=1, threads_per_worker=3, processes=False,
                      dashboard_address=None) as cluster,
@@ -90,15 +86,16 @@ def test_a_client_of_the_callers_is_used_and_left_as_it_is(store: Path, kind: Sc
         assert client.status == "running"
         assert distributed.default_client() is client
         assert client.submit(abs, -2).result() == 2
-        assert "all" in client._event_handlers
+        client.log_event("all", "still there")
+        wait_until(lambda: any(message == "still there" for _, message in heard))
         assert logging.getLogger("distributed").level == level
         with pytest.raises(gp.UserError, match="client"):
             gp.run(recovery_sweep(), store, client=client, scheduler="threads")
         with pytest.raises(gp.UserError, match="client"):
             gp.run(recovery_sweep(), store, client=client, workers=2)
-    with pytest.raises(gp.UserError, match="client: it is closed"):
+    with pytest.raises(gp.UserError, match="client"):
         gp.run(recovery_sweep(), store, client=client)
-    with pytest.raises(gp.UserError, match="client: str"):
+    with pytest.raises(gp.UserError, match=r"client.*\bstr\b"):
         gp.run(recovery_sweep(), store, client="tcp://127.0.0.1:1")
 
 

@@ -202,8 +202,10 @@ def test_run_sweep_itself_checks_where_the_store_would_be(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(gp.UserError, match="working directory"):
+    with pytest.raises(gp.UserError) as refusal:
         run_sweep(tiny_sweep(), Path(), kind=kind)
+    assert refusal.value.exit_status == 2
+    assert list(Path().iterdir()) == []
     assert not kind.calls()
 
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 from grids import grid, points, refusal, values
+from helpers import assert_names, refused
 
 from genprior.pipeline.analyses.trajectory import LONG_NAMES as TRAJECTORY_NAMES
 from genprior.pipeline.analyses.transition import JSON_FIELDS
@@ -159,53 +160,53 @@ def test_the_last_width_and_defaults_may_be_multiplied():
 
 
 @pytest.mark.parametrize(
-    ("dependent", "said"),
+    ("dependent", "named"),
     [
-        ({"m": {"of": "m", "times": 2}}, "dependent: m → m goes round in a circle;"),
+        ({"m": {"of": "m", "times": 2}}, ["m → m"]),
         (
             {
                 "m": {"of": "solver.max_steps", "times": 2},
                 "solver.max_steps": {"of": "m", "times": 2},
             },
-            "dependent: m → solver.max_steps → m goes round in a circle;",
+            ["→", "solver.max_steps"],
         ),
-        ({"widths": {"of": "n", "times": [2]}}, "widths → n → widths goes round in a circle;"),
-        ({"m": {"of": "kk", "times": 2}}, "'kk' is neither a parameter nor an axis. Did you mean"),
-        ({"m": {"of": "k", "times": "kk"}}, "dependent.m.times: 'kk' is no axis. Did you mean 'k'"),
-        ({"m": {"of": "k", "times": 0.1}}, "dependent.m at k=2: 'm': Input should be greater than"),
-        ({"m": {"of": "k", "times": [1, 2]}}, "'m': Input should be a valid integer, got [2, 4]"),
+        ({"widths": {"of": "n", "times": [2]}}, ["widths → n → widths"]),
+        ({"m": {"of": "kk", "times": 2}}, ["'kk'"]),
+        ({"m": {"of": "k", "times": "kk"}}, ["dependent.m.times", "'kk'", "'k'"]),
+        ({"m": {"of": "k", "times": 0.1}}, ["dependent.m", "k=2", "'m'"]),
+        ({"m": {"of": "k", "times": [1, 2]}}, ["'m'", "[2, 4]"]),
         (
             {"m": {"of": "k", "times": float("nan")}},
-            "'dependent.m.times': must be a number, a list",
+            ["'dependent.m.times'"],
         ),
-        ({"m": {"of": "k", "times": True}}, "'dependent.m.times': must be a number, a list of"),
-        ({"m": {"of": "k", "times": "widths"}}, "dependent.m: cannot multiply '20-30' by 2."),
-        ({"m": {"of": "widths", "times": 2}}, "dependent.m: cannot multiply 2.0 by '20-30'."),
+        ({"m": {"of": "k", "times": True}}, ["'dependent.m.times'"]),
+        ({"m": {"of": "k", "times": "widths"}}, ["dependent.m", "'20-30'", "2"]),
+        ({"m": {"of": "widths", "times": 2}}, ["dependent.m", "2.0", "'20-30'"]),
         (
             {"m": {"of": "noise.snr_db", "times": 2}},
-            "'noise.snr_db' is not given, and its default is no number",
+            ["'noise.snr_db'"],
         ),
-        ({"m": {"of": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),
-        ({"m": {"times": 2}}, "'dependent.m': 'times' needs 'of', the parameter it multiplies"),
-        ({"m": {"by": "k"}}, "'dependent.m': give either 'times' (with 'of') or 'by' and 'table'"),
-        ({"m": {"of": "k", "time": 2}}, "unknown key 'dependent.m.time'. Did you mean 'times'?"),
-        ({"m": {"by": "k", "table": {"2": 5}}}, "the table has no entry for k = 3; it has 2."),
-        ({"m": {"by": "k", "table": {}}}, "the table has no entry for k = 2; it has none."),
-        ({"m": {"by": "k", "table": {"2": 5, "3": "x"}}}, "at k=3: 'm': must be a number, got 'x'"),
-        ({"m": {"by": "k", "of": "k", "table": {"2": "x"}}}, "cannot multiply 'x' by 2."),
-        ({"m": {"by": "k", "of": "k", "table": {"2": float("inf")}}}, "cannot multiply inf by 2."),
-        ({"m": {"by": "k", "of": "k", "table": {"2": 10**400}}}, "dependent.m: cannot multiply 10"),
-        ({"m": {"by": "gain", "table": {"0": {"1": 5}}}}, "put keys with a dot in quotes"),
-        ({"m": 3}, "'dependent.m': Input should be a valid table, got 3"),
-        ({"mm": {"of": "k", "times": 2}}, "dependent: unknown key 'mm'. Did you mean 'm'?"),
+        ({"m": {"of": "k"}}, ["'dependent.m'", "'times'", "'of'", "'by'", "'table'"]),
+        ({"m": {"times": 2}}, ["'dependent.m'", "'times'", "'of'"]),
+        ({"m": {"by": "k"}}, ["'dependent.m'", "'times'", "'of'", "'by'", "'table'"]),
+        ({"m": {"of": "k", "time": 2}}, ["'dependent.m.time'", "'times'"]),
+        ({"m": {"by": "k", "table": {"2": 5}}}, ["k = 3", "2"]),
+        ({"m": {"by": "k", "table": {}}}, ["k = 2"]),
+        ({"m": {"by": "k", "table": {"2": 5, "3": "x"}}}, ["k=3", "'m'", "'x'"]),
+        ({"m": {"by": "k", "of": "k", "table": {"2": "x"}}}, ["'x'", "2"]),
+        ({"m": {"by": "k", "of": "k", "table": {"2": float("inf")}}}, ["inf", "2"]),
+        ({"m": {"by": "k", "of": "k", "table": {"2": 10**400}}}, ["dependent.m", "10"]),
+        ({"m": {"by": "gain", "table": {"0": {"1": 5}}}}, ["dependent.m"]),
+        ({"m": 3}, ["'dependent.m'", "3"]),
+        ({"mm": {"of": "k", "times": 2}}, ["'mm'", "'m'"]),
     ],
 )
-def test_a_dependence_that_fails_is_told_in_one_line(dependent, said):
-    assert said in refusal(dependent=dependent)
+def test_a_dependence_that_fails_is_told_in_one_line(dependent, named):
+    assert_names(refusal(dependent=dependent), *named)
 
 
 def test_n_cannot_be_used_where_nothing_tells_it():
-    with pytest.raises(SweepError, match=r"^dependent.m: 'n' is not given\.$"):
+    with refused(SweepError, "dependent.m", "'n'"):
         Grid(
             Sweep.parse(
                 {

@@ -1,10 +1,13 @@
 """Mistakes in sweep files: each is told in one line, before anything is expanded."""
 
 import copy
+import errno
 import json
+import os
 import tracemalloc
 
 import pytest
+from helpers import assert_names, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_texts import SWEEP, refusal, written
@@ -19,77 +22,77 @@ from genprior.sweeps.parameters import PARAMETERS
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "named"),
     [
-        ("trials", "trails", "mine.toml: unknown key 'trails'. Did you mean 'trials'?"),
-        ("[axes]", "[axis]", "unknown key 'axis'. Did you mean 'axes'?"),
-        ("k = [2", "kk = [2", "axes: unknown key 'kk'. Did you mean 'k'?"),
-        ("[axes]", "blocks.second = 1\n[axes]", "'blocks.second'. Did you mean 'seconds'?"),
-        ("[axes]", "fit.alogn = 'k'\n[axes]", "'fit.alogn'. Did you mean 'along'?"),
-        ("m = 10", "solver.stpe = 1", "unknown key 'solver.stpe'. Did you mean 'solver.step'?"),
-        ("m = 10", "foo = {}", "parameters: unknown key 'foo'."),
-        ("m = 10", "m = 10\nk = 3", "'k' is given twice"),
-        ("m = 10", "m = 3\nnoise = {sigma = 1}\n'noise.sigma' = 2", "'noise.sigma' is given twice"),
-        ("m = 10", "m = 0", "'m': Input should be greater than or equal to 1, got 0"),
-        ("m = 10", "m = 10.5", "'m': Input should be a valid integer, got a number with a frac"),
-        ("m = 10", "m = 'ten'", "'m': must be a number, got 'ten'"),
-        ("m = 10", "m = '10'", "'m': must be a number, got '10'"),
-        ("m = 10", "m = true", "'m': must be a number, got True"),
-        ("m = 10", "m = nan", "'m': Input should be a finite number, got nan"),
-        ("m = 10", "m = [1, 2]", "'m': Input should be a valid integer, got [1, 2]"),
-        ("m = 10", "m = 99999999999", "'m': Input should be less than or equal to 10000000"),
-        ("m = 10", "m = 3\nnoise.sigma = inf", "'noise.sigma': Input should be a finite number"),
-        ("m = 10", "m = 3\nnoise.sigma = -1", "'noise.sigma': Input should be greater than or"),
+        ("trials", "trails", ["mine.toml", "'trails'", "'trials'"]),
+        ("[axes]", "[axis]", ["'axis'", "'axes'"]),
+        ("k = [2", "kk = [2", ["'kk'", "'k'"]),
+        ("[axes]", "blocks.second = 1\n[axes]", ["'blocks.second'", "'seconds'"]),
+        ("[axes]", "fit.alogn = 'k'\n[axes]", ["'fit.alogn'", "'along'"]),
+        ("m = 10", "solver.stpe = 1", ["'solver.stpe'", "'solver.step'"]),
+        ("m = 10", "foo = {}", ["'foo'"]),
+        ("m = 10", "m = 10\nk = 3", ["'k'"]),
+        ("m = 10", "m = 3\nnoise = {sigma = 1}\n'noise.sigma' = 2", ["'noise.sigma'"]),
+        ("m = 10", "m = 0", ["'m'", "1", "0"]),
+        ("m = 10", "m = 10.5", ["'m'"]),
+        ("m = 10", "m = 'ten'", ["'m'", "'ten'"]),
+        ("m = 10", "m = '10'", ["'m'", "'10'"]),
+        ("m = 10", "m = true", ["'m'", "True"]),
+        ("m = 10", "m = nan", ["'m'", "nan"]),
+        ("m = 10", "m = [1, 2]", ["'m'", "[1, 2]"]),
+        ("m = 10", "m = 99999999999", ["'m'", "10000000"]),
+        ("m = 10", "m = 3\nnoise.sigma = inf", ["'noise.sigma'"]),
+        ("m = 10", "m = 3\nnoise.sigma = -1", ["'noise.sigma'"]),
         (
             "m = 10",
             "m = 3\nsolver.engine = 'plane'",
-            "Input should be 'fast' or 'plain', got 'plane'",
+            ["'fast'", "'plain'", "'plane'"],
         ),
-        ("m = 10", "m = 3\nsolver.negation = 1", "'solver.negation': must be true or false, got 1"),
-        ("[2, 3]", "[]", "axis 'k' is empty; give it at least one value."),
-        ("[2, 3]", "[2, 3, 2]", "axis 'k' lists 2 twice."),
-        ("[2, 3]", "[2, 2.0]", "axis 'k' lists 2 twice."),
-        ("[2, 3]", "[2, true]", "'k': must be a number, got True"),
-        ("[2, 3]", "[2, [3]]", "'k': Input should be a valid integer, got [3]"),
-        ("[2, 3]", "'2:3'", "axis 'k': '2:3' is no range"),
-        ("[2, 3]", "'2:3:0'", "axis 'k': the step of a range must be positive, got 0."),
-        ("[2, 3]", "'2:nan:1'", "axis 'k': the numbers of a range must be finite."),
-        ("[2, 3]", "'2:1e30:1'", "axis 'k': the numbers of a range must lie within"),
-        ("[2, 3]", "'2:3:1e-999999'", "axis 'k': the numbers of a range must lie within"),
-        ("[2, 3]", "{start = 1, stop = 3}", "a range has the keys start, stop and step, got"),
-        ("[2, 3]", "[21]", "k = 21 exceeds the width 20 of widths 20-30"),
-        ("[20, 30]", "[20]", "depth is 2 but widths 20 list 1 layers"),
-        ("[20, 30]", "[20, true]", "'widths': widths must be whole numbers, got [20, True]"),
-        ("[20, 30]", "'20-²'", "'widths': Input should be a valid integer"),
-        ("[20, 30]", "20.5", "'widths': Input should be a valid list, got 20.5"),
-        ("widths = [20, 30]", "", "depth is 2 but widths (none) list 0 layers"),
-        ("trials = 2", "trials = 0", "'trials': Input should be greater than or equal to 1, got 0"),
-        ("trials = 2", "trials = true", "'trials': must be a number, got True"),
-        ("trials = 2", "trials = '2'", "'trials': must be a number, got '2'"),
-        ("trials = 2", "seed = -1", "'seed': Input should be greater than or equal to 0, got -1"),
-        ("trials = 2", "fit = 'k'", "'fit': Input should be a valid table, got 'k'"),
-        ("trials = 2", "exclude = 'k > 2'", "'exclude': Input should be a valid list, got 'k > 2'"),
-        ("trials = 2", "fit.along = 'depth'", "fit.along: 'depth' is no axis. Known: k."),
-        ("trials = 2", "plot.x = 'kk'", "plot.x: 'kk' is no axis. Did you mean 'k'?"),
-        ("trials = 2", "paired = ['m']", "paired: 'm' is no axis. Known: k."),
-        ("trials = 2", "trials = ", "mine.toml: Invalid value (at line 2"),
-        ("trials = 2", "trials = 2\ntrials = 3", "mine.toml: Cannot overwrite a value (at line 3"),
-        ("trials = 2", "'a\\nb\\u001b' = 2".replace("'", '"'), "unknown key 'a b\\x1b'."),
-        ("trials = 2", f"trials = {'9' * 5000}", "mine.toml: Exceeds the limit"),
-        ("trials = 2", f"trials = {'[' * 9999}", "mine.toml: its tables or lists are nested too"),
-        ("m = 10", f"{'.'.join('a' * 3000)} = 1", "mine.toml: its tables or lists are nested too"),
+        ("m = 10", "m = 3\nsolver.negation = 1", ["'solver.negation'", "1"]),
+        ("[2, 3]", "[]", ["'k'"]),
+        ("[2, 3]", "[2, 3, 2]", ["'k'", "2"]),
+        ("[2, 3]", "[2, 2.0]", ["'k'", "2"]),
+        ("[2, 3]", "[2, true]", ["'k'", "True"]),
+        ("[2, 3]", "[2, [3]]", ["'k'", "[3]"]),
+        ("[2, 3]", "'2:3'", ["'k'", "'2:3'"]),
+        ("[2, 3]", "'2:3:0'", ["'k'", "0"]),
+        ("[2, 3]", "'2:nan:1'", ["'k'"]),
+        ("[2, 3]", "'2:1e30:1'", ["'k'"]),
+        ("[2, 3]", "'2:3:1e-999999'", ["'k'"]),
+        ("[2, 3]", "{start = 1, stop = 3}", ["start", "stop", "step"]),
+        ("[2, 3]", "[21]", ["k = 21", "20", "20-30"]),
+        ("[20, 30]", "[20]", ["2", "20", "1"]),
+        ("[20, 30]", "[20, true]", ["'widths'", "[20, True]"]),
+        ("[20, 30]", "'20-²'", ["'widths'"]),
+        ("[20, 30]", "20.5", ["'widths'", "20.5"]),
+        ("widths = [20, 30]", "", ["2", "0"]),
+        ("trials = 2", "trials = 0", ["'trials'", "1", "0"]),
+        ("trials = 2", "trials = true", ["'trials'", "True"]),
+        ("trials = 2", "trials = '2'", ["'trials'", "'2'"]),
+        ("trials = 2", "seed = -1", ["'seed'", "0", "-1"]),
+        ("trials = 2", "fit = 'k'", ["'fit'", "'k'"]),
+        ("trials = 2", "exclude = 'k > 2'", ["'exclude'", "'k > 2'"]),
+        ("trials = 2", "fit.along = 'depth'", ["fit.along", "'depth'"]),
+        ("trials = 2", "plot.x = 'kk'", ["plot.x", "'kk'", "'k'"]),
+        ("trials = 2", "paired = ['m']", ["'m'"]),
+        ("trials = 2", "trials = ", ["mine.toml", "2"]),
+        ("trials = 2", "trials = 2\ntrials = 3", ["mine.toml", "3"]),
+        ("trials = 2", "'a\\nb\\u001b' = 2".replace("'", '"'), ["'a b\\x1b'"]),
+        ("trials = 2", f"trials = {'9' * 5000}", ["mine.toml"]),
+        ("trials = 2", f"trials = {'[' * 9999}", ["mine.toml"]),
+        ("m = 10", f"{'.'.join('a' * 3000)} = 1", ["mine.toml"]),
     ],
 )
-def test_a_mistake_in_a_file_is_told_in_one_line(load, old, new, said):
-    assert said in refusal(load, written(SWEEP, (old, new)))
+def test_a_mistake_in_a_file_is_told_in_one_line(load, old, new, named):
+    assert_names(refusal(load, written(SWEEP, (old, new))), *named)
 
 
 @pytest.mark.parametrize("laws", ["snr_db = 30\nnoise.sigma = 0.1", "snr_db = 0\nnoise.sigma = 1"])
 def test_two_laws_of_noise_are_refused(load, laws):
-    said = "'noise.sigma' and 'noise.snr_db' are both given; give one."
-    assert said in refusal(load, f"{SWEEP}noise.{laws}\n")
+    both = ("'noise.sigma'", "'noise.snr_db'")
+    assert_names(refusal(load, f"{SWEEP}noise.{laws}\n"), *both)
     swept = written(SWEEP, ("[axes]", "[axes]\nnoise.sigma = [0, 0.1]")) + "noise.snr_db = 20\n"
-    assert said in refusal(load, swept)
+    assert_names(refusal(load, swept), *both)
     assert load(f"{SWEEP}noise.snr_db = 30\nnoise.sigma = 0\n")
 
 
@@ -137,23 +140,22 @@ def test_a_fit_needs_an_axis_of_numbers(load, axis):
 
 
 @pytest.mark.parametrize(
-    ("k", "m", "sigma", "trials", "said"),
+    ("k", "m", "sigma", "trials", "named"),
     [
-        ("1:1e12:1", "1", "0", 1, "axis 'k' has 1,000,000,000,000 values, at most 100,000."),
+        ("1:1e12:1", "1", "0", 1, ["'k'", "1,000,000,000,000", "100,000"]),
         (
             "1:100000:1",
             "1:100000:1",
             "0:99:1",
             2,
-            "the grid has 1,000,000,000,000 points × 2 trials (k 100,000 × m 100,000 × "
-            "noise.sigma 100); at most 10,000,000 points",
+            ["1,000,000,000,000", "2", "100,000", "noise.sigma", "100", "10,000,000"],
         ),
-        ("1:100000:1", "1:101:1", "0", 1, "the grid has 10,100,000 points × 1 trials (k 100,000"),
-        ("1:100:1", "1:99:1", "0", 100_000_000, "the grid has 9,900 points × 100,000,000 trials"),
+        ("1:100000:1", "1:101:1", "0", 1, ["10,100,000", "1", "100,000"]),
+        ("1:100:1", "1:99:1", "0", 100_000_000, ["9,900", "100,000,000"]),
     ],
 )
 def test_a_grid_of_a_million_million_points_is_refused_before_any_of_it_is_made(
-    load, k, m, sigma, trials, said
+    load, k, m, sigma, trials, named
 ):
     """An axis of 10⁵ values alone would take 2.4 MB as floats, and 0.8 MB as pointers to them."""
     size = [f"k={k}", f"m={m}", f"noise.sigma={sigma}", f"trials={trials}"]
@@ -165,30 +167,30 @@ def test_a_grid_of_a_million_million_points_is_refused_before_any_of_it_is_made(
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
-    assert said in str(caught.value)
+    assert_names(caught.value, *named)
 
 
 def test_an_unknown_name_is_told_with_the_nearest_known_one():
-    with pytest.raises(SweepError, match=r"^No sweep named 'quickstrat'\. Did you mean 'quickst"):
+    with refused(SweepError, "'quickstrat'", "'quickstart'"):
         load_sweep("quickstrat")
-    with pytest.raises(SweepError, match=r"^No sweep named 'zz'\. 'genprior sweeps' lists"):
+    with refused(SweepError, "'zz'", "'genprior sweeps'"):
         load_sweep("zz")
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "no/where", "a\0b.toml", "cocola-fig1.toml"])
 def test_a_missing_file_is_told_as_one(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SweepError, match=r"there is no such file\.$"):
+    with refused(SweepError, repr(name).strip("'")):
         load_sweep(name)
 
 
 def test_what_is_no_text_file_is_told_by_its_path(tmp_path):
     (tmp_path / "utf16.toml").write_bytes("trials = 2".encode("utf-16"))
-    with pytest.raises(SweepError, match=r"utf16\.toml: not a text file in UTF-8\.$"):
+    with refused(SweepError, tmp_path / "utf16.toml", "UTF-8"):
         load_sweep(str(tmp_path / "utf16.toml"))
-    with pytest.raises(SweepError, match=r"is a folder, not a sweep file\.$"):
+    with refused(SweepError, tmp_path):
         load_sweep(str(tmp_path))
-    with pytest.raises(SweepError, match=r"File name too long\.$"):
+    with refused(SweepError, "xxx", os.strerror(errno.ENAMETOOLONG)):
         load_sweep("x" * 300)
 
 

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from helpers import assert_names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_texts import SWEEP, refusal, written
@@ -176,33 +177,33 @@ def test_later_settings_win(load):
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "named"),
     [
-        ("kk=5", "--set kk=5: there is no parameter or setting 'kk'. Did you mean 'k'?"),
-        ("solver.stpe=1", "no parameter or setting 'solver.stpe'. Did you mean 'solver.step'?"),
-        ("k", "'k' is no setting; write KEY=VALUE, as in k=5:60:5."),
-        ("=5", "'=5' is no setting; write KEY=VALUE"),
-        ("", "'' is no setting; write KEY=VALUE"),
-        ("k=", "'k' is empty; give it at least one value."),
-        ("k=,", "--set k=,: axis 'k' is empty; give it at least one value."),
-        ("k=6:5:1", "axis 'k' is empty"),
-        ("k=5:6", "axis 'k': '5:6' is no range; write start:stop:step, as in 5:60:5."),
-        ("k=2,2", "axis 'k' lists 2 twice"),
-        ("k=two", "--set k=two: 'k': must be a number, got 'two'"),
-        ("k=true", "'k': must be a number, got True"),
-        ("k=nan", "'k': Input should be a finite number, got nan"),
-        ("m=0:10:5", "'m': Input should be greater than or equal to 1, got 0"),
-        ("m=1e400", "'m': Input should be a finite number, got inf"),
-        ("trials=5,6", "'trials' takes one value, not several."),
-        ("trials=1:3:1", "'trials' takes one value, not several."),
-        ("seed=-1", "'seed': Input should be greater than or equal to 0, got -1"),
-        ("solver.negation=yes", "'solver.negation': must be true or false, got 'yes'"),
-        ("fit.along=m", "fit.along: 'm' is no axis. Known: k."),
-        ("noise.sigma=inf", "'noise.sigma': Input should be a finite number, got inf"),
-        ("noise.snr_db=-inf", "'noise.snr_db': Input should be a finite number, got -inf"),
-        ("noise.snr_db=-1e5", "'noise.snr_db': Input should be greater than or equal to -300"),
-        ("success.below=inf", "'success.below': Input should be a finite number, got inf"),
+        ("kk=5", ["--set", "kk=5", "'kk'", "'k'"]),
+        ("solver.stpe=1", ["'solver.stpe'", "'solver.step'"]),
+        ("k", ["'k'", "KEY=VALUE", "k=5", "60", "5"]),
+        ("=5", ["'=5'", "KEY=VALUE"]),
+        ("", ["KEY=VALUE"]),
+        ("k=", ["'k'"]),
+        ("k=,", ["--set", "'k'"]),
+        ("k=6:5:1", ["'k'"]),
+        ("k=5:6", ["'k'", "'5:6'", "5", "60"]),
+        ("k=2,2", ["'k'", "2"]),
+        ("k=two", ["--set", "k=two", "'k'", "'two'"]),
+        ("k=true", ["'k'", "True"]),
+        ("k=nan", ["'k'", "nan"]),
+        ("m=0:10:5", ["'m'", "1", "0"]),
+        ("m=1e400", ["'m'", "inf"]),
+        ("trials=5,6", ["'trials'"]),
+        ("trials=1:3:1", ["'trials'"]),
+        ("seed=-1", ["'seed'", "0", "-1"]),
+        ("solver.negation=yes", ["'solver.negation'", "'yes'"]),
+        ("fit.along=m", ["fit.along", "'m'"]),
+        ("noise.sigma=inf", ["'noise.sigma'", "inf"]),
+        ("noise.snr_db=-inf", ["'noise.snr_db'", "inf"]),
+        ("noise.snr_db=-1e5", ["'noise.snr_db'", "-300"]),
+        ("success.below=inf", ["'success.below'", "inf"]),
     ],
 )
-def test_a_bad_setting_is_told_in_one_line(load, setting, said):
-    assert said in refusal(load, SWEEP, setting)
+def test_a_bad_setting_is_told_in_one_line(load, setting, named):
+    assert_names(refusal(load, SWEEP, setting), *named)

@@ -22,6 +22,7 @@ from genprior.tasks.solvers.descent import (
     descend,
 )
 from genprior.tasks.solvers.fast import descend_fast
+from genprior.tasks.solvers.fast.policy import Policy
 
 limit_blas_threads()
 
@@ -81,10 +82,14 @@ def cocola(depth: int, k: int, trial: int = 0) -> tuple[SensingLoss, np.ndarray]
     return loss, instance.start
 
 
-def both(problem, method, start, max_steps, patience=NO_END) -> tuple[Descent, Descent]:
+def both(
+    problem, method, start, max_steps, patience=NO_END, policy=Policy
+) -> tuple[Descent, Descent]:
     """The runs of both engines."""
     plain = descend(problem, method, start, max_steps=max_steps, patience=patience)
-    return plain, descend_fast(problem, method, start, max_steps=max_steps, patience=patience)
+    return plain, descend_fast(
+        problem, method, start, max_steps=max_steps, patience=patience, policy=policy
+    )
 
 
 def ending(run: Descent) -> tuple[int, Verdict, bool]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import recovery_sweep, tiny_sweep, write_sweep
+from helpers import assert_names, recovery_sweep, tiny_sweep, write_sweep
 from numpy.testing import assert_allclose
 from scipy.stats import binom
 
@@ -208,25 +208,25 @@ def written(**changes):
 
 
 @pytest.mark.parametrize(
-    ("table", "line"),
+    ("table", "named"),
     [
-        ({"over": "solver.negatoin"}, "'solver.negatoin' is no axis. Did you mean"),
-        ({"reference": True}, "'compare.over': Field required"),
-        ({"over": "k", "reference": 3}, "compare.reference: 'k' has no value 3; it has 2, 4, 8."),
-        ({"over": "solver.negation", "reference": 1}, "must be true or false, got 1"),
-        ({"over": "k", "reference": True}, "compare.reference: 'k': must be a number, got True"),
-        ({"over": "k", "refrence": 2}, "Did you mean 'reference'?"),
+        ({"over": "solver.negatoin"}, ["'solver.negatoin'"]),
+        ({"reference": True}, ["'compare.over'"]),
+        ({"over": "k", "reference": 3}, ["compare.reference", "'k'", "3", "2", "4", "8"]),
+        ({"over": "solver.negation", "reference": 1}, ["solver.negation", "1"]),
+        ({"over": "k", "reference": True}, ["compare.reference", "'k'", "True"]),
+        ({"over": "k", "refrence": 2}, ["refrence", "'reference'"]),
     ],
 )
-def test_a_comparison_that_cannot_be_made_is_refused_in_one_line(table, line):
+def test_a_comparison_that_cannot_be_made_is_refused_in_one_line(table, named):
     with pytest.raises(SweepError) as caught:
         Sweep.parse(written(compare=table))
-    assert line in str(caught.value)
+    assert_names(caught.value, *named)
     assert "\n" not in str(caught.value)
 
 
 def test_the_axis_of_the_transition_is_not_compared():
-    with pytest.raises(SweepError, match=r"'k' is fit\.along too"):
+    with pytest.raises(SweepError, match=r"'k'.* fit\.along"):
         Sweep.parse(written(fit={"along": "k"}, compare={"over": "k"}))
 
 
@@ -303,12 +303,11 @@ def test_commands_say_what_a_comparison_lacks(genprior, kind, store):
     run_sweep(tiny_sweep("k=2", compare={"over": "k"}), store, kind=kind)
     result = genprior("fit", store)
     assert result.exit_code == 0, "the transition can be fitted all the same"
-    assert "left out: " in result.stdout
-    assert "'k' has one value, 2; a comparison needs two." in result.stdout
+    assert_names(result.stdout, "comparison", "'k'", "2")
     run_sweep(tiny_sweep("k=2,4", compare={"over": "k"}), store, kind=kind)
     result = genprior("fit", store, "--along", "k")
     assert result.exit_code == 2
-    assert "'k' is compare.over too" in result.stderr
+    assert_names(result.stderr, "'k'", "compare.over")
     assert genprior("fit", store).exit_code == 0
 
 
@@ -316,4 +315,4 @@ def test_a_sweep_that_names_nothing_to_fit_says_so(genprior, kind, store):
     run_sweep(tiny_sweep(fit={}), store, kind=kind)
     result = genprior("fit", store)
     assert result.exit_code == 2
-    assert "names no fit.along, no law and nothing to compare" in result.stderr
+    assert_names(result.stderr, "fit.along")

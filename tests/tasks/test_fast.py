@@ -2,7 +2,8 @@
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,22 +35,37 @@ from genprior.tasks.solvers.fast.least_squares import LeastSquares
 from genprior.tasks.solvers.fast.policy import Policy
 from genprior.tasks.solvers.fast.run import Run
 
+Choice = Callable[[LeastSquares], Policy]
+REDUCED = {"reduces": True, "folds": False}
+POLICIES: dict[str, dict[str, Any]] = {
+    "as it pays": {},
+    "folded": {"reduces": True, "folds": True},
+    "reduced": REDUCED,
+    "hasty": {**REDUCED, "price": 3, "credit": 1e9},
+}
 
-@pytest.fixture(params=["as it pays", "folded", "reduced", "hasty"])
-def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+
+@pytest.fixture(params=POLICIES.values(), ids=POLICIES)
+def policy(request: pytest.FixtureRequest) -> Choice:
     """Also where they do not pay, all regimes must be right."""
-    chosen = Policy.__init__
+    return partial(Policy, **request.param)
 
-    def forced(self: Policy, form: LeastSquares) -> None:
-        chosen(self, form)
-        if request.param != "as it pays":
-            self.reduces, self.folds = True, request.param == "folded"
-        if request.param == "hasty":
-            self.price = self._wait = 3
-            self._credit = 1e9
 
-    monkeypatch.setattr(Policy, "__init__", forced)
-    return str(request.param)
+def test_a_run_asks_the_policy_that_it_is_given() -> None:
+    """Else the tests below would try the regimes that pay, four times over."""
+    asked: list[LeastSquares] = []
+
+    def asking(form: LeastSquares) -> Policy:
+        asked.append(form)
+        return Policy(form, price=3, credit=5, reduces=False, folds=True)
+
+    problem, start = cocola(2, 5)
+    both(problem, METHOD, start, 50, policy=asking)
+    assert len(asked) == 1
+    made = asking(asked[0])
+    assert (made.price, made.reduces, made.folds, made.is_quiet) == (3, False, True, False)
+    made.count(flipped=False, steps=3)
+    assert made.is_quiet
 
 
 @given(run=runs())
@@ -59,8 +75,8 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_both_engines_take_the_same_run(policy: str, run: tuple[Any, ...]) -> None:
-    plain, fast = both(*run)
+def test_both_engines_take_the_same_run(policy: Choice, run: tuple[Any, ...]) -> None:
+    plain, fast = both(*run, policy=policy)
     if not agree(plain, fast):
         assume(not is_chaotic(*run, plain))
         raise AssertionError(
@@ -138,16 +154,18 @@ def test_descent_that_stops_at_a_kink_stalls_in_both() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-10])
-def test_a_start_at_exactly_zero_stays_there(policy: str, tolerance: float) -> None:
+def test_a_start_at_exactly_zero_stays_there(policy: Choice, tolerance: float) -> None:
     """All units are off at 0, so v = 0; without a tolerance the budget is spent on the spot."""
     problem = draw_problem(np.random.default_rng(0), 3, [20, 20], 10)
-    plain, fast = both(problem, SubgradientDescent(0.7, tolerance), np.zeros(3), 1000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.7, tolerance), np.zeros(3), 1000, policy=policy
+    )
     assert ending(plain) == ending(fast)
     assert fast.steps == (0 if tolerance else 1000)
     assert not fast.state.code.any()
 
 
-def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: str) -> None:
+def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: Choice) -> None:
     """Rows and columns of zeros give pre-activations of exactly 0 at every code."""
     rng = np.random.default_rng(1)
     problem = draw_problem(rng, 4, [30, 30, 30], 20)
@@ -155,17 +173,21 @@ def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: str) -> None:
     first[::3], second[:, ::2], third[5:9] = 0, 0, 0
     problem = SensingLoss(Network((first, second, third)), problem.sensing, problem.observed)
     for _ in range(5):
-        assert agree(*both(problem, SubgradientDescent(1.4, 1e-10), rng.standard_normal(4), 600))
+        assert agree(
+            *both(
+                problem, SubgradientDescent(1.4, 1e-10), rng.standard_normal(4), 600, policy=policy
+            )
+        )
 
 
-def test_a_dead_network_is_flat_at_once(policy: str) -> None:
+def test_a_dead_network_is_flat_at_once(policy: Choice) -> None:
     network = Network((-np.abs(np.random.default_rng(0).standard_normal((4, 1))), np.zeros((3, 4))))
     problem = SensingLoss(network, np.eye(3), np.ones(3))
-    plain, fast = both(problem, METHOD, np.ones(1), 50)
+    plain, fast = both(problem, METHOD, np.ones(1), 50, policy=policy)
     assert ending(plain) == ending(fast) == (0, Verdict.FLAT, False)
 
 
-def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
+def test_a_negation_on_the_way_is_not_jumped_over(policy: Choice) -> None:
     """G(x) = x (1, 1) for x > 0 and |x| (0.9, 0) for x < 0; b = (1, 0).
 
     f(x) = ½ ((x − 1)² + x²) falls to ¼ at x = ½ without a flip, and f(−x) = ½ (0.9x − 1)² is larger
@@ -173,13 +195,15 @@ def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
     """
     network = Network((np.array([[1.0], [-1.0]]), np.array([[1.0, 0.9], [1.0, 0.0]])))
     problem = SensingLoss(network, np.eye(2), np.array([1.0, 0.0]))
-    plain, fast = both(problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000, policy=policy
+    )
     assert plain.state.negations == 1
     assert plain.steps > 500
     assert agree(plain, fast)
 
 
-def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
+def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: Choice) -> None:
     """G(−x) = G(x): the plain engine finds f(−x) = f(x) to the bit, and keeps x."""
     rng = np.random.default_rng(0)
     half = np.abs(rng.standard_normal((256, 1))) / 16
@@ -187,14 +211,16 @@ def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
     network = Network((np.concatenate([half, -half]), np.concatenate([above, above], axis=1)))
     sensing = gaussian_sensing(rng, 200, 300)
     problem = SensingLoss(network, sensing, sensing @ network(np.ones(1)))
-    plain, fast = both(problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000, policy=policy
+    )
     assert plain.state.negations == 0
     assert agree(plain, fast)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
-    policy: str, seed: int
+    policy: Choice, seed: int
 ) -> None:
     """Units that see x_1 alone are at 0, so off; rounding must not turn them on."""
     rng = np.random.default_rng(seed)
@@ -205,13 +231,13 @@ def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
     problem = SensingLoss(network, sensing, sensing @ network(rng.standard_normal(4)))
     start = rng.standard_normal(4)
     start[1] = 0
-    plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000)
+    plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000, policy=policy)
     assert plain.state.code[1] == fast.state.code[1] == 0
     assert agree(plain, fast)
 
 
 @pytest.mark.parametrize("windows", [1, 7])
-def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int) -> None:
+def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: Choice, windows: int) -> None:
     """Looks at every step or so cut the jumps; slow and fast coordinates share no unit."""
     for seed in (76, 187, 235):
         rng = np.random.default_rng(seed)
@@ -225,10 +251,10 @@ def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int
         observed = np.maximum(first @ target, 0)
         problem = SensingLoss(Network((first,)), np.eye(450), observed)
         method, patience = SubgradientDescent(0.1, 1e-10, False), Patience(windows, 1 + 1e-9, True)
-        assert agree(*both(problem, method, start, 300, patience))
+        assert agree(*both(problem, method, start, 300, patience, policy=policy))
 
 
-def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
+def test_chaotic_runs_end_alike_on_the_whole(policy: Choice) -> None:
     """α four times too large: rounding decides a single run, but not how many recover.
 
     The counts are binomial with at most n/4 = 20 of variance each: 4 √40 ≈ 25 is no chance.
@@ -237,7 +263,9 @@ def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
     for seed in range(80):
         rng = np.random.default_rng(seed)
         problem = draw_problem(rng, 3, [25, 25], 12)
-        plain, fast = both(problem, SubgradientDescent(8.0, 1e-6), rng.standard_normal(3), 300)
+        plain, fast = both(
+            problem, SubgradientDescent(8.0, 1e-6), rng.standard_normal(3), 300, policy=policy
+        )
         outcomes["plain"][plain.state.best_loss < 0.05] += 1
         outcomes["fast"][fast.state.best_loss < 0.05] += 1
     assert 0 < outcomes["plain"][True] < 80

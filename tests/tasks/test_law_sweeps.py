@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from helpers import recovery_sweep, tiny_sweep, write_sweep
+from helpers import assert_names, recovery_sweep, tiny_sweep, write_sweep
 
 from genprior.pipeline import run_sweep
 from genprior.store import open_analysis, record
@@ -25,27 +25,27 @@ def written(**changes):
 
 
 @pytest.mark.parametrize(
-    ("table", "line"),
+    ("table", "named"),
     [
-        ({"exponents": {"kk": 0.5}}, "law.exponents: 'kk' is no axis. Did you mean 'k'?"),
-        ({"exponents": {"m": 0.5}}, "law.exponents: 'm' is no axis."),
-        ({}, "law.exponents: it is empty"),
-        ({"exponents": {"noise": {"sigma": 1}}}, "'noise.sigma' has the value 0; a power law"),
-        ({"exponents": {"k": "0.5"}}, "'law.exponents.k': Input should be a valid number"),
-        ({"exponents": {"k": True}}, "'law.exponents.k': Input should be a valid number"),
-        ({"exponents": {"k": math.nan}}, "'law.exponents.k': Input should be a finite number"),
-        ({"exponent": {"k": 1}}, "unknown key 'law.exponent'. Did you mean 'exponents'?"),
+        ({"exponents": {"kk": 0.5}}, ["law.exponents", "'kk'", "'k'"]),
+        ({"exponents": {"m": 0.5}}, ["law.exponents", "'m'"]),
+        ({}, ["law.exponents"]),
+        ({"exponents": {"noise": {"sigma": 1}}}, ["'noise.sigma'", "0"]),
+        ({"exponents": {"k": "0.5"}}, ["'law.exponents.k'"]),
+        ({"exponents": {"k": True}}, ["'law.exponents.k'"]),
+        ({"exponents": {"k": math.nan}}, ["'law.exponents.k'"]),
+        ({"exponent": {"k": 1}}, ["'law.exponent'", "'exponents'"]),
     ],
 )
-def test_a_law_that_cannot_be_fitted_is_refused_in_one_line(table, line):
+def test_a_law_that_cannot_be_fitted_is_refused_in_one_line(table, named):
     with pytest.raises(SweepError) as caught:
         Sweep.parse(written(law=table))
-    assert line in str(caught.value)
+    assert_names(caught.value, *named)
 
 
 def test_a_law_needs_numbers_along_its_axes():
     axes = {"k": [2, 4], "solver.negation": [True, False]}
-    with pytest.raises(SweepError, match=r"'solver\.negation' is not numeric"):
+    with pytest.raises(SweepError, match=r"'solver\.negation'"):
         Sweep.parse(written(axes=axes, law={"exponents": {"solver.negation": 1}}))
 
 
@@ -127,17 +127,17 @@ def test_commands_say_what_a_law_lacks(genprior, kind, store, tmp_path):
     for command in (["fit", store], ["plot", store]):
         result = genprior(*command)
         assert result.exit_code == 2
-        assert "its trials give no signal_error" in result.stderr
+        assert_names(result.stderr, "law", "signal_error")
     for unknown in ({"law": {"exponents": {"k": 1}}}, {"plot": {"variable": "signal_error"}}):
         refused = write_sweep(tiny_sweep(fit={}, **unknown), tmp_path / "refused.toml")
         for command in (["plan", refused], ["run", refused, tmp_path / "refused.zarr"]):
             result = genprior(*command)
             assert result.exit_code == 2
-            assert ".variable: trials of task 'scripted' give no 'signal_error'." in result.stderr
+            assert_names(result.stderr, ".variable", "'scripted'", "'signal_error'")
     law = {"variable": "latent_error", "exponents": {"k": 1}}
     again = write_sweep(tiny_sweep("k=2", fit={}, law=law), tmp_path / "a.toml")
     one = tmp_path / "one.zarr"
     assert genprior("run", again, one).exit_code == 0
     result = genprior("fit", one)
     assert result.exit_code == 2
-    assert "law.exponents: 'k' has one value, 2; an exponent needs two." in result.stderr
+    assert_names(result.stderr, "law.exponents", "'k'", "2")

@@ -102,7 +102,7 @@ def test_iterated_angles_of_many_angles_at_once():
 
 
 def test_a_negative_number_of_layers_is_refused():
-    with pytest.raises(ValueError, match="depth is -1; a network has 0 ReLU layers or more"):
+    with pytest.raises(ValueError, match=r"depth.* -1"):
         mirror_ratio(-1)
 
 

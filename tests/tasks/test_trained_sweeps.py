@@ -1,5 +1,6 @@
 """Sweeps over networks from files: digests, workers, shapes, and the page about them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, PROJECT, assert_same_results, results, tiny_sweep, write_sweep
+from helpers import (
+    GENPRIOR,
+    PROJECT,
+    assert_same_results,
+    refused,
+    results,
+    tiny_sweep,
+    write_sweep,
+)
 from network_files import WIDTHS, K, arrays, trained_sweep, written
 from safetensors.numpy import save_file
 
@@ -48,11 +57,8 @@ def test_a_changed_file_is_refused_unless_the_mixture_is_recorded(
     run_sweep(trained_sweep(net), store)
     before = weights_digest(net)
     written(tmp_path, **arrays(seed=1))
-    with pytest.raises(UserError, match="here it is") as refusal:
+    with refused(UserError, net, before, weights_digest(net)):
         run_sweep(trained_sweep(net, trials=5), store)
-    assert f"its SHA-256 of {net} is '{before}' and here it is '{weights_digest(net)}'" in str(
-        refusal.value
-    )
     assert run_sweep(trained_sweep(net, trials=5), store, allow_mixed=True).computed == 3
     attributes = results(store).attrs
     assert json.loads(attributes["mixed"]) == [{f"SHA-256 of {net}": weights_digest(net)}]
@@ -73,7 +79,7 @@ def test_several_files_are_an_axis_that_can_grow(tmp_path, store):
     errors = results(store).signal_error
     assert len(np.unique(errors.isel(m=2, trial=0))) == 3
     np.savez(paths[2], **arrays(9))
-    with pytest.raises(UserError, match=r"its SHA-256 of .*net2\.npz"):
+    with pytest.raises(UserError, match=r"SHA-256.*net2\.npz"):
         run_sweep(trained_sweep(*paths), store)
 
 
@@ -105,12 +111,12 @@ def test_a_worker_with_another_file_writes_nothing(tmp_path, net, store):
     """Neither with one that differs nor without one, nor where it changes under the trials."""
     run_sweep(trained_sweep(net), store)
     before = results(store)
-    with pytest.raises(UserError, match=r"have the SHA-256 .* there and had 000000000000… where"):
+    with pytest.raises(UserError, match=r"SHA-256.* 000000000000"):
         run_block(block_of(store, net, "0" * 64))
     task = block_of(store, net, weights_digest(net))
     assert run_block(task).crashed == 0
     Path(net).unlink()
-    with pytest.raises(UserError, match=r"^a worker on .*: weights .*No such file"):
+    with refused(UserError, os.strerror(errno.ENOENT)):
         run_block(task)
     assert results(store).drop_vars("seconds").identical(before.drop_vars("seconds"))
 
@@ -174,7 +180,7 @@ def test_a_files_shape_is_read_from_its_headers(tmp_path, monkeypatch, ending):
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_the_shape_of_a_damaged_file_is_refused_as_the_file_is(tmp_path, net, share):
     Path(net).write_bytes(Path(net).read_bytes()[: int(share * Path(net).stat().st_size)])
-    with pytest.raises(ValueError, match=r"it is damaged, or no \.npz file"):
+    with pytest.raises(ValueError, match=r"\.npz"):
         Point.model_validate({"generator": "trained", "weights": net, "m": 18})
 
 
@@ -232,7 +238,7 @@ def test_files_may_follow_an_axis_of_k(tmp_path, net):
     assert [grid.point((i,)).widths for i in (0, 1)] == [(12, 20), (9,)]
     assert Grid(settled(grid)).point((1,)) == grid.point((1,))
     written["dependent"]["weights"]["table"]["5"] = net
-    with pytest.raises(SweepError, match=r"k=5: the network of .* has k 3, and it is given as 5"):
+    with pytest.raises(SweepError, match=r"k=5: .* k 3.* 5"):
         Grid(Sweep.parse(written)).point((1,))
 
 

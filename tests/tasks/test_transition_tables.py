@@ -6,6 +6,7 @@ from io import StringIO
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import refused
 from numpy.testing import assert_allclose
 from rich.console import Console
 from transition_counts import GRID, expected_counts, probability
@@ -177,45 +178,44 @@ def test_the_table_tells_ceilings_where_they_are_below_one_and_keeps_to_80_colum
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "named"),
     [
-        (([1, 2], [-1, 0], [3, 3]), r"-1 successes of 3 trials at index \(0,\)"),
-        (([1, 2], [0, 4], [3, 3]), r"4 successes of 3 trials at index \(1,\)"),
-        (([1, 2], [0, np.nan], [3, 3]), r"nan successes of 3"),
-        (([1, 2], [0, 0], [3, np.inf]), r"0 successes of inf"),
-        (([1, np.inf], [0, 1], [3, 3]), r"positions\[1\] is inf"),
-        (([1, np.nan], [0, 0], [3, 0]), r"positions\[1\] is nan"),
-        (([1, 2, 3], [0, 1], [3, 3]), r"shapes \(3,\), \(2,\) and \(2,\)"),
-        (([1, 2], [0, 1, 2], [3, 3]), r"shapes \(3,\) and \(2,\)"),
-        (([1, 2], 1, [3, 3]), r"shapes \(2,\), \(\) and \(2,\)"),
-        (([[1, 2]], [[0, 1]], [[3, 3]]), r"shapes \(1, 2\)"),
-        (([], [], []), "at least one entry"),
+        (([1, 2], [-1, 0], [3, 3]), ["-1", "3", "(0,)"]),
+        (([1, 2], [0, 4], [3, 3]), ["4", "3", "(1,)"]),
+        (([1, 2], [0, np.nan], [3, 3]), ["nan", "3"]),
+        (([1, 2], [0, 0], [3, np.inf]), ["0", "inf"]),
+        (([1, np.inf], [0, 1], [3, 3]), ["1", "inf"]),
+        (([1, np.nan], [0, 0], [3, 0]), ["1", "nan"]),
+        (([1, 2, 3], [0, 1], [3, 3]), ["(3,)", "(2,)"]),
+        (([1, 2], [0, 1, 2], [3, 3]), ["(3,)", "(2,)"]),
+        (([1, 2], 1, [3, 3]), ["(2,)"]),
+        (([[1, 2]], [[0, 1]], [[3, 3]]), ["(1, 2)"]),
+        (([], [], []), ["positions"]),
     ],
 )
-def test_impossible_counts_and_positions_are_refused_in_one_line(arguments, message):
-    with pytest.raises(ValueError, match=message) as caught:
+def test_impossible_counts_and_positions_are_refused_in_one_line(arguments, named):
+    with refused(ValueError, *named):
         fit_transition(*arguments)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"level": 95}, "level is 95"), ({"direction": 0}, "direction is 0")]
+    ("options", "named"), [({"level": 95}, ["level", "95"]), ({"direction": 0}, ["direction", "0"])]
 )
-def test_impossible_options_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
+def test_impossible_options_are_refused(options, named):
+    with refused(ValueError, *named):
         fit_transition([1, 2], [0, 1], [3, 3], **options)
 
 
 def test_datasets_that_cannot_be_fitted_are_refused():
     success = recovery()
-    named = success.assign_coords(depth=["two", "four"])
-    for array, along, message in [
-        (success, "n", "not 'n'"),
-        (success.isel(trial=0), "m", "not 'trial'"),
-        (named, "depth", "'depth' has dtype .* numeric"),
-        (success.drop_vars("m"), "m", "'m' has no coordinate"),
-        (success.fillna(-1), "m", "success holds -1"),
-        (success.rename(depth="width"), "m", "'width' has the name of a fitted variable"),
+    worded = success.assign_coords(depth=["two", "four"])
+    for array, along, named in [
+        (success, "n", ["'n'"]),
+        (success.isel(trial=0), "m", ["'trial'"]),
+        (worded, "depth", ["'depth'"]),
+        (success.drop_vars("m"), "m", ["'m'"]),
+        (success.fillna(-1), "m", ["success", "-1"]),
+        (success.rename(depth="width"), "m", ["'width'"]),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with refused(ValueError, *named):
             fit_transitions(array, along)
