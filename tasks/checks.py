@@ -1,9 +1,15 @@
 """Checks of all points of a sweep, before anything runs."""
 
-from collections.abc import Callable, Collection
+from __future__ import annotations
 
-from ..sweeps import Grid, Point, Sweep, SweepError
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from ..sweeps import Grid, Sweep, SweepError
 from ..sweeps.parameters import PARAMETERS
+
+if TYPE_CHECKING:
+    from .point import Point
 
 MOST_CHECKED = 20_000  # points of a sweep
 

@@ -1,12 +1,17 @@
 """What an experiment is: it draws a trial of a point, and the trial is run."""
 
+from __future__ import annotations
+
 import time
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..sweeps import Draws, Grid, Point
+from ..sweeps import Draws, Grid
 from ..sweeps.tables import Strict
 from ..sweeps.variables import Variable
+
+if TYPE_CHECKING:
+    from .point import Point
 
 # Parameters of every experiment that draws a network, and of every one that draws a problem.
 NETWORK = (

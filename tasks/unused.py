@@ -1,16 +1,21 @@
 """Refuse parameters that a sweep gives and that no point of it uses."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..sweeps import Grid, Point, SweepError
+from ..sweeps import Grid, SweepError
 from .checks import MOST_CHECKED, given_parameters
 from .problems import problem_class
 from .registry import parameters_of
 from .solvers import SOLVERS, solver_class
 
-Uses = Callable[[Point], Collection[str]]
+if TYPE_CHECKING:
+    from .point import Point
+
+Uses = Callable[["Point"], Collection[str]]
 
 
 class Rule(NamedTuple):

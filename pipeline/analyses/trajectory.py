@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Grid, Point
+from ...sweeps import Grid
+from ...tasks.point import Point
 from .base import Analysis, Request
 from .basin import Basins
 
@@ -203,9 +204,9 @@ def _first_point(grid: Grid, index: tuple[int, ...]) -> Point | None:
     if not len(free):
         return None
     first, rest = iter(free[0]), iter(index)
-    return grid.point(
-        tuple(int(next(first if name in (ALONG, ACROSS) else rest)) for name in grid.dims)
-    )
+    at = tuple(int(next(first if name in (ALONG, ACROSS) else rest)) for name in grid.dims)
+    point: Point = grid.point(at)
+    return point
 
 
 class _Descent(NamedTuple):

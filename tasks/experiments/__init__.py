@@ -54,7 +54,7 @@ def _parameters_of(name: str) -> tuple[str, ...] | None:
     return (*own, *(cls.table[0] for cls in classes if getattr(cls, "table", None)))
 
 
-tell_tasks(_parameters_of)
+tell_tasks(_parameters_of, default=Recovery.name)
 
 
 def check_task(kind: Experiment, grid: Grid) -> None:

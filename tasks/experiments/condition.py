@@ -1,15 +1,19 @@
 """The experiment `condition`: search the largest violation of a condition in a drawn network."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...sweeps import Draws, Grid, Point, Purpose, draws_of
+from ...sweeps import Draws, Grid, Purpose, draws_of
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
 from ..conditions import CONDITIONS, condition_class
-from ..conditions.search import Form, Found, effort, search_largest
+from ..conditions.search import Form, Found, Search, effort, search_largest
 from ..experiment import NETWORK, Experiment
 from ..generators import (
     GENERATORS,
@@ -21,6 +25,9 @@ from ..problems import PROBLEMS
 from ..problems.base import Streams
 from ..registry import parameters_of
 from ..unused import Rule, law_rules, refuse_unused
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 # Increase it whenever a stored number may change.
 CONDITION_VERSION = 1
@@ -50,6 +57,18 @@ VARIABLES = (
     Variable("layer", "int64", "layer of the largest violation, counted from 1"),
     Variable("evaluations", "int64", "candidates and moves that were evaluated"),
 )
+
+
+class ConditionParameters(PointBase):
+    """Which condition is looked at, and how hard."""
+
+    condition: str = quantity(
+        "wdc",
+        "deterministic condition whose constant is bounded from below",
+        memory=True,
+        labelled=True,
+    )
+    search: Search = Search()
 
 
 def draw_forms(point: Point, streams: Streams) -> Iterator[tuple[int, Form]]:

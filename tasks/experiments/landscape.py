@@ -1,15 +1,19 @@
 """The experiment `landscape`: loss and descent vector at places of a plane of codes."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Point, Purpose, SweepError, draws_of
-from ...sweeps.tables import Plane
+from ...sweeps import Draws, Grid, Purpose, SweepError, draws_of
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
+from ...sweeps.tables import Strict
 from ...sweeps.variables import Variable
 from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
@@ -21,6 +25,9 @@ from ..solvers import Subgradient
 from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 # Increase it whenever a stored number may change.
 LANDSCAPE_VERSION = 1
@@ -37,6 +44,25 @@ VARIABLES = (
     ),
     Variable("descent_norm", "float64", "norm of the descent vector ‖v(x)‖", VECTOR_UNITS),
 )  # fmt: skip
+
+
+class Plane(Strict):
+    """Where on a plane of codes a landscape is looked at: x = ‖x*‖ (along·e_1 + across·e_2).
+
+    e_1 is the direction of x*, e_2 a random one orthogonal to it.
+    """
+
+    along: float = quantity(0.0, "coordinate along the true code", "‖x*‖", ge=-1e6, le=1e6)
+    across: float = quantity(
+        0.0, "coordinate along a random direction orthogonal to the true code", "‖x*‖",
+        ge=-1e6, le=1e6,
+    )  # fmt: skip
+
+
+class PlaneParameters(PointBase):
+    """Where a landscape is looked at."""
+
+    plane: Plane = Plane()
 
 
 class Landscape(NamedTuple):

@@ -1,11 +1,13 @@
 """Families of networks, each a class in a module of its own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ...sweeps import Point
 from ...sweeps.parameter import flat_values
 from ...sweeps.parameters import PARAMETERS
-from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
 from ..registry import Registry, parameters_of
 from .base import Generator
@@ -15,6 +17,9 @@ from .sparse import Sparse
 from .sparse_random import SparseRandom
 from .trained import Trained, weights_digests
 from .weights_files import weights_digest
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 __all__ = [
     "GENERATORS",
@@ -50,13 +55,6 @@ def generator_class(name: str) -> type[Generator]:
         SweepError: no generator has that name, it cannot be loaded, or it is not complete.
     """
     return GENERATORS.find(name)
-
-
-def _shape_of(name: str) -> Shape | None:
-    return generator_class(name).shape
-
-
-tell_shapes(_shape_of)
 
 
 def draw_network(random: np.random.Generator, point: Point) -> Network:

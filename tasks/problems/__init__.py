@@ -1,6 +1,10 @@
 """Recovery problems, each a class in a module of its own; docs/problems.md shows how to add one."""
 
-from ...sweeps import Grid, Point
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...sweeps import Grid
 from ..checks import check_optional, check_points
 from ..generators import GENERATORS, check_generator
 from ..registry import Registry, parameters_of
@@ -12,6 +16,9 @@ from .one_bit import OneBit
 from .phase_retrieval import PhaseRetrieval
 from .spiked_wigner import SpikedWigner
 from .spiked_wishart import SpikedWishart
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 __all__ = [
     "PROBLEMS",

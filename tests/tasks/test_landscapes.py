@@ -15,10 +15,9 @@ from genprior.pipeline.analyses.trajectory import ACROSS, ALONG, STARTS, rim
 from genprior.pipeline.executors import open_executor
 from genprior.store import read_info, remove_analysis
 from genprior.sweeps import Grid, Point, Sweep, SweepError
-from genprior.sweeps.tables import Plane
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.experiments import landscape
-from genprior.tasks.experiments.landscape import draw_landscape, draw_plane, follow, look
+from genprior.tasks.experiments.landscape import Plane, draw_landscape, draw_plane, follow, look
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.theory import expected_loss
 

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from genprior.sweeps import Point, Purpose, SweepError, point_identity, random_stream
-from genprior.sweeps.tables import Solver
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import Instance, draw_instance
 from genprior.tasks.latent_loss import LatentLoss
@@ -26,6 +25,7 @@ from genprior.tasks.problems import (
 from genprior.tasks.problems.one_bit import back_project, dither_amplitude
 from genprior.tasks.problems.spiked_wigner import orthogonal_ensemble
 from genprior.tasks.sensing import DenseSensing
+from genprior.tasks.solvers import SolverTable
 from genprior.tasks.solvers.descent import Verdict
 from genprior.tasks.theory import mirror_ratio, phaseless_mirror_ratio
 
@@ -549,7 +549,7 @@ def test_inversion_has_no_noise_even_beside_problems_that_have():
     drawn = draw_instance(made, 0, SEED)
     assert_array_equal(drawn.objective.problem.observed, drawn.signal)
     assert recover(made, 0, SEED) == recover(
-        made.model_copy(update={"solver": Solver(stall_after=0)}), 0, SEED
+        made.model_copy(update={"solver": SolverTable(stall_after=0)}), 0, SEED
     )
 
 
