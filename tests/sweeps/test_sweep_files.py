@@ -607,3 +607,12 @@ def test_a_message_has_tomls_words_but_for_what_the_user_wrote():
         Sweep.parse({"paired": 3})
     with pytest.raises(SweepError, match="'trials': must be a number, got 'tuple'"):
         Sweep.parse({"trials": "tuple"})
+
+
+def test_an_unknown_experiment_is_told_before_what_its_sweep_lacks():
+    """What a sweep lacks depends on its experiment."""
+    written = {"axes": {"k": [2]}, "parameters": {"n": 9}}
+    with pytest.raises(SweepError, match="experiment: there is none named 'recovry'"):
+        Sweep.parse({**written, "experiment": "recovry"})
+    with pytest.raises(SweepError, match="'depth' is not given"):
+        Sweep.parse(written)
