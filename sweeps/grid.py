@@ -119,7 +119,9 @@ class Grid:
             names: the parameters.
             at_most: of more combinations, that many spread evenly, the last among them.
         """
-        columns = [self.column(name) for name in names]
+        completions = map(point_model().completion, names)
+        needs = (need for each in completions if each is not None for need in each.needs)
+        columns = [self.column(name) for name in dict.fromkeys((*names, *needs))]
         dims = {dim for column in columns if column is not None for dim in column.dims}
         others = tuple(i for i, dim in enumerate(self.dims) if dim not in dims)
         found = np.argwhere(~self.excluded.all(axis=others, keepdims=True))

@@ -16,7 +16,6 @@ from ..conditions import CONDITIONS, condition_class
 from ..conditions.search import Form, Found, Search, effort, search_largest
 from ..experiment import NETWORK, Experiment
 from ..generators import (
-    GENERATORS,
     check_generator,
     draw_network,
     generator_class,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 # Increase it whenever a stored number may change.
 CONDITION_VERSION = 1
-CHECKED = ("condition", "k", "depth", "widths", "n", "target_norm")
 RULES = (
     Rule(
         ("search.steps",),
@@ -150,8 +148,7 @@ class ConditionBound(Experiment):
         used = {name for condition in names for name in parameters_of(condition_class(condition))}
         optional = (*dict.fromkeys((*PROBLEMS.parameters(), *CONDITIONS.parameters(), *used)),)
         check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
-        decide = (*CHECKED, "generator", *GENERATORS.parameters(), *optional)
-        check_points(grid, decide, check_condition)
+        check_points(grid, check_condition)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:

@@ -249,7 +249,7 @@ class LandscapeTask(Experiment):
                     f"values or more; give '{name}' a range, as in \"-1.5:1.5:0.05\"."
                 )
         check_sweep(grid)
-        check_points(grid, ("k", "target", "target_codes"), check_plane)
+        check_points(grid, check_plane)
         refuse_unused(grid, LANDSCAPE_RULES)
 
     def check_point(self, point: Point) -> None:

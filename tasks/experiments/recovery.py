@@ -253,15 +253,8 @@ class Recovery(Experiment):
             SweepError: names the point.
         """
         check_sweep(grid)
-        check_points(grid, ("generator", "success.metric"), check_metric)
-        solved = (
-            "problem",
-            "generator",
-            "success.metric",
-            "solver.method",
-            *SOLVERS.parameters(),
-        )
-        check_points(grid, solved, check_solver)
+        check_points(grid, check_metric)
+        check_points(grid, check_solver)
         refuse_unused(grid, recovery_rules(SOLVERS.named_by(grid)))
 
     def check_point(self, point: Point) -> None:

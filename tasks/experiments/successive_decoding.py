@@ -42,9 +42,6 @@ DECODING_VERSION = 1
 MOST_POINTS = 10_000_000  # of a code
 # Largest D^(levels − 1) for which rounding stays below a thousandth of the smallest scale.
 LARGEST_RATIO = 2.0**42
-CHECKED = (
-    "k", "n", "m", "ensemble", "code.codewords", "code.message", "code.levels", "code.scale",
-)  # fmt: skip
 RULES = (
     Rule(
         ("code.starts",),
@@ -253,7 +250,7 @@ class SuccessiveDecoding(Experiment):
         Raises:
             SweepError: names the point.
         """
-        check_points(grid, CHECKED, check_point)
+        check_points(grid, check_point)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:

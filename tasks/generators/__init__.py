@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...sweeps.parameter import flat_values
 from ...sweeps.parameters import PARAMETERS
 from ..network import Network
 from ..registry import Registry, parameters_of
@@ -68,12 +68,15 @@ def check_generator(point: Point) -> None:
     Raises:
         ValueError: says what is wrong, in one line.
     """
-    generator, values = generator_class(point.generator), flat_values(point)
+    generator = generator_class(point.generator)
     for name in GENERATORS.parameters():
-        if values[name] != PARAMETERS[name].default and name not in parameters_of(generator):
+        if name in parameters_of(generator):
+            continue
+        value = attrgetter(name)(point)
+        if value != PARAMETERS[name].default:
             users = [cls.name for cls in GENERATORS.known() if name in parameters_of(cls)]
             raise ValueError(
-                f"'{name}' is {values[name]}, but generator '{point.generator}' does not have it; "
+                f"'{name}' is {value}, but generator '{point.generator}' does not have it; "
                 f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'} "
                 "it. Leave it out."
             )

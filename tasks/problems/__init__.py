@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...sweeps import Grid
 from ..checks import check_optional, check_points
-from ..generators import GENERATORS, check_generator
+from ..generators import check_generator
 from ..registry import Registry, parameters_of
 from .base import Misfit, Problem, Quadratic
 from .compressed_sensing import CompressedSensing
@@ -53,12 +53,6 @@ PROBLEMS: Registry[Problem] = Registry(
 )
 
 
-CHECKED = (
-    "problem", "k", "depth", "widths", "n", "target", "target_norm", "target_codes",
-    "success.metric", "solver.start",
-)  # fmt: skip
-
-
 def problem_class(name: str) -> type[Problem]:
     """Find a problem by name.
 
@@ -99,5 +93,4 @@ def check_sweep(grid: Grid) -> None:
     used = {name for problem in problems for name in parameters_of(problem_class(problem))}
     optional = {*PROBLEMS.parameters(), *used}
     check_optional(grid, optional, used, f"problem {' or '.join(map(repr, problems))}")
-    decide = (*CHECKED, "generator", *GENERATORS.parameters(), *sorted(optional))
-    check_points(grid, decide, check_point)
+    check_points(grid, check_point)
