@@ -15,10 +15,11 @@ from rich.progress import track
 from rich.table import Table
 
 from ..store import read_status
-from ..sweeps import Grid, Point, Sweep, load_sweep
+from ..sweeps import Grid, Sweep, load_sweep
 from ..tasks.experiments.no_operation import NoOperation
 from ..tasks.instance import Instance, draw_instance
 from ..tasks.machine import limit_blas_threads, machine_kind
+from ..tasks.point import Point
 from .bench_engines import (
     compare_others,
     compare_preset,

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..sweeps import Grid, Point, load_sweep
+from ..sweeps import Grid, load_sweep
 from ..tasks.instance import draw_instance
+from ..tasks.point import Point
 from ..tasks.solvers.descent import Descent, Verdict
 from ..tasks.solvers.subgradient import ENGINES
 

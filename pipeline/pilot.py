@@ -9,10 +9,11 @@ from math import prod
 
 import numpy as np
 
-from ..sweeps import Draws, Grid, Point, Sweep, SweepError, draws_of
+from ..sweeps import Draws, Grid, Sweep, SweepError, draws_of
 from ..sweeps.parameters import names_with
 from ..tasks import Experiment
 from ..tasks.machine import one_blas_thread
+from ..tasks.point import Point
 from ..tasks.registry import ByValue
 from .executors import Executor, Synchronous
 

@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from ..store import TRIAL, Layout, estimate_bytes
-from ..sweeps import Grid, Sweep, settled
+from ..sweeps import Grid, Sweep
 from ..tasks import task_kind
+from ..tasks.generators.settled import settled
 from .executors import processors
 from .memory import trial_memory
 from .pilot import check_memory, run_pilot

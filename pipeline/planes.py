@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..store import StoreInfo
-from ..sweeps import Grid, Point, SweepError, point_identity
+from ..sweeps import Grid, SweepError, point_identity
 from ..sweeps.labels import value_label
 from ..sweeps.parameter import flat_values
 from ..sweeps.parameters import PARAMETERS, task_has
 from ..tasks.experiments.trajectory import STEP, Trajectory, start_place
+from ..tasks.point import Point
 from .prepare import recorded_weights
 from .trials import Trials
 

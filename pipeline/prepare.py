@@ -28,13 +28,14 @@ from ..store import (
     update_flags,
 )
 from ..store.layout import MAX_BLOCK_TRIALS
-from ..sweeps import Grid, Sweep, UserError, settled, union
+from ..sweeps import Grid, Sweep, UserError, union
 from ..sweeps.labels import value_label
 from ..sweeps.sharing import check_reading
 from ..sweeps.sweep import Blocks
 from ..tasks import Experiment
 from ..tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ..tasks.generators import weights_digests
+from ..tasks.generators.settled import settled
 from .executors import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import differing, joined_environments, provenance, with_run

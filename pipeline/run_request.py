@@ -12,9 +12,10 @@ from ..store import (
     is_vacant,
     read_info,
 )
-from ..sweeps import Grid, Sweep, differences, settled, union
+from ..sweeps import Grid, Sweep, differences, union
 from ..sweeps.sharing import check_reading
 from ..tasks import Experiment, check_task, task_kind
+from ..tasks.generators.settled import settled
 from ..tasks.solvers import check_installed
 from .analyses import check_needs
 

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
-from ..sweeps import Draws, Grid, Point, UserError, draws_of
+from ..sweeps import Draws, Grid, UserError, draws_of
 from ..tasks import Experiment
 from ..tasks.environment import Environment, Needs, environment
 from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
+from ..tasks.point import Point
 from ..tasks.registry import ByValue
 
 LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written

@@ -1,7 +1,10 @@
 """What to run: sweep files, their grids of points, identities and seeds.
 
-This room imports none of the others and knows neither Dask nor Zarr.
+This package imports none of the others and knows neither Dask nor Zarr. What parameters there are,
+and which experiments, is told to it.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from .catalogue import load_sweep, preset_names, preset_text
 from .compare import differences, union
@@ -9,9 +12,10 @@ from .errors import SweepError, UserError
 from .grid import Grid
 from .identity import Draws, Purpose, draws_of, point_identity, random_stream
 from .paths import local_path
-from .point import Point
-from .settled import settled
 from .sweep import Sweep
+
+if TYPE_CHECKING:
+    from .point import PointBase as Point
 
 __all__ = [
     "Draws",
@@ -29,6 +33,15 @@ __all__ = [
     "preset_names",
     "preset_text",
     "random_stream",
-    "settled",
     "union",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Give the class of points that was told to this package."""
+        if name == "Point":
+            from .parameters import told_points
+
+            return told_points()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

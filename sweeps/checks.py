@@ -1,15 +1,23 @@
 """What must hold for a whole sweep: its names, its size, and which draws its points share."""
 
 import re
+from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import SweepError, did_you_mean
 from .identity import carriers
-from .parameters import PARAMETERS, groups, names_with, task_has
+from .parameters import (
+    PARAMETERS,
+    check_is_task,
+    groups,
+    names_with,
+    point_model,
+    task_has,
+)
+from .point import Given
 from .readings import readings
 from .reserved import reserved_names
-from .shapes import sets_shape
 from .told import ask_more
 from .values import is_foreign
 
@@ -74,9 +82,11 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
             raise SweepError(
                 f"'{name}' is given, but task '{sweep.task}' has no such parameter; leave it out."
             )
-    for name in ("k", "depth" if task_has(sweep.task, "depth") else "n"):
-        if name not in tables and not (stored or _is_made(sweep)):
-            raise SweepError(f"'{name}' is not given; put it in axes, parameters or dependent.")
+    given = Given(tables, partial(task_has, sweep.task), partial(_written_values, sweep))
+    if not stored and (lacking := point_model().missing(given)) is not None:
+        # Of an experiment that is none, nothing else can be said.
+        check_is_task(sweep.task)
+        raise SweepError(f"'{lacking}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():
         for needed in rule.inputs:
             if needed not in {*tables, *PARAMETERS}:
@@ -91,8 +101,8 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
     for reading in readings():
         for key, axis in reading.axes(sweep):
             _check_axis(sweep, key, axis)
-            if axis == "target" and not reading.tells_targets:
-                raise SweepError(f"{key}: of several targets the worst counts; name another axis.")
+            if axis in names_with("variant") and not reading.tells_targets:
+                raise SweepError(f"{key}: of several {axis}s the worst counts; name another axis.")
 
 
 def _check_axis(sweep: "Sweep", key: str, axis: str | None) -> None:
@@ -100,13 +110,14 @@ def _check_axis(sweep: "Sweep", key: str, axis: str | None) -> None:
         raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
 
 
-def _is_made(sweep: "Sweep") -> bool:
-    """Whether every generator of a sweep sets k and depth: by its make, or by its file."""
-    rule = sweep.dependent.get("generator")
-    values = list((rule.table or {}).values()) if rule else sweep.axes.get("generator")
-    if values is None:
-        values = [sweep.parameters.get("generator")]
-    return all(map(sets_shape, values if isinstance(values, list) else [values]))
+def _written_values(sweep: "Sweep", name: str) -> list[Any]:
+    """List the values of a parameter as they are written; none where the sweep does not give it."""
+    if name in sweep.dependent:
+        return list((sweep.dependent[name].table or {}).values())
+    if name in sweep.axes:
+        values = sweep.axes[name]
+        return values if isinstance(values, list) else [values]
+    return [sweep.parameters[name]] if name in sweep.parameters else []
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:

@@ -6,7 +6,7 @@ their own axes only, and points are made where they are run.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import Any
 
@@ -15,13 +15,19 @@ from pydantic import ValidationError
 
 from .dependent import Dependent
 from .errors import SweepError, first_complaint
-from .labels import value_label
-from .notation import parse_widths, widths_label
-from .parameters import PARAMETERS, make_point, names_with, task_has
-from .point import Point
+from .labels import list_label, value_label
+from .parameters import (
+    PARAMETERS,
+    facts,
+    make_point,
+    names_with,
+    point_model,
+    required,
+    task_has,
+)
+from .point import Derivation, Given, NotDerivedError
 from .products import computed, products
 from .rules import rule_mask
-from .shapes import SHAPE, check_shapes, derived_shape, full_widths, shape_if_known
 from .sweep import Sweep
 from .values import check_value
 
@@ -41,15 +47,16 @@ class Grid:
         """Lay out the grid and check it.
 
         Raises:
-            SweepError: a dependent value or a rule fails, layers do not fit, no point is left.
+            SweepError: a dependent value or a rule fails, values do not fit, no point is left.
         """
         self.sweep = sweep
         self.dims = tuple(sweep.axes)
         self.shape = tuple(len(values) for values in sweep.axes.values())
         self.size = prod(self.shape)
         self._columns: dict[str, Column] = {}
-        self._check_shapes()
-        self._check_noise()
+        self._check_sizes()
+        self._check_fit()
+        self._check_exclusive()
 
     def described_by(self, sweep: Sweep) -> "Grid":
         """Give the grid of a sweep that has the same points, though it describes them otherwise.
@@ -83,8 +90,13 @@ class Grid:
             mask |= rule_mask(rule, self.over_grid)
         return mask
 
-    def point(self, index: tuple[int, ...]) -> Point:
-        """Make the point at an index along each axis."""
+    def completed(self, name: str) -> Column | None:
+        """Give a parameter as points have it, which may complete what the sweep gives."""
+        completion = point_model().completion(name)
+        return self.column(name) if completion is None else self._computed(completion, ())
+
+    def point(self, index: tuple[int, ...]) -> Any:
+        """Make the point at an index along each axis, an instance of the class that was told."""
         values = {name: self._at(name, index) for name in self._names if name in PARAMETERS}
         try:
             return make_point(values)
@@ -107,7 +119,9 @@ class Grid:
             names: the parameters.
             at_most: of more combinations, that many spread evenly, the last among them.
         """
-        columns = [self.column(name) for name in names]
+        completions = map(point_model().completion, names)
+        needs = (need for each in completions if each is not None for need in each.needs)
+        columns = [self.column(name) for name in dict.fromkeys((*names, *needs))]
         dims = {dim for column in columns if column is not None for dim in column.dims}
         others = tuple(i for i, dim in enumerate(self.dims) if dim not in dims)
         found = np.argwhere(~self.excluded.all(axis=others, keepdims=True))
@@ -120,7 +134,9 @@ class Grid:
     @property
     def _names(self) -> tuple[str, ...]:
         given = (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
-        return given if task_has(self.sweep.task, "depth") else (*given, "depth")
+        # What the experiment does not have, a point has all the same.
+        others = (name for name in required() if not task_has(self.sweep.task, name))
+        return (*given, *others)
 
     def _at(self, name: str, index: tuple[int, ...]) -> Any:
         column = self.column(name)
@@ -141,46 +157,41 @@ class Grid:
             return Column((), _objects(sweep.parameters[name]))
         if name in sweep.dependent:
             return self._dependent(name, sweep.dependent[name], (*path, name))
-        if name == "n":
-            return self._last_width((*path, name))
-        if name == "depth" and not task_has(sweep.task, name):
-            # Of a task without a network, one layer of width n stands for the signal.
-            return Column((), _objects(1))
-        if name in SHAPE and (derived := self._derived(name, (*path, name))) is not None:
+        if (derived := self._derived(name, (*path, name))) is not None:
             return derived
         field = PARAMETERS.get(name)
         if name in names_with("absent"):
             return None
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
-    def _last_width(self, path: tuple[str, ...]) -> Column | None:
-        widths = self._make("widths", path)
-        if widths is None or not all(widths.values.ravel()):
-            return None
-        last = [parse_widths(w)[-1] for w in widths.values.ravel()]
-        return Column(widths.dims, _objects(last).reshape(widths.values.shape))
-
     def _derived(self, name: str, path: tuple[str, ...]) -> Column | None:
-        """Give what a generator's make, its file or a width rule sets, where one does."""
-        if not {"generator", "width_rule"} & set(self._names):
-            return None
-        generators = self._make("generator", path)
-        shapes = map(shape_if_known, set(generators.values.flat)) if generators is not None else ()
-        needed = {need for shape in shapes if shape is not None for need in shape.needs}
-        known_inputs = dict.fromkeys((*names_with("shapes"), *sorted(needed)))
-        inputs = [each for each in known_inputs if each in self._names and each not in path]
-        columns = {each: self._make(each, path) for each in inputs}
+        """Give what follows from other parameters, where it does."""
+        has = partial(task_has, self.sweep.task)
+        given = Given(self._names, has, partial(self._values_of, path=path))
+        derivation = point_model().derivation(name, given)
+        return None if derivation is None else self._computed(derivation, path)
+
+    def _values_of(self, name: str, path: tuple[str, ...]) -> set[Any]:
+        column = self._make(name, path)
+        return set() if column is None else set(column.values.flat)
+
+    def _computed(self, derivation: Derivation, path: tuple[str, ...]) -> Column | None:
+        """Compute a parameter from others, None where it does not follow at every point."""
+        names = self._names
+        taken = [each for each in derivation.takes if each in names and each not in path]
+        columns = {each: self._make(each, path) for each in (*derivation.needs, *taken)}
         known = {each: column for each, column in columns.items() if column is not None}
+        if derivation.needs and not known:
+            return None
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in known.values()))
         spread = {each: _spread(column, dims) for each, column in known.items()}
         values = np.empty(tuple(len(self.sweep.axes[dim]) for dim in dims), dtype=object)
         for index in np.ndindex(values.shape):
             try:
-                value = derived_shape({each: _entry_at(spread[each], index) for each in known})
+                value = derivation.compute({each: _entry_at(spread[each], index) for each in known})
             except ValueError as error:
                 raise SweepError(str(error)) from None
-            found = value.get(name)
-            values[index] = widths_label(found) if isinstance(found, tuple) else found
+            values[index] = list_label(value) if isinstance(value, tuple) else value
         return Column(dims, values) if all(value is not None for value in values.flat) else None
 
     def _dependent(self, name: str, rule: Dependent, path: tuple[str, ...]) -> Column:
@@ -206,46 +217,52 @@ class Grid:
                 raise SweepError(f"dependent.{name} at {place}: {error}") from None
         return Column(dims, values)
 
-    def _check_shapes(self) -> None:
-        """Check every network of the grid, over the axes that shape it only."""
-        columns = {name: self.column(name) for name in SHAPE}
-        for name in ("k", "depth", "m", "samples"):
+    def _check_sizes(self) -> None:
+        """Compute every size, so that what a rule makes of one is checked before anything runs."""
+        for name in (*point_model().fitting, *required(), *names_with("absent")):
             self.column(name)
+
+    def _check_fit(self) -> None:
+        """Check the values that have to fit together, over the axes that they vary with only."""
+        model = point_model()
+        columns = {name: self.column(name) for name in model.fitting}
         own = {column.dims for column in columns.values() if column is not None}
         axes = tuple(dim for dim in self.dims if any(dim in dims for dims in own))
         dropped = tuple(i for i, dim in enumerate(self.dims) if dim not in axes)
         wanted = ~self.excluded.all(axis=dropped)
-        given = "n" in self._names
+        names = self._names
         for short in np.argwhere(wanted):
             index = [0] * len(self.dims)
             for dim, i in zip(axes, short, strict=True):
                 index[self.dims.index(dim)] = int(i)
-            k, depth, widths, n = (self._at(name, tuple(index)) for name in SHAPE)
             try:
-                full, _ = full_widths(parse_widths(widths or ()), n if given else None, depth)
-                check_shapes(k, depth, full)
+                model.check_fit({name: self._at(name, tuple(index)) for name in columns}, names)
             except ValueError as error:
-                if not widths and {"generator", "width_rule"} & set(self._names):
-                    # What a rule or a make lacks, the point says.
+                if isinstance(error, NotDerivedError):
                     self.point(tuple(index))
                 place = self.place_along(axes, tuple(short))
                 raise SweepError(f"{place}: {error}" if place else str(error)) from None
         if self.excluded.all():
             raise SweepError("exclude: the rules leave no point to run.")
 
-    def _check_noise(self) -> None:
-        """Refuse two laws of noise at once before anything runs, as `Noise` does for a point."""
-        sigma, snr = self.column("noise.sigma"), self.column("noise.snr_db")
-        if sigma is None or snr is None:
-            return
-        if any(sigma.values.ravel()) and any(value is not None for value in snr.values.ravel()):
-            raise SweepError("'noise.sigma' and 'noise.snr_db' are both given; give one.")
+    def _check_exclusive(self) -> None:
+        """Refuse two parameters of which one point can have one, before anything runs."""
+        for name in names_with("instead_of"):
+            for other in facts(name).instead_of:
+                if self._is_given(name) and self._is_given(other):
+                    raise SweepError(f"'{other}' and '{name}' are both given; give one.")
+
+    def _is_given(self, name: str) -> bool:
+        """Say whether a parameter differs from its default anywhere."""
+        column = self.column(name)
+        default = PARAMETERS[name].default
+        return column is not None and any(value != default for value in column.values.flat)
 
 
 def _objects(values: Any) -> np.ndarray:
     """Keep Python values as they are: NumPy's own scalars would change a point's hash."""
     array = np.empty(len(values) if isinstance(values, list) else (), dtype=object)
-    array[...] = widths_label(values) if isinstance(values, tuple) else values
+    array[...] = list_label(values) if isinstance(values, tuple) else values
     return array
 
 

@@ -7,17 +7,18 @@ measurements of the trial as they were, and two solvers meet the same problem.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .parameter import derived, flat_values
 from .parameters import PARAMETERS, facts, names_with
-from .point import Point
+from .point import PointBase
 
 
 class Purpose(IntEnum):
@@ -34,11 +35,11 @@ class Purpose(IntEnum):
     PLANE = 8
 
 
-# What is another draw for each of several targets that share all others.
-OF_A_TARGET = (Purpose.TARGET, Purpose.START, Purpose.AUDIT)
+# What is another draw for each of the variants of a trial, which share all others.
+OF_A_VARIANT = (Purpose.TARGET, Purpose.START, Purpose.AUDIT)
 
 
-def point_identity(point: Point, paired: Collection[str] = ()) -> str:
+def point_identity(point: PointBase, paired: Collection[str] = ()) -> str:
     """Hash the parameters that decide a point's draws.
 
     A parameter at its default is left out, so that a parameter introduced later leaves the
@@ -68,7 +69,7 @@ def carriers(names: Collection[str]) -> set[str]:
 
 
 def _carriers_of(name: str) -> tuple[str, ...]:
-    """Widths hold the depth, n and what they are derived from; pairing leaves all of them out."""
+    """A derived parameter may carry what it is derived from; pairing leaves all of them out."""
     return (facts(name).carried_by if name in PARAMETERS else ()) or (name,)
 
 
@@ -77,13 +78,20 @@ def _defaults_of_draws() -> tuple[tuple[str, Any], ...]:
     return tuple((name, PARAMETERS[name].default) for name in names_with("draws"))
 
 
+@derived
+def _variant() -> Callable[[PointBase], int] | None:
+    """Give what reads the variant of a point; None where no parameter counts variants."""
+    names = names_with("variant")
+    return attrgetter(names[0]) if names else None
+
+
 @cache
 def _identity_words(identity: str) -> tuple[int, ...]:
     return tuple(int(identity[start : start + 8], 16) for start in range(0, len(identity), 8))
 
 
 def random_stream(
-    seed: int, identity: str, trial: int, purpose: Purpose, target: int = 0
+    seed: int, identity: str, trial: int, purpose: Purpose, variant: int = 0
 ) -> np.random.Generator:
     """Open the random stream of one purpose in one trial of one point.
 
@@ -95,11 +103,11 @@ def random_stream(
         identity: from `point_identity`.
         trial: trial index t ≥ 0.
         purpose: what is drawn.
-        target: which of several targets; they differ in target, start and audit only.
+        variant: which of several variants; they differ in the draws `OF_A_VARIANT` only.
     """
     key = (*_identity_words(identity), trial, int(purpose))
-    if target and purpose in OF_A_TARGET:
-        key = (*key, target)
+    if variant and purpose in OF_A_VARIANT:
+        key = (*key, variant)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
@@ -111,20 +119,20 @@ class Draws:
         seed: root seed of the sweep.
         identity: of the point, from `point_identity`.
         trial: trial index t ≥ 0.
-        target: which of several targets.
+        variant: which of several variants of the trial.
     """
 
     seed: int
     identity: str
     trial: int
-    target: int = 0
+    variant: int = 0
 
     def __call__(self, purpose: Purpose) -> np.random.Generator:
         """Open the stream of a purpose."""
-        return random_stream(self.seed, self.identity, self.trial, purpose, self.target)
+        return random_stream(self.seed, self.identity, self.trial, purpose, self.variant)
 
 
-def draws_of(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Draws:
+def draws_of(point: PointBase, trial: int, seed: int, paired: Collection[str] = ()) -> Draws:
     """Give the draws of a trial of a point.
 
     Args:
@@ -133,4 +141,7 @@ def draws_of(point: Point, trial: int, seed: int, paired: Collection[str] = ()) 
         seed: root seed of the sweep.
         paired: parameters whose values share their draws.
     """
-    return Draws(seed, point_identity(point, paired), trial, point.target)
+    variant = _variant()
+    return Draws(
+        seed, point_identity(point, paired), trial, variant(point) if variant is not None else 0
+    )

@@ -15,6 +15,11 @@ def value_label(value: Any) -> str:
     return f"{value + 0.0:.{DIGITS}g}" if isinstance(value, float) else str(value)
 
 
+def list_label(values: tuple[Any, ...]) -> str:
+    """Write a list of whole numbers as text, `700-650`."""
+    return "-".join(str(value) for value in values)
+
+
 def rounded(value: Any) -> Any:
     """Round a float to 12 significant digits, so that 0.1 · 3 and 0.3 compare equal."""
     return float(value_label(value)) if isinstance(value, float) else value

@@ -25,7 +25,7 @@ class Facts:
         short: its name where room is scarce; empty for the longer one.
         draws: whether the random draws of a trial depend on it: it is part of a point's identity.
         carried_by: the parameters through which alone it decides draws.
-        shapes: whether the shape of a network may be derived from it.
+        shapes: whether other parameters may be derived from it.
         absent: the value that means that it is not given; None if there is none.
         memory: whether the memory that a trial needs depends on it.
         labelled: whether a store has it as a coordinate though the sweep leaves it out.
@@ -34,6 +34,8 @@ class Facts:
         success: whether success rises or falls with it, where all others stay; None where that is
             not known.
         list_depth: how deep lists are that write one value.
+        instead_of: the parameters, of the same sweep, that it cannot be given together with.
+        variant: whether it counts variants of a trial that share most of its draws.
     """
 
     units: str = "1"
@@ -48,6 +50,8 @@ class Facts:
     setting: bool = False
     success: Literal["rising", "falling"] | None = None
     list_depth: int = 0
+    instead_of: tuple[str, ...] = ()
+    variant: bool = False
 
     def __post_init__(self) -> None:
         if (self.draws or self.carried_by) and self.setting:

@@ -1,9 +1,13 @@
-"""All parameters by name and what is known of each, those of classes from outside too."""
+"""All parameters by name and what is known of each, those of classes from outside too.
 
-from collections.abc import Callable, Collection
+Who declares them tells this package the class of points, the experiments and their parameters.
+"""
+
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from typing import Any
 
 from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
 
 from .errors import SweepError
 from .parameter import (
@@ -14,13 +18,78 @@ from .parameter import (
     nested,
     parameter_fields,
 )
-from .point import Point
+from .point import PointBase
 from .told import ask
 
-PARAMETERS = parameter_fields(Point)
+
+class Parameters(MutableMapping[str, FieldInfo]):
+    """The declarations of all parameters by name, in their order.
+
+    They are asked for when the first one is looked up.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, FieldInfo] = {}
+
+    def _asked(self) -> dict[str, FieldInfo]:
+        if not self._known:
+            ask()
+        return self._known
+
+    def __getitem__(self, name: str) -> FieldInfo:
+        return self._asked()[name]
+
+    def __setitem__(self, name: str, field: FieldInfo) -> None:
+        self._asked()[name] = field
+
+    def __delitem__(self, name: str) -> None:
+        del self._asked()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._asked())
+
+    def __len__(self) -> int:
+        return len(self._asked())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._asked()
+
+    def replace(self, fields: dict[str, FieldInfo]) -> None:
+        """Have these parameters and no others."""
+        self._known = fields
+
+
+PARAMETERS = Parameters()
+
+# The class of points, as it was told; the last one counts.
+_POINTS: list[type[PointBase]] = []
 
 # Tables of parameters that classes from outside declare.
 _ADDED: dict[str, type[BaseModel]] = {}
+
+
+def tell_points(model: type[PointBase]) -> None:
+    """Say what a point is: the class that declares all parameters but those of added tables."""
+    added = [(name, table) for name, table in _ADDED.items() if name not in model.model_fields]
+    _POINTS[:] = [model]
+    fields = parameter_fields(model)
+    for name, table in added:
+        fields |= parameter_fields(table, f"{name}.")
+    PARAMETERS.replace(fields)
+    forget_derived()
+
+
+def told_points() -> type[PointBase]:
+    """Give the class of points that was told, without the tables that were added.
+
+    Raises:
+        SweepError: no installed package tells one.
+    """
+    if not _POINTS:
+        ask()
+    if not _POINTS:
+        raise SweepError("no installed package declares parameters; install genprior again.")
+    return _POINTS[-1]
 
 
 def add_table(name: str, table: type[BaseModel], *, replace: bool = False) -> None:
@@ -36,7 +105,7 @@ def add_table(name: str, table: type[BaseModel], *, replace: bool = False) -> No
     """
     if _ADDED.get(name) is table:
         return
-    is_taken = name in Point.model_fields or (name in _ADDED and not replace)
+    is_taken = name in told_points().model_fields or (name in _ADDED and not replace)
     if is_taken or not name.isidentifier():
         raise SweepError(f"a table of parameters cannot be named {name!r}; choose another name.")
     fields = parameter_fields(table, f"{name}.")
@@ -62,16 +131,20 @@ def is_added(name: str) -> bool:
 
 
 @derived
-def point_model() -> type[Point]:
-    """Give what a point is: `Point`, with the tables that were added."""
+def point_model() -> type[PointBase]:
+    """Give what a point is: the class that was told, with the tables that were added."""
+    told = told_points()
     if not _ADDED:
-        return Point
+        return told
     added: dict[str, Any] = {name: (table, table()) for name, table in _ADDED.items()}
-    return create_model("Point", __base__=Point, **added)
+    return create_model(told.__name__, __base__=told, **added)
 
 
-def make_point(values: dict[str, Any]) -> Point:
+def make_point(values: dict[str, Any]) -> Any:
     """Make a point of its values by name, dotted or in tables.
+
+    Returns:
+        A point, an instance of `point_model`.
 
     Raises:
         ValidationError: they do not fit together.
@@ -80,28 +153,52 @@ def make_point(values: dict[str, Any]) -> Point:
 
 
 # Who knows the experiments says which parameters, or tables of them, one has; None: all.
-_TOLD: list[Callable[[str], Collection[str] | None]] = []
+_TOLD: list[tuple[Callable[[str], Collection[str] | None], str]] = []
 
 
-def tell_tasks(parameters_of: Callable[[str], Collection[str] | None]) -> None:
+def tell_tasks(parameters_of: Callable[[str], Collection[str] | None], default: str) -> None:
     """Say who knows which parameters an experiment has.
 
     Args:
         parameters_of: gives names of parameters, or of tables; None for all. It raises SweepError
             for a name that is none.
+        default: the experiment of sweep files that name none.
     """
-    _TOLD.append(parameters_of)
+    _TOLD.append((parameters_of, default))
+
+
+def default_task() -> str:
+    """Name the experiment of sweep files that name none."""
+    ask()
+    return _TOLD[-1][1] if _TOLD else ""
+
+
+def check_is_task(name: str) -> None:
+    """Refuse a name that is no experiment.
+
+    Raises:
+        SweepError: with the experiments that there are.
+    """
+    ask()
+    if _TOLD:
+        _TOLD[-1][0](name)
 
 
 def task_has(task: str, name: str) -> bool:
     """Say whether an experiment has a parameter."""
     ask()
     try:
-        known = _TOLD[-1](task) if _TOLD else None
+        known = _TOLD[-1][0](task) if _TOLD else None
     except SweepError:
         # That there is no such experiment is said where it is looked for.
         known = None
     return known is None or name in known or name.split(".")[0] in known
+
+
+@derived
+def required() -> tuple[str, ...]:
+    """List the parameters without a default."""
+    return tuple(name for name, field in PARAMETERS.items() if field.is_required())
 
 
 @derived

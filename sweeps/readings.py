@@ -6,11 +6,11 @@ read.
 """
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .tables import Strict
+from .told import load_offered
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -26,8 +26,8 @@ class Reading:
         name: of the analysis.
         settings: its table in the sweep file; None where it has none.
         settings_name: what that table is called.
-        tells_targets: whether it may go along the axis `target`; of several targets of a trial the
-            worst counts for all others.
+        tells_targets: whether it may go along a parameter that counts variants of a trial; for all
+            others the worst variant counts.
         reads_codes: whether it may read a variable whose values are codes; success is none.
     """
 
@@ -151,13 +151,14 @@ def _own_keys() -> Iterable[str]:
 
 def _load_offered() -> None:
     """Load what installed packages offer: a subclass of `Reading`, or a module that registers."""
-    for point in entry_points(group=GROUP):
+    for point, found, error in load_offered(GROUP):
         try:
-            offered = point.load()
-            if isinstance(offered, type):
-                if not issubclass(offered, Reading):
+            if error is not None:
+                raise error
+            if isinstance(found, type):
+                if not issubclass(found, Reading):
                     raise TypeError("it is no analysis")
-                if _registered.get(offered.name) is None:
-                    register_reading(offered())
-        except (Exception, SystemExit) as error:
-            _unloadable[point.name] = f"{type(error).__name__}: {error}"
+                if _registered.get(found.name) is None:
+                    register_reading(found())
+        except (Exception, SystemExit) as mistake:
+            _unloadable[point.name] = f"{type(mistake).__name__}: {mistake}"

@@ -6,8 +6,7 @@ nature (two solvers), or because rounding makes them one: 2 · 2 and 2 · 2.1 me
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from .errors import SweepError
 from .grid import Column, Grid
 from .identity import carriers
 from .labels import value_label
-from .notation import parse_widths
 from .parameters import names_with
 from .readings import readings
-from .shapes import full_widths
 from .values import is_foreign
 
 
@@ -158,44 +155,15 @@ def _refusal(key: str, clash: Clash) -> str:
 
 
 def _deciding(grid: Grid) -> list[Column]:
-    """Give the columns that identities hold, the widths complete.
+    """Give the columns that identities hold, their values complete.
 
     What a class has that is not here is taken to decide draws; where it was, that was checked.
     """
     left_out = carriers(grid.sweep.paired)
     foreign = [name for name in grid.sweep.axes if is_foreign(name)]
     names = [name for name in (*names_with("draws"), *foreign) if name not in left_out]
-    found = [_full_widths(grid) if name == "widths" else grid.column(name) for name in names]
+    found = [grid.completed(name) for name in names]
     return [column for column in found if column is not None and column.dims]
-
-
-def _full_widths(grid: Grid) -> Column | None:
-    """Give the widths n_1 … n_d of every network, which n may complete, as tuples."""
-    columns = {name: grid.column(name) for name in ("widths", "n", "depth")}
-    known = {name: column for name, column in columns.items() if column is not None}
-    if "widths" not in known and "n" not in known:
-        return None
-    dims = tuple(dim for dim in grid.dims if any(dim in column.dims for column in known.values()))
-    shape = tuple(len(grid.sweep.axes[dim]) for dim in dims)
-    dropped = tuple(i for i, dim in enumerate(grid.dims) if dim not in dims)
-    parts = []
-    for name in ("widths", "n", "depth"):
-        spread = grid.over_grid(name) if name in known else np.full((1,) * len(grid.dims), None)
-        assert spread is not None
-        parts.append(np.broadcast_to(np.squeeze(spread, axis=dropped), shape))
-    values = np.empty(shape, dtype=object)
-    for index in np.ndindex(shape):
-        given: list[Any] = [part[index] for part in parts]
-        values[index] = _complete(*given)
-    return Column(dims, values)
-
-
-@lru_cache(maxsize=4096)
-def _complete(widths: Any, n: Any, depth: Any) -> tuple[int, ...]:
-    try:
-        return tuple(full_widths(parse_widths(widths or ()), n or None, depth)[0])
-    except ValueError:  # such a point is excluded, or refused elsewhere
-        return ()
 
 
 def _is_distinct(column: Column) -> bool:

@@ -20,7 +20,7 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .flat import flatten
 from .override import apply_setting, in_short
-from .parameters import PARAMETERS, is_added, names_with, task_has
+from .parameters import PARAMETERS, default_task, is_added, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
@@ -64,7 +64,7 @@ class Sweep(Strict):
     description: str = ""
     source: str = ""
     expected: str = ""
-    task: str = "recovery"
+    task: str = Field(default_factory=default_task)
     trials: int = Field(30, ge=1, le=100_000_000)
     seed: int = Field(0, ge=0, lt=2**128)
     axes: Annotated[dict[str, Any], BeforeValidator(partial(flatten, table="axes"))] = {}
@@ -180,11 +180,12 @@ class Sweep(Strict):
     def complete(self) -> "Sweep":
         """Give the sweep with every default written out, so that it outlives a change of them."""
         written = self._own_tables()
-        given = {*self.axes, *self.parameters, *self.dependent, "widths", *names_with("absent")}
+        given = {*self.axes, *self.parameters, *self.dependent, *names_with("absent")}
         for name, field in PARAMETERS.items():
             if name in given or field.is_required() or not task_has(self.task, name):
                 continue
-            if field.default is not None:
+            # An empty list is derived.
+            if field.default not in (None, ()):
                 written["parameters"][name] = field.default
         return self.reparsed(written)
 

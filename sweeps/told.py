@@ -1,16 +1,43 @@
-"""How this package learns which experiments, generators and parameters there are.
+"""How this package learns which experiments, parameters and analyses there are.
 
-Installed packages name modules by entry points of the group `genprior.parameters`. Such a module
-registers what it knows when it is imported, so that `sweeps` imports no other package of ours.
+Installed packages name modules and classes by entry points. They register what they know when they
+are imported, so that `sweeps` imports no other package of ours.
 """
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
+from typing import Any, NamedTuple
 
 from .errors import SweepError
 
 GROUP = "genprior.parameters"
 _ASKED: list[bool] = []
+_lock = RLock()
+
+
+class Offered(NamedTuple):
+    """What an installed package offers.
+
+    Attributes:
+        point: its entry point.
+        found: what was loaded; None where that failed.
+        error: why it could not be loaded; None if it could.
+    """
+
+    point: EntryPoint
+    found: Any
+    error: Exception | SystemExit | None
+
+
+def load_offered(group: str) -> Iterator[Offered]:
+    """Load what installed packages offer as entry points of a group, one after the other."""
+    for point in entry_points(group=group):
+        try:
+            offered = Offered(point, point.load(), None)
+        except (Exception, SystemExit) as error:
+            offered = Offered(point, None, error)
+        yield offered
 
 
 def ask() -> None:
@@ -19,15 +46,17 @@ def ask() -> None:
     Raises:
         SweepError: naming one that cannot be imported.
     """
-    if _ASKED:
+    if _ASKED and _ASKED[-1]:
         return
-    _ASKED.append(True)
-    for point in entry_points(group=GROUP):
-        try:
-            point.load()
-        except (Exception, SystemExit) as error:
-            _ASKED.clear()
-            raise SweepError(f"{GROUP}: {point.value} cannot be loaded: {error}") from None
+    with _lock:  # another thread waits until everything is told
+        if _ASKED:
+            return
+        _ASKED.append(False)
+        for point, _, error in load_offered(GROUP):
+            if error is not None:
+                _ASKED.clear()
+                raise SweepError(f"{GROUP}: {point.value} cannot be loaded: {error}")
+        _ASKED[:] = [True]
 
 
 _MORE: list[Callable[[], None]] = []

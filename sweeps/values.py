@@ -8,8 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import SweepError, complaint_text, shown
-from .labels import DIGITS, value_label
-from .notation import widths_label
+from .labels import DIGITS, list_label, value_label
 from .parameter import derived
 from .parameters import PARAMETERS, facts
 from .tables import refuse_lookalikes
@@ -252,4 +251,4 @@ def check_value(name: str, value: Any, stored: bool = False) -> Any:
         raise SweepError(f"'{name}': {complaint_text(error)}") from None
     except ValueError as error:
         raise SweepError(f"'{name}': {error}") from None
-    return widths_label(checked) if isinstance(checked, tuple) else checked
+    return list_label(checked) if isinstance(checked, tuple) else checked

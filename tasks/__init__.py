@@ -6,11 +6,13 @@ This package imports `sweeps` and no other package of genprior; it knows neither
 from .experiment import Experiment
 from .experiments import KINDS, check_task, task_kind
 from .experiments.recovery import KERNEL_VERSION, Recovery, recover
+from .point import Point
 
 __all__ = [
     "KERNEL_VERSION",
     "KINDS",
     "Experiment",
+    "Point",
     "Recovery",
     "check_task",
     "recover",

@@ -1,9 +1,16 @@
 """Checks of all points of a sweep, before anything runs."""
 
-from collections.abc import Callable, Collection
+from __future__ import annotations
 
-from ..sweeps import Grid, Point, Sweep, SweepError
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from ..sweeps import Grid, Sweep, SweepError
 from ..sweeps.parameters import PARAMETERS
+from .watched import points_to_check
+
+if TYPE_CHECKING:
+    from .point import Point
 
 MOST_CHECKED = 20_000  # points of a sweep
 
@@ -35,15 +42,15 @@ def given_parameters(sweep: Sweep) -> tuple[str, ...]:
     return (*sweep.axes, *sorted(fixed), *sweep.dependent)
 
 
-def check_points(grid: Grid, parameters: tuple[str, ...], check: Callable[[Point], None]) -> None:
-    """Check a point for each combination of some parameters.
+def check_points(grid: Grid, check: Callable[[Point], None]) -> None:
+    """Check a point for each combination of the parameters that the check reads.
 
     Raises:
         SweepError: names the point and what the check says.
     """
-    for index in grid.distinct(parameters, MOST_CHECKED):
+    for index, point in points_to_check(grid, MOST_CHECKED):
         try:
-            check(grid.point(index))
+            check(point)
         except ValueError as error:
             place = grid.place(index)
             raise SweepError(f"{place}: {error}" if place else str(error)) from None

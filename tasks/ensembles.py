@@ -1,20 +1,47 @@
 """Random numbers of mean 0 and variance 1, and the measurement ensembles made of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..sweeps import Point
+from ..sweeps.parameter import quantity
+from ..sweeps.point import PointBase
 from .network import Matrix, Vector
 from .sensing import DenseSensing, Sensing, SubsampledDCT
+
+if TYPE_CHECKING:
+    from .point import Point
 
 # Entries of a block of rows that is drawn at once: 8 MiB.
 BLOCK_ENTRIES = 2**20
 
 Shape = tuple[int, ...]
 Law = Callable[[np.random.Generator, Shape, float], Matrix]
+
+
+class EnsembleParameters(PointBase):
+    """What measurements are drawn from."""
+
+    ensemble: Literal["gaussian", "rademacher", "laplace", "subsampled-dct", "student-t"] = (
+        quantity(
+            "gaussian",
+            "measurement ensemble; entries of all have the same variance",
+            draws=True,
+            memory=True,
+            labelled=True,
+        )
+    )
+    student_df: float = quantity(
+        5.0,
+        "degrees of freedom ν of Student's t, where measurements or noise have that law",
+        gt=2,
+        draws=True,
+    )
 
 
 def gaussian(random: np.random.Generator, shape: Shape, df: float = 0.0) -> Matrix:

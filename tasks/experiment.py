@@ -1,20 +1,42 @@
 """What an experiment is: it draws a trial of a point, and the trial is run."""
 
+from __future__ import annotations
+
 import time
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..sweeps import Draws, Grid, Point
+from ..sweeps import Draws, Grid
 from ..sweeps.tables import Strict
 from ..sweeps.variables import Variable
+from .ensembles import EnsembleParameters
+from .generators.parameters import NetworkParameters
+from .problems.one_bit import DitherParameters
+from .problems.parameters import (
+    MeasurementParameters,
+    NoiseParameters,
+    ProblemParameters,
+    TargetParameters,
+)
 
-# Parameters of every experiment that draws a network, and of every one that draws a problem.
-NETWORK = (
-    "k", "depth", "widths", "n", "generator", "gain", "last_layer", "width_rule", "width_factor",
-    "sparsity", "wedge_angle", "weights", "target_norm", "m", "ensemble", "student_df", "noise",
-    "dither",
-)  # fmt: skip
-PROBLEM = ("problem", "samples", "target", "target_codes")
+if TYPE_CHECKING:
+    from .point import Point
+
+# Parameters of every experiment that draws a problem, and of every one that draws a network.
+PROBLEM = (*ProblemParameters.model_fields, "samples", "target", "target_codes")
+NETWORK = tuple(
+    name
+    for part in (
+        NetworkParameters,
+        TargetParameters,
+        MeasurementParameters,
+        EnsembleParameters,
+        NoiseParameters,
+        DitherParameters,
+    )
+    for name in part.model_fields
+    if name not in PROBLEM
+)
 
 
 class Trial(Protocol):

@@ -1,17 +1,22 @@
 """A drawn problem: network, target, data, and the start of descent."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..sweeps import Point, Purpose, draws_of
+from ..sweeps import Purpose, draws_of
 from .generators import draw_network, generator_class
 from .latent_loss import LatentLoss
 from .network import Network, Vector
 from .problems import Problem, check_point, problem_class
 from .problems.base import Streams
 from .solvers.descent import SubgradientDescent
+
+if TYPE_CHECKING:
+    from .point import Point
 
 MAX_TARGET_DRAWS = 1000
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..sweeps.shapes import contractive_widths, expansive_widths, polylogarithmic_widths
+from .generators.shapes import contractive_widths, expansive_widths, polylogarithmic_widths
 
 __all__ = [
     "contractive_widths",

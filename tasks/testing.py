@@ -3,14 +3,16 @@
 Each check raises AssertionError, with one line that says what is wrong. Built-in classes pass them.
 """
 
+from __future__ import annotations
+
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..sweeps import Draws, Point, Purpose, draws_of
+from ..sweeps import Draws, Purpose, draws_of
 from ..sweeps.parameters import make_point
 from .experiment import Experiment
 from .generators import GENERATORS, Generator
@@ -21,6 +23,9 @@ from .problems import PROBLEMS, Problem, check_point
 from .registry import Registry
 from .solvers import SOLVERS, Solution, Solver
 from .solvers.descent import Verdict
+
+if TYPE_CHECKING:
+    from .point import Point
 
 SEED = 2024
 SIGNALS = 3  # at which a gradient is compared with differences

@@ -1,16 +1,22 @@
 """Refuse parameters that a sweep gives and that no point of it uses."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..sweeps import Grid, Point, SweepError
+from ..sweeps import Grid, SweepError
 from .checks import MOST_CHECKED, given_parameters
 from .problems import problem_class
 from .registry import parameters_of
 from .solvers import SOLVERS, solver_class
+from .watched import points_to_check
 
-Uses = Callable[[Point], Collection[str]]
+if TYPE_CHECKING:
+    from .point import Point
+
+Uses = Callable[["Point"], Collection[str]]
 
 
 class Rule(NamedTuple):
@@ -27,12 +33,6 @@ class Rule(NamedTuple):
     otherwise: str
 
 
-# The parameters that the rules depend on.
-LOOKED_AT = (
-    "problem", "condition", "ensemble", "noise.sigma", "noise.law", "target_codes", "solver.method",
-    "solver.start", "solver.start_scale", "solver.abandon_after", "success.metric",
-    "search.ascents", "code.decoder",
-)  # fmt: skip
 # Descents on a plane start on a circle and run by the plain engine to their end.
 OF_NO_LANDSCAPE = (
     "solver.engine", "solver.start", "solver.start_scale", "solver.stall_after",
@@ -53,8 +53,7 @@ def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
         names = [name for name in given if name in rule.names]
         if not names:
             continue
-        points = (grid.point(index) for index in grid.distinct(LOOKED_AT, MOST_CHECKED))
-        if not any(rule.used(point) for point in points):
+        if not any(rule.used(point) for _, point in points_to_check(grid, MOST_CHECKED)):
             raise SweepError(
                 f"'{names[0]}' is given, but nothing uses it: {rule.otherwise}. Leave it out, on "
                 f"the command line with --set {names[0]}=default."

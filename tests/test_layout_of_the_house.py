@@ -95,6 +95,70 @@ def test_rooms_import_only_downwards(room, path):
         assert room in KEPT_IN.get(package, ROOMS)
 
 
+def known_names() -> tuple[set[str], set[str]]:
+    """The parameters with their tables, and what sweep files may name: classes and analyses."""
+    from genprior.sweeps.parameters import PARAMETERS, groups
+    from genprior.sweeps.readings import readings
+    from genprior.tasks.registry import REGISTRIES
+
+    classes = {cls.name for registry in REGISTRIES.values() for cls in registry.known()}
+    analyses = {name for each in readings() for name in (each.name, each.settings_name) if name}
+    return {*PARAMETERS, *groups()}, classes | analyses
+
+
+def words_of_science(source: str) -> set[str]:
+    """What a module names, as text, as an attribute or as an argument, that is told to sweeps.
+
+    What is said of an example in a sentence is no name, and a fact of parameters may be called like
+    a table of them.
+    """
+    from genprior.sweeps.parameter import Facts
+
+    parameters, classes = known_names()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {node.value} & (parameters | classes)
+        elif isinstance(node, ast.Attribute):
+            found |= {node.attr} & parameters
+        elif isinstance(node, ast.keyword):
+            found |= {str(node.arg)} & parameters
+    return found - set(Facts.__dataclass_fields__)
+
+
+def test_the_reader_of_words_sees_them_all():
+    """The test below would pass on a reader that is blind; loop variables are no names."""
+    source = """
+for k, m in pairs: print(point.depth, names["noise.sigma"], "landscape", make(widths=3), "solver")
+task = "recovery"
+problem = f"of generator {task}, as in k=5"
+"""
+    assert words_of_science(source) == {
+        "depth", "noise.sigma", "landscape", "widths", "solver", "recovery",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p.values[1], id=p.id) for p in MODULES if p.values[0] == "sweeps"]
+)
+def test_sweeps_know_no_word_of_science(path):
+    """What parameters, experiments, problems, solvers and analyses there are is told to them."""
+    assert not words_of_science(path.read_text(encoding="utf-8"))
+
+
+def test_what_a_point_is_is_told_when_it_is_first_asked_for():
+    """A process that imports sweeps alone reads the same sweeps as any other."""
+    code = (
+        "import sys, genprior.sweeps as s; assert 'genprior.tasks' not in sys.modules;"
+        "w = s.Sweep.parse({'axes': {'k': [2]}, 'parameters': {'depth': 1, 'n': 9}});"
+        "print(w.task, s.Grid(w).point((0,)).widths, s.Point.__module__)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert said == "recovery (9,) genprior.tasks.point\n"
+
+
 @pytest.mark.parametrize("room", ["sweeps", "tasks"])
 def test_the_lower_rooms_load_neither_dask_nor_zarr(room):
     """A process that only computes starts without them."""

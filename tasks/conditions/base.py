@@ -1,14 +1,18 @@
 """What a deterministic condition is: the largest values of its forms bound its constant."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ...sweeps import Point
 from ...sweeps.tables import Strict
 from ..network import Network
 from ..problems.base import Streams
 from .search import Form
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class Condition(ABC):

@@ -1,14 +1,18 @@
 """Conditions on the weights of every layer: the WDC, and the R2WDC, its range-restricted form."""
 
-from collections.abc import Iterator
-from typing import ClassVar
+from __future__ import annotations
 
-from ...sweeps import Point
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
 from ..network import Network
 from ..problems.base import Streams
 from .base import Condition
 from .forms import LayerForm, RangeForm
 from .search import Form
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class OfLayers(Condition):

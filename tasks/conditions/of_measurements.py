@@ -1,9 +1,11 @@
 """Conditions on measurements of the range: the RRIC, and its form for one-bit recovery."""
 
-from collections.abc import Iterator
-from typing import ClassVar
+from __future__ import annotations
 
-from ...sweeps import Point, Purpose
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from ...sweeps import Purpose
 from ..ensembles import draw_sensing
 from ..instance import draw_target
 from ..network import Network
@@ -12,6 +14,9 @@ from ..problems.base import Streams
 from .base import Condition
 from .forms import IsometryForm, ProjectionForm
 from .search import Form
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class RangeRestrictedIsometry(Condition):

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...sweeps.tables import Search
+from ...sweeps.parameter import setting
+from ...sweeps.tables import Strict
 from ..network import Vector
 
 REPEATED = 0.5  # probability that a direction repeats an earlier one of its candidate
@@ -15,6 +16,16 @@ REPEATED = 0.5  # probability that a direction repeats an earlier one of its can
 # five succeeds.
 FIRST_MOVE, GROWTH, DECAY = 0.5, 1.5, 0.9
 SHORTEST_MOVE = 1e-6
+
+
+class Search(Strict):
+    """How hard the largest violation of a condition is looked for."""
+
+    draws: int = setting(200, "random candidates", ge=1, le=1_000_000_000)
+    ascents: int = setting(
+        4, "best candidates from which a local ascent starts", ge=0, le=1_000_000, memory=True
+    )
+    steps: int = setting(200, "moves tried in an ascent", "steps", ge=1, le=1_000_000_000)
 
 
 class Form(Protocol):

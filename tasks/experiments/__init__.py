@@ -10,7 +10,7 @@ from ..conditions import CONDITIONS
 from ..experiment import Experiment
 from ..generators import GENERATORS
 from ..problems import PROBLEMS
-from ..registry import Registry, declare_tables
+from ..registry import Registry
 from ..solvers import SOLVERS
 from .condition import ConditionBound
 from .landscape import LandscapeTask
@@ -55,8 +55,7 @@ def _parameters_of(name: str) -> tuple[str, ...] | None:
     return (*own, *(cls.table[0] for cls in classes if getattr(cls, "table", None)))
 
 
-declare_tables()
-tell_tasks(_parameters_of)
+tell_tasks(_parameters_of, default=Recovery.name)
 
 
 def check_task(kind: Experiment, grid: Grid) -> None:

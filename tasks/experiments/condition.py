@@ -1,18 +1,21 @@
 """The experiment `condition`: search the largest violation of a condition in a drawn network."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...sweeps import Draws, Grid, Point, Purpose, draws_of
+from ...sweeps import Draws, Grid, Purpose, draws_of
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
 from ...sweeps.variables import Variable
 from ..checks import check_optional, check_points
 from ..conditions import CONDITIONS, condition_class
-from ..conditions.search import Form, Found, effort, search_largest
+from ..conditions.search import Form, Found, Search, effort, search_largest
 from ..experiment import NETWORK, Experiment
 from ..generators import (
-    GENERATORS,
     check_generator,
     draw_network,
     generator_class,
@@ -22,9 +25,11 @@ from ..problems.base import Streams
 from ..registry import parameters_of
 from ..unused import Rule, law_rules, refuse_unused
 
+if TYPE_CHECKING:
+    from ..point import Point
+
 # Increase it whenever a stored number may change.
 CONDITION_VERSION = 1
-CHECKED = ("condition", "k", "depth", "widths", "n", "target_norm")
 RULES = (
     Rule(
         ("search.steps",),
@@ -50,6 +55,18 @@ VARIABLES = (
     Variable("layer", "int64", "layer of the largest violation, counted from 1"),
     Variable("evaluations", "int64", "candidates and moves that were evaluated"),
 )
+
+
+class ConditionParameters(PointBase):
+    """Which condition is looked at, and how hard."""
+
+    condition: str = quantity(
+        "wdc",
+        "deterministic condition whose constant is bounded from below",
+        memory=True,
+        labelled=True,
+    )
+    search: Search = Search()
 
 
 def draw_forms(point: Point, streams: Streams) -> Iterator[tuple[int, Form]]:
@@ -131,8 +148,7 @@ class ConditionBound(Experiment):
         used = {name for condition in names for name in parameters_of(condition_class(condition))}
         optional = (*dict.fromkeys((*PROBLEMS.parameters(), *CONDITIONS.parameters(), *used)),)
         check_optional(grid, optional, used, f"condition {' or '.join(map(repr, names))}")
-        decide = (*CHECKED, "generator", *GENERATORS.parameters(), *optional)
-        check_points(grid, decide, check_condition)
+        check_points(grid, check_condition)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:

@@ -1,15 +1,19 @@
 """The experiment `landscape`: loss and descent vector at places of a plane of codes."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Point, Purpose, SweepError, draws_of
-from ...sweeps.tables import Plane
+from ...sweeps import Draws, Grid, Purpose, SweepError, draws_of
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
+from ...sweeps.tables import Strict
 from ...sweeps.variables import Variable
 from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
@@ -20,6 +24,9 @@ from ..problems import check_point, check_sweep
 from ..solvers import Subgradient
 from ..unused import LANDSCAPE_RULES, refuse_unused
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 # Increase it whenever a stored number may change.
 LANDSCAPE_VERSION = 1
@@ -36,6 +43,25 @@ VARIABLES = (
     ),
     Variable("descent_norm", "float64", "norm of the descent vector ‖v(x)‖", VECTOR_UNITS),
 )  # fmt: skip
+
+
+class Plane(Strict):
+    """Where on a plane of codes a landscape is looked at: x = ‖x*‖ (along·e_1 + across·e_2).
+
+    e_1 is the direction of x*, e_2 a random one orthogonal to it.
+    """
+
+    along: float = quantity(0.0, "coordinate along the true code", "‖x*‖", ge=-1e6, le=1e6)
+    across: float = quantity(
+        0.0, "coordinate along a random direction orthogonal to the true code", "‖x*‖",
+        ge=-1e6, le=1e6,
+    )  # fmt: skip
+
+
+class PlaneParameters(PointBase):
+    """Where a landscape is looked at."""
+
+    plane: Plane = Plane()
 
 
 class Landscape(NamedTuple):
@@ -183,7 +209,7 @@ class LandscapeTask(Experiment):
                     f"values or more; give '{name}' a range, as in \"-1.5:1.5:0.05\"."
                 )
         check_sweep(grid)
-        check_points(grid, ("k", "target", "target_codes"), check_plane)
+        check_points(grid, check_plane)
         refuse_unused(grid, LANDSCAPE_RULES)
 
     def check_point(self, point: Point) -> None:

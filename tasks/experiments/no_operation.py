@@ -1,11 +1,16 @@
 """The experiment `no-operation`, which does nothing, to measure the pipeline's own cost."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from __future__ import annotations
 
-from ...sweeps import Draws, Point
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...sweeps import Draws
 from ...sweeps.variables import Flag, Variable
 from ..experiment import Experiment
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class Nothing(NamedTuple):

@@ -1,14 +1,19 @@
 """One recovery trial: draw a problem, solve it, measure the outcome."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Point, draws_of
+from ...sweeps import Draws, Grid, draws_of
+from ...sweeps.parameter import setting
+from ...sweeps.point import PointBase
+from ...sweeps.tables import Strict
 from ...sweeps.variables import Flag, Variable
 from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
@@ -19,6 +24,9 @@ from ..problems import check_point, check_sweep, problem_class
 from ..solvers import SOLVERS, Solution, check_solver, solver_class
 from ..solvers.descent import Verdict
 from ..unused import recovery_rules, refuse_unused
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 # Increase it whenever a stored number may change; results of two versions do not mix. Since 5 a run
 # that ends where the loss is constant all around has the verdict flat; before it was converged.
@@ -35,6 +43,23 @@ class Abandonment(IntEnum):
     ABANDONED = 1
     AUDITED = 2
     AUDITED_WRONG = 3
+
+
+class Success(Strict):
+    """When a trial counts as recovered."""
+
+    metric: Literal["latent_error", "signal_error", "nearest_target"] = setting(
+        "latent_error",
+        "error that decides success, or whether no other of target_codes gives a nearer signal",
+        memory=True,
+    )
+    below: float = setting(1e-3, "relative error below which a trial is a success", gt=0)
+
+
+class SuccessParameters(PointBase):
+    """What counts as success."""
+
+    success: Success = Success()
 
 
 VARIABLES = (
@@ -228,15 +253,8 @@ class Recovery(Experiment):
             SweepError: names the point.
         """
         check_sweep(grid)
-        check_points(grid, ("generator", "success.metric"), check_metric)
-        solved = (
-            "problem",
-            "generator",
-            "success.metric",
-            "solver.method",
-            *SOLVERS.parameters(),
-        )
-        check_points(grid, solved, check_solver)
+        check_points(grid, check_metric)
+        check_points(grid, check_solver)
         refuse_unused(grid, recovery_rules(SOLVERS.named_by(grid)))
 
     def check_point(self, point: Point) -> None:

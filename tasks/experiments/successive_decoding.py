@@ -5,14 +5,19 @@ sent as A z; the largest scale is recovered, subtracted, and so on. Each of the 
 carries about log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(k log(Lr/δ)) are needed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import log2
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Point, Purpose, draws_of
+from ...sweeps import Draws, Grid, Purpose, draws_of
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
+from ...sweeps.tables import Strict
 from ...sweeps.variables import Flag, Variable
 from ..checks import check_points
 from ..decoders import Decoder, NearestOnRange, NearestPoint, decode
@@ -29,14 +34,14 @@ from ..network import Matrix, Vector
 from ..sensing import Sensing
 from ..unused import Rule, law_rules, refuse_unused
 
+if TYPE_CHECKING:
+    from ..point import Point
+
 # Increase it whenever a stored number may change.
 DECODING_VERSION = 1
 MOST_POINTS = 10_000_000  # of a code
 # Largest D^(levels − 1) for which rounding stays below a thousandth of the smallest scale.
 LARGEST_RATIO = 2.0**42
-CHECKED = (
-    "k", "n", "m", "ensemble", "code.codewords", "code.message", "code.levels", "code.scale",
-)  # fmt: skip
 RULES = (
     Rule(
         ("code.starts",),
@@ -65,6 +70,51 @@ VARIABLES = (
     Variable("lipschitz", "float64", "L r/R: Lipschitz constant of G times its domain over radius"),
     Variable("bits", "float64", "bits sent, levels · log₂|Z|", "bit"),
 )
+
+
+class Code(Strict):
+    """The Lipschitz code whose points are sent at several scales, and how they are decoded.
+
+    Radius and domain of the generator are left out: they are units, and decide nothing.
+    """
+
+    codewords: int = quantity(
+        11,
+        "codewords P that the curve of a block goes through",
+        ge=2,
+        le=4096,
+        draws=True,
+        memory=True,
+    )
+    message: int | None = quantity(
+        None,
+        "message symbols of the outer code; by default k/2, rounded up",
+        ge=1,
+        le=64,
+        draws=True,
+        memory=True,
+    )
+    levels: int = quantity(
+        3, "points that are sent, each at a scale of its own", ge=1, le=100, draws=True, memory=True
+    )
+    scale: float = quantity(
+        96.0, "factor D between one scale and the next", gt=1, le=1e6, draws=True
+    )
+    decoder: Literal["points", "range"] = quantity(
+        "points",
+        "where a scale is looked for: among the points of the code, or in the generator's range, "
+        "by coordinate descent, and then rounded to a point",
+        memory=True,
+    )
+    starts: int = quantity(
+        5, "random starts of the decoder in the range", ge=1, le=10_000, memory=True
+    )
+
+
+class CodeParameters(PointBase):
+    """The code that is sent."""
+
+    code: Code = Code()
 
 
 def draw_code(random: np.random.Generator, point: Point) -> LipschitzCode:
@@ -200,7 +250,7 @@ class SuccessiveDecoding(Experiment):
         Raises:
             SweepError: names the point.
         """
-        check_points(grid, CHECKED, check_point)
+        check_points(grid, check_point)
         refuse_unused(grid, RULES)
 
     def check_point(self, point: Point) -> None:

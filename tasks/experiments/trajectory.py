@@ -3,15 +3,17 @@
 Problem and plane are those that the experiment `landscape` draws.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Point, SweepError
+from ...sweeps import Draws, Grid, SweepError
 from ...sweeps.parameter import quantity
 from ...sweeps.tables import Strict
 from ...sweeps.variables import Flag, Variable
@@ -24,6 +26,9 @@ from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
 from .landscape import Landscape, check_plane, draw_plane
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery, errors
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 # Increase it whenever a stored number may change.
 TRAJECTORY_VERSION = 1
@@ -90,7 +95,7 @@ class TrajectoryTable(Strict):
 
 def table_of(point: Point) -> TrajectoryTable:
     """Give the table `trajectory` of a point, which no point has but for this experiment."""
-    table: TrajectoryTable = point.trajectory  # type: ignore[attr-defined]
+    table: TrajectoryTable = point.trajectory
     return table
 
 
@@ -233,7 +238,7 @@ class Trajectory(Experiment):
                 'range, as in "0:200:5".'
             )
         check_sweep(grid)
-        check_points(grid, ("k", "target", "target_codes"), _check_plane)
+        check_points(grid, _check_plane)
         refuse_unused(grid, LANDSCAPE_RULES)
 
     def check_point(self, point: Point) -> None:

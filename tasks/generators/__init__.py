@@ -1,11 +1,13 @@
 """Families of networks, each a class in a module of its own."""
 
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ...sweeps import Point
-from ...sweeps.parameter import flat_values
 from ...sweeps.parameters import PARAMETERS
-from ...sweeps.shapes import Shape, tell_shapes
 from ..network import Network
 from ..registry import Registry, parameters_of
 from .base import Generator
@@ -15,6 +17,9 @@ from .sparse import Sparse
 from .sparse_random import SparseRandom
 from .trained import Trained, weights_digests
 from .weights_files import weights_digest
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 __all__ = [
     "GENERATORS",
@@ -52,13 +57,6 @@ def generator_class(name: str) -> type[Generator]:
     return GENERATORS.find(name)
 
 
-def _shape_of(name: str) -> Shape | None:
-    return generator_class(name).shape
-
-
-tell_shapes(_shape_of)
-
-
 def draw_network(random: np.random.Generator, point: Point) -> Network:
     """Draw the network of a point."""
     return generator_class(point.generator).draw(random, point)
@@ -70,12 +68,15 @@ def check_generator(point: Point) -> None:
     Raises:
         ValueError: says what is wrong, in one line.
     """
-    generator, values = generator_class(point.generator), flat_values(point)
+    generator = generator_class(point.generator)
     for name in GENERATORS.parameters():
-        if values[name] != PARAMETERS[name].default and name not in parameters_of(generator):
+        if name in parameters_of(generator):
+            continue
+        value = attrgetter(name)(point)
+        if value != PARAMETERS[name].default:
             users = [cls.name for cls in GENERATORS.known() if name in parameters_of(cls)]
             raise ValueError(
-                f"'{name}' is {values[name]}, but generator '{point.generator}' does not have it; "
+                f"'{name}' is {value}, but generator '{point.generator}' does not have it; "
                 f"{' and '.join(map(repr, users))} {'has' if len(users) == 1 else 'have'} "
                 "it. Leave it out."
             )

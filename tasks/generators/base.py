@@ -1,15 +1,19 @@
 """What a generator is: a family of networks, and a distribution of codes."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from math import sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...sweeps import Point
-from ...sweeps.shapes import Shape
 from ...sweeps.tables import Strict
 from ..network import Network, Vector
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class Generator(ABC):

@@ -1,13 +1,17 @@
 """The Gaussian networks of the papers, and identity networks for tests."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...sweeps import Point
 from ..network import Network
 from .base import Generator
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class Gaussian(Generator):

@@ -1,15 +1,19 @@
 """A generator of nonnegative vectors with one entry a group: tents on a half-line of codes."""
 
+from __future__ import annotations
+
 from math import frexp
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...sweeps import Point
-from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Network, Vector
 from .base import Generator
+from .shapes import Shape, made_of_sparsity
 from .sparse import sparse_rows
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class GroupSparse(Generator):

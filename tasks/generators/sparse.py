@@ -1,18 +1,21 @@
 """A generator whose range is the sparse vectors: each entry is a tent on a circle of codes."""
 
+from __future__ import annotations
+
 from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...sweeps import Point
-from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Network, Vector
 from .base import Generator
+from .shapes import Shape, made_of_sparsity
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from ..point import Point
 
 
 class Sparse(Generator):
@@ -64,7 +67,7 @@ class Sparse(Generator):
         return 3 * (14 * point.sparsity * point.n) + 2 * sum(point.widths)
 
 
-def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> "csr_array":
+def sparse_rows(columns: ArrayLike, values: ArrayLike, width: int) -> csr_array:
     """Make a sparse matrix with the same number of entries in each row.
 
     Args:

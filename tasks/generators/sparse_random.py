@@ -1,16 +1,20 @@
 """A generator of sparse vectors from random wedges, narrower than the explicit generator."""
 
+from __future__ import annotations
+
 from itertools import product
 from math import pi, sin, tan
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Point
-from ...sweeps.shapes import Shape, made_of_sparsity
 from ..network import Matrix, Network, Vector
 from .base import Generator
+from .shapes import Shape, made_of_sparsity
 from .sparse import check_support, draw_sparse, sparse_rows
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 MAX_CODE_DRAWS = 1000
 # Below this share of vectors that have a code, drawing one would take too long or never end.

@@ -1,19 +1,24 @@
 """Trained networks: weights, biases and typical codes from a file."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...sweeps import Grid, Point
+from ...sweeps import Grid
 from ...sweeps.parameters import PARAMETERS
-from ...sweeps.shapes import Shape
 from ..network import Matrix, Network, Vector
 from .base import Generator
+from .shapes import Shape
 from .trained_weights import TrainedWeights
 from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_digest, weights_shape
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 SAMPLED_CODES = 64
 MOST_FILES = 20_000  # of a sweep

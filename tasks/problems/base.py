@@ -1,12 +1,14 @@
 """What a recovery problem is: data drawn from a true signal, and a loss on signals."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
 from ...sweeps.parameters import PARAMETERS
 from ...sweeps.tables import Strict
 from ..ensembles import ENSEMBLES
@@ -14,6 +16,9 @@ from ..generators import generator_class
 from ..network import Vector
 from ..sensing import Sensing
 from ..theory import mirror_ratio
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 Streams = Callable[[Purpose], np.random.Generator]
 

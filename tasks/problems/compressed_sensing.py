@@ -1,12 +1,17 @@
 """Compressed sensing: recover y* = G(x*) from a few linear measurements of it."""
 
-from typing import ClassVar, Self
+from __future__ import annotations
 
-from ...sweeps import Point, Purpose
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from ...sweeps import Purpose
 from ..ensembles import draw_sensing
 from ..network import Vector
 from .base import Misfit, Streams
 from .linear import Measured, add_noise
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class CompressedSensing(Measured):

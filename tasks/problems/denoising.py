@@ -1,15 +1,19 @@
 """Denoising: recover y* = G(x*) from its sum with noise."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ...sweeps import Point
 from ..network import Vector
 from ..sensing import Scaling
 from .base import Misfit, Problem, Quadratic, Streams
 from .linear import add_noise
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 @dataclass(frozen=True)

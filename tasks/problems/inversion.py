@@ -1,11 +1,15 @@
 """Inversion: recover the code of a known signal."""
 
-from typing import ClassVar, Self
+from __future__ import annotations
 
-from ...sweeps import Point
+from typing import TYPE_CHECKING, ClassVar, Self
+
 from ..network import Vector
 from .base import Streams
 from .denoising import Denoising
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class Inversion(Denoising):

@@ -1,15 +1,20 @@
 """What problems with linear measurements share."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
 from ..ensembles import ENSEMBLES, draw_noise
 from ..network import Vector
 from ..sensing import Sensing
 from .base import Problem, Quadratic, Streams
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 def noise_of_snr(random: np.random.Generator, clean: Vector, snr_db: float) -> Vector:

@@ -1,16 +1,47 @@
 """One-bit recovery: recover y* = G(x*) from the signs of dithered measurements."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import hypot, log, sqrt
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
+from ...sweeps.parameter import quantity
+from ...sweeps.point import PointBase
+from ...sweeps.tables import Strict
 from ..ensembles import BLOCK_ENTRIES, blocks_of_rows, draw_noise, rows_of_block
 from ..network import Vector
 from ..sensing import Scaling
 from .base import Misfit, Problem, Quadratic, Streams
+
+if TYPE_CHECKING:
+    from ..point import Point
+
+
+class Dither(Strict):
+    """Dither of one-bit measurements."""
+
+    enabled: bool = quantity(True, "whether dither is added before the sign is taken", draws=True)
+    amplitude: float | None = quantity(
+        None,
+        "λ: the dither is uniform on [−λ, λ], and the back-projection is (λ/m) Σ s_i a_i, "
+        "with dither or without",
+        "signal units",
+        gt=0,
+        draws=True,
+    )
+    rule: Literal["fixed", "log-m"] = quantity(
+        "fixed", "what sets λ: dither.amplitude, or ½ √(‖y*‖² + σ²) log m", draws=True
+    )
+
+
+class DitherParameters(PointBase):
+    """The dither of one-bit measurements."""
+
+    dither: Dither = Dither()
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,20 @@
 """Phase retrieval: recover y* = G(x*) from the magnitudes of linear measurements."""
 
-from typing import ClassVar, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
 from ..ensembles import draw_sensing
 from ..network import Vector
 from ..theory import phaseless_mirror_ratio
 from .base import Misfit, Streams
 from .linear import Measured, add_noise
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class PhaseRetrieval(Measured):

@@ -1,16 +1,20 @@
 """What the spiked matrix models share: M, a noisy y* y*ᵀ, and the loss ½‖M − y yᵀ‖²."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...sweeps import Point
 from ..lanczos import extreme_eigenvalue
 from ..network import Matrix, Vector
 from .base import Misfit, Problem, network_curvature
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 SMALLEST = np.finfo(float).tiny
 

@@ -1,13 +1,18 @@
 """The spiked Wigner model: recover y* = G(x*) from y* y*ᵀ plus a symmetric noise matrix."""
 
-from typing import ClassVar, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
 from ..network import Matrix, Vector
 from .base import Streams
 from .spiked import Spiked
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class SpikedWigner(Spiked):

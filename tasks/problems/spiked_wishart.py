@@ -1,13 +1,18 @@
 """The spiked Wishart model: recover y* = G(x*) from the covariance of its noisy multiples."""
 
-from typing import ClassVar, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ...sweeps import Point, Purpose
+from ...sweeps import Purpose
 from ..network import Vector
 from .base import Streams
 from .spiked import Spiked
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 
 class SpikedWishart(Spiked):

@@ -1,10 +1,18 @@
 """Solvers of recovery problems, each a class in a module of its own."""
 
-from ...sweeps import Grid, Point
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...sweeps import Grid
+from ...sweeps.point import PointBase
 from ..registry import Registry
 from .base import Solution, Solver
-from .lasso import Lasso
-from .subgradient import Subgradient
+from .lasso import Lasso, LassoTable
+from .subgradient import DescentTable, Subgradient
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 __all__ = [
     "SOLVERS",
@@ -23,6 +31,17 @@ SOLVERS: Registry[Solver] = Registry(
     Solver,  # type: ignore[type-abstract]
     (Subgradient, Lasso),
 )
+
+
+# The fields of the last base come first.
+class SolverTable(DescentTable, LassoTable):
+    """The settings of all solvers, in one table."""
+
+
+class SolverParameters(PointBase):
+    """How a problem is solved."""
+
+    solver: SolverTable = SolverTable()
 
 
 def solver_class(name: str) -> type[Solver]:

@@ -1,9 +1,11 @@
 """What a solver is: it estimates the code, or the signal, of a drawn problem."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ...sweeps import Point
+from ...sweeps.parameter import setting
 from ...sweeps.tables import Strict
 from ..network import Vector
 from ..problems.base import Streams
@@ -11,6 +13,7 @@ from .descent import Verdict
 
 if TYPE_CHECKING:
     from ..instance import Instance
+    from ..point import Point
 
 
 class Solution(NamedTuple):
@@ -37,6 +40,25 @@ class Solution(NamedTuple):
     hopeless_code: Vector | None = None
 
 
+class MethodTable(Strict):
+    """Which solver runs; no random draw depends on it.
+
+    Each solver derives its own settings from this table; `SolverTable` has those of all.
+    """
+
+    method: str = setting(
+        "descent",
+        "descent on the generator's codes, or scikit-learn's Lasso on the signal, without any; it "
+        "has the parameters penalty and max_rounds, and no codes: their errors are infinite",
+        memory=True,
+    )
+
+    @classmethod
+    def own(cls) -> tuple[str, ...]:
+        """List what a solver adds, by the names that sweep files give."""
+        return tuple(f"solver.{name}" for name in cls.model_fields if name != "method")
+
+
 class Solver(ABC):
     """A method to solve a recovery problem.
 
@@ -58,7 +80,7 @@ class Solver(ABC):
 
     @classmethod
     @abstractmethod
-    def solve(cls, point: Point, instance: "Instance", streams: Streams) -> Solution:
+    def solve(cls, point: Point, instance: Instance, streams: Streams) -> Solution:
         """Solve a drawn problem.
 
         Args:
@@ -87,7 +109,7 @@ class Solver(ABC):
 
     @classmethod
     def timed(
-        cls, point: Point, instance: "Instance", streams: Streams, seconds: float
+        cls, point: Point, instance: Instance, streams: Streams, seconds: float
     ) -> tuple[Solution, float]:
         """Solve within about `seconds`.
 

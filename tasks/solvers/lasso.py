@@ -1,5 +1,7 @@
 """The Lasso, a baseline without a generator: it recovers sparse signals by a convex program."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,25 +10,43 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Point, UserError
-from ...sweeps.parameters import PARAMETERS
+from ...sweeps import UserError
+from ...sweeps.parameter import setting
 from ..network import Vector
 from ..problems import problem_class
 from ..problems.base import Streams
 from ..sensing import Sensing
 from ..shared_context import shared
-from .base import Solution, Solver
+from .base import MethodTable, Solution, Solver
 from .descent import Verdict
 
 if TYPE_CHECKING:
     from ..instance import Instance
+    from ..point import Point
 
 # Norm of the shortest subgradient, relative to λ, below which a fit has converged.
 TOLERANCE = 1e-6
 # Relative duality gaps that end the fits at all penalties but the last, and at the last one.
 FIRST_GAPS, LAST_GAP = 1e-5, 1e-15
 PENALTIES = 40
-MAX_ROUNDS = PARAMETERS["solver.max_rounds"].default
+
+
+class LassoTable(MethodTable):
+    """How far the Lasso goes."""
+
+    penalty: float = setting(
+        1e-4, "weight of the Lasso's ‖y‖₁, relative to the least that gives 0, max|Aᵀb|", gt=0, lt=1
+    )
+    max_rounds: int = setting(
+        100_000,
+        "round budget of the Lasso over all coordinates, at each of its 40 penalties",
+        "rounds",
+        ge=1,
+        le=1_000_000_000,
+    )
+
+
+MAX_ROUNDS = LassoTable.model_fields["max_rounds"].default
 
 
 class LassoFit(NamedTuple):
@@ -51,7 +71,7 @@ class Lasso(Solver):
     """Scikit-learn's Lasso on the signal; it has no codes, so their errors are infinite."""
 
     name: ClassVar[str] = "lasso"
-    uses: ClassVar[tuple[str, ...]] = ("solver.penalty", "solver.max_rounds")
+    uses: ClassVar[tuple[str, ...]] = LassoTable.own()
     packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
     @classmethod
@@ -74,7 +94,7 @@ class Lasso(Solver):
         _lasso_path()
 
     @classmethod
-    def solve(cls, point: Point, instance: "Instance", streams: Streams) -> Solution:
+    def solve(cls, point: Point, instance: Instance, streams: Streams) -> Solution:
         """Solve A y ≈ b, without the generator."""
         form = instance.objective.problem.quadratic()
         if form is None:

@@ -18,6 +18,13 @@ from genprior.sweeps.parameters import (
 from genprior.sweeps.tables import Strict
 from genprior.tasks import KINDS
 
+ORDER = (
+    "problem", "k", "depth", "widths", "n", "generator", "gain", "last_layer", "width_rule",
+    "width_factor", "sparsity", "wedge_angle", "weights", "target", "target_norm", "target_codes",
+    "m", "samples", "ensemble", "student_df", "noise", "dither", "solver", "success", "plane",
+    "condition", "search", "code",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_parameter_says_what_it_is(name):
@@ -49,6 +56,26 @@ def test_the_facts_that_decide_stored_results_stay_as_they_are():
         "generator", "sparsity", "width_rule", "width_factor", "weights", "k", "depth", "widths",
         "n",
     }  # fmt: skip
+
+
+def test_parameters_keep_their_order():
+    """Stores have their coordinates in it.
+
+    The class of points names its bases from last to first,
+    as pydantic takes the fields of the last one first.
+    """
+    tables = dict.fromkeys(name.split(".")[0] for name in PARAMETERS)
+    assert list(tables)[: len(ORDER)] == list(ORDER)
+    assert [name for name in PARAMETERS if name.startswith("solver.")][:4] == [
+        "solver.method", "solver.penalty", "solver.max_rounds", "solver.engine",
+    ]  # fmt: skip
+
+
+def test_some_facts_replace_what_a_sweep_would_need_names_for():
+    assert {name: facts(name).instead_of for name in names_with("instead_of")} == {
+        "noise.snr_db": ("noise.sigma",)
+    }
+    assert names_with("variant") == ("target",)
 
 
 def test_what_else_is_known_of_parameters_stays_as_it_is():

@@ -248,3 +248,12 @@ def test_no_value_at_any_key_raises_anything_but_one_line(changes):
         line = str(error)
     assert line.isprintable()
     assert len(line) < 700
+
+
+def test_an_unknown_experiment_is_told_before_what_its_sweep_lacks():
+    """What a sweep lacks depends on its experiment."""
+    written = {"axes": {"k": [2]}, "parameters": {"n": 9}}
+    with pytest.raises(SweepError, match="experiment: there is none named 'recovry'"):
+        Sweep.parse({**written, "experiment": "recovry"})
+    with pytest.raises(SweepError, match="'depth'"):
+        Sweep.parse(written)

@@ -15,7 +15,6 @@ from genprior.pipeline.executors import open_executor
 from genprior.pipeline.run_request import check_points
 from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of
 from genprior.sweeps.sharing import shared_draws
-from genprior.sweeps.tables import Search
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.conditions.forms import (
     LARGEST_DENSE,
@@ -26,7 +25,7 @@ from genprior.tasks.conditions.forms import (
     RangeForm,
     orthonormal_basis,
 )
-from genprior.tasks.conditions.search import search_largest
+from genprior.tasks.conditions.search import Search, search_largest
 from genprior.tasks.experiments.condition import bound_constant
 from genprior.tasks.generators import gaussian_network
 from genprior.tasks.sensing import DenseSensing

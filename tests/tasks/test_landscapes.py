@@ -11,10 +11,9 @@ from numpy.testing import assert_allclose
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError
-from genprior.sweeps.tables import Plane
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.experiments import landscape
-from genprior.tasks.experiments.landscape import draw_landscape, draw_plane, look
+from genprior.tasks.experiments.landscape import Plane, draw_landscape, draw_plane, look
 from genprior.tasks.instance import draw_instance, mirror_ratio_of
 from genprior.tasks.theory import expected_loss
 

@@ -8,13 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problem_points import ENOUGH, SEED, each_noiseless, hessian, noiseless, one_bit, point
 
 from genprior.sweeps import Point
-from genprior.sweeps.tables import Solver
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.problems import (
     PROBLEMS,
 )
+from genprior.tasks.solvers import SolverTable
 from genprior.tasks.solvers.descent import Verdict
 
 
@@ -169,5 +169,5 @@ def test_inversion_has_no_noise_even_beside_problems_that_have():
     drawn = draw_instance(made, 0, SEED)
     assert_array_equal(drawn.objective.problem.observed, drawn.signal)
     assert recover(made, 0, SEED) == recover(
-        made.model_copy(update={"solver": Solver(stall_after=0)}), 0, SEED
+        made.model_copy(update={"solver": SolverTable(stall_after=0)}), 0, SEED
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from genprior.sweeps.shapes import derived_shape
+from genprior.tasks.generators.shapes import derived_shape
 from genprior.tasks.theory import (
     contractive_widths,
     expansive_measurements,

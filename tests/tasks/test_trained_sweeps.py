@@ -29,10 +29,11 @@ from safetensors.numpy import save_file
 from genprior.pipeline import run_sweep
 from genprior.pipeline.worker import BlockTask, run_block
 from genprior.store import read_info
-from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError, settled
+from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError
 from genprior.tasks import task_kind
 from genprior.tasks.environment import Needs
 from genprior.tasks.generators import GENERATORS, weights_files
+from genprior.tasks.generators.settled import settled
 from genprior.tasks.generators.weights_files import read_weights, weights_digest, weights_shape
 
 PAGE = PROJECT / "docs" / "generators.md"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from .errors import shown
+from ..sweeps.errors import shown
 
 MAX_WIDTH = 10_000_000
 
@@ -22,11 +22,6 @@ def parse_widths(written: Any) -> Any:
     if isinstance(written, list | tuple) and any(isinstance(width, bool) for width in written):
         raise ValueError(f"widths must be whole numbers, got {shown(written)}")
     return written
-
-
-def widths_label(widths: tuple[int, ...]) -> str:
-    """Write widths n_1 … n_d as text, `700-650`."""
-    return "-".join(str(width) for width in widths)
 
 
 def code_rows(label: str) -> tuple[tuple[float, ...], ...]:

@@ -1,8 +1,7 @@
 """Shapes that files decide, written into a sweep, so that a store knows them without the files."""
 
-from .grid import Grid
+from ...sweeps import Grid, Sweep
 from .shapes import reads_shape, shape_in_file
-from .sweep import Sweep
 
 
 def settled(grid: Grid) -> Sweep:

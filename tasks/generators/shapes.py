@@ -5,11 +5,9 @@ from fractions import Fraction
 from math import ceil, inf, log
 from typing import Any, NamedTuple, TypeGuard
 
-from .errors import SweepError
-from .notation import widths_label
-from .told import ask
+from ...sweeps import SweepError
+from ...sweeps.labels import list_label
 
-SHAPE = ("k", "depth", "widths", "n")
 MAX_RULE_DEPTH = 1000
 
 
@@ -41,27 +39,15 @@ def made_of_sparsity(make: Callable[[int, int], tuple[int, tuple[int, ...]]]) ->
     return Shape(("sparsity", "n"), derive)
 
 
-# Who knows the generators says how the shape of each follows; None where it does not.
-_TOLD: list[Callable[[str], Shape | None]] = []
-
-
-def tell_shapes(shape_of: Callable[[str], Shape | None]) -> None:
-    """Say who knows how shapes follow from the names of generators.
-
-    Args:
-        shape_of: raises SweepError for a name that is none.
-    """
-    _TOLD.append(shape_of)
-
-
 def shape_of(generator: Any) -> Shape | None:
     """Give how a generator's shape follows from other parameters; None where it does not.
 
     Raises:
         SweepError: there is no such generator.
     """
-    ask()
-    return _TOLD[-1](generator) if _TOLD and isinstance(generator, str) else None
+    from . import generator_class
+
+    return generator_class(generator).shape if isinstance(generator, str) else None
 
 
 def shape_if_known(generator: Any) -> Shape | None:
@@ -208,12 +194,12 @@ def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
     """
     if len(widths) != depth:
         raise ValueError(
-            f"depth is {depth} but widths {widths_label(widths) or '(none)'} list {len(widths)} "
+            f"depth is {depth} but widths {list_label(widths) or '(none)'} list {len(widths)} "
             "layers; give one width for each layer."
         )
     if k > min(widths):
         raise ValueError(
-            f"k = {k} exceeds the width {min(widths)} of widths {widths_label(widths)}: a layer "
+            f"k = {k} exceeds the width {min(widths)} of widths {list_label(widths)}: a layer "
             "narrower than the code loses it. Widen it, or leave such points out with 'exclude'."
         )
 
