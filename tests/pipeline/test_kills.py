@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,6 @@ import pytest
 from helpers import (
     STARTING,
     Scripted,
-    assert_names,
     assert_same_results,
     chunk_stamps,
     dask_cluster,
@@ -139,7 +139,10 @@ def test_interrupting_a_run_leaves_a_store_that_resumes(
     assert neighbours(store) == []
     kept = done(store)
     assert 4 <= kept < 48
-    assert_names(printed, store, f"{kept} of 48")
+    # A block that is written while the run stops is not among those told.
+    told = re.search(r"(\d+) of 48", printed)
+    assert told is not None
+    assert int(told[1]) <= kept
     assert run_sweep(tiny_sweep(), store, kind=kind).computed == 48 - kept
 
 
