@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).parent.parent
-PACKAGES = {
+HOUSE = Path(__file__).parent.parent
+ROOMS = {
     "sweeps": set(),
     "tasks": {"sweeps"},
     "store": {"sweeps"},
     "pipeline": {"sweeps", "tasks", "store"},
 }
-# Libraries that only these packages may import.
+# What only one room, or none below another, may know.
 KEPT_IN = {"zarr": {"store"}, "dask": {"pipeline"}, "distributed": {"pipeline"}}
 TOP_LEVEL = {
     "pyproject.toml",
@@ -25,46 +25,46 @@ TOP_LEVEL = {
     "CHANGELOG.md",
     "LICENSE",
     "constraints.txt",
-    *PACKAGES,
+    *ROOMS,
     "tests",
     "docs",
 }
-# This folder of the pipeline is the package `genprior` itself.
+# A folder of the pipeline is the package `genprior` itself.
 PUBLIC = Path("pipeline/public")
 MODULES = [
-    pytest.param(package, path, id=str(path.relative_to(TOP)))
-    for package in PACKAGES
-    for path in sorted((TOP / package).rglob("*.py"))
+    pytest.param(room, path, id=str(path.relative_to(HOUSE)))
+    for room in ROOMS
+    for path in sorted((HOUSE / room).rglob("*.py"))
 ]
 TESTS = [
-    pytest.param(path, id=str(path.relative_to(TOP)))
-    for path in sorted((TOP / "tests").rglob("*.py"))
+    pytest.param(path, id=str(path.relative_to(HOUSE)))
+    for path in sorted((HOUSE / "tests").rglob("*.py"))
 ]
 MOST_LINES = 400
-PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def imports(source: str, package: str, depth: int = 1) -> Iterator[tuple[str, str]]:
-    """Every import of a module, also inside functions: the package of ours, the library.
+def imports(source: str, room: str, depth: int = 1) -> Iterator[tuple[str, str]]:
+    """Every import of a module, also inside functions: the room and the outside package.
 
-    `depth` is the number of folders between the module and the top.
+    A module lies so many folders below the top.
     """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level <= depth:
-            names = [f"genprior.{package}" if node.level else str(node.module)]
+            names = [f"genprior.{room}" if node.level else str(node.module)]
         elif isinstance(node, ast.ImportFrom):
             names = [f"genprior.{node.module or alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
-            top, _, rest = name.partition(".")
-            yield (rest.split(".")[0], "") if top == "genprior" else ("", top)
+            package, _, rest = name.partition(".")
+            yield (rest.split(".")[0], "") if package == "genprior" else ("", package)
 
 
 def test_the_reader_of_imports_sees_them_all():
-    """The test below would pass if nothing were found."""
+    """The test below would pass on a reader that is blind."""
     source = """
 import zarr.codecs, genprior.store.layout
 from ..tasks import x
@@ -74,32 +74,32 @@ def late():
     from genprior.sweeps.errors import z
     import dask
 """
-    ours, outside = zip(*imports(source, "sweeps"), strict=True)
-    assert set(ours) - {""} == {"store", "tasks", "pipeline", "sweeps"}
+    rooms, outside = zip(*imports(source, "sweeps"), strict=True)
+    assert set(rooms) - {""} == {"store", "tasks", "pipeline", "sweeps"}
     assert set(outside) - {""} == {"zarr", "dask"}
 
 
-@pytest.mark.parametrize(("package", "path"), MODULES)
-def test_packages_import_only_downwards(package, path):
-    """Sweeps import no other package of ours, tasks and store only sweeps."""
-    depth = len(path.relative_to(TOP).parts) - 1
+@pytest.mark.parametrize(("room", "path"), MODULES)
+def test_rooms_import_only_downwards(room, path):
+    """Sweeps know nothing of ours, tasks and store only sweeps: each can be read by itself."""
+    depth = len(path.relative_to(HOUSE).parts) - 1
     source = path.read_text(encoding="utf-8")
-    if PUBLIC in path.relative_to(TOP).parents:
+    if PUBLIC in path.relative_to(HOUSE).parents:
         # A relative import would mean one thing on disk and another where it is installed.
         assert not [node for node in ast.walk(ast.parse(source)) if getattr(node, "level", 0)]
-    for other, library in imports(source, package, depth):
-        assert other in {"", package} | PACKAGES[package]
-        assert package in KEPT_IN.get(library, PACKAGES)
+    for other, package in imports(source, room, depth):
+        assert other in {"", room} | ROOMS[room]
+        assert room in KEPT_IN.get(package, ROOMS)
 
 
-@pytest.mark.parametrize("package", ["sweeps", "tasks"])
-def test_the_lower_packages_load_neither_dask_nor_zarr(package):
+@pytest.mark.parametrize("room", ["sweeps", "tasks"])
+def test_the_lower_rooms_load_neither_dask_nor_zarr(room):
     """A process that only computes starts without them."""
-    code = f"import genprior.{package}, sys; print(*sys.modules)"
+    code = f"import genprior.{room}, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
-    assert f"genprior.{package}" in loaded
+    assert f"genprior.{room}" in loaded
     assert not {"dask", "distributed", "zarr"} & set(loaded)
 
 
@@ -110,45 +110,43 @@ def test_no_module_is_longer_than_400_lines(path):
 
 
 def package_of(folder: Path) -> str:
-    """The name of a folder's package, once installed."""
-    inside = folder.relative_to(TOP)
+    """The package that a folder of the house is, once installed."""
+    inside = folder.relative_to(HOUSE)
     if inside.is_relative_to(PUBLIC):
         return ".".join(("genprior", *inside.relative_to(PUBLIC).parts))
     return ".".join(("genprior", *inside.parts))
 
 
-def test_every_folder_is_packaged():
+def test_every_room_is_packaged():
     """A sub-package that is not listed is silently missing from the wheel."""
     listed = PROJECT["tool"]["setuptools"]["packages"]
     folders = [
-        package_of(path.parent)
-        for package in PACKAGES
-        for path in (TOP / package).rglob("__init__.py")
+        package_of(path.parent) for room in ROOMS for path in (HOUSE / room).rglob("__init__.py")
     ]
     assert sorted(listed) == sorted(folders)
     assert listed[0] == "genprior"
-    assert {name.split(".")[1] for name in listed[1:]} == set(PACKAGES)
+    assert {name.split(".")[1] for name in listed[1:]} == set(ROOMS)
     assert len(listed) == len(set(listed))
-    mapped = {"genprior": str(PUBLIC)} | {f"genprior.{package}": package for package in PACKAGES}
+    mapped = {"genprior": str(PUBLIC)} | {f"genprior.{room}": room for room in ROOMS}
     assert PROJECT["tool"]["setuptools"]["package-dir"] == mapped
-    assert not (TOP / "__init__.py").exists()
+    assert not (HOUSE / "__init__.py").exists()
 
 
 def test_the_public_package_has_one_name():
     """Under a second one there would be two of everything that it holds."""
     import genprior.pipeline
 
-    assert (TOP / PUBLIC / "__init__.py").samefile(genprior.__file__)
+    assert (HOUSE / PUBLIC / "__init__.py").samefile(genprior.__file__)
     with pytest.raises(ImportError):
         import_module("genprior.pipeline.public")
     assert "genprior.pipeline.public" not in sys.modules
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_file_that_is_no_module_is_package_data(package):
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_file_of_a_room_that_is_no_module_is_package_data(room):
     """Presets above all: without them an installed genprior has no sweeps."""
-    folder = TOP / package
-    patterns = PROJECT["tool"]["setuptools"]["package-data"][f"genprior.{package}"]
+    folder = HOUSE / room
+    patterns = PROJECT["tool"]["setuptools"]["package-data"][f"genprior.{room}"]
     packed = {path for pattern in patterns for path in folder.glob(pattern)}
     others = {
         path
@@ -156,23 +154,23 @@ def test_every_file_that_is_no_module_is_package_data(package):
         if path.is_file()
         and path.suffix not in (".py", ".pyc")
         and not path.name.startswith(".")
-        and PUBLIC not in path.relative_to(TOP).parents
+        and PUBLIC not in path.relative_to(HOUSE).parents
     }
     assert packed == others
     assert folder / "py.typed" in packed
-    assert package != "sweeps" or len(list(folder.glob("presets/*.toml"))) >= 4
+    assert room != "sweeps" or len(list(folder.glob("presets/*.toml"))) >= 4
 
 
 def test_type_checkers_are_told_that_the_public_package_is_typed():
     assert PROJECT["tool"]["setuptools"]["package-data"]["genprior"] == ["py.typed"]
-    assert (TOP / PUBLIC / "py.typed").is_file()
+    assert (HOUSE / PUBLIC / "py.typed").is_file()
 
 
-def test_nothing_unexpected_is_at_the_top():
+def test_nothing_unexpected_lies_at_the_top():
     """Of the files in version control; there may be none, in an unpacked source distribution."""
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, timeout=60
+            ["git", "ls-files", "-z"], cwd=HOUSE, capture_output=True, text=True, timeout=60
         )
     except FileNotFoundError:
         return
