@@ -265,7 +265,7 @@ def blas_threads() -> int:
 
 
 def neighbours(path: Path) -> list[str]:
-    """What lies beside a store."""
+    """What is next to a store."""
     return sorted(entry.name for entry in path.parent.iterdir() if entry.name != path.name)
 
 

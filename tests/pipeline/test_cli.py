@@ -352,7 +352,7 @@ def test_plot_writes_what_the_ending_says(
 
 
 def assert_svg_says(picture: Path, shown: list[str]) -> None:
-    """Matplotlib keeps each text as a comment beside its outlines."""
+    """Matplotlib keeps each text as a comment next to its outlines."""
     ElementTree.parse(picture)
     text = picture.read_text()
     for piece in shown:

@@ -73,12 +73,15 @@ def test_a_clock_has_hours_only_where_there_are_some() -> None:
 
 def test_a_run_goes_on_where_nothing_can_be_printed() -> None:
     """A log on a disk that fills up must not end a run of hours."""
+    tried: list[str] = []
 
     class Full(io.StringIO):
         def write(self, text: str) -> int:
+            tried.append(text)
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with progress(Console(file=Full())) as shown:
         shown.expect(4)
         shown.tell("stopping")
         shown.listen(HALF)
+    assert tried

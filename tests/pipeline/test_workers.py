@@ -43,7 +43,7 @@ def last_line(ended: subprocess.CompletedProcess[str], exit_status: int = 1) -> 
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_workers_mind_neither_a_small_limit_of_memory_nor_what_lies_where_they_start(
+def test_workers_start_with_little_memory_and_next_to_any_files(
     tmp_path: Path,
 ) -> None:
     """Dask would share 300 MB out among two workers, which hold 150 MB each, and pause them.

@@ -120,7 +120,7 @@ def test_excluded_points_stay_excluded_when_the_store_grows(
 ) -> None:
     """The rule m < k leaves out (6, 3) and (6, 5), then (4, 3) too; m > 10 both new points.
 
-    A block has two values of m: 9 is alone in its own until 11 comes beside it.
+    A block has two values of m: 9 is alone in its own until 11 comes next to it.
     """
     sweep = small_sweep("blocks.trials=6", exclude=(rule,))
     crashing = replace(kind, crash_at=CRASH)
@@ -219,7 +219,7 @@ def test_a_kill_while_extending_leaves_the_old_or_the_new_store(
 
 
 @pytest.mark.mounts
-def test_a_failed_extension_leaves_nothing_behind(
+def test_a_failed_extension_leaves_no_file(
     direct: Callable[..., Path], tmp_path: Path, kind: Scripted
 ) -> None:
     """The disk has room for the bytes, but not for the last files of the larger store."""
@@ -268,7 +268,7 @@ def test_a_reader_may_complete_the_fallback_between_its_two_renames(
     assert neighbours(store) == []
 
 
-def test_an_extension_through_a_link_changes_the_folder_behind_it(
+def test_an_extension_through_a_link_changes_the_folder_it_leads_to(
     store: Path, kind: Scripted
 ) -> None:
     """Stores on scratch disks are often reached through a symbolic link."""
@@ -285,7 +285,7 @@ def test_an_extension_through_a_link_changes_the_folder_behind_it(
 def test_an_extension_that_does_not_fit_is_refused_before_anything_is_written(
     tmp_path: Path, kind: Scripted
 ) -> None:
-    """It needs the size of the store and a megabyte beside it."""
+    """It needs the size of the store and a megabyte next to it."""
     with small_disk(tmp_path / "disk", 4) as disk:
         store = disk / "tiny.zarr"
         run_sweep(small_sweep("blocks.trials=100"), store, kind=kind)

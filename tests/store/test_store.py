@@ -325,7 +325,7 @@ def test_a_chunk_takes_trials_of_one_point_first(shape, trials, chunks) -> None:
     assert layout.blocks >= 1000 or (covered == 1).all()
 
 
-def test_an_analysis_lies_beside_the_results_and_is_replaced_as_a_whole(
+def test_an_analysis_is_kept_next_to_the_results_and_replaced_as_a_whole(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where two names cannot be exchanged, and where a fit before was killed half-way."""

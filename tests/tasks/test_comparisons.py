@@ -279,7 +279,7 @@ def test_solvers_are_compared_on_the_same_draws(genprior, negation):
 
 
 def test_plot_puts_the_rates_side_by_side(genprior, negation, tmp_path):
-    """Without an axis of a transition; k draws anew for every value, so it is not paired."""
+    """Without an axis of a transition; k draws again for every value, so it is not paired."""
     again = tmp_path / "k.zarr"
     changes = {"fit": {}, "compare": {"over": "k", "reference": 4}, "axes": {"k": [2, 4, 6]},
                "parameters": {"m": 8, "depth": 1, "widths": [20]}}  # fmt: skip

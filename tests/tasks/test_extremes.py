@@ -116,7 +116,7 @@ def test_signals_of_any_legal_size_are_recovered(problem, scale):
     assert values["verdict"] == usual["verdict"] == Verdict.CONVERGED
 
 
-def test_there_is_no_mirror_behind_a_single_layer():
+def test_a_single_layer_has_no_mirror():
     """ρ_1 = 0: the start would be 0, where nothing moves. Phase retrieval's is 2/π."""
     written = {"k": 2, "depth": 1, "widths": (9,), "m": 6, "solver": {"start": "mirror"}}
     with pytest.raises(ValueError, match="depth 1"):

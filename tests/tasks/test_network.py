@@ -188,7 +188,7 @@ def test_noise_of_fixed_norm_has_a_uniform_direction():
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_a_linear_last_layer_keeps_twice_the_energy(depth):
-    """ΛᵀΛ is about (gain/2)^{d−1} gain: a ReLU halves the energy, and the last layer has none."""
+    """ΛᵀΛ is about (gain/2)^{d−1} gain: a ReLU halves the energy, a linear layer does not."""
     point = Point(k=5, depth=depth, widths=(1500,) * depth, gain=1.5, last_layer="linear")
     network = draw_network(np.random.default_rng(3), point)
     codes = np.random.default_rng(4).standard_normal((20, 5))

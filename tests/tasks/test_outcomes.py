@@ -1,4 +1,4 @@
-"""What a fit tells where the 50 % point lies outside the values run, or nowhere."""
+"""What a fit tells where the 50 % point is outside the values run, or nowhere."""
 
 import json
 import math

@@ -161,7 +161,7 @@ def test_noise_has_the_stated_law(law, fourth, eighth):
     assert_allclose((found**4).mean(), fourth, atol=5 * sqrt((eighth - fourth**2) / n))
 
 
-def test_inversion_has_no_noise_even_beside_problems_that_have():
+def test_inversion_has_no_noise_even_next_to_problems_that_have():
     """In a sweep over problems noise.sigma is there for all of them."""
     made = Point.model_validate(
         {"problem": "inversion", "k": 3, "depth": 1, "widths": [9], "noise": {"sigma": 0.5}}

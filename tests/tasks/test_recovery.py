@@ -250,7 +250,7 @@ def test_the_memory_of_a_trial_covers_its_matrices():
     """700·20 + 650·700 weights and 300·650 measurements of 8 bytes are 5.3 MB.
 
     For drawing signs and for what is small 0.7 MB come on top. The fast engine holds a copy of the
-    largest and the columns of its candidates besides.
+    largest and the columns of its candidates too.
     """
     sizes = {"k": 20, "widths": [700, 650], "m": 300}
     plain = Recovery().memory(point(**sizes, solver={"engine": "plain"}))

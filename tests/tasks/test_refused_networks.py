@@ -154,7 +154,7 @@ def test_a_truncated_file_is_refused(tmp_path, ending, share):
 
 
 def test_a_flipped_bit_in_an_archive_is_noticed(tmp_path, net):
-    """A .npz has checksums; a .safetensors file has none."""
+    """A .npz has checksums; a .safetensors file has no checksum."""
     content = bytearray(Path(net).read_bytes())
     content[content.index(arrays()["weights_2"].tobytes())] ^= 1
     Path(net).write_bytes(content)

@@ -177,7 +177,7 @@ def test_within_a_watch_only_watched_units_leave_the_base(
 def test_a_watch_heeds_what_moves_a_unit_by_way_of_a_candidate() -> None:
     """Unit s of layer 1 flips; unit i of layer 3 moves by T_is, and by a candidate c of layer 2.
 
-    Along x_2, z_i = 1.25 − 2.8 x_2 behind the kink of s; with either effect alone it would be
+    Along x_2, z_i = 1.25 − 2.8 x_2 after the kink of s; with either effect alone it would be
     1.25 − 1.9 x_2. 127 further units, nearer to their kinks, are the watched ones.
     """
     tiny, gain = 1e-6, 0.9

@@ -25,7 +25,7 @@ def net(tmp_path: Path) -> str:
 
 
 def test_a_network_from_a_file_is_worked_by_its_layers(net):
-    """G(x) = W_2 relu(W_1 x + b_1) + b_2, with a ReLU behind it or without."""
+    """G(x) = W_2 relu(W_1 x + b_1) + b_2, with a ReLU after it or without."""
     a, code = arrays(), np.array([0.3, -1.0, 2.0])
     signal = a["weights_2"] @ np.maximum(a["weights_1"] @ code + a["biases_1"], 0) + a["biases_2"]
     assert (signal < 0).any()

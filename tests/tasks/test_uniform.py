@@ -74,7 +74,7 @@ def test_uniform_recovery_counts_targets_and_trials():
 def test_fits_of_a_sweep_with_targets_are_those_of_the_worst(
     genprior: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """`fit` writes worst and mean beside the law; its medians are the worst errors' own."""
+    """`fit` writes worst and mean next to the law; its medians are the worst errors' own."""
     file, store = tmp_path / "uniform.toml", tmp_path / "uniform.zarr"
     file.write_text(SWEEP, encoding="utf-8")
     assert genprior("run", file, store, "--scheduler", "synchronous").exit_code == 0
