@@ -53,7 +53,7 @@ from genprior.store import (
     write_analysis,
 )
 from genprior.store.lock import documents_held
-from genprior.sweeps import Sweep, SweepError, load_sweep, readings, union
+from genprior.sweeps import Sweep, SweepError, load_sweep, readings, told, union
 from genprior.sweeps.reserved import reserved_names
 from genprior.sweeps.tables import Strict
 
@@ -250,7 +250,7 @@ def test_installed_packages_offer_analyses(
         EntryPoint("spread", "spreading:Spread", readings.GROUP),
         EntryPoint("gone", "nowhere_at_all:Gone", readings.GROUP),
     ]
-    monkeypatch.setattr(readings, "entry_points", lambda *, group: offered)
+    monkeypatch.setattr(told, "entry_points", lambda *, group: offered)
     monkeypatch.setitem(readings._state, "asked", False)
     monkeypatch.setattr(readings, "_unloadable", {})
     try:
