@@ -1,4 +1,4 @@
-"""How it runs: Click commands, Dask graphs, clusters, progress and figures."""
+"""Running sweeps: commands, executors, clusters, progress, analyses and figures."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["RunSummary", "run_sweep"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: the command line's help needs none of it."""
+    """Import a name at its first use: the command line's help needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import run

@@ -1,4 +1,4 @@
-"""Fitting what a store holds, as its sweep asks, and keeping the fits next to it."""
+"""`fit`: make the analyses that a store's sweep asks for, and write them into the store."""
 
 import json
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ from ..sweeps import SweepError
 from .analyses import Analysis, Request, analyses
 from .analyses.transition import transition_axis
 from .crashes import with_crashes
-from .fits import Fits
+from .fit_results import Fits
 from .freshness import (
-    LATER,
-    NOT_HERE,
+    LATER_TRIALS,
+    NOT_INSTALLED,
     made_from,
     outdated_of,
     present_analyses,
@@ -33,18 +33,18 @@ MOST_READINGS = 5
 
 
 def fit_store(path: Path, along: str | None = None) -> Fits:
-    """Make every analysis that a store's sweep names, and write it into the store.
+    """Make every analysis that a store's sweep asks for, and write it into the store.
 
-    Those of earlier calls that it does not make again are removed. A run may go on meanwhile: all
-    analyses are of the trials that were done at the first reading, and are marked if there are
-    further ones by the time they are written.
+    Analyses that the sweep no longer asks for are removed. A run may write trials at the same time:
+    all analyses are of the trials that were done at the first reading. They are marked as out of
+    date if more trials are done when they are written.
 
     Args:
         path: the store.
         along: axis of the transition; the sweep's `fit.along` if None.
 
     Raises:
-        SweepError: the sweep names nothing to fit, or what cannot be fitted.
+        SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.
         StoreError: the store cannot be read or written.
     """
     for _ in range(MOST_READINGS):
@@ -52,7 +52,9 @@ def fit_store(path: Path, along: str | None = None) -> Fits:
             return _fit(Request(read_info(path), along))
         except OtherLayoutError:
             continue
-    raise StoreError(f"{path} is being extended again and again; try later.")
+    raise StoreError(
+        f"{path} was extended during each of {MOST_READINGS} attempts to fit it; try again later."
+    )
 
 
 def _fit(request: Request) -> Fits:
@@ -70,13 +72,13 @@ def _fit(request: Request) -> Fits:
         request.fits[analysis.name] = dataset
     _write(request, made)
     left_out = refused | {
-        table: f"{info.path}: [{table}]: {NOT_HERE}." for table in info.sweep.unread
+        table: f"{info.path}: [{table}]: {NOT_INSTALLED}." for table in info.sweep.unread
     }
     return Fits(str(info.path), request.fits, left_out, info.sweep.expected, info.sweep.source)
 
 
 def compute(analysis: Analysis, request: Request) -> xr.Dataset:
-    """Make one analysis of a request, with the crashed trials of its cells counted."""
+    """Make one analysis of a request, and count the crashed trials of its cells."""
     dataset = analysis.compute(request)
     if analysis.counted_like:
         dataset = with_crashes(dataset, request.trials.status, analysis.counted_like)
@@ -86,20 +88,20 @@ def compute(analysis: Analysis, request: Request) -> xr.Dataset:
 
 
 def asked_analyses(request: Request) -> Iterator[Analysis]:
-    """Go through the analyses that a request asks for, in their order."""
+    """Iterate over the analyses that a request asks for, in the order in which they are made."""
     for analysis in analyses():
         if analysis.asked(request.info, request.along) is not None:
             yield analysis
 
 
 def check_fits(request: Request) -> dict[str, str]:
-    """Refuse, before anything is fitted, a sweep of which nothing can be.
+    """Find the analyses of a request that cannot be made, before any is computed.
 
     Returns:
-        Which of its analyses have to be left out, and why.
+        By name of the analysis, why it has to be left out.
 
     Raises:
-        SweepError: saying what is missing.
+        SweepError: the request asks for no analysis, or none of them can be made.
     """
     asked = list(asked_analyses(request))
     if not asked:
@@ -118,15 +120,15 @@ def check_fits(request: Request) -> dict[str, str]:
 
 
 def _write(request: Request, made: set[str]) -> None:
-    """Write the analyses that were made, and remove those that a request does not have.
+    """Write the analyses that were made, and remove those that the request does not ask for.
 
-    A transition that a command asked for stays as long as its trials are the same.
+    An analysis along an axis that a command named stays until its trials change.
 
     Raises:
-        OtherLayoutError: a run has laid the store out again meanwhile.
+        OtherLayoutError: a run extended the store meanwhile.
     """
     info = request.info
-    reason = LATER if request.trials.changed() else None
+    reason = LATER_TRIALS if request.trials.changed() else None
     for analysis in asked_analyses(request):
         if analysis.name in made:
             write_analysis(
@@ -148,9 +150,9 @@ def _write(request: Request, made: set[str]) -> None:
 
 
 def stored_or_computed(analysis: Analysis, request: Request) -> xr.Dataset:
-    """Load an analysis if the store has a current one, else make it; nothing is written."""
-    found = stored(analysis, request)
-    if found is None:
+    """Load an analysis if the store has one that is up to date, else make it without writing it."""
+    dataset = stored(analysis, request)
+    if dataset is None:
         analysis.refuse(request)
-        found = compute(analysis, request)
-    return found
+        dataset = compute(analysis, request)
+    return dataset

@@ -1,4 +1,4 @@
-"""`genprior bench`: how fast it is, as ratios measured side by side in one run."""
+"""`genprior bench`: ratios of times that are measured in turn in one process."""
 
 import json
 import resource
@@ -55,7 +55,7 @@ def bench() -> None:
 
 
 def _followed(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Show how far a benchmark has come: a bar on a terminal, a line an item elsewhere."""
+    """Show the progress of a benchmark: a bar on a terminal, elsewhere one line for each item."""
     if log.is_terminal:
         yield from track(items, what, total, console=log, transient=True)
         return
@@ -92,14 +92,14 @@ def _cell(value: Any) -> str:
 )
 @json_option
 def kernel(trials: int, as_json: bool) -> None:
-    """Time the fast engine against the plain one, and see that their runs are the same.
+    """Compare the fast engine with the plain one: their times, and whether their runs are the same.
 
-    Trials of cocola-fig1 are run by both in turn, with one BLAS thread, and so are runs of other
-    shapes, from k = 1 on, and of other problems: some minutes. Ratios are the plain engine's time
-    over the fast one's, medians over runs; low and high are 10 and 90 % quantiles, for others the
-    slowest trial. "same" counts runs with equal steps, negations and verdict; the difference is
-    that of the two engines' codes, relative to their size. "asked" is what this project demands of
-    itself.
+    Both engines run trials of cocola-fig1 in turn, with one BLAS thread, and then runs of other
+    shapes (from k = 1 on) and of other problems. This takes some minutes. A ratio is the plain
+    engine's time divided by the fast one's, the median over runs. "ratio low" and "ratio high" are
+    the 10 and 90 % quantiles; in the table of other shapes, "ratio low" is the smallest ratio.
+    "same" counts runs with equal steps, negations and verdict. "code difference" is the distance of
+    the two engines' codes, relative to their norm. "asked" is the ratio that this project requires.
 
     \b
     Example:
@@ -124,10 +124,10 @@ def kernel(trials: int, as_json: bool) -> None:
 @bench.command()
 @json_option
 def step(as_json: bool) -> None:
-    """Time a step of the plain engine against its bare matrix-vector products.
+    """Compare the time of a step of the plain engine with that of its matrix-vector products.
 
-    The products are those of two forward passes and one backward pass, the least a step with
-    negation computes. Both run in turn with one BLAS thread; ratios are medians over rounds.
+    The products are those of two forward passes and one backward pass: a step with negation needs
+    at least these. Both run in turn with one BLAS thread; ratios are medians over rounds.
 
     \b
     Example:
@@ -143,7 +143,7 @@ def step(as_json: bool) -> None:
 
 
 def step_against_products(point: Point) -> dict[str, Any]:
-    """Time steps and bare products in turn; times in µs a step."""
+    """Time steps and their products alone, in turn; times in µs for each step."""
     instance = draw_instance(point, 0, seed=1)
     method = replace(instance.method, tolerance=0.0)
     state = method.start(instance.objective, instance.start)
@@ -198,9 +198,10 @@ def _seconds(function: Callable[[], None]) -> float:
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @json_option
 def overhead(trials: int, workers: int, as_json: bool) -> None:
-    """Measure what the pipeline adds to trials of cocola-fig1's size.
+    """Measure the time that the pipeline adds to trials of the size of cocola-fig1.
 
-    The ratio is (wall time × workers) / (sum of the trials' own seconds), start-up aside.
+    The ratio is (wall time × workers) / (sum of the trials' own times), without the start of the
+    workers.
 
     \b
     Example:
@@ -228,7 +229,7 @@ def overhead(trials: int, workers: int, as_json: bool) -> None:
 @click.option("--trials", type=click.IntRange(100), default=1_000_000, show_default=True)
 @json_option
 def scale(trials: int, as_json: bool) -> None:
-    """Plan and run a sweep of 10⁶ trials that do nothing; watch time and memory.
+    """Plan and run a sweep of 10⁶ trials that do nothing; measure time and memory.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The fast engine beside the plain one: the same runs, timed in turn."""
+"""Comparison of the fast engine with the plain one: the same runs, timed in turn."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from ..tasks.solvers.subgradient import ENGINES
 
 PRESET = "cocola-fig1"
 LONG_TAIL = (3, 40)  # depth and k of the runs with the longest tails that still converge
-ROUNDS = 9  # of a small shape, whose runs last milliseconds
+ROUNDS = 9  # timings of each trial, because runs of a small shape last milliseconds
 SHAPES = (
     # k, widths, m
     (1, (1,), 1),
@@ -35,7 +35,7 @@ SHAPES = (
     (200, (250, 220), 500),
     (200, (700, 650), 300),
 )
-# Other losses that the fast engine serves, each with this network.
+# Other losses that the fast engine supports, each with this network.
 NETWORK: dict[str, Any] = {"k": 20, "depth": 2, "widths": (500, 600)}
 LOSSES: tuple[dict[str, Any], ...] = (
     {"problem": "inversion"},
@@ -58,17 +58,17 @@ class Comparison(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times faster the descent is."""
+        """The plain engine's time divided by the fast one's, descent only."""
         return self.plain_seconds / self.fast_seconds
 
     @property
     def trial_ratio(self) -> float:
-        """How many times faster the trial is, its draws included."""
+        """The plain engine's time divided by the fast one's, for the trial with its draws."""
         return (self.plain_seconds + self.draw_seconds) / (self.fast_seconds + self.draw_seconds)
 
 
 def compare_point(point: Point, trials: Iterable[int], seed: int) -> Iterator[Comparison]:
-    """Run trials of a point by both engines, the first one in turn."""
+    """Run trials of a point by both engines; which one runs first alternates."""
     solver = point.solver
     for trial in trials:
         begun = time.perf_counter()
@@ -88,7 +88,12 @@ def compare_point(point: Point, trials: Iterable[int], seed: int) -> Iterator[Co
 
 
 def agreement(plain: Descent, fast: Descent) -> tuple[bool, float]:
-    """Whether two runs took the same steps and negations to the same verdict; how codes differ."""
+    """Compare two runs.
+
+    Returns:
+        Whether steps, negations and verdict are equal; and the distance of the codes, relative to
+        the norm of the plain engine's.
+    """
     outcomes = [(run.steps, run.verdict, run.state.negations) for run in (plain, fast)]
     with np.errstate(invalid="ignore", over="ignore"):
         size = max(float(np.linalg.norm(plain.state.code)), np.finfo(float).tiny)
@@ -97,7 +102,7 @@ def agreement(plain: Descent, fast: Descent) -> tuple[bool, float]:
 
 
 def preset_points() -> int:
-    """How many points `cocola-fig1` has."""
+    """Count the points of `cocola-fig1`."""
     return int((~Grid(load_sweep(PRESET)).excluded).sum())
 
 
@@ -107,42 +112,42 @@ def compare_preset(trials: int) -> Iterator[tuple[dict[str, Any], list[Compariso
     for index in np.ndindex(grid.shape):
         if not grid.excluded[index]:
             point = grid.point(index)
-            found = list(compare_point(point, range(trials), grid.sweep.seed))
-            yield point_row(point, found), found
+            comparisons = list(compare_point(point, range(trials), grid.sweep.seed))
+            yield point_row(point, comparisons), comparisons
 
 
-def point_row(point: Point, found: list[Comparison]) -> dict[str, Any]:
-    """What is told of a point."""
-    converged = [one.ratio for one in found if one.verdict is Verdict.CONVERGED]
-    others = [one.ratio for one in found if one.verdict is not Verdict.CONVERGED]
+def point_row(point: Point, comparisons: list[Comparison]) -> dict[str, Any]:
+    """Summarise the comparisons at a point as a row of the table."""
+    converged = [run.ratio for run in comparisons if run.verdict is Verdict.CONVERGED]
+    others = [run.ratio for run in comparisons if run.verdict is not Verdict.CONVERGED]
     return {
         "depth": point.depth,
         "k": point.k,
-        "trials": len(found),
-        "same": sum(one.same for one in found),
-        "code_difference": max(one.difference for one in found),
+        "trials": len(comparisons),
+        "same": sum(run.same for run in comparisons),
+        "code_difference": max(run.difference for run in comparisons),
         "converged": len(converged),
         "ratio_converged": float(np.median(converged)) if converged else None,
         "ratio_budget": float(np.median(others)) if others else None,
-        "ratio_trial": float(np.median([one.trial_ratio for one in found])),
+        "ratio_trial": float(np.median([run.trial_ratio for run in comparisons])),
     }
 
 
-def summary_rows(found: list[tuple[dict[str, Any], list[Comparison]]]) -> list[dict[str, Any]]:
-    """Medians over the mix of runs, beside what is asked of them."""
-    runs = [(row, one) for row, comparisons in found for one in comparisons]
-    converged = [(row, one) for row, one in runs if one.verdict is Verdict.CONVERGED]
+def summary_rows(points: list[tuple[dict[str, Any], list[Comparison]]]) -> list[dict[str, Any]]:
+    """Give medians over all runs of each kind, next to the ratio that is required."""
+    runs = [(row, run) for row, comparisons in points for run in comparisons]
+    converged = [(row, run) for row, run in runs if run.verdict is Verdict.CONVERGED]
     kinds = {
-        "runs that converge": ([one.ratio for _, one in converged], 5.0),
+        "runs that converge": ([run.ratio for _, run in converged], 5.0),
         "long tails (3 layers, k = 40)": (
-            [one.ratio for row, one in converged if (row["depth"], row["k"]) == LONG_TAIL],
+            [run.ratio for row, run in converged if (row["depth"], row["k"]) == LONG_TAIL],
             7.0,
         ),
         "runs that spend the budget": (
-            [one.ratio for _, one in runs if one.verdict is not Verdict.CONVERGED],
+            [run.ratio for _, run in runs if run.verdict is not Verdict.CONVERGED],
             2.5,
         ),
-        "whole trials, draws included": ([one.trial_ratio for _, one in runs], None),
+        "whole trials, draws included": ([run.trial_ratio for _, run in runs], None),
     }
     return [_ratio_row(name, ratios, asked) for name, (ratios, asked) in kinds.items() if ratios]
 
@@ -159,14 +164,14 @@ def _ratio_row(name: str, ratios: list[float], asked: float | None) -> dict[str,
 
 
 def other_points() -> list[Point]:
-    """Small, narrow, flat and large shapes of compressed sensing, and other losses."""
+    """Give points of small, narrow, flat and large shapes, and points with other losses."""
     shapes: list[dict[str, Any]] = [
         {"k": k, "depth": len(widths), "widths": widths, "m": m} for k, widths, m in SHAPES
     ]
     solver = {"max_steps": 1000}
     return [
-        Point.model_validate({**written, "solver": solver})
-        for written in (*shapes, *({**NETWORK, **loss} for loss in LOSSES))
+        Point.model_validate({**parameters, "solver": solver})
+        for parameters in (*shapes, *({**NETWORK, **loss} for loss in LOSSES))
     ]
 
 
@@ -176,7 +181,7 @@ def compare_others(points: Iterable[Point]) -> Iterator[dict[str, Any]]:
         ratios, same, total = [], 0, 0
         for trial in range(3):
             rounds = [next(compare_point(point, [trial], seed=1)) for _ in range(ROUNDS)]
-            ratios.append(float(np.median([one.ratio for one in rounds])))
+            ratios.append(float(np.median([comparison.ratio for comparison in rounds])))
             same, total = same + rounds[0].same, total + 1
         yield {
             "problem": point.problem,

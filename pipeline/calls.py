@@ -1,7 +1,7 @@
-"""The functions of `import genprior`: a notebook's way to what the commands do.
+"""The functions of `import genprior`: what the commands do, for scripts and notebooks.
 
-They refuse what the commands refuse, in the same words, and change nothing of the process that
-calls them for good: no signal handler, log level, default of Dask's or of Matplotlib's.
+They refuse what the commands refuse, with the same messages. When they return, signal handlers, log
+levels, and the defaults of Dask and Matplotlib are as before.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .executors import Executor
-    from .fits import Fits
+    from .fit_results import Fits
     from .plan import Plan
     from .progress import Progress
     from .run import RunSummary
@@ -32,14 +32,14 @@ AnySweep = Sweep | str | os.PathLike[str]
 
 
 def plan(sweep: AnySweep, *, workers: int | None = None) -> "Plan":
-    """Count what a sweep would run, and estimate its cost from a pilot of some 4 s.
+    """Count the points, trials and blocks of a sweep, and estimate its cost from a pilot of 4 s.
 
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         workers: trials run at a time; the number of processors if None.
 
     Raises:
-        SweepError: it cannot be run: no such sweep, too large, or too much memory for a trial.
+        SweepError: there is no such sweep, it is too large, or a trial needs too much memory.
     """
     from .plan import plan_sweep
 
@@ -61,31 +61,31 @@ def run(
 ) -> "RunSummary":
     """Run the trials of a sweep that a store does not hold yet.
 
-    The store is made if it is not there; a larger grid or more trials extend it. The same call
-    again computes no finished trial twice; crashed trials are run again.
+    The store is made if it does not exist; a larger grid or more trials extend it. If the same call
+    is repeated, finished trials are not computed again, and crashed trials are.
 
-    By default blocks run in processes of this machine, as with the command, one a processor: trials
-    are many small array operations, which threads of one process keep from each other. Workers do
-    not import the caller's script, so that it needs no `if __name__ == "__main__"`.
+    By default blocks run in processes of this machine, one for each processor, as with the command.
+    Trials are many small array operations, and threads of one process slow each other down. Workers
+    do not import the caller's script, so that it needs no `if __name__ == "__main__"`.
 
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         store: path of the store, a folder.
         scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), or the
             address of a running Dask scheduler.
-        client: a Dask client to use instead; it stays open.
-        workers: how many processes or threads; the number of processors if None.
+        client: a Dask client to use instead of `scheduler`; it stays open.
+        workers: number of processes or threads; the number of processors if None.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
-        allow_mixed: mix results of other machines, libraries or kernels; recorded in the store.
-        progress: show how the run gets on: in a notebook, or on a terminal (stderr); elsewhere
-            nothing is shown.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        progress: show the progress in a notebook or on a terminal (stderr); elsewhere nothing is
+            shown.
 
     Raises:
-        UserError: it cannot be run as asked, or the store is of another experiment.
-        KeyboardInterrupt: it was interrupted, so that no later cell goes on. Blocks that were
-            running had five seconds to end, or none after a second interruption; what is finished
-            is kept, and the same call goes on from there.
+        UserError: the sweep cannot be run, or the store holds another experiment.
+        KeyboardInterrupt: the run was interrupted; it is raised so that later cells do not run.
+            Running blocks get five seconds to end, or none after a second interruption. Finished
+            trials are kept, and the same call continues with the others.
     """
     from .executors import SchedulerError, open_executor, use_client
     from .notebook import shown_progress
@@ -93,11 +93,13 @@ def run(
     _check_range("workers", workers, 1, MOST_WORKERS)
     _check_range("retries", retries, 0, MOST_RETRIES)
     if client is not None and (scheduler is not None or workers is not None):
-        raise SchedulerError("client: it has its scheduler and its workers; give no others.")
+        raise SchedulerError(
+            "client: it has its own scheduler and workers; leave out scheduler and workers."
+        )
     chosen, path = _sweep(sweep), local_path(os.fspath(store))
     with shown_progress(progress) as shown:
-        is_there = client is not None or (scheduler or LOCAL[0]) not in LOCAL
-        shown.phase("connecting to workers" if is_there else "starting workers")
+        is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
+        shown.phase("connecting to workers" if is_running else "starting workers")
 
         def opened(check: Callable[[], None]) -> "AbstractContextManager[Executor]":
             if client is not None:
@@ -123,24 +125,24 @@ def run_shown(
     fail_fast: bool,
     allow_mixed: bool,
 ) -> "RunSummary":
-    """Check a sweep while its workers start, and run it; the command and `run` do so.
+    """Check a sweep while its workers start, and run it, for the command and for `run`.
 
     Args:
         sweep: what to run.
         path: the store.
-        opened: starts workers and calls its argument meanwhile.
+        opened: starts workers, and calls its argument while they start.
         shown: shows the progress.
         retries: how often a crashed trial is tried again.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels.
 
     Raises:
-        UserError: it cannot be run as asked.
+        UserError: the sweep cannot be run, or the store holds another experiment.
     """
     checked: list[RunRequest] = []
 
     def check() -> None:
-        from .run_request import check_request  # while workers start
+        from .run_request import check_request  # imported while workers start
 
         checked.append(check_request(sweep, path))
         shown.expect(checked[0].trials)
@@ -161,7 +163,7 @@ def run_shown(
 
 
 def status(store: AnyPath) -> "StoreStatus":
-    """Count what a store holds: trials, successes, crashes, fits, damage.
+    """Count a store's trials, successes and crashes, and list its analyses and damages.
 
     Raises:
         UserError: there is no store, or it cannot be read.
@@ -173,10 +175,10 @@ def status(store: AnyPath) -> "StoreStatus":
 
 
 def open(store: AnyPath) -> "xr.Dataset":
-    """Open the results of a store, lazily, as `xarray.open_zarr` does.
+    """Open the results of a store lazily, like `xarray.open_zarr`.
 
     Returns:
-        Dimensions are the swept axes and `trial`; NaN means *not run*.
+        A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*.
 
     Raises:
         UserError: there is no store, or it cannot be read.
@@ -188,17 +190,17 @@ def open(store: AnyPath) -> "xr.Dataset":
 
 
 def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
-    """Make the fits that a store's sweep names, and write them into it.
+    """Make the analyses that a store's sweep asks for, and write them into the store.
 
     Args:
-        store: its path.
+        store: path of the store.
         along: axis of the transition; the sweep's `fit.along` if None.
 
     Returns:
         A labelled dataset for each analysis, by its name: `fits["transition"].p50`.
 
     Raises:
-        SweepError: the sweep names nothing to fit, or what cannot be fitted.
+        SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.
         StoreError: the store cannot be read or written.
     """
     _spare_dask()
@@ -213,21 +215,25 @@ def plot(
     size: tuple[float, float] | None = None,
     title: bool = True,
     log: bool = False,
+    trajectories: AnyPath | None = None,
 ) -> "Figure":
     """Draw a store's results: curves over one axis, a map with the 50 % contour over two.
 
     Args:
-        store: its path.
-        size: width and height in inches; as needed if None.
+        store: path of the store.
+        size: width and height in inches; as the picture needs if None.
         title: whether the sweep's title is written above.
-        log: whether the axis below is logarithmic.
+        log: whether the horizontal axis is logarithmic.
+        trajectories: for a landscape, the path of a store of descents on its planes; they are drawn
+            over the contours.
 
     Returns:
-        A figure that no list of pyplot's holds: a notebook shows it once, as the value of a cell,
-        and `savefig` writes it.
+        A figure that pyplot does not manage: a notebook shows it once, as the value of a cell, and
+        `savefig` writes it.
 
     Raises:
-        SweepError: there is too much for a picture, or the size does not suit it.
+        SweepError: there are too many curves or panels for a picture, the size is too small, or the
+            descents are on other planes.
         StoreError: the store cannot be read.
     """
     _spare_dask()
@@ -239,17 +245,20 @@ def plot(
         from .figures import draw, read_size
 
         if size is not None and not (isinstance(size, tuple | list) and len(size) == 2):
-            raise UserError(f"size: {size!r} is no width and height in inches, as in (8, 5).")
-        written = None if size is None else "x".join(str(side) for side in size)
-        look = Look(read_size(written), title, log)
-        return draw(read_info(local_path(os.fspath(store))), look)
+            raise UserError(f"size: {size!r} is not a width and a height in inches, as in (8, 5).")
+        size_text = None if size is None else "x".join(str(side) for side in size)
+        look = Look(read_size(size_text), title, log)
+        info = read_info(local_path(os.fspath(store)))
+        if trajectories is None:
+            return draw(info, look)
+        return draw(info, look, read_info(local_path(os.fspath(trajectories))))
 
 
 def _sweep(given: AnySweep) -> Sweep:
     if isinstance(given, Sweep):
         return given
     if isinstance(given, Mapping):
-        raise UserError("sweep: tables are no sweep yet; give Sweep.parse(tables).")
+        raise UserError("sweep: it is a mapping, not a Sweep; give Sweep.parse(tables).")
     return load_sweep(os.fspath(given))
 
 
@@ -262,7 +271,7 @@ def _check_range(name: str, value: Any, low: int, high: int) -> None:
 
 
 def _spare_dask() -> None:
-    """Read a store whatever files of Dask's configuration say."""
+    """Let a store be read even if Dask's configuration cannot be."""
     from .cluster_errors import spare_dask
 
     spare_dask()

@@ -1,4 +1,4 @@
-"""What all pictures share: names, looks, panels, titles and captions."""
+"""Parts that all pictures share: names of axes, options, panels, titles and captions."""
 
 import io
 import warnings
@@ -25,15 +25,15 @@ from .analyses.uniform import number_of_targets
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
 
-# What axes that only multiply are called, as presets have them.
+# Labels of the multipliers in presets: axes that are not parameters.
 MULTIPLIERS = {
-    "m_per_k": Facts(symbol="measurements a latent dimension, $m/k$", short="$m/k$"),
-    "width_per_k": Facts(symbol="width a latent dimension, $n/k$"),
+    "m_per_k": Facts(symbol="measurements per latent dimension, $m/k$", short="$m/k$"),
+    "width_per_k": Facts(symbol="width per latent dimension, $n/k$"),
 }
 MAX_CURVES = 8
 MAX_PANELS = 24
 COLUMNS = 4
-# Fonts with letters that Matplotlib's own lacks; those of them that the machine has are used.
+# Fonts with letters that Matplotlib's own font lacks; those that the machine has are used.
 OTHER_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Droid Sans Fallback",
     "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Hiragino Sans", "PingFang SC", "Yu Gothic",
@@ -50,7 +50,7 @@ STYLE: dict[Any, Any] = {
     "legend.title_fontsize": 8,
     "figure.dpi": 160,
     "savefig.dpi": 160,
-    # Letters as fonts that editors and publishers take, not as Type 3.
+    # TrueType fonts, which editors and publishers accept, instead of Type 3.
     "pdf.fonttype": 42,
     "svg.hashsalt": "genprior",
 }
@@ -59,12 +59,13 @@ COLOURS = mpl.color_sequences["tab10"]
 
 @dataclass(frozen=True)
 class Look:
-    """What a command asks of a picture's look.
+    """Options of a picture.
 
     Attributes:
-        size: width and height in inches; None for what the picture needs.
+        size: width and height in inches; as the picture needs if None.
         title: whether the sweep's title is written above.
-        log: whether the axis below is logarithmic though its values do not ask for it.
+        log: whether the horizontal axis is logarithmic; if False, the spacing of its values
+            decides.
     """
 
     size: tuple[float, float] | None = None
@@ -73,10 +74,10 @@ class Look:
 
 
 class Picture(Figure):
-    """A figure that shows itself where it is the value of a notebook's cell, without pyplot."""
+    """A figure that a notebook shows as the value of a cell, without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        """Draw it as PNG; Jupyter asks for it unless pyplot has told it how to show figures."""
+        """Draw the figure as PNG; Jupyter calls this unless pyplot has registered its own way."""
         content = io.BytesIO()
         with own_style():
             self.savefig(content, format="png")
@@ -85,15 +86,15 @@ class Picture(Figure):
 
 @dataclass
 class Canvas:
-    """A figure of panels while it is drawn.
+    """A figure with panels, while it is being drawn.
 
     Attributes:
         figure: the figure.
         axes: its panels, row by row.
-        columns: panels in a row.
-        look: what was asked of it.
-        room: least width and height of a panel, in inches, where the size is free.
-        movable: the legend that goes where it covers nothing, if there is one.
+        columns: number of panels in a row.
+        look: the options of the picture.
+        room: least width and height of a panel, in inches, if no size is given.
+        movable: the legend that is put where it covers nothing, if there is one.
     """
 
     figure: Figure
@@ -104,16 +105,17 @@ class Canvas:
     movable: Legend | None = None
 
     def finish(self) -> Figure:
-        """Lay the picture out, so that nothing is cut and nothing overlaps."""
+        """Lay the picture out, so that nothing is cut off and nothing overlaps."""
         lay_out(self)
         return self.figure
 
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Draw with Matplotlib's defaults and our few changes, whatever the user's settings are.
+    """Draw with Matplotlib's defaults and `STYLE`, without the user's settings.
 
-    What Matplotlib would warn of, such as letters that no font has, is not for the user to mend.
+    Matplotlib's warnings, such as those about letters that no font has, are suppressed: the user
+    cannot correct their cause.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -125,47 +127,68 @@ def own_style() -> Iterator[None]:
 
 
 def shown_variable(info: StoreInfo) -> str:
-    """Name the variable that a picture shows: the sweep's, else success, else the task's first."""
+    """Name the variable that a picture shows: `plot.variable`, success, or the task's first.
+
+    Raises:
+        SweepError: the trials do not give `plot.variable`.
+    """
     asked = info.sweep.plot.variable or "success"
     if asked == "success" and asked not in info.variables:
         return info.variables[0]
     if asked not in info.variables:
-        raise SweepError(f"{info.path}: plot.variable: its trials give no {asked}.")
+        raise SweepError(
+            f"{info.path}: plot.variable: its trials give no {asked}, but "
+            f"{', '.join(info.variables)}."
+        )
     return asked
 
 
 def each_part(dataset: xr.Dataset, groups: list[Any]) -> Iterator[tuple[str, xr.Dataset]]:
-    """Run through the groups: a label and the part of the dataset for each."""
+    """Give a label and the part of a dataset for each combination of values of some dimensions."""
     for index in np.ndindex(tuple(dataset.sizes[name] for name in groups)):
-        one = dataset.isel(dict(zip(groups, index, strict=True)))
-        values = ((name, shown_value(one.coords[name].item())) for name in groups)
+        part = dataset.isel(dict(zip(groups, index, strict=True)))
+        values = ((name, shown_value(part.coords[name].item())) for name in groups)
         yield (
             ", ".join(
                 f"{_axis_facts(name).short or name_of(name)} = {text}" for name, text in values
             ),
-            one,
+            part,
         )
 
 
 def at_most(
     limit: int, what: str, parts: Iterator[tuple[str, xr.Dataset]], info: StoreInfo
 ) -> list[tuple[str, xr.Dataset]]:
-    """Refuse a picture of too many parts."""
+    """List the parts of a picture.
+
+    Args:
+        limit: the most parts.
+        what: what the parts are, for the message: "curves", "panels" or "values".
+        parts: label and dataset of each, from `each_part`.
+        info: the store.
+
+    Raises:
+        SweepError: there are too many parts.
+    """
     listed = list(parts)
     if len(listed) > limit:
         raise SweepError(
-            f"{info.path}: {len(listed)} {what} do not fit into a picture, at most {limit}."
+            f"{info.path}: {len(listed)} {what} do not fit into a picture, which has at most "
+            f"{limit}. Draw a part of the results with xarray."
         )
     return listed
 
 
 def in_order(dataset: Any, *dims: str) -> Any:
-    """Sort a dataset or an array along those dimensions whose values are numbers."""
+    """Sort a dataset or an array along those of the dimensions whose values are numbers."""
     return dataset.sortby([dim for dim in dims if dataset[dim].dtype.kind in "iuf"])
 
 
 def new_canvas(panels: int, look: Look) -> Canvas:
-    """Make a figure of so many panels: four in a row at most, or as a given size divides best."""
+    """Make a figure with a number of panels.
+
+    A row has at most four panels; if a size is given, as many as its ratio of sides suits best.
+    """
     rows = -(-panels // COLUMNS)
     columns = -(-panels // rows)
     if look.size:
@@ -186,13 +209,19 @@ def new_canvas(panels: int, look: Look) -> Canvas:
 
 
 def label_outer(canvas: Canvas, across: str, up: str) -> None:
-    """Name the axes, and write numbers and names only where no panel lies below or to the left."""
-    for place, axes in enumerate(canvas.axes):
-        if place + canvas.columns < len(canvas.axes):
+    """Label the axes of the panels in the left column and at the bottom, and no others.
+
+    Args:
+        canvas: the panels.
+        across: label of the horizontal axes.
+        up: label of the vertical axes.
+    """
+    for index, axes in enumerate(canvas.axes):
+        if index + canvas.columns < len(canvas.axes):
             axes.tick_params(labelbottom=False)
         else:
             axes.set_xlabel(across)
-        if place % canvas.columns:
+        if index % canvas.columns:
             axes.tick_params(labelleft=False)
         else:
             axes.set_ylabel(up)
@@ -203,7 +232,7 @@ def add_title(canvas: Canvas, info: StoreInfo, note: str) -> None:
     if canvas.look.title:
         canvas.figure.suptitle(literal(info.sweep.title or info.sweep.name), fontsize=10)
     if targets := number_of_targets(info):
-        note = f"{note}\nof the {targets} targets that meet each draw the worst counts"
+        note = f"{note}\neach draw is used for {targets} targets, of which the worst counts"
     canvas.figure.supxlabel(note, fontsize=7, color="0.4")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import INCOMPLETE, FriendlyGroup, unheard
+from .command_errors import INCOMPLETE, FriendlyGroup, unheard
 from .interrupts import terminable
 from .options import PICTURE, STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
@@ -18,16 +18,16 @@ from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 if TYPE_CHECKING:
     from .consoles import Output
 
-# Each command imports what it needs when it runs, so that --help and small commands are quick.
+# Each command imports what it needs when it runs, so that --help and small commands start fast.
 
 
 class Commands(FriendlyGroup):
-    """The commands; benchmarks are imported when one is asked for."""
+    """The commands; benchmarks are imported only for `genprior bench`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is asked for."""
+        """Find the command that the arguments name."""
         if args and args[0] == "bench":
             from .bench import bench
 
@@ -37,12 +37,12 @@ class Commands(FriendlyGroup):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="genprior", prog_name="genprior")
-@click.option("--debug", is_flag=True, help="Show where an error was raised.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Measure where recovery with ReLU generative priors succeeds.
 
-    A sweep file says what to run; its results go into a labelled Zarr store that
-    xarray.open_zarr opens; phase transitions are fitted and drawn from there.
+    A sweep file says what to run. The results are written into a labelled Zarr store,
+    which xarray.open_zarr opens. Fits and pictures are made from the store.
 
     \b
     Example:
@@ -53,7 +53,7 @@ def main(debug: bool) -> None:
     Exit status: 0 done, 1 failed, 2 wrong usage, 3 incomplete.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show ‖ or × shows a question mark.
+        # A terminal that cannot show ‖ or × shows a question mark instead.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
@@ -63,7 +63,7 @@ def _print(values: Any) -> None:
 
 
 def _spare_dask() -> None:
-    """Let a command that only reads do without Dask, whose configuration may be malformed."""
+    """Let a command that only reads run even if Dask's configuration cannot be read."""
     from .cluster_errors import spare_dask
 
     spare_dask()
@@ -79,7 +79,7 @@ def _console(*, stderr: bool = False) -> "Output":
 @click.argument("name", required=False)
 @json_option
 def sweeps(name: str | None, as_json: bool) -> None:
-    """List the named sweeps, or print the file of one.
+    """List the presets, or print the sweep file of one.
 
     \b
     Example:
@@ -92,16 +92,18 @@ def sweeps(name: str | None, as_json: bool) -> None:
     if name is not None and not as_json:
         click.echo(preset_text(name), nl=False)
         return
-    presets = [load_sweep(each) for each in ([name] if name else preset_names())]
+    presets = [load_sweep(preset) for preset in ([name] if name else preset_names())]
     if as_json:
         _print([preset.as_dict() for preset in presets])
     else:
         _console().print_table(tables.presets(presets))
 
 
-@main.command(short_help="Show what a sweep would run and cost.")
+@main.command(short_help="Show the size and the cost of a sweep.")
 @sweep_options
-@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Workers the run will have.")
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Number of workers to plan for."
+)
 @json_option
 def plan(
     sweep: str,
@@ -111,7 +113,7 @@ def plan(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Show what SWEEP would run and cost; a pilot of some 4 s times a few trials.
+    """Show the points, trials and cost of SWEEP. A pilot of about 4 s times a few trials.
 
     \b
     Example:
@@ -127,7 +129,7 @@ def plan(
         _console().print_table(tables.pairs(planned.rows()))
 
 
-@main.command(short_help="Run the trials a store does not hold yet.")
+@main.command(short_help="Run the trials that a store does not hold yet.")
 @sweep_options
 @click.argument("store", type=STORE)
 @cluster_options
@@ -136,10 +138,14 @@ def plan(
     type=click.IntRange(0, MOST_RETRIES),
     default=0,
     show_default=True,
-    help="Try a crashed trial again so often within this run.",
+    help="How often a crashed trial is tried again within this run.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first crashed trial.")
-@click.option("--allow-mixed", is_flag=True, help="Mix other machines, libraries or kernels.")
+@click.option(
+    "--allow-mixed",
+    is_flag=True,
+    help="Mix results of other machines, libraries or kernels; the store records it.",
+)
 @json_option
 def run(
     sweep: str,
@@ -156,8 +162,8 @@ def run(
 ) -> None:
     """Run the trials of SWEEP that STORE does not hold yet.
 
-    STORE is made if it is not there; a larger grid or more trials extend it. Repeating
-    the command computes no finished trial again; crashed trials are run again.
+    STORE is made if it does not exist; a larger grid or more trials extend it. If the
+    command is repeated, finished trials are not computed again, and crashed trials are.
 
     \b
     Example:
@@ -166,7 +172,7 @@ def run(
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
     """
     with terminable():
-        # From here on SIGTERM ends it as Ctrl-C does; imports take a second.
+        # Imported here: they take a second, in which SIGTERM must already act like Ctrl-C.
         from .calls import run_shown
         from .executors import open_executor
         from .progress import progress
@@ -194,11 +200,13 @@ def run(
     raise SystemExit(summary.exit_status)
 
 
-@main.command(short_help="Show what a store holds.")
+@main.command(short_help="Show the content of a store.")
 @click.argument("store", type=STORE)
 @json_option
 def status(store: Path, as_json: bool) -> None:
-    """Show what STORE holds; exit status 3 if trials are missing, 1 if it is damaged.
+    """Show trials, fits and damages of STORE.
+
+    Exit status: 3 if trials are missing, 1 if STORE is damaged.
 
     \b
     Example:
@@ -209,31 +217,35 @@ def status(store: Path, as_json: bool) -> None:
     from . import tables
     from .status import store_status
 
-    found = store_status(store)
+    counted = store_status(store)
     if as_json:
-        _print(asdict(found))
+        _print(asdict(counted))
     else:
-        _console().print_table(tables.pairs(found.rows()))
-    if found.damaged:
-        raise StoreError(tables.damage(found))
-    if found.trials.done < found.trials.total:
+        _console().print_table(tables.pairs(counted.rows()))
+    if counted.damaged:
+        raise StoreError(tables.damage(counted))
+    if counted.trials.done < counted.trials.total:
         raise SystemExit(INCOMPLETE)
 
 
-@main.command(short_help="Fit what the sweep names: transitions, a law, a comparison.")
+@main.command(short_help="Make the analyses that the sweep asks for.")
 @click.argument("store", type=STORE)
 @click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
 @json_option
 def fit(store: Path, along: str | None, as_json: bool) -> None:
-    """Fit what the sweep of STORE names, for every group of its other axes.
+    """Make the analyses that the sweep of STORE asks for, and write them into STORE.
 
-    With fit.along, the 50 % point of success, its interval and the width. With [law],
-    the exponents of the errors of recovered trials, next to those that are claimed.
-    With [compare], success at every value of an axis against one of them, and the
-    shift of the 50 % point. With [basins], where the runs end. Of a landscape, where
-    descents from its rim lead. Where trials hold several targets, the worst and the
-    mean over them; the worst counts in all fits. They are written into the store, as
-    analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
+    \b
+    fit.along  the 50 % point of success with its interval, and the width
+    [law]      exponents of recovered trials' errors, next to the claimed ones
+    [compare]  success at each value of an axis against a reference, and the
+               shift of the 50 % point
+    [basins]   where the runs end
+
+    Each is made for every group of the other axes. For trajectories, it is counted
+    where the descents end. For trials with several targets, the worst and the mean over
+    the targets are given; in all other analyses the worst target counts. The groups in
+    STORE are analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
 
     \b
     Example:
@@ -262,19 +274,34 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
 )
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Size in inches  [default: as needed].")
 @click.option("--no-title", is_flag=True, help="Leave the sweep's title out.")
-@click.option("--log", is_flag=True, help="Make the axis below logarithmic.")
-def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log: bool) -> None:
-    """Draw STORE: curves over one axis, a map with the 50 % contour over two.
+@click.option("--log", is_flag=True, help="Make the horizontal axis logarithmic.")
+@click.option(
+    "--trajectories", metavar="OTHER", type=STORE, help="Store of descents, drawn over a landscape."
+)
+def plot(
+    store: Path,
+    output: Path | None,
+    size: str | None,
+    no_title: bool,
+    log: bool,
+    trajectories: Path | None,
+) -> None:
+    """Draw STORE: curves over one axis, or a map with the 50 % contour over two.
 
-    With [law], the errors of recovered trials, the fitted law and the claimed slope; with
-    [compare] and without fit.along, success rates side by side; with [basins], where the
-    runs end; of a landscape, contours of the loss and descents. Matplotlib's settings
-    of yours (matplotlibrc, MPLBACKEND) change nothing.
+    \b
+    [law]       errors of recovered trials, the fitted law and the claimed slope
+    [compare]   without fit.along: success rates next to each other
+    [basins]    where the runs end
+    landscapes  contours of the loss; with --trajectories, descents
+    descents    paths on their plane
+
+    Your settings of Matplotlib (matplotlibrc, MPLBACKEND) are not used.
 
     \b
     Example:
       genprior plot quickstart.zarr -o quickstart.png
       genprior plot quickstart.zarr -o paper.pdf --size 3.5x3 --no-title
+      genprior plot landscape.zarr --trajectories trajectories.zarr
     """
     _spare_dask()
     from .plain_matplotlib import plain_matplotlib
@@ -284,10 +311,10 @@ def plot(store: Path, output: Path | None, size: str | None, no_title: bool, log
         from .figures import default_picture, draw_store, read_size
 
         look = Look(read_size(size), not no_title, log)
-        written = draw_store(store, output or default_picture(store), look)
+        written = draw_store(store, output or default_picture(store), look, trajectories)
     _console().print(f"wrote {written}", highlight=False, soft_wrap=True)
 
 
 @main.group(short_help="Measure the kernel and the pipeline on this machine.")
 def bench() -> None:
-    """Stand for the benchmarks until one is asked for."""
+    """Represent the benchmarks in `--help`; they are imported when one is run."""

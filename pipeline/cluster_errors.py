@@ -1,4 +1,4 @@
-"""What goes wrong with Dask's schedulers and workers, in words of the user's."""
+"""Errors of Dask's configuration, schedulers and workers, explained for the user."""
 
 import importlib
 import os
@@ -9,25 +9,28 @@ from typing import Any
 
 from ..sweeps import UserError
 
-# Names nothing of genprior where it cannot be imported, so that it can be called there.
+# Run as text on a worker: unlike a function of genprior, it arrives also where genprior is missing.
 IMPORT = "import genprior.pipeline.worker"
 
 
 class SchedulerError(UserError):
-    """No scheduler has that name, and it is no address."""
+    """The named scheduler is neither a local one nor an address, or the client is unusable."""
 
     exit_status = 2
 
 
 class ClusterError(UserError):
-    """A cluster that cannot be started, that went away, or whose workers lack something."""
+    """A cluster cannot be started, was lost, or has workers that lack something."""
 
 
 def import_dask(*, workers: bool = False) -> None:
-    """Import Dask, which reads its configuration; with workers, all that they need of it.
+    """Import Dask, which reads its configuration.
+
+    Args:
+        workers: also import `distributed`, which workers need.
 
     Raises:
-        ClusterError: the configuration cannot be read or used; names the file.
+        ClusterError: the configuration cannot be read or used; the message names the file.
     """
     try:
         import dask.config  # noqa: F401
@@ -46,7 +49,7 @@ def import_dask(*, workers: bool = False) -> None:
 def spare_dask() -> None:
     """Import Dask without those files of its configuration that cannot be read.
 
-    xarray imports it to see whether arrays are Dask's; a store can be read whatever the files say.
+    xarray imports Dask to recognise its arrays; reading a store does not need the configuration.
     """
     try:
         import dask.config
@@ -66,21 +69,28 @@ def spare_dask() -> None:
 
 
 def malformed_configuration(error: BaseException) -> ClusterError | None:
-    """Say which file of Dask's configuration cannot be read; None if that is not the error."""
+    """Say which file of Dask's configuration cannot be read; None if the error is another one."""
     if not isinstance(error, ValueError) or "dask config file" not in str(error):
         return None
-    return ClusterError(f"{' '.join(str(error).split())[:300]}. Mend that file, or move it away.")
+    return ClusterError(
+        f"{' '.join(str(error).split())[:300]}. Correct that file, or move it away."
+    )
 
 
 def configuration() -> str:
-    """Name the places that Dask's configuration comes from, for messages."""
+    """List the folders and variables that Dask's configuration comes from, for messages."""
     import dask.config
 
     return ", ".join([*filter(os.path.exists, dask.config.paths), "variables DASK_…"])
 
 
 def reason(error: BaseException, longest: int = 200) -> str:
-    """The innermost cause of an error, in one line of a bounded length."""
+    """Give the innermost cause of an error, in one line.
+
+    Args:
+        error: the error.
+        longest: the most characters of its text.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split())[:longest].rstrip(".")
@@ -89,13 +99,17 @@ def reason(error: BaseException, longest: int = 200) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Explain a cluster that goes away, that cannot run our functions, or whose workers die."""
+    """Turn errors of a cluster into a `ClusterError`.
+
+    Raises:
+        ClusterError: the scheduler was lost, the workers cannot run genprior, or they died.
+    """
     try:
         yield
     except (OSError, CancelledError) as error:
         raise ClusterError(
-            f"the Dask scheduler went away ({type(error).__name__}). What was finished is kept; "
-            "start it again and repeat the same command."
+            f"the connection to the Dask scheduler was lost ({type(error).__name__}). Finished "
+            "trials are kept; start the scheduler again and repeat the same command."
         ) from error
     except Exception as error:
         if (known := known_failure(error)) is None:
@@ -104,11 +118,11 @@ def explained() -> Iterator[None]:
 
 
 def known_failure(error: BaseException) -> ClusterError | None:
-    """Say what an error of Dask's means; None if it is none of Dask's.
+    """Explain an error that Dask raised; None if it is not one of these.
 
-    A module that is missing comes as such from a function that was called, as a bare Exception
-    with its text where the function itself could not be unpickled, as the cause of a RuntimeError
-    from the scheduler.
+    A missing module arrives in one of three ways: as an ImportError from a function that was
+    called; as a plain Exception with its text if the function could not be unpickled; or as the
+    cause of a RuntimeError from the scheduler.
     """
     cause = error.__cause__
     if isinstance(error, ImportError):
@@ -119,15 +133,15 @@ def known_failure(error: BaseException) -> ClusterError | None:
         return lacking("the workers", str(error))
     if type(error).__name__ == "KilledWorker":
         return ClusterError(
-            "workers died each time they got this to do (killed, for want of memory?). Repeat the "
-            "same command with fewer --workers, or give them more memory."
+            "every worker that got this task died (perhaps killed because memory ran out). Repeat "
+            "the same command with fewer --workers, or give them more memory."
         )
     return None
 
 
 def lacking(who: str, what: str) -> ClusterError:
-    """Say that genprior, or something that it needs, is not installed where it is to run."""
+    """Say that genprior, or a package that it needs, is not installed on workers or scheduler."""
     return ClusterError(
-        f"{who} cannot import genprior ({what}); install the same genprior, with what it needs, "
-        "where they run."
+        f"{who} cannot import genprior ({what}); install the same version of genprior, with its "
+        "dependencies, where they run."
     )

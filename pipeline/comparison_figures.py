@@ -1,4 +1,4 @@
-"""The picture of a comparison: success rates side by side, with their Wilson intervals."""
+"""The picture of a comparison: success rates next to each other, with their Wilson intervals."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ from .picture_axes import tick_at
 from .picture_layout import add_legend
 from .picture_text import shown_value
 
-ROOM = 0.5  # of the distance between two categories, taken by the points side by side
+ROOM = 0.5  # part of the distance between two categories that the points of one take
 
 
 def draw_comparison(info: StoreInfo, compared: xr.Dataset, look: Look) -> Figure:
-    """Draw the rates of every value, the reference first, over an axis; further axes are panels.
+    """Draw the rates of every value over one axis, the reference first; other axes become panels.
 
     Raises:
         SweepError: there are too many values or panels.
@@ -47,8 +47,8 @@ def draw_comparison(info: StoreInfo, compared: xr.Dataset, look: Look) -> Figure
     reference = shown_value(info.sweep.axes[over][reference_index(info.sweep)])
     canvas = new_canvas(len(panels), look)
     stars = 0
-    for axes, (label, one) in zip(canvas.axes, panels, strict=True):
-        stars += _panel(axes, one, over, x, reference, info)
+    for axes, (label, panel) in zip(canvas.axes, panels, strict=True):
+        stars += _panel(axes, panel, over, x, reference, info)
         axes.set_title(label)
     label_outer(canvas, name_of(x or over), name_of("success"))
     if x is not None:
@@ -62,35 +62,35 @@ def draw_comparison(info: StoreInfo, compared: xr.Dataset, look: Look) -> Figure
 
 
 def _panel(
-    axes: Axes, one: xr.Dataset, over: str, x: Any, reference: str, info: StoreInfo
+    axes: Axes, panel: xr.Dataset, over: str, x: Any, reference: str, info: StoreInfo
 ) -> int:  # fmt: skip
-    """Draw one panel: a category for each value of x, in it a point for each value compared.
+    """Draw one panel: a category for each value of x, with a point for each compared value.
 
     Returns:
-        The number of rates that differ from the reference's.
+        The number of rates that differ from that of the reference.
     """
-    values = at_most(MAX_CURVES - 1, "values", each_part(one, [over]), info)
-    count = one.sizes[x] if x else 1
+    values = at_most(MAX_CURVES - 1, "values", each_part(panel, [over]), info)
+    count = panel.sizes[x] if x else 1
     labels = [reference, *(shown_value(part[over].item()) for _, part in values)]
     shift = ROOM / len(labels) * (np.arange(len(labels)) - (len(labels) - 1) / 2)
-    places = np.arange(count)
-    first = one.isel({over: 0})
-    _points(axes, places + shift[0], first, "reference_rate", labels[0], COLOURS[0])
-    found = 0
-    for place, (_, part) in enumerate(values, start=1):
-        _points(axes, places + shift[place], part, "rate", labels[place], COLOURS[place])
+    middles = np.arange(count)
+    first = panel.isel({over: 0})
+    _points(axes, middles + shift[0], first, "reference_rate", labels[0], COLOURS[0])
+    differing = 0
+    for index, (_, part) in enumerate(values, start=1):
+        _points(axes, middles + shift[index], part, "rate", labels[index], COLOURS[index])
         stars = np.flatnonzero(np.atleast_1d(part["p_holm"].values) < DIFFERENT)
-        axes.plot(places[stars] + shift[place], np.full(stars.size, 1.05), "*", ms=5,
-                  color=COLOURS[place])  # fmt: skip
-        found += stars.size
+        axes.plot(middles[stars] + shift[index], np.full(stars.size, 1.05), "*", ms=5,
+                  color=COLOURS[index])  # fmt: skip
+        differing += stars.size
     axes.set(xlim=(-0.6, count - 0.4), ylim=(-0.03, 1.09))
     if x:
-        names = [shown_value(value) for value in one[x].values.tolist()]
-        tick_at(axes.xaxis, places.tolist(), names, words=one[x].dtype.kind not in "iuf")
+        names = [shown_value(value) for value in panel[x].values.tolist()]
+        tick_at(axes.xaxis, middles.tolist(), names, words=panel[x].dtype.kind not in "iuf")
     else:
         axes.set_xlim(2 * shift[0], 2 * shift[-1])
         tick_at(axes.xaxis, shift.tolist(), labels, words=True)
-    return found
+    return differing
 
 
 def _points(axes: Axes, at: Any, part: xr.Dataset, name: str, label: str, colour: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `genprior fit` prints of comparisons."""
+"""Tables of comparisons, which `genprior fit` prints."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .table_parts import before, captioned, estimate, number, p_value, percent, 
 
 
 def comparisons(rows: list[dict[str, Any]]) -> Table:
-    """One row a value where transitions are compared, else one a cell."""
+    """Make a table with a row for each value if transitions are compared, else for each cell."""
     table = _shifts(rows) if "shift" in rows[0] else _cells(rows)
     kind = "paired, trial by trial" if rows[0]["paired"] else "independent draws"
     table.title = f"{rows[0]['over']} compared with {rows[0]['reference']}; {kind}"
@@ -37,36 +37,37 @@ def _shifts(rows: list[dict[str, Any]]) -> Table:
         )
     lines = [
         *_joint_lines(rows, groups),
-        f"shift: of the 50 % point, with its 95 % interval, less that of {rows[0]['reference']}; "
-        "detectable: the smallest one that as many trials find with 80 % power",
+        f"shift: the 50 % point minus that of {rows[0]['reference']}, with its 95 % interval; "
+        "detectable: the smallest shift that this many trials find with 80 % power",
     ]
     if paired:
         lines += [
-            "p, pairs: McNemar, all discordant pairs along the axis: it uses the pairing",
-            "shifts and their intervals take the draws as independent: with shared draws they are "
-            "wider than need be",
+            "p, pairs: McNemar's test of all discordant pairs along the axis; it uses the pairing",
+            "shifts and their intervals treat the draws as independent, so that with shared draws "
+            "the intervals are wider than necessary",
         ]
     if any(row["flag"] for row in rows):
         lines.append(
-            f"remark: of either fit, as above; a shift needs two 50 % points inside the values of "
-            f"{along} that were run, and outcomes that do not speak against the direction"
+            "remark: of one of the two fits, explained above; a shift needs two 50 % points inside "
+            f"the values of {along} that were run, and outcomes that do not contradict the "
+            "direction"
         )
     return captioned(table, [*lines, *_crashes(rows, groups)])
 
 
 def _joint_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
-    """Write the joint test of every group that has one, once: it is about no single value."""
+    """Write the joint test of all values once for each group that has one."""
     tests = {}
     for row in rows:
-        place = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
+        group = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
         if row["joint"]["p_one_curve"] is not None:
-            tests[place] = p_value(row["joint"]["p_one_curve"])
+            tests[group] = p_value(row["joint"]["p_one_curve"])
     if not tests:
         return []
-    found = "; ".join(f"{place}: {p}" if place else p for place, p in tests.items())
+    p_values = "; ".join(f"{group}: {p}" if group else p for group, p in tests.items())
     values = ", ".join(rows[0]["joint"]["values"])
     return [
-        f"p, one 50 % point for all of {values} together: {found}",
+        f"p, one 50 % point for all of {values} together: {p_values}",
         "(likelihood ratio against one point for each, given that they share slope and ceiling)",
     ]
 
@@ -93,9 +94,9 @@ def _cells(rows: list[dict[str, Any]]) -> Table:
 
 
 def _crashes(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
-    """Say how many trials crashed at either of two values that are compared."""
+    """Say how many trials crashed at each value or at the reference."""
     over = rows[0]["over"]
-    told = [
+    counts = [
         {
             **{name: row[name] for name in groups},
             over: row["value"],
@@ -104,4 +105,4 @@ def _crashes(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
         }
         for row in rows
     ]
-    return crash_lines(told, [*groups, over], "runs")
+    return crash_lines(counts, [*groups, over], "runs")

@@ -1,4 +1,4 @@
-"""Where text for people goes: folded to the width of a terminal, and never in a pipe or a file."""
+"""The console of the commands: lines are folded on a terminal, and not in a pipe or a file."""
 
 from copy import copy
 
@@ -10,9 +10,9 @@ USUAL = 80
 
 
 class Output(Console):
-    """A console that folds lines only where somebody sees them.
+    """A console that folds lines only on a terminal.
 
-    Paths and error texts may hold what rich would take for its markup, so that it has none.
+    rich's markup is switched off, because paths and error texts may contain square brackets.
     """
 
     def __init__(self, *, stderr: bool = False):
@@ -20,19 +20,19 @@ class Output(Console):
 
     @property
     def size(self) -> ConsoleDimensions:
-        """Width and height; where there is no terminal, a width that nothing reaches."""
-        # FORCE_COLOR makes rich draw its bars, of stderr, into a pipe; they need an end.
+        """Width and height of the terminal; without a terminal, a width that no line reaches."""
+        # With FORCE_COLOR rich draws progress bars on stderr into a pipe; they need a finite width.
         if not (self.file.isatty() or (self.stderr and self.is_terminal)):
             return ConsoleDimensions(UNFOLDED, 25)
-        found = super().size
-        return found if found.width > 0 else ConsoleDimensions(USUAL, found.height)
+        size = super().size
+        return size if size.width > 0 else ConsoleDimensions(USUAL, size.height)
 
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:
         self._width, self._height = new_size
 
     def print_table(self, table: Table) -> None:
-        """Print a table; its title and its caption may be wider than the table itself."""
+        """Print a table. Its title and its caption may be wider than the table."""
         bare = copy(table)
         bare.title = bare.caption = None
         if table.title:

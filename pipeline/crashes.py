@@ -1,4 +1,4 @@
-"""Trials that crashed in the cells of a fit, which is then one of the survivors."""
+"""Counts of the crashed trials in the cells of an analysis, which is made without them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from ..sweeps.labels import value_label
 from ..tasks.uniform import TARGET
 
 MOST_LINES = 5
-LONG_NAME = "trials that crashed there, which are not among the others"
+LONG_NAME = "crashed trials, which no other variable counts"
 
 
 def with_crashes(dataset: xr.Dataset, status: xr.DataArray, like: str) -> xr.Dataset:
     """Add `crashed` to an analysis: how many trials crashed in the cells of each of its entries.
 
-    Of several targets of a trial, where these are not told apart, one that crashed is enough.
+    If the analysis joins the targets of a trial, the trial counts as crashed if one target did.
 
     Args:
-        dataset: the analysis; of a comparison the reference's are added as `reference_crashed`.
-        status: of every trial.
-        like: the variable over whose dimensions they are counted.
+        dataset: the analysis; a comparison also gets `reference_crashed`.
+        status: status of every trial.
+        like: the variable over whose dimensions crashed trials are counted.
     """
     dims = dataset[like].dims
     crashed = status == Status.CRASHED
@@ -35,12 +35,12 @@ def with_crashes(dataset: xr.Dataset, status: xr.DataArray, like: str) -> xr.Dat
         return dataset.assign(crashed=_values(count, dims, label))
     compared = set(dataset[over].values.tolist())
     is_compared = [value in compared for value in count[over].values.tolist()]
-    here = count.isel({over: np.flatnonzero(is_compared)})
-    there = count.isel({over: is_compared.index(False)}, drop=True).broadcast_like(here)
+    at_values = count.isel({over: np.flatnonzero(is_compared)})
+    at_reference = count.isel({over: is_compared.index(False)}, drop=True).broadcast_like(at_values)
     return dataset.assign(
-        crashed=_values(here, dims, label),
+        crashed=_values(at_values, dims, label),
         reference_crashed=_values(
-            there, dims, label | {"long_name": f"at the reference: {LONG_NAME}"}
+            at_reference, dims, label | {"long_name": f"at the reference: {LONG_NAME}"}
         ),
     )
 
@@ -50,20 +50,20 @@ def _values(count: xr.DataArray, dims: Sequence[Any], label: dict[str, str]) -> 
 
 
 def crash_lines(rows: list[dict[str, Any]], groups: Sequence[str], total: str) -> list[str]:
-    """Say how many trials crashed, a line a row, or one for all where there are many.
+    """Say how many trials crashed, in a line for each row, or in one line if there are many.
 
     Args:
-        rows: of a fit, as JSON has them.
-        groups: the keys that say which part a row is of.
+        rows: the rows of an analysis, as in JSON.
+        groups: the keys of a row that name its group.
         total: the key of the number of trials that did not crash.
     """
     lines = {}
     for row in rows:
         if row.get("crashed"):
-            place = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
-            all_ = int(row[total]) + row["crashed"]
-            text = f"{row['crashed']:,} of {all_:,} trials crashed and are left out"
-            lines[place] = (f"{place}: {text}" if place else text, row["crashed"])
+            group = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
+            trials = int(row[total]) + row["crashed"]
+            text = f"{row['crashed']:,} of {trials:,} trials crashed and are left out"
+            lines[group] = (f"{group}: {text}" if group else text, row["crashed"])
     if len(lines) > MOST_LINES:
         crashed = sum(number for _, number in lines.values())
         return [f"{crashed:,} trials crashed, in {len(lines)} rows, and are left out"]

@@ -1,4 +1,4 @@
-"""Blocks on the workers of a Dask client."""
+"""The executor that runs tasks on the workers of a Dask client."""
 
 import queue
 import time
@@ -15,12 +15,12 @@ from .memory import thread_memory, trial_memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-IN_FLIGHT = 3  # tasks for each worker: one that runs, and the next ones at hand
-LOOK_EVERY = 2.0  # seconds between two counts of the workers
-ALONE = 60.0  # seconds without workers or outcomes after which that is looked into
+IN_FLIGHT = 3  # tasks for each worker: one that runs, and two that wait
+COUNT_EVERY = 2.0  # seconds between two counts of the workers
+ALONE = 60.0  # seconds without workers or outcomes after which the cause is looked for
 PAUSED = (
-    "all workers are paused by Dask, which takes their memory for used up; start them with a "
-    "larger --memory-limit, or with 0 for none"
+    "Dask has paused all workers, because it takes their memory to be full; start them with a "
+    "larger --memory-limit, or with --memory-limit 0 for no limit"
 )
 TRIES = 3  # to reach every worker while some die
 
@@ -29,12 +29,12 @@ class Distributed:
     """Tasks on the workers of a Dask client.
 
     Args:
-        client: of a scheduler.
+        client: a client of a scheduler.
         local: whether its workers share this machine's memory.
         threads: whether they are threads of this process.
-        tell: is told what a user should know, in lines.
-        counts_deaths: whether to count workers that die; their events have one listener a client,
-            which may be the caller's.
+        tell: called with each line that the user should see at once.
+        counts_deaths: whether to count workers that die. A client has only one listener for their
+            events, which may be the caller's.
     """
 
     def __init__(
@@ -56,35 +56,35 @@ class Distributed:
                 client.subscribe_topic("all", self._hear)
 
     def _hear(self, event: Any) -> None:
-        """Count workers that leave without having been told to."""
+        """Count workers that leave unexpectedly."""
         _, message = event
         if message.get("action") == "remove-worker" and not message.get("expected"):
             self.workers_lost += 1
 
     def close(self) -> None:
-        """Hear no more of workers."""
+        """Stop listening to the events of workers."""
         with suppress(Exception):
             self.client.unsubscribe_topic("all")
 
     @property
     def workers(self) -> int:
-        """Threads of all workers together."""
+        """Number of threads of all workers together, at least 1."""
         return max(1, self.count_threads())
 
     def count_threads(self) -> int:
-        """Threads of all workers together; 0 if there is no worker."""
+        """Count the threads of all workers together; 0 if there is no worker."""
         with explained():
             return sum(int(threads) for threads in self.client.nthreads().values())
 
     def paused(self) -> bool:
-        """Whether Dask lets no worker begin anything, for want of memory."""
+        """Say whether Dask has paused all workers because of their memory."""
         with explained():
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return all(worker.get("status") == "paused" for worker in workers)
 
     @property
     def memory(self) -> float:
-        """This machine's free memory shared out, or the least that a remote worker gives."""
+        """Bytes for each task: a share of this machine's free memory, or the least remote limit."""
         if self.local:
             return self._share(self.workers)
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
@@ -94,7 +94,7 @@ class Distributed:
         )
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
-        """Call it once on each worker process; again if one dies meanwhile."""
+        """Call a function once on each worker process, and again if a worker dies meanwhile."""
         with explained():
             for attempt in range(TRIES):
                 answers = list(self.client.run(function, on_error="return").values())
@@ -107,10 +107,10 @@ class Distributed:
         raise AssertionError("unreachable")
 
     def check_imports(self) -> None:
-        """See that the workers have what they need.
+        """Check that the workers can import genprior.
 
         Raises:
-            ClusterError: they have not.
+            ClusterError: one of them cannot.
         """
         with explained():
             for answer in self.client.run(exec, IMPORT, on_error="return").values():
@@ -118,46 +118,46 @@ class Distributed:
                     raise answer
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Submit it and wait."""
+        """Submit a function to one worker, and wait for its result."""
         watch = Watch(self)
         with explained():
             future = self.client.submit(function, *arguments, pure=False)
             while not future.done():
                 with suppress(TimeoutError):
-                    future.exception(timeout=LOOK_EVERY)
-                watch.look()
+                    future.exception(timeout=COUNT_EVERY)
+                watch.count()
             result: Result = future.result()
             return result
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> "DistributedStream[Item, Result]":
-        """Keep a few tasks a worker in flight, so that the scheduler never holds the whole sweep.
+        """Run a function over items, with a few tasks for each worker at the scheduler at a time.
 
-        Workers that join meanwhile get their share.
+        The scheduler never holds the whole sweep. Workers that join later get their share.
         """
         return DistributedStream(self, function, items)
 
 
 class Watch:
-    """Counts the workers now and then, lest one waits in silence for some that are not there."""
+    """Counts the workers regularly, so that waiting for missing workers is reported."""
 
     def __init__(self, executor: Distributed):
         self._executor = executor
         self._told = ""
-        self._looked = self._seen = self.heard = time.monotonic()
+        self._counted = self._seen = self.heard = time.monotonic()
         self.threads = executor.workers
 
-    def look(self) -> None:
-        """Count them if that is some time ago.
+    def count(self) -> None:
+        """Count the workers, if the last count was more than `COUNT_EVERY` seconds ago.
 
         Raises:
-            ClusterError: local workers died, and none came back.
+            ClusterError: all local workers died, and none was started again.
         """
         now = time.monotonic()
-        if now - self._looked < LOOK_EVERY:
+        if now - self._counted < COUNT_EVERY:
             return
-        self._looked = now
+        self._counted = now
         if threads := self._executor.count_threads():
             self.threads, self._seen = threads, now
             if not self._executor.local and now - self.heard > ALONE:
@@ -165,11 +165,11 @@ class Watch:
                 if self._executor.paused():
                     self._tell(PAUSED)
         elif not self._executor.local:
-            self._tell("the scheduler has no workers; waiting for some")
+            self._tell("the scheduler has no workers; waiting until one joins")
         elif now - self._seen > ALONE:
             raise ClusterError(
-                f"all workers died, and none came back within {ALONE:.0f} s. What was finished is "
-                "kept; repeat the same command with fewer --workers."
+                f"all workers died, and none was started again within {ALONE:.0f} s. Finished "
+                "trials are kept; repeat the same command with fewer --workers."
             )
 
     def _tell(self, text: str) -> None:
@@ -179,7 +179,7 @@ class Watch:
 
 
 class DistributedStream(Generic[Item, Result]):
-    """Outcomes of tasks as they come; iteration goes on after an interruption."""
+    """Outcomes of tasks in the order in which they end; can be iterated after an interruption."""
 
     def __init__(
         self, executor: Distributed, function: Callable[[Item], Result], items: Iterable[Item]
@@ -204,16 +204,16 @@ class DistributedStream(Generic[Item, Result]):
         raise StopIteration
 
     def stop(self, seconds: float) -> int:
-        """Start nothing more, and end within some seconds.
+        """Start no further task, and end the iteration within some seconds.
 
         Returns:
-            How many tasks are running.
+            The number of running tasks.
         """
         self._deadline = time.monotonic() + seconds
         return min(sum(not future.done() for future in self._flying), self._watch.threads)
 
     def close(self) -> None:
-        """Forget what is still to come."""
+        """Cancel the tasks that have not ended."""
         with suppress(Exception):
             self._executor.client.cancel(list(self._flying))
         self._flying.clear()
@@ -221,7 +221,7 @@ class DistributedStream(Generic[Item, Result]):
     def _top_up(self) -> None:
         if self._deadline is not None:
             return
-        self._watch.look()
+        self._watch.count()
         for item in islice(
             self._waiting, max(0, IN_FLIGHT * self._watch.threads - len(self._flying))
         ):
@@ -230,20 +230,20 @@ class DistributedStream(Generic[Item, Result]):
             future.add_done_callback(self._done.put)
 
     def _next_done(self) -> Any:
-        """Wait for a task; None if there is none to wait for."""
+        """Wait for a task to end; None if no task is left, or the time is over."""
         while self._flying:
             check()
             left = float("inf") if self._deadline is None else self._deadline - time.monotonic()
             if left <= 0:
                 return None
             with suppress(queue.Empty):
-                future = self._done.get(timeout=min(left, LOOK_EVERY))
+                future = self._done.get(timeout=min(left, COUNT_EVERY))
                 if future in self._flying:
                     return future
                 continue
             if self._deadline is None:
-                self._watch.look()
-            # An interruption may have come between a task's end and its outcome.
+                self._watch.count()
+            # An interruption may have come after a task ended and before its outcome was taken.
             if (late := next((f for f in self._flying if f.done()), None)) is not None:
                 return late
         return None
@@ -259,7 +259,7 @@ class DistributedStream(Generic[Item, Result]):
             future.release()
             return item, result
         if type(failure).__name__ == "KilledWorker":
-            self._executor.check_imports()  # or they die of what they lack
+            self._executor.check_imports()  # a missing package also kills workers
         elif (known := known_failure(failure)) is not None:
             raise known
         future.release()

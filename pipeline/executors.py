@@ -1,4 +1,4 @@
-"""Where blocks run: in this process, in threads, in local processes, on a running scheduler."""
+"""Executors of blocks: this process, threads, local processes, or a running scheduler."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from .cluster_errors import ClusterError, SchedulerError, import_dask, reason
 from .dask_executor import IN_FLIGHT, PAUSED, Distributed
-from .interrupts import announced, undisturbed
+from .interrupts import announced, interrupts_deferred
 from .local_cluster import affordable_workers, local_workers
 from .memory import thread_memory
 from .schedulers import LOCAL
@@ -31,25 +31,25 @@ CLOSE_TIMEOUT = 2.0
 
 
 class Outcomes(Protocol[Item_co, Result_co]):
-    """What became of items, as they are done: results, or exceptions in place of them.
+    """Pairs of an item and its result or exception, in the order in which they end.
 
-    Iteration may go on after an interruption was raised in it.
+    It can be iterated further after an interruption was raised in it.
     """
 
     def __iter__(self) -> Iterator[tuple[Item_co, Result_co | BaseException]]:
-        """Give itself."""
+        """Return itself."""
         ...
 
     def __next__(self) -> tuple[Item_co, Result_co | BaseException]:
-        """Wait for the next one."""
+        """Wait for the next outcome."""
         ...
 
     def stop(self, seconds: float) -> int:
-        """Start nothing more, end within some seconds, and say how many items are running."""
+        """Start no further item, end within some seconds, and return how many items are running."""
         ...
 
     def close(self) -> None:
-        """Forget what is still to come."""
+        """Drop the items that have not ended."""
         ...
 
 
@@ -58,17 +58,17 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many tasks run at a time."""
+        """Number of tasks that run at a time."""
         ...
 
     @property
     def workers_lost(self) -> int:
-        """How many workers died so far."""
+        """Number of workers that died so far."""
         ...
 
     @property
     def memory(self) -> float:
-        """Bytes that one task may hold."""
+        """Bytes of memory that one task may use."""
         ...
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
@@ -82,45 +82,45 @@ class Executor(Protocol):
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Outcomes[Item, Result]:
-        """Run a function over items with a bounded number in flight; give outcomes as they come."""
+        """Run a function over items, a bounded number at a time; give outcomes as items end."""
         ...
 
 
 class Synchronous:
-    """One task after the other in this process: for debugging and small things."""
+    """Runs one task after the other in this process, for debugging and small sweeps."""
 
     workers = 1
     workers_lost = 0
 
     @property
     def memory(self) -> float:
-        """What is free here."""
+        """Bytes of memory that are free for this process."""
         return thread_memory(1)
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
-        """Call it here."""
+        """Call the function in this process."""
         return [function()]
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call it here."""
+        """Call the function in this process."""
         return function(*arguments)
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> "SynchronousOutcomes[Item, Result]":
-        """Compute one item after the other."""
+        """Compute one item after the other, when its outcome is requested."""
         return SynchronousOutcomes(function, items)
 
 
 class SynchronousOutcomes(Iterator[tuple[Item, Result | BaseException]]):
-    """Computes when it is asked."""
+    """Computes each item when its outcome is requested."""
 
     def __init__(self, function: Callable[[Item], Result], items: Iterable[Item]):
         self._function = function
         self._items = iter(items)
 
     def __next__(self) -> tuple[Item, Result | BaseException]:
-        """Compute a graph of one task."""
+        """Compute the next item as a Dask graph of one task."""
         import dask
 
         item = next(self._items)
@@ -132,17 +132,17 @@ class SynchronousOutcomes(Iterator[tuple[Item, Result | BaseException]]):
         return item, result
 
     def stop(self, seconds: float) -> int:
-        """Nothing runs while this is called."""
+        """Drop the remaining items; no item is running."""
         self._items = iter(())
         return 0
 
     def close(self) -> None:
-        """Forget the items."""
+        """Drop the remaining items."""
         self._items = iter(())
 
 
 def processors() -> int:
-    """Processors that this process may use.
+    """Count the processors that this process may use.
 
     Raises:
         ClusterError: Dask's configuration cannot be read.
@@ -160,27 +160,27 @@ def open_executor(
     tell: Callable[[str], None] = lambda text: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[Executor]:
-    """Open what `--scheduler` names.
+    """Open the executor that `--scheduler` names.
 
     Args:
         scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
-        workers: how many tasks at a time, for the local ones; the number of processors if None.
-        tell: is told what a user should know, in lines.
-        meanwhile: is called while local workers start, else before anything is connected; what it
-            raises ends the start.
+        workers: tasks at a time, for processes and threads; the number of processors if None.
+        tell: called with each line that the user should see at once.
+        meanwhile: called while local workers start, or before a connection is made; an exception
+            from it ends the start.
 
     Raises:
-        SchedulerError: what is named is neither local nor an address.
-        ClusterError: nothing answers there, or Dask or its workers cannot be started.
+        SchedulerError: the name is neither a local scheduler nor an address.
+        ClusterError: no scheduler answers there, or Dask or its workers cannot be started.
     """
     if workers is not None and scheduler not in ("processes", "threads"):
         raise SchedulerError(
-            f"--workers {workers}: only processes and threads are started here; "
-            f"--scheduler {scheduler} has the workers it has."
+            f"--workers {workers}: it is for processes and threads only; leave it out with "
+            f"--scheduler {scheduler}."
         )
     if scheduler not in LOCAL and ":" not in scheduler:
         raise SchedulerError(
-            f"--scheduler {scheduler}: not one of {', '.join(LOCAL)}, nor an address such as "
+            f"--scheduler {scheduler}: give one of {', '.join(LOCAL)}, or an address such as "
             "tcp://127.0.0.1:8786."
         )
     import_dask(workers=scheduler != "synchronous")
@@ -216,19 +216,22 @@ def open_executor(
 def use_client(
     client: Any, tell: Callable[[str], None], meanwhile: Callable[[], None]
 ) -> Iterator[Executor]:
-    """Run tasks by a client of the caller's, which stays as it is and open.
+    """Run tasks with the caller's client, which stays open and unchanged.
 
     Args:
         client: a Dask client; its workers may be anywhere.
-        tell: is told what a user should know, in lines.
-        meanwhile: is called before anything is asked of the client.
+        tell: called with each line that the user should see at once.
+        meanwhile: called before the client is used.
 
     Raises:
-        SchedulerError: it is no client, or one that only asynchronous code can use.
-        ClusterError: it is closed, has no workers, or they lack something.
+        SchedulerError: it is not a client, or an asynchronous one.
+        ClusterError: it is closed, has no workers, or its workers are paused or cannot import
+            genprior.
     """
     if not (hasattr(client, "submit") and hasattr(client, "scheduler_info")):
-        raise SchedulerError(f"client: {type(client).__name__} is no client of Dask's distributed.")
+        raise SchedulerError(
+            f"client: {type(client).__name__} is not a dask.distributed.Client; give one."
+        )
     if client.asynchronous:
         raise SchedulerError("client: it is asynchronous; give one made with asynchronous=False.")
     if client.status != "running":
@@ -237,7 +240,7 @@ def use_client(
         meanwhile()
     executor = Distributed(client, local=False, tell=tell, counts_deaths=False)
     if not executor.count_threads():
-        raise ClusterError("client: its scheduler has no workers. Start some.")
+        raise ClusterError("client: its scheduler has no workers; start some.")
     executor.check_imports()
     if executor.paused():
         raise ClusterError(f"client: {PAUSED}.")
@@ -245,7 +248,7 @@ def use_client(
 
 
 def _client(cluster: Any) -> Any:
-    """Connect with a local cluster."""
+    """Connect to a local cluster."""
     from distributed import Client
 
     try:
@@ -256,12 +259,12 @@ def _client(cluster: Any) -> Any:
 
 @contextmanager
 def _executor(client: Any, **settings: Any) -> Iterator[Distributed]:
-    """Run tasks by a client, and close it without waiting for a scheduler that is gone."""
+    """Run tasks with a client; at the end close it, without waiting for a lost scheduler."""
     executor = Distributed(client, **settings)
     try:
         yield executor
     finally:
-        with undisturbed(), suppress(Exception):
+        with interrupts_deferred(), suppress(Exception):
             executor.close()
             client.close(timeout=CLOSE_TIMEOUT)
 
@@ -270,14 +273,14 @@ def _connect(address: str) -> Any:
     from distributed import Client
 
     try:
-        # A client that cannot connect is hard to be rid of; so see first whether it can.
-        _in_thread(partial(asyncio.run, _knock(address)))
+        # A client that cannot connect is hard to close, so the connection is tested first.
+        _in_thread(partial(asyncio.run, _test_connection(address)))
         client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except Exception as error:
         why = reason(error)
         if why == CancelledError.__name__:  # Dask gave up trying again
             why = "the connection is refused"
-        # Dask knows from the words alone that an address is none.
+        # Dask raises these for a text that is not an address, before it connects.
         kind = SchedulerError if isinstance(error, ValueError | TypeError) else ClusterError
         raise kind(f"--scheduler {address}: no Dask scheduler answers there ({why}).") from None
     try:
@@ -291,7 +294,7 @@ def _connect(address: str) -> Any:
 
 
 def _in_thread(function: Callable[[], None]) -> None:
-    """Call a function in a thread that nobody waits for after an interruption."""
+    """Call a function in a thread, so that an interruption ends the wait for it."""
     outcome: Future[None] = Future()
 
     def call() -> None:
@@ -305,12 +308,12 @@ def _in_thread(function: Callable[[], None]) -> None:
     outcome.result()
 
 
-async def _knock(address: str) -> None:
+async def _test_connection(address: str) -> None:
     from distributed.comm import connect
     from distributed.security import Security
 
     encryption = Security().get_connection_args("client")
-    # Whatever else listens there may take the connection and never answer.
+    # Another program that listens there may accept the connection and never answer.
     async with asyncio.timeout(CONNECT_TIMEOUT):
         comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
         await comm.close()
@@ -318,7 +321,7 @@ async def _knock(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's own log off the terminal: what matters of it is said in one line elsewhere."""
+    """Keep Dask's log off the terminal: its errors are reported as `ClusterError` in one line."""
     loggers = [
         logging.getLogger(name)
         for name in ("tornado", "asyncio", *logging.root.manager.loggerDict)

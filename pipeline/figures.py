@@ -1,7 +1,7 @@
-"""Pictures of a store: what its sweep names, and how many axes it has, decide what is drawn.
+"""Pictures of a store. What its sweep asks for, and its number of axes, decide what is drawn.
 
-Curves over one axis or a map over two; further axes become panels of maps, or further curves. Laws,
-comparisons, basins and landscapes have their own.
+Success is drawn as curves over one axis or as maps over two; other axes become more curves or more
+panels. Laws, comparisons, basins and landscapes have pictures of their own.
 """
 
 import math
@@ -33,53 +33,58 @@ from .canvas import (
     own_style,
     shown_variable,
 )
+from .landscape_figures import draw_landscapes
 from .picture_axes import is_logarithmic, refuse_log, tick_magnitudes, tick_positions, tick_values
 from .picture_layout import add_legend
+from .planes import LANDSCAPE, check_task
 from .trials import Trials
 
-FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # and who writes them, in Matplotlib
+FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # ending: Matplotlib's backend
 SIZES = 1.0, 60.0  # inches
-WIDE = 30  # ratio of the largest mean to the smallest from which their axis is logarithmic
+WIDE = 30  # the axis of means is logarithmic if the largest is more than this times the smallest
 
 
-def draw_store(path: Path, output: Path, look: Look | None = None) -> Path:
+def draw_store(
+    path: Path, output: Path, look: Look | None = None, trajectories: Path | None = None
+) -> Path:
     """Draw a store's results into a picture file.
 
     Args:
         path: the store.
-        output: PNG, PDF or SVG, by its ending.
-        look: what is asked of its look; nothing if None.
+        output: the file; its ending decides the format, PNG, PDF or SVG.
+        look: the options of the picture; the defaults if None.
+        trajectories: for a landscape, a store of descents on its planes, to be drawn over it.
 
     Raises:
-        SweepError: the ending is none of these, there are too many panels, or the look does not
-            suit the picture.
-        StoreError: the store cannot be read or the picture not written.
+        SweepError: the ending is another one, there are too many curves or panels, or the options
+            or the descents are impossible for the picture.
+        StoreError: the store cannot be read, or the picture cannot be written.
     """
     ending = output.suffix.lower()
     if ending not in FORMATS:
         raise SweepError(f"-o {output}: the ending must be one of {', '.join(FORMATS)}.")
     info = read_info(path)
     with own_style():
-        figure = draw(info, look)
+        figure = draw(info, look, read_info(trajectories) if trajectories else None)
         with explained(output, "writing the picture"):
             figure.savefig(output, format=ending[1:], backend=FORMATS[ending])
     return output
 
 
 def default_picture(path: Path) -> Path:
-    """Name the picture of a store: in the working directory, after the store."""
+    """Give the default path of a store's picture: the store's name, in the working directory."""
     return Path(f"{path.absolute().name.removesuffix('.zarr') or 'store'}.png")
 
 
-def read_size(written: str | None) -> tuple[float, float] | None:
-    """Read a size as it is given to --size, in inches.
+def read_size(text: str | None) -> tuple[float, float] | None:
+    """Read the width and height of --size, in inches.
 
     Raises:
-        SweepError: it is no size.
+        SweepError: the text is not a size, or a side is too small or too large.
     """
-    if written is None:
+    if text is None:
         return None
-    sides = re.fullmatch(r"\s*([\d.]+)\s*[x×]\s*([\d.]+)\s*", written, re.IGNORECASE)
+    sides = re.fullmatch(r"\s*([\d.]+)\s*[x×]\s*([\d.]+)\s*", text, re.IGNORECASE)
     try:
         width, height = (float(side) for side in sides.groups()) if sides else (math.nan, math.nan)
     except ValueError:
@@ -87,18 +92,33 @@ def read_size(written: str | None) -> tuple[float, float] | None:
     low, high = SIZES
     if not (low <= width <= high and low <= height <= high):
         raise SweepError(
-            f"--size {written}: give WIDTHxHEIGHT in inches, each from {low:g} to {high:g}, as in "
-            "8x5."
+            f"--size {text}: give WIDTHxHEIGHT in inches, each from {low:g} to {high:g}, as in 8x5."
         )
     return width, height
 
 
-def draw(info: StoreInfo, look: Look | None = None) -> Figure:
-    """Draw a store's results: what its sweep names, and how many axes it has, decide what.
+def draw(
+    info: StoreInfo, look: Look | None = None, trajectories: StoreInfo | None = None
+) -> Figure:
+    """Draw a store's results; what its sweep asks for and its number of axes decide the picture.
 
-    A 50 % point is drawn only along an axis that can have one.
+    A 50 % point is drawn only along an axis on which a transition can be fitted.
+
+    Args:
+        info: the store.
+        look: the options of the picture; the defaults if None.
+        trajectories: for a landscape, a store of descents on its planes, to be drawn over it.
+
+    Raises:
+        SweepError: there are too many curves or panels, or the options or the descents are
+            impossible.
+        StoreError: no trial is done, or the store cannot be read.
     """
+    if trajectories is not None:
+        check_task(info, LANDSCAPE, "--trajectories")
     with own_style():
+        if info.sweep.task == LANDSCAPE:
+            return draw_landscapes(info, look or Look(), trajectories)
         return _draw(info, look or Look())
 
 
@@ -106,7 +126,7 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
     claiming = [analysis for analysis in analyses() if analysis.shows(info)]
     if not claiming:
         return _draw_levels(info, look)
-    analysis = max(claiming, key=lambda each: each.rank)
+    analysis = max(claiming, key=lambda claimant: claimant.rank)
     if analysis.no_log:
         refuse_log(look.log, analysis.no_log)
     request = Request(info, analysis.drawn_along(info))
@@ -125,27 +145,27 @@ def _draw_levels(info: StoreInfo, look: Look) -> Figure:
 
 
 def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Figure:
-    """Mean and 95 % interval of a variable against one axis, a curve for each group.
+    """Draw means and 95 % intervals of a variable against one axis, a curve for each group.
 
-    Trials that diverged have infinite errors; they are left out and counted below the picture.
+    Diverged trials have infinite errors; they are left out and counted below the picture.
     """
     diverged = int(np.isinf(values).sum())
     values = in_order(values.where(np.isfinite(values)), axis)
     groups = [dim for dim in values.dims if dim not in (axis, "trial")]
     curves = at_most(MAX_CURVES, "curves", each_part(values.to_dataset(), groups), info)
-    places = values[axis].values
-    log = is_logarithmic(axis, places, look.log)
-    is_numeric = places.dtype.kind in "iuf"
+    positions = values[axis].values
+    log = is_logarithmic(axis, positions, look.log)
+    is_numeric = positions.dtype.kind in "iuf"
     canvas = new_canvas(1, look)
     (axes,) = canvas.axes
     means, bars, absent = [], [], []
-    for colour, (label, one) in zip(COLOURS, curves, strict=False):
-        mean, spread = _mean(one[values.name])
+    for colour, (label, group) in zip(COLOURS, curves, strict=False):
+        mean, spread = _mean(group[values.name])
         known = np.isfinite(mean)
         if not known.any():
             absent.append(label)
             continue
-        x = places if is_numeric else np.arange(places.size)
+        x = positions if is_numeric else np.arange(positions.size)
         axes.errorbar(x[known], mean[known], spread[:, known], fmt="o-", ms=3.5, lw=1,
                       color=colour, label=label)  # fmt: skip
         means.append(mean[known])
@@ -153,10 +173,10 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Fig
     if log:
         axes.set_xscale("log")
     if is_numeric:
-        tick_positions(axes.xaxis, places, log)
+        tick_positions(axes.xaxis, positions, log)
     else:
-        tick_values(axes.xaxis, places)
-        axes.set_xlim(-0.5, places.size - 0.5)
+        tick_values(axes.xaxis, positions)
+        axes.set_xlim(-0.5, positions.size - 0.5)
     axes.set(xlabel=name_of(axis), ylabel=name_of(str(values.name)))
     if values.name == "success":
         axes.set_ylim(-0.03, 1.03)
@@ -172,9 +192,9 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Fig
 
 
 def _scale(axes: Axes, means: np.ndarray, lows: np.ndarray) -> None:
-    """Make the axis of positive means logarithmic where they differ by orders of magnitude.
+    """Make the axis logarithmic if all means are positive and they differ by more than `WIDE`.
 
-    A bar that reaches to 0 or below ends at the axis.
+    A bar that reaches to 0 or below ends at the lower end of the axis.
     """
     if means.min() <= 0 or means.max() <= WIDE * means.min():
         return
@@ -186,7 +206,10 @@ def _scale(axes: Axes, means: np.ndarray, lows: np.ndarray) -> None:
 
 
 def _mean(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over trials and the lengths of its bars: Wilson's for success, else ± 1.96 errors."""
+    """Give the mean over trials, and how far its 95 % interval reaches below and above it.
+
+    The interval is Wilson's for success, else ± 1.96 standard errors.
+    """
     count = values.notnull().sum("trial").values
     total = values.sum("trial").values
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,8 +1,8 @@
-"""Whether the fits of a store are still those of its trials and of its sweep.
+"""Find the analyses of a store that are out of date, and mark them.
 
-An analysis carries what it was made from: a digest of the trials that it read, and the settings of
-the sweep that asked for it. Where either has changed, `run` marks it, `status` tells it, `plot`
-does without it, and `fit` makes it again or removes it.
+Each analysis stores what it was made from: a digest of the trials that it read, and the settings of
+the sweep that asked for it. When either changes, the analysis is out of date: `run` marks it,
+`status` reports it, `plot` does not use it, and `fit` makes it again or removes it.
 """
 
 import json
@@ -23,42 +23,43 @@ from ..store import (
 from .analyses import Analysis, Request, analyses, analysis_of
 from .trials import Trials
 
-LATER = "trials were run after it was made"
-OTHERWISE = "the sweep asks for another one by now"
-NO_LONGER = "the sweep names it no longer"
-UNKNOWN = "an earlier version made it, which did not say of which trials"
+LATER_TRIALS = "trials were run after it was made"
+OTHER_SETTINGS = "the sweep asks for it with other settings now"
+NOT_ASKED = "the sweep no longer asks for it"
+UNKNOWN_TRIALS = "an earlier version made it and did not record from which trials"
 OTHER_VERSION = "another version of the analysis made it"
-NOT_HERE = "its analysis is not installed here"
+NOT_INSTALLED = "its analysis is not installed here"
 
 
 def made_from(analysis: Analysis, request: Request) -> dict[str, Any]:
-    """Say what an analysis of a request is made from, to be kept with it."""
-    found: dict[str, Any] = {
+    """Give what an analysis of a request is made from, to be stored with it."""
+    origin: dict[str, Any] = {
         "analysis": analysis.name,
         "settings": analysis.asked(request.info, request.along),
     }
     if analysis.version != 1:
-        found["version"] = analysis.version
+        origin["version"] = analysis.version
     if request.along is not None and analysis.takes_along:
-        found["along"] = request.along
+        origin["along"] = request.along
     if analysis.reads_trials:
-        found["results"] = request.trials.digest
-    return found
+        origin["results"] = request.trials.digest
+    return origin
 
 
 def stored(analysis: Analysis, request: Request) -> xr.Dataset | None:
-    """Load an analysis from the store of a request; None if it is not there, whole and current.
+    """Load an analysis from the store of a request; None if it is missing, damaged or out of date.
 
-    Of one that depends on the axis of a transition, the axis has to be that of the request.
+    If it depends on the axis of a transition, the axis must be that of the request.
     """
     info, name = request.info, analysis.name
     attributes = read_analyses(info.path, [name]).get(name)
     if attributes is None or OUTDATED in attributes:
         return None
-    wanted = json.loads(json.dumps(made_from(analysis, request)))
-    # Who named the axis does not matter: it is among the settings. Earlier versions gave no name.
-    aside = {"along": None, "analysis": None}
-    if wanted | aside != recorded(attributes) | aside:
+    expected = json.loads(json.dumps(made_from(analysis, request)))
+    # `along` is not compared, because the settings contain the axis; nor is the name, which
+    # earlier versions did not store.
+    ignored = {"along": None, "analysis": None}
+    if expected | ignored != recorded(attributes) | ignored:
         return None
     try:
         return open_analysis(info.path, name).load()
@@ -67,42 +68,47 @@ def stored(analysis: Analysis, request: Request) -> xr.Dataset | None:
 
 
 def outdated_of(info: StoreInfo, digest: str | None = None) -> dict[str, str]:
-    """Say which analyses of a store are out of date, and why.
+    """Find the analyses of a store that are out of date.
 
     Args:
         info: the store.
-        digest: of its trials, from `digest_of`; None leaves trials aside.
+        digest: digest of its trials, from `digest_of`; if None, trials are not compared.
+
+    Returns:
+        By name of the analysis, the reason.
     """
-    found = {}
+    reasons = {}
     for name, attributes in present_analyses(info).items():
-        kept, analysis = recorded(attributes), analysis_of(name)
-        later = digest is not None and kept.get("results", digest) != digest
+        origin, analysis = recorded(attributes), analysis_of(name)
+        later = digest is not None and origin.get("results", digest) != digest
         if analysis is None:
             if later or OUTDATED in attributes:
-                found[name] = LATER
+                reasons[name] = LATER_TRIALS
             continue
-        wanted = analysis.asked(info, kept.get("along"))
-        if wanted is None:
-            found[name] = NO_LONGER
-        elif not kept:
-            found[name] = UNKNOWN
-        elif kept.get("settings") != wanted:
-            found[name] = OTHERWISE
-        elif kept.get("version", 1) != analysis.version:
-            found[name] = OTHER_VERSION
+        settings = analysis.asked(info, origin.get("along"))
+        if settings is None:
+            reasons[name] = NOT_ASKED
+        elif not origin:
+            reasons[name] = UNKNOWN_TRIALS
+        elif origin.get("settings") != settings:
+            reasons[name] = OTHER_SETTINGS
+        elif origin.get("version", 1) != analysis.version:
+            reasons[name] = OTHER_VERSION
         elif later or OUTDATED in attributes:
-            found[name] = LATER
-    return found
+            reasons[name] = LATER_TRIALS
+    return reasons
 
 
 def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
-    """Give the analyses of a store by name: of how many trials, and why out of date if they are.
-
-    With the axis along which a command asked for one.
+    """Describe the analyses of a store.
 
     Args:
         info: the store.
-        digest: of its trials, from `digest_of`.
+        digest: digest of its trials, from `digest_of`.
+
+    Returns:
+        By name: `trials`, the number of trials it was made from; `outdated`, why it is out of date
+        or None; and `along`, the axis, if a command named it.
     """
     outdated = outdated_of(info, digest)
     present = present_analyses(info)
@@ -116,9 +122,9 @@ def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
 
 
 def not_made(info: StoreInfo) -> list[str]:
-    """Name the analyses that the sweep of a store asks for and that the store does not hold.
+    """List the analyses that the sweep of a store asks for and that the store does not hold.
 
-    Of those that are not installed here, the table in the sweep is named.
+    An analysis that is not installed is listed by its table in the sweep file.
     """
     present, axis = present_analyses(info), info.sweep.fit.along
     missing = []
@@ -127,23 +133,23 @@ def not_made(info: StoreInfo) -> list[str]:
         other_axis = bool(axis) and analysis.takes_along and along != axis
         if analysis.asked(info, None) is not None and (analysis.name not in present or other_axis):
             missing.append(analysis.name)
-    return [*missing, *(f"[{table}] ({NOT_HERE})" for table in info.sweep.unread)]
+    return [*missing, *(f"[{table}] ({NOT_INSTALLED})" for table in info.sweep.unread)]
 
 
 def mark(info: StoreInfo, writes: bool) -> None:
-    """Mark the analyses of a store that a run makes out of date, before it writes a trial.
+    """Mark the analyses of a store that a run will make out of date, before it writes a trial.
 
     Args:
         info: the store, with the sweep of the run.
         writes: whether the run has trials to write.
     """
     present = present_analyses(info)
-    reasons = {name: LATER for name in present if writes and _reads_trials(name, present[name])}
-    _mark(info, reasons | outdated_of(info))
+    readers = [name for name in present if writes and _reads_trials(name, present[name])]
+    _mark(info, dict.fromkeys(readers, LATER_TRIALS) | outdated_of(info))
 
 
 def mark_late(info: StoreInfo) -> None:
-    """Mark the analyses that were made while a run went on, and that lack its later trials."""
+    """Mark the analyses that were made during a run and lack its later trials."""
     unmarked = {n: a for n, a in present_analyses(info).items() if OUTDATED not in a}
     if not any(_reads_trials(name, attributes) for name, attributes in unmarked.items()):
         return
@@ -159,18 +165,13 @@ def _mark(info: StoreInfo, reasons: dict[str, str]) -> None:
 
 
 def present_analyses(info: StoreInfo) -> dict[str, dict[str, Any]]:
-    """Read the attributes of the analyses of a store: the registered ones first, in their order.
+    """Read the attributes of a store's analyses, by name; registered ones first, in their order.
 
-    A copy under another name is the user's.
+    A group that is a copy of an analysis under another name is the user's, and is left out.
     """
-    known = [analysis.name for analysis in analyses()]
-    others = [name for name in analysis_groups(info.path) if name not in known]
-    found = read_analyses(info.path, [*known, *others])
-    return {
-        name: attributes
-        for name, attributes in found.items()
-        if name in known or recorded(attributes).get("analysis") == name
-    }
+    registered = [analysis.name for analysis in analyses()]
+    others = [name for name in analysis_groups(info.path) if name not in registered]
+    return read_analyses(info.path, [*registered, *others])
 
 
 def _reads_trials(name: str, attributes: dict[str, Any]) -> bool:
@@ -179,9 +180,9 @@ def _reads_trials(name: str, attributes: dict[str, Any]) -> bool:
 
 
 def recorded(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Read what an analysis says it was made from; nothing where an earlier version made it."""
+    """Read what an analysis was made from; empty if an earlier version made it."""
     try:
-        found = json.loads(str(attributes["made_from"]))
+        origin = json.loads(str(attributes["made_from"]))
     except (KeyError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return origin if isinstance(origin, dict) else {}

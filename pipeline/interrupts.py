@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: raised where a run can be left, kept back where it cannot."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP: raised, or deferred while a step must not be left."""
 
 import signal
 import sys
@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ONE = 0.3  # seconds within which signals are one: a group of processes and its members get both
+# Seconds within which signals count as one: a process may get one directly and one by its group.
+ONE = 0.3
 
 
 class _Interrupts:
-    """Raises KeyboardInterrupt at a signal once, and again only where that is asked for.
+    """Raises KeyboardInterrupt at the first signal, and later only inside `heeding`.
 
-    Python drops what is raised in a callback of its garbage collector, among others. Until
-    somebody caught it, it is therefore `unheard`: the next signal raises it again, and so does
-    `check`.
+    Python drops an exception that is raised in some callbacks, such as those of its garbage
+    collector. Therefore an interruption is `unheard` until it is caught: until then the next
+    signal, or `check`, raises it again.
     """
 
     def __init__(self) -> None:
@@ -40,10 +41,10 @@ _installed: list[_Interrupts] = []
 
 
 def check() -> None:
-    """Raise an interruption again that was raised where Python dropped it.
+    """Raise an interruption again if Python dropped it.
 
     Raises:
-        KeyboardInterrupt: there is one that nobody caught.
+        KeyboardInterrupt: an interruption was not caught.
     """
     if threading.current_thread() is threading.main_thread() and any(
         interrupts.unheard for interrupts in _installed
@@ -52,30 +53,31 @@ def check() -> None:
 
 
 def heard() -> None:
-    """Say that an interruption was caught."""
+    """Record that an interruption was caught."""
     for interrupts in _installed:
         interrupts.unheard = False
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a command as Ctrl-C does, and only once.
+    """Let SIGTERM and a closed terminal end a command like Ctrl-C, and only once.
 
-    Batch systems warn before a kill. What is ignored, as under nohup, stays ignored. Once a
-    command was interrupted, further signals are ignored until the process ends.
+    Batch systems send SIGTERM before they kill. Signals that are ignored, for example under nohup,
+    stay ignored. After a command was interrupted, further signals are ignored until the process
+    ends.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     interrupts = _Interrupts()
-    kinds = _heard()
+    kinds = _handled_signals()
     previous = [signal.signal(kind, interrupts) for kind in kinds]
     _installed.append(interrupts)
-    told, sys.unraisablehook = sys.unraisablehook, _tell_unraisable
+    previous_hook, sys.unraisablehook = sys.unraisablehook, _report_unraisable
     try:
         yield
     finally:
-        sys.unraisablehook = told
+        sys.unraisablehook = previous_hook
         _installed.remove(interrupts)
         interrupts.raising = interrupts.unheard = False
         if interrupts.caught:
@@ -85,15 +87,15 @@ def terminable() -> Iterator[None]:
                 signal.signal(kind, handler)
 
 
-def _tell_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Say what Python drops, but for an interruption: `check` raises that again."""
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Report an exception that Python drops, except an interruption: `check` raises it again."""
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
 
 
 @contextmanager
 def heeding() -> Iterator[None]:
-    """Let an interruption be raised here although there was one before."""
+    """Let an interruption be raised in this block even if there was one before."""
     for interrupts in _installed:
         interrupts.raising = True
     try:
@@ -105,7 +107,7 @@ def heeding() -> Iterator[None]:
 
 @contextmanager
 def announced(tell: Callable[[str], None]) -> Iterator[None]:
-    """Answer an interruption at once: what it ends may take a moment."""
+    """Say "stopping" at once when interrupted, because stopping may take a moment."""
     try:
         yield
     except KeyboardInterrupt:
@@ -115,16 +117,16 @@ def announced(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keep interruptions back until the end of a step that may not be left half-way.
+def interrupts_deferred() -> Iterator[None]:
+    """Defer interruptions until the end of a step that must not be left unfinished.
 
-    A command that is `terminable` goes on after that; elsewhere they are raised then.
+    Inside `terminable` they are only counted; elsewhere they are raised at the end of the step.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[int] = []
-    kinds = _heard()
+    kinds = _handled_signals()
     previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
     try:
         yield
@@ -139,15 +141,16 @@ def undisturbed() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Let a process that is about to end do so, and not by a signal.
+    """Ignore signals until the process ends, so that a late one does not change its exit status.
 
-    At its end Python gives signals that it handles back to the system, but no ignored ones.
+    When Python ends, it restores the system's handling of the signals that it handles, but not of
+    those that it ignores.
     """
     if threading.current_thread() is threading.main_thread():
-        for kind in _heard():
+        for kind in _handled_signals():
             signal.signal(kind, signal.SIG_IGN)
 
 
-def _heard() -> list[signal.Signals]:
-    """List those of the signals that are neither ignored nor handled outside Python."""
+def _handled_signals() -> list[signal.Signals]:
+    """List the signals that are neither ignored nor handled outside Python."""
     return [k for k in SIGNALS if signal.getsignal(k) not in (signal.SIG_IGN, None)]

@@ -1,4 +1,4 @@
-"""Worker processes and threads of this machine: how many fit, how they start and end."""
+"""Worker processes and threads of this machine: their number, their start and their end."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from .cluster_errors import ClusterError, configuration, reason
-from .interrupts import SIGNALS, announced, undisturbed
+from .interrupts import SIGNALS, announced, interrupts_deferred
 from .memory import (
     CLIENT_ADDRESSES,
     CLIENT_FILES,
@@ -35,29 +35,31 @@ ROUTES = "distributed.scheduler.http.routes"
 
 
 def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
-    """Count the worker processes that memory and open files allow, at most as many as asked for.
+    """Count the worker processes that memory and open files allow.
 
     Args:
-        asked: how many there should be.
-        tell: is told if there are fewer.
+        asked: the number that is asked for, which is the most.
+        tell: called with a line if fewer are possible.
 
     Raises:
-        ClusterError: not one fits.
+        ClusterError: there is too little memory, or too few open files, for one worker.
     """
+    from dask.utils import format_bytes
+
     free, limits = available_memory(), process_limits()
     note = f", and {limits}" if limits else ""
     fitting = int(free // WORKER_BYTES)
     if process_memory() <= 0 or address_limit() < CLIENT_ADDRESSES or fitting < 1:
-        addresses = f", or {CLIENT_ADDRESSES / 1e6:,.0f} MB of addresses" if limits else ""
+        addresses = f", or {format_bytes(CLIENT_ADDRESSES)} of addresses" if limits else ""
         raise ClusterError(
-            f"too little memory for a worker process: it needs {WORKER_BYTES / 1e6:,.0f} MB"
-            f"{addresses}; {free / 1e6:,.0f} MB are free{note}. Make room, or use --scheduler "
+            f"too little memory for a worker process: it needs {format_bytes(WORKER_BYTES)}"
+            f"{addresses}; {format_bytes(free)} are free{note}. Make room, or use --scheduler "
             "synchronous."
         )
     if fitting < asked:
         tell(
-            f"{asked} workers would need {asked * WORKER_BYTES / 1e6:,.0f} MB of memory and "
-            f"{free / 1e6:,.0f} MB are free{note}; running with {fitting}."
+            f"{asked} workers would need {format_bytes(asked * WORKER_BYTES)} of memory and "
+            f"{format_bytes(free)} are free{note}; running with {fitting}."
         )
     files = (file_limit() - CLIENT_FILES) // WORKER_FILES
     if files < 1:
@@ -72,12 +74,12 @@ def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
 
 
 class LocalWorkers:
-    """Workers of this machine, started in a thread while the caller goes on.
+    """Workers of this machine, started in a thread while the caller continues.
 
-    Worker processes never hear Ctrl-C, SIGTERM or SIGHUP, which terminals and batch systems send
-    to every process: the command ends them. What is started while a signal is blocked keeps it
-    blocked, and so do workers that replace dead ones. Nor do they import what happens to lie in
-    the working directory, unless this process does.
+    Terminals and batch systems send Ctrl-C, SIGTERM and SIGHUP to every process. Worker processes
+    do not receive them: the command ends its workers. For that the signals are blocked while
+    workers start, and a started process keeps them blocked, as do workers that replace dead ones.
+    Workers do not import modules from the working directory, unless this process does.
     """
 
     def __init__(self, count: int, *, processes: bool) -> None:
@@ -96,7 +98,7 @@ class LocalWorkers:
     def _start(self, count: int, processes: bool) -> None:
         try:
             if processes:
-                resource_tracker.ensure_running()  # unblocks the signals that it is started with
+                resource_tracker.ensure_running()  # started first, because it unblocks signals
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._cluster.set_result(_start_cluster(count, processes, self._nannies))
         except BaseException as error:
@@ -106,7 +108,7 @@ class LocalWorkers:
         """Wait for the Dask cluster.
 
         Raises:
-            ClusterError: it could not be started; says why.
+            ClusterError: it could not be started; the message says why.
         """
         try:
             return self._cluster.result(START_TIMEOUT)
@@ -120,8 +122,8 @@ class LocalWorkers:
         ) from None
 
     def close(self) -> None:
-        """End the workers, at once: what they still compute is lost."""
-        with undisturbed():
+        """End the workers at once: unfinished tasks are lost."""
+        with interrupts_deferred():
             with suppress(Exception):
                 self._break_off()
                 try:
@@ -138,14 +140,14 @@ class LocalWorkers:
                     os.environ[name] = value
 
     def _break_off(self) -> None:
-        """Wait for the end of a start, which comes soon once the processes are killed."""
+        """Kill worker processes until the thread that starts them has ended."""
         deadline = time.monotonic() + 10 * END_TIMEOUT
         while not self._cluster.done() and time.monotonic() < deadline:
             self._kill()
             time.sleep(0.05)
 
     def _kill(self) -> None:
-        """Kill the worker processes that are left."""
+        """Kill the remaining worker processes."""
         for nanny in tuple(self._nannies):
             if nanny.pid:
                 with suppress(ProcessLookupError):
@@ -156,7 +158,17 @@ class LocalWorkers:
 def local_workers(
     count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
 ) -> Iterator[Any]:
-    """Run a Dask cluster of this machine's workers; something is called while they start."""
+    """Run a Dask cluster of workers on this machine.
+
+    Args:
+        count: number of workers.
+        tell: called with each line that the user should see at once.
+        meanwhile: called while the workers start.
+        processes: whether they are processes; else threads of this process.
+
+    Raises:
+        ClusterError: they could not be started.
+    """
     with more_files(count if processes else 0):
         workers = LocalWorkers(count, processes=processes)
         try:
@@ -173,21 +185,22 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
     from distributed import LocalCluster, Nanny, Worker
 
     class KnownNanny(Nanny):  # type: ignore[misc]
-        """A nanny that can be found before the cluster is there."""
+        """A nanny that is in `nannies` before the cluster is complete."""
 
         def __init__(self, *arguments: Any, **settings: Any):
             super().__init__(*arguments, **settings)
             nannies.append(self)
 
         async def instantiate(self) -> Any:
-            """Start the worker process, or another one when it died."""
+            """Start the worker process, or a new one after it died."""
             with without_script():
                 return await super().instantiate()
 
     ours = {
-        # A block that waits on a worker would share the blame when another kills that worker.
+        # With a larger value, blocks that wait at a worker count as failed when another block kills
+        # that worker.
         "distributed.scheduler.worker-saturation": 1.0,
-        # A scheduler adds to this very list, which may be the caller's.
+        # Copied, because a scheduler appends to this list, which may be the caller's.
         ROUTES: [*dask.config.get(ROUTES, [])],
     }
     with dask.config.set(ours):
@@ -196,18 +209,18 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             threads_per_worker=1 if processes else count,
             processes=processes,
             worker_class=KnownNanny if processes else Worker,
-            # Threads talk within the process and listen nowhere.
+            # Threads communicate inside the process and open no port.
             host="127.0.0.1" if processes else None,
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
-            # Dask would pause workers for good: what they hold is not data that it can spill.
+            # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         )
 
 
 async def _end_workers(cluster: Any) -> None:
-    """Close the workers without waiting for what they compute."""
+    """Close the workers without waiting for their tasks."""
     closing = []
     for worker in cluster.workers.values():
         thread = {} if hasattr(worker, "process") else {"executor_wait": False}
@@ -216,7 +229,7 @@ async def _end_workers(cluster: Any) -> None:
 
 
 def _changed_by_dask() -> list[str]:
-    """Name the variables of this process's environment that starting workers changes."""
+    """List the environment variables of this process that change when workers start."""
     import dask
 
     names = dask.config.get("distributed.nanny.pre-spawn-environ", {})
@@ -224,7 +237,7 @@ def _changed_by_dask() -> list[str]:
 
 
 def _advice(why: str) -> str:
-    """What to try after a failed start."""
+    """Give the next move after a failed start."""
     scarce = ("new thread", "memory", "temporarily unavailable", "Nanny", "not within")
     if any(word in why for word in scarce):
         return "Try fewer --workers, or --scheduler synchronous."

@@ -1,4 +1,4 @@
-"""How much memory and how many open files there may be: of the machine, a job, one process."""
+"""Limits of memory and of open files: those of the machine, a batch job, and one process."""
 
 import resource
 from collections.abc import Iterator
@@ -7,40 +7,39 @@ from pathlib import Path
 
 import psutil
 
-# What a worker process holds before its first trial, in bytes; measured: 150 MB resident, of
-# 550 MB of address space.
+# Bytes of a worker process before its first trial; measured: 150 MB resident, 550 MB of addresses.
 WORKER_BYTES = 160e6
 WORKER_ADDRESSES = 600e6
-# What this process needs to talk with workers.
+# Bytes of addresses that this process needs to communicate with workers.
 CLIENT_ADDRESSES = 1.2e9
-# Files (pipes and sockets too) that this process has open, measured: 23, and 12 for each worker.
+# Open files of this process, with pipes and sockets; measured: 23, and 12 for each worker.
 CLIENT_FILES, WORKER_FILES = 40, 12
 UNLIMITED = float("inf")
 
 
 def available_memory() -> float:
-    """Bytes free for all processes together, within the limits of a batch job or a container."""
+    """Give the bytes that are free for all processes together, in this batch job or container."""
     return float(min([psutil.virtual_memory().available, *group_memory()]))
 
 
 def trial_memory(workers: int) -> float:
-    """Bytes that each of some trials may hold that run at a time in processes of this machine."""
+    """Give the bytes that a trial may use if trials run at a time in a number of processes."""
     return min(available_memory() / workers, process_memory())
 
 
 def thread_memory(threads: int) -> float:
-    """Bytes that each of some trials may hold that run at a time in this process.
+    """Give the bytes that a trial may use if trials run at a time in threads of this process.
 
-    Resident memory counts for new processes only: this one has it, and Linux does not enforce it.
+    The limit of resident memory is not considered, because Linux does not enforce it.
     """
     addresses = _limit(resource.RLIMIT_AS) - psutil.Process().memory_info().vms
     return float(min(available_memory(), addresses)) / threads
 
 
 def process_memory() -> float:
-    """Bytes that the limits of this shell leave to trials in one process; may be negative.
+    """Give the bytes that this shell's limits leave for trials in one process; may be negative.
 
-    Dask takes the limit of one process for that of all workers together, and then pauses them.
+    Dask would take the limit of one process as that of all workers together, and pause them.
     """
     return min(
         _limit(resource.RLIMIT_RSS) - WORKER_BYTES,
@@ -50,29 +49,31 @@ def process_memory() -> float:
 
 
 def process_limits() -> str:
-    """Name the limits of this shell on the memory of a process, for messages; empty without."""
+    """Describe this shell's limits on the memory of a process, for messages; "" without limits."""
+    from dask.utils import format_bytes
+
     kinds = {"m": resource.RLIMIT_RSS, "d": resource.RLIMIT_DATA, "v": resource.RLIMIT_AS}
     return ", ".join(
-        f"ulimit -{option} allows {_limit(kind) / 1e6:,.0f} MB a process"
+        f"ulimit -{option} allows {format_bytes(_limit(kind))} a process"
         for option, kind in kinds.items()
         if _limit(kind) < UNLIMITED
     )
 
 
 def address_limit() -> float:
-    """Bytes of addresses that a process may have, by ulimit -v."""
+    """Give the bytes of addresses that ulimit -v allows a process."""
     return _limit(resource.RLIMIT_AS)
 
 
 def file_limit() -> float:
-    """How many files a process may have open, once `more_files` has raised that."""
+    """Give the number of files that this process may open after `more_files` raised its limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return UNLIMITED if hard == resource.RLIM_INFINITY else float(hard)
 
 
 @contextmanager
 def more_files(workers: int) -> Iterator[None]:
-    """Let this process open as many files as some workers take; shells often allow 1 024."""
+    """Let this process open the files that some workers need; shells often allow only 1 024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = CLIENT_FILES + WORKER_FILES * workers
     if soft != resource.RLIM_INFINITY and soft < needed <= file_limit():
@@ -91,9 +92,10 @@ def _limit(kind: int) -> float:
 def group_memory(
     membership: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")
 ) -> Iterator[float]:
-    """Give the bytes that every control group of this process, and every group above, has left.
+    """Give the bytes left in each control group of this process and in each group above it.
 
-    Both versions of control groups; what the kernel can take back from files counts as free.
+    Both versions of control groups are read. Memory of cached files counts as free, because the
+    kernel can reclaim it.
     """
     try:
         lines = membership.read_text().splitlines()
@@ -119,7 +121,7 @@ def group_memory(
 
 
 def _left(group: Path, limit: str, usage: str, prefix: str) -> float | None:
-    """Bytes left in a group; None without a limit, or where its files are not there."""
+    """Give the bytes left in a group; None if it has no limit or its files cannot be read."""
     try:
         allowed, used = (int((group / name).read_text()) for name in (limit, usage))
         statistics = (group / "memory.stat").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Showing how a run gets on that was called in Python: in a notebook, on a terminal, or not."""
+"""Progress of a run that is called from Python: in a notebook, on a terminal, or not shown."""
 
 import sys
 import time
@@ -19,10 +19,10 @@ WIDTH = "20em"
 
 @contextmanager
 def shown_progress(wanted: bool) -> Iterator[Progress]:
-    """Show a run's progress where somebody sees it.
+    """Show a run's progress in a notebook or on a terminal; elsewhere nothing is shown.
 
     Args:
-        wanted: whether to show anything at all.
+        wanted: if False, nothing is shown.
     """
     if wanted and in_notebook():
         display = NotebookBar()
@@ -43,7 +43,7 @@ def shown_progress(wanted: bool) -> Iterator[Progress]:
 
 
 def in_notebook() -> bool:
-    """Say whether a Jupyter kernel runs this, which shows more than text."""
+    """Say whether this code runs in a Jupyter kernel, which can show HTML."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
@@ -53,20 +53,20 @@ class Silent:
     """Shows nothing."""
 
     def phase(self, text: str) -> None:
-        """Drop it."""
+        """Show nothing."""
 
     def expect(self, total: int) -> None:
-        """Drop it."""
+        """Show nothing."""
 
     def tell(self, text: str) -> None:
-        """Drop it."""
+        """Show nothing."""
 
     def listen(self, summary: "RunSummary") -> None:
-        """Drop it."""
+        """Show nothing."""
 
 
 class NotebookBar:
-    """A bar and a line of figures below a cell, drawn again in its place."""
+    """A bar and a line of figures below a cell, updated in place."""
 
     def __init__(self) -> None:
         ipython: Any = import_module("IPython.display")
@@ -77,7 +77,7 @@ class NotebookBar:
         self._handle = ipython.display(self._bundle(), raw=True, display_id=True)
 
     def phase(self, text: str) -> None:
-        """Show what goes on before the first trials."""
+        """Show what is done before the first trials."""
         self._phase = text
         self._draw()
 
@@ -87,18 +87,18 @@ class NotebookBar:
         self._draw()
 
     def tell(self, text: str) -> None:
-        """Show it above the bar, where it stays."""
+        """Show a line above the bar, where it stays."""
         self._told.append(text)
         self._draw()
 
     def listen(self, summary: "RunSummary") -> None:
-        """Show how far the run is, a few times a second at most."""
+        """Show the progress of the run, at most a few times per second."""
         self._summary = summary
         if time.monotonic() - self._drawn > DRAW_EVERY:
             self._draw()
 
     def finish(self) -> None:
-        """Show how it ended."""
+        """Show the final state."""
         self._draw()
 
     def _draw(self) -> None:
@@ -106,7 +106,7 @@ class NotebookBar:
         self._handle.update(self._bundle(), raw=True)
 
     def _bundle(self) -> dict[str, str]:
-        """Give it as text and as HTML; Jupyter shows one of them."""
+        """Give the bar as text and as HTML; Jupyter shows one of them."""
         summary, total, finished = self._summary, self._total, 0
         if summary is not None:
             total, finished = summary.total, summary.total - summary.pending

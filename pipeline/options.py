@@ -15,10 +15,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class LocalPath(click.Path):
-    """A local file or folder: `~` is the home folder, and a URL is refused."""
+    """The path of a local file or folder; `~` is the home folder, and a URL is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Read what was written."""
+        """Convert the text of an argument to a path."""
         from ..sweeps import local_path
 
         return value if isinstance(value, Path) else local_path(value)
@@ -30,7 +30,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def sweep_options(command: Command) -> Command:
-    """SWEEP, `--set`, `--trials` and `--seed`."""
+    """Add the argument SWEEP and the options `--set`, `--trials` and `--seed` to a command."""
     for decorate in (
         click.option("--seed", type=int, help="Root seed of all random draws."),
         click.option("--trials", type=int, help="Trials at every point."),
@@ -39,10 +39,10 @@ def sweep_options(command: Command) -> Command:
             "settings",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Set any key of the sweep file; repeatable, the last one wins. k=5,10,20 or "
-            "k=5:60:5 (stop included) make an axis, solver.step=0.5 sets a parameter, "
-            "title=TEXT or exclude='k > m' a key; a value that starts with a quote or a bracket is "
-            "TOML.",
+            help="Set any key of the sweep file. The option can be repeated; the last one counts. "
+            "k=5,10,20 and k=5:60:5 (stop included) make an axis, solver.step=0.5 sets a "
+            "parameter, title=TEXT and exclude='k > m' set a key. A value that starts with a quote "
+            "or a bracket is read as TOML.",
         ),
         click.argument("sweep", metavar="SWEEP"),
     ):
@@ -53,9 +53,9 @@ def sweep_options(command: Command) -> Command:
 def chosen_sweep(
     named: str, settings: tuple[str, ...], trials: int | None, seed: int | None
 ) -> "Sweep":
-    """Load the sweep that a command's options describe."""
+    """Load the sweep that a command's argument names, with the changes of its options."""
     from ..sweeps import load_sweep
-    from . import analyses  # noqa: F401 - their tables are those of sweep files
+    from . import analyses  # noqa: F401 - registers the analyses' tables in sweep files
 
     extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
              if value is not None]  # fmt: skip
@@ -65,12 +65,12 @@ def chosen_sweep(
 
 
 def cluster_options(command: Command) -> Command:
-    """`--scheduler` and `--workers`."""
+    """Add the options `--scheduler` and `--workers` to a command."""
     for decorate in (
         click.option(
             "--workers",
             type=click.IntRange(1, MOST_WORKERS),
-            help="Trials run at a time by a local scheduler  [default: number of processors].",
+            help="Trials that a local scheduler runs at a time  [default: number of processors].",
         ),
         click.option(
             "--scheduler",

@@ -1,4 +1,4 @@
-"""Axes of pictures: where values lie, linear or logarithmic, and which of them have a label."""
+"""Axes of pictures: positions of values, linear or logarithmic scale, ticks and their labels."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,26 +18,26 @@ from matplotlib.ticker import (
 from ..sweeps import SweepError
 from .picture_text import shown_value, wrapped
 
-WIDE = 8  # ratio of the largest value to the smallest from which an axis may be logarithmic
-EVEN = 1.5  # ratio of the largest gap to the smallest of values that are spaced evenly
-FEW = 12  # values, evenly spaced, that all have a tick
-TINY = 1e-3  # part of the values that their range is, from which ticks lie at the values
-LONG = 26  # letters in a line of a label
-GAP = 0.5  # space between two labels, in their letters' size
+WIDE = 8  # an axis is logarithmic only if its largest value is at least this times its smallest
+EVEN = 1.5  # values are evenly spaced if their largest gap is at most this times their smallest
+FEW = 12  # up to so many evenly spaced values all get a tick
+TINY = 1e-3  # if the range is a smaller part of the values, ticks are at the values
+LONG = 26  # characters in a line of a label
+GAP = 0.5  # space between two labels, in units of the font size
 
 
 class ValueTicks(FixedLocator):
-    """Ticks at values; the layout leaves out labels that have no room."""
+    """Ticks at given positions; the layout leaves out labels for which there is no room."""
 
-    def __init__(self, places: Sequence[float], labels: Sequence[str], *, words: bool):
-        super().__init__(list(places))
-        self.places = list(places)
+    def __init__(self, positions: Sequence[float], labels: Sequence[str], *, words: bool):
+        super().__init__(list(positions))
+        self.positions = list(positions)
         self.labels = list(labels)
         self.words = words
 
 
 def is_geometric(values: np.ndarray) -> bool:
-    """Say whether values are spaced like a geometric sequence, and far enough for it to matter."""
+    """Say whether values are spaced like a geometric sequence over a range of at least `WIDE`."""
     values = np.unique(np.asarray(values, dtype=float))
     if values.size < 3 or values[0] <= 0 or values[-1] < WIDE * values[0]:
         return False
@@ -46,14 +46,14 @@ def is_geometric(values: np.ndarray) -> bool:
 
 
 def is_logarithmic(name: str, values: np.ndarray, asked: bool) -> bool:
-    """Say whether an axis is drawn logarithmically: where asked, or where its values are spaced so.
+    """Say whether an axis is drawn logarithmically: if asked for, or if its values are geometric.
 
     Raises:
-        SweepError: it is asked for, and a value is not positive or no number.
+        SweepError: it is asked for, and a value is not a positive number.
     """
     if values.dtype.kind not in "iuf":
         if asked:
-            raise SweepError(f"--log: the values of '{name}' are no numbers; leave --log out.")
+            raise SweepError(f"--log: the values of '{name}' are not numbers; leave --log out.")
         return False
     if asked and (wrong := [value for value in values.tolist() if value <= 0]):
         raise SweepError(
@@ -64,15 +64,31 @@ def is_logarithmic(name: str, values: np.ndarray, asked: bool) -> bool:
 
 
 def refuse_log(asked: bool, what: str) -> None:
-    """Refuse --log for a picture whose axis is no axis of numbers."""
+    """Refuse --log for a picture whose horizontal axis is not numeric.
+
+    Args:
+        asked: whether --log was given.
+        what: the reason, for the message.
+
+    Raises:
+        SweepError: --log was given.
+    """
     if asked:
         raise SweepError(f"--log: {what}; leave --log out.")
 
 
 def cell_edges(centres: np.ndarray, log: bool) -> np.ndarray:
-    """Give cell edges half-way between ascending values; on a logarithmic axis between their logs.
+    """Give the edges of cells in the middle between ascending values, or between their logarithms.
 
-    A single value has a cell as wide as itself, from half of it to half more; 0 one from −½ to ½.
+    The cell of a single value v reaches from v − |v|/2 to v + |v|/2, that of 0 from −½ to ½, and on
+    a logarithmic axis from v/√2 to v·√2.
+
+    Args:
+        centres: ascending values, shape (n,).
+        log: whether the axis is logarithmic.
+
+    Returns:
+        The edges, shape (n + 1,).
     """
     at = np.log(centres) if log else np.asarray(centres, dtype=float)
     if at.size == 1:
@@ -85,25 +101,32 @@ def cell_edges(centres: np.ndarray, log: bool) -> np.ndarray:
 
 
 def tick_values(axis: Axis, values: np.ndarray) -> None:
-    """Put ticks at values of an axis, as many as have room."""
+    """Put ticks at values of an axis; the layout may leave out labels later."""
     words = values.dtype.kind not in "iuf"
-    places = np.arange(values.size) if words else values
-    tick_at(axis, places.tolist(), [shown_value(v) for v in values.tolist()], words=words)
+    positions = np.arange(values.size) if words else values
+    tick_at(axis, positions.tolist(), [shown_value(v) for v in values.tolist()], words=words)
 
 
-def tick_at(axis: Axis, places: Sequence[float], labels: Sequence[str], *, words: bool) -> None:
-    """Put labels at places of an axis, as many as have room; words are turned before one goes."""
+def tick_at(axis: Axis, positions: Sequence[float], labels: Sequence[str], *, words: bool) -> None:
+    """Put labels at positions of an axis; the layout may leave out labels later.
+
+    Args:
+        axis: the axis.
+        positions: positions of the ticks.
+        labels: their labels.
+        words: whether the labels are words; they are turned before one is left out.
+    """
     if words:
         labels = [wrapped(label, LONG, len) for label in labels]
-    axis.set_major_locator(ValueTicks(places, labels, words=words))
+    axis.set_major_locator(ValueTicks(positions, labels, words=words))
     axis.set_major_formatter(FixedFormatter(list(labels)))
     axis.set_minor_locator(NullLocator())
 
 
 def tick_positions(axis: Axis, values: np.ndarray, log: bool) -> None:
-    """Put ticks along an axis of positions: at the values if they are few, else at round numbers.
+    """Put ticks along a numeric axis: at its values if they are few, else at round numbers.
 
-    Round numbers are integers where the values are.
+    The round numbers are integers if the values are.
     """
     values = np.unique(values)
     span = float(values[-1]) - float(values[0])
@@ -118,22 +141,26 @@ def tick_positions(axis: Axis, values: np.ndarray, log: bool) -> None:
 
 
 def tick_magnitudes(axis: Axis, low: float, high: float) -> None:
-    """Put ticks along a logarithmic axis: powers of ten, 1, 2, 5 times them, or round numbers."""
+    """Put ticks along a logarithmic axis.
+
+    The ticks are powers of ten over more than three decades; else 1, 2 and 5 times powers of ten,
+    if at least three of them are on the axis; else round numbers.
+    """
     decades = np.log10(high / low)
     finest = np.asarray(LogLocator(subs=[1.0, 2.0, 5.0], numticks=99).tick_values(low, high))
     if decades > 3:
-        places = np.asarray(LogLocator(numticks=9).tick_values(low, high))
+        ticks = np.asarray(LogLocator(numticks=9).tick_values(low, high))
     elif np.sum((finest >= low) & (finest <= high)) >= 3:
-        places = finest
+        ticks = finest
     else:
-        places = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
-    places = places[(places >= low) & (places <= high) & (places > 0)]
-    is_plain = bool(((places > 0.9e-3) & (places < 1e5)).all())
-    tick_at(axis, places.tolist(), [_magnitude(p, is_plain) for p in places], words=False)
+        ticks = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
+    ticks = ticks[(ticks >= low) & (ticks <= high) & (ticks > 0)]
+    is_plain = bool(((ticks > 0.9e-3) & (ticks < 1e5)).all())
+    tick_at(axis, ticks.tolist(), [_magnitude(tick, is_plain) for tick in ticks], words=False)
 
 
 def _magnitude(value: float, is_plain: bool) -> str:
-    """Write a tick of a logarithmic axis in full or with a power of ten."""
+    """Write the label of a tick of a logarithmic axis, in full or with a power of ten."""
     if is_plain:
         return shown_value(float(f"{value:.6g}"))
     exponent = int(np.floor(np.log10(value) + 1e-9))
@@ -143,7 +170,7 @@ def _magnitude(value: float, is_plain: bool) -> str:
 
 
 def thin(axis: Axis, renderer: Any) -> bool:
-    """Leave out labels of an axis that would touch the one before, and say whether there were any.
+    """Leave out labels of an axis that would touch their neighbours; say whether there were any.
 
     Of evenly spaced ticks every second, third, … stays.
     """
@@ -153,13 +180,13 @@ def thin(axis: Axis, renderer: Any) -> bool:
     kept = _kept(axis, ticks, renderer)
     if len(kept) == len(ticks.labels):
         return False
-    places, labels = [ticks.places[i] for i in kept], [ticks.labels[i] for i in kept]
-    tick_at(axis, places, labels, words=ticks.words)
+    positions, labels = [ticks.positions[i] for i in kept], [ticks.labels[i] for i in kept]
+    tick_at(axis, positions, labels, words=ticks.words)
     return True
 
 
 def turn(axis: Axis, renderer: Any) -> bool:
-    """Turn labels upright where words, or all numbers but one, would have to go."""
+    """Turn labels upright if words, or too many numbers, would be left out; say whether turned."""
     ticks = axis.get_major_locator()
     if not isinstance(axis, XAxis) or not isinstance(ticks, ValueTicks) or not _is_labelled(axis):
         return False
@@ -180,10 +207,9 @@ def _kept(axis: Axis, ticks: ValueTicks, renderer: Any) -> list[int]:
     middles = np.sort(spans.mean(axis=1))
     steps = np.diff(middles)
     if steps.size and steps.max() <= 1.2 * steps.min():
-        everywhere = range(1, len(spans) + 1)
         return next(
             kept
-            for step in everywhere
+            for step in range(1, len(spans) + 1)
             if _apart(spans[(kept := list(range(0, len(spans), step)))], gap)
         )
     kept = [0]
@@ -194,7 +220,7 @@ def _kept(axis: Axis, ticks: ValueTicks, renderer: Any) -> list[int]:
 
 
 def _spans(axis: Axis, ticks: ValueTicks, renderer: Any) -> tuple[np.ndarray, float]:
-    """Where labels begin and end along their axis, in pixels, and the space that they need."""
+    """Give the ends of each label along its axis, shape (n, 2), and the least gap, in pixels."""
     labels = [tick.label1 for tick in axis.get_major_ticks(len(ticks.labels))]
     boxes = [label.get_window_extent(renderer) for label in labels]
     across = isinstance(axis, XAxis)

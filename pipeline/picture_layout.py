@@ -1,4 +1,4 @@
-"""The layout of a picture: lines of text, the place of the legend, ticks, and the size it needs."""
+"""The layout of a picture: line breaks, position of the legend, ticks, and the necessary size."""
 
 import warnings
 from collections.abc import Callable
@@ -21,37 +21,44 @@ from .picture_text import wrapped
 if TYPE_CHECKING:
     from .canvas import Canvas
 
-ROUNDS = 6  # times that a picture may grow
-LEAST = (0.5, 0.4)  # inches: a panel smaller than this shows nothing
-SLACK = 0.02  # inches
-SAFE = 0.96  # of a line's width that is filled: other formats set letters a little wider
+ROUNDS = 6  # the most times that a picture is enlarged
+LEAST = (0.5, 0.4)  # least width and height of a panel of a given size, in inches
+SLACK = 0.02  # inches that may be lacking
+SAFE = 0.96  # part of a line's width that is used, because other formats draw text slightly wider
 TITLE_LINES = 8
-PANEL_WIDTH = 2.2  # inches of panels whose sides have a fixed ratio
-LEGEND_WIDTH = 2.4  # inches of a label in a legend
+PANEL_WIDTH = 2.2  # width in inches of panels whose sides have a fixed ratio
+LEGEND_WIDTH = 2.4  # the most inches of a line in a legend
 INSIDE: tuple[Any, ...] = (
     "upper right", "upper left", "lower right", "lower left", "center right", "center left",
     "upper center", "lower center", "center",
 )  # fmt: skip
 
 
-class _Written(NamedTuple):
-    """A text, what is written in it, its panel (None: the figure), and the most lines (0: any)."""
+class _Breakable(NamedTuple):
+    """A text that may be broken into lines.
+
+    Attributes:
+        text: Matplotlib's object.
+        content: its text before it was broken.
+        axes: its panel; None if it belongs to the figure.
+        most: the most lines; 0 for any number.
+    """
 
     text: Text
-    written: str
+    content: str
     axes: Axes | None
     most: int
 
 
 def lay_out(canvas: "Canvas") -> None:
-    """Break text into lines, place the legend, thin the ticks, and grow until all has room.
+    """Break text into lines, place the legend, leave out labels, and enlarge until all fits.
 
     Raises:
-        SweepError: the size that was asked for is too small.
+        SweepError: the given size is too small.
     """
     figure, fixed = canvas.figure, canvas.look.size
     texts = _texts(figure)
-    for _ in range(2):  # the title's lines depend on the width, the height on the title's lines
+    for _ in range(2):  # the title's lines depend on the width, and the height on those lines
         _fit_aspect(canvas)
         _break_headings(figure, texts)
     _fit_aspect(canvas)
@@ -74,14 +81,22 @@ def lay_out(canvas: "Canvas") -> None:
     thinned = [thin(axis, _renderer(figure)) for axis in axes]
     if any(thinned):
         _execute(figure)
-    # What was measured is what is drawn, in every format.
+    # Keep this layout when the figure is saved, in every format.
     figure.set_layout_engine("none")
 
 
 def add_legend(
     canvas: "Canvas", handles: list[Any], labels: list[str], title: str = "", *, inside: bool
 ) -> None:
-    """Explain marks to the right of the panels; or inside the first, if it covers nothing there."""
+    """Add a legend to the right of the panels.
+
+    Args:
+        canvas: the picture.
+        handles: the marks that it explains.
+        labels: their explanations.
+        title: its title; "" for none.
+        inside: put it into the first panel, if it covers nothing there.
+    """
     if not labels:
         return
     measure = _measure(canvas.figure, 8)
@@ -93,28 +108,28 @@ def add_legend(
     canvas.movable = legend if inside else None
 
 
-def _texts(figure: Figure) -> list[_Written]:
-    """Give what is broken into lines."""
+def _texts(figure: Figure) -> list[_Breakable]:
+    """List the texts that may be broken: title, caption, and titles and labels of panels."""
     heads = [(figure._suptitle, TITLE_LINES), (figure._supxlabel, 0)]  # type: ignore[attr-defined]
-    found = [_Written(text, text.get_text(), None, most) for text, most in heads if text]
+    texts = [_Breakable(text, text.get_text(), None, most) for text, most in heads if text]
     for axes in figure.axes:
         labels = (axes.title, axes.xaxis.label, axes.yaxis.label)
-        found += [_Written(text, text.get_text(), axes, 0) for text in labels if text.get_text()]
-    return found
+        texts += [_Breakable(text, text.get_text(), axes, 0) for text in labels if text.get_text()]
+    return texts
 
 
-def _break_headings(figure: Figure, texts: list[_Written]) -> None:
+def _break_headings(figure: Figure, texts: list[_Breakable]) -> None:
     """Break the title and the caption at the figure's width."""
     width = (figure.get_size_inches()[0] - 0.2) * SAFE
-    for text, written, axes, most in texts:
+    for text, content, axes, most in texts:
         if axes is None:
             text.set_text(
-                wrapped(written, width, _measure(figure, float(text.get_fontsize())), most)
+                wrapped(content, width, _measure(figure, float(text.get_fontsize())), most)
             )
 
 
-def _arrange(canvas: "Canvas", texts: list[_Written]) -> bool:
-    """Lay out once, with lines, legend and ticks as the panels allow; False if there is no room."""
+def _arrange(canvas: "Canvas", texts: list[_Breakable]) -> bool:
+    """Break labels, place the legend and turn ticks once; False if the panels have no room."""
     figure = canvas.figure
     if not _execute(figure):
         return False
@@ -126,27 +141,31 @@ def _arrange(canvas: "Canvas", texts: list[_Written]) -> bool:
     return _execute(figure) if changed else True
 
 
-def _break_labels(figure: Figure, texts: list[_Written]) -> bool:
-    """Break the titles and labels of panels at the panels' width and height."""
+def _break_labels(figure: Figure, texts: list[_Breakable]) -> bool:
+    """Break titles and labels at the panels' width and height; say whether any text changed."""
     changed = False
-    for text, written, axes, most in texts:
+    for text, content, axes, most in texts:
         if axes is None:
             continue
         box = axes.get_window_extent()
         upright = text is axes.yaxis.label
         room = (box.height if upright else box.width) / figure.dpi
-        lines = wrapped(written, room * SAFE, _measure(figure, float(text.get_fontsize())), most)
+        lines = wrapped(content, room * SAFE, _measure(figure, float(text.get_fontsize())), most)
         changed |= lines != text.get_text()
         text.set_text(lines)
     return changed
 
 
 def _place_legend(canvas: "Canvas", legend: Legend) -> bool:
-    """Put a legend where it covers nothing: in the panel, else to its right."""
+    """Put a legend where it covers nothing: in the panel, else to its right.
+
+    Returns:
+        Whether it is to the right, so that the panels have changed.
+    """
     axes = canvas.axes[0]
     renderer = _renderer(canvas.figure)
-    for place in INSIDE:
-        legend.set_loc(place)
+    for location in INSIDE:
+        legend.set_loc(location)
         box = legend.get_window_extent(renderer)
         within = axes.get_window_extent()
         fits = box.width < within.width and box.height < within.height
@@ -189,7 +208,7 @@ def _meets(artist: Any, box: Bbox) -> bool:
 
 
 def _fit_aspect(canvas: "Canvas") -> None:
-    """Make a picture as high as it must be for panels whose sides have a fixed ratio."""
+    """Set the size of a picture whose panels have a fixed ratio of sides, if none is given."""
     figure, axes = canvas.figure, canvas.axes[0]
     if canvas.look.size or axes.get_aspect() == "auto":
         return
@@ -198,36 +217,41 @@ def _fit_aspect(canvas: "Canvas") -> None:
     rows = -(-len(canvas.axes) // canvas.columns)
     if not _execute(figure):
         return
-    given = axes.get_position(original=True)
-    around = np.array([1 - canvas.columns * given.width, 1 - rows * given.height])
+    present = axes.get_position(original=True)
+    margins = np.array([1 - canvas.columns * present.width, 1 - rows * present.height])
     panels = np.array([canvas.columns * wide, rows * high])
-    figure.set_size_inches(around * figure.get_size_inches() + panels)
+    figure.set_size_inches(margins * figure.get_size_inches() + panels)
 
 
 def _lacking(canvas: "Canvas", room: tuple[float, float]) -> np.ndarray:
-    """By how many inches a picture is too small in width and height."""
+    """Give the inches that a picture lacks in width and height, shape (2,).
+
+    Args:
+        canvas: the picture.
+        room: least width and height of a panel, in inches.
+    """
     figure = canvas.figure
     boxes = [axes.get_window_extent() for axes in canvas.axes]
     rows = -(-len(canvas.axes) // canvas.columns)
     least = np.array([min(b.width for b in boxes), min(b.height for b in boxes)]) / figure.dpi
     lacking = np.maximum(np.array(room) - least, 0) * [canvas.columns, rows]
-    around = figure.get_tightbbox(_renderer(figure))
-    lowest, highest = np.asarray(around.min), np.asarray(around.max)
-    beyond = np.maximum(-lowest, 0) + np.maximum(highest - figure.get_size_inches(), 0)
-    total = lacking + beyond
+    drawn = figure.get_tightbbox(_renderer(figure))
+    lowest, highest = np.asarray(drawn.min), np.asarray(drawn.max)
+    outside = np.maximum(-lowest, 0) + np.maximum(highest - figure.get_size_inches(), 0)
+    total = lacking + outside
     return np.where(total > SLACK, total, 0.0)
 
 
 def _execute(figure: Figure) -> bool:
-    """Run the layout; say whether the panels have any room at all."""
+    """Run Matplotlib's layout; say whether the panels have any room."""
     engine = figure.get_layout_engine()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if engine is not None:
             engine.execute(figure)
         for axes in figure.axes:
             axes.apply_aspect()
-    return not any("collapsed" in str(warning.message) for warning in said)
+    return not any("collapsed" in str(warning.message) for warning in caught)
 
 
 def _measure(figure: Figure, size: float) -> Callable[[str], float]:
@@ -235,8 +259,8 @@ def _measure(figure: Figure, size: float) -> Callable[[str], float]:
     text = Text(0, 0, "", fontsize=size)
     text.set_figure(figure)
 
-    def width(written: str) -> float:
-        text.set_text(written)
+    def width(content: str) -> float:
+        text.set_text(content)
         return float(text.get_window_extent(_renderer(figure)).width) / figure.dpi
 
     return width

@@ -1,4 +1,4 @@
-"""Text in pictures: what users wrote is shown as it is, and long text goes into lines."""
+"""Text in pictures: users' text is shown literally, and long text is broken into lines."""
 
 import re
 import unicodedata
@@ -7,32 +7,32 @@ from typing import Any
 
 from ..sweeps.labels import value_label
 
-SIGNS = "-/_,.:;="  # a line may end after them
-LONGEST = 2000  # characters of a text that a picture shows
+SIGNS = "-/_,.:;="  # a line may end after one of these
+LONGEST = 2000  # the most characters of a text
 # A formula between two $, an escaped $, a space, or any other character.
 ATOM = re.compile(r"\$(?:\\.|[^$\\])*\$|\\\$|\s|.", re.DOTALL)
 
 
 def literal(text: str) -> str:
-    """Give a user's text so that Matplotlib finds no formula in it, and no control characters."""
+    """Escape a user's text so that Matplotlib sees no formula, and drop control characters."""
     return _visible(text).replace("$", r"\$")
 
 
 def shown_value(value: Any) -> str:
-    """Give the value of an axis as a label: numbers with a true minus, texts as they are."""
+    """Write the value of an axis as a label; negative numbers get a minus sign, not a hyphen."""
     label = value_label(value)
     is_number = isinstance(value, int | float)
     return label.replace("-", "\N{MINUS SIGN}") if is_number else literal(label)
 
 
 def wrapped(text: str, width: float, measure: Callable[[str], float], most: int = 0) -> str:
-    """Break a text into lines that are no wider than a width; formulas are never broken.
+    """Break a text into lines of at most a given width; formulas are not broken.
 
     Args:
-        text: `literal` text, with formulas between $; its own line ends stay.
-        width: of a line, in the units of `measure`.
-        measure: the width of a line.
-        most: lines that are kept, the last with an ellipsis; 0 for all.
+        text: text from `literal`, with formulas between $; its own line ends are kept.
+        width: the most width of a line, in the units of `measure`.
+        measure: gives the width of a line.
+        most: the most lines, the last with an ellipsis if lines are left out; 0 for all.
     """
     lines = [line for part in text.split("\n") for line in _lines(part, width, measure)]
     if most and len(lines) > most:
@@ -55,7 +55,7 @@ def _lines(text: str, width: float, measure: Callable[[str], float]) -> list[str
 
 
 def _words(text: str) -> list[str]:
-    """Split at spaces that are no part of a formula."""
+    """Split a text at the spaces outside formulas."""
     words = [""]
     for atom in ATOM.findall(text):
         if atom.isspace():
@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
 
 
 def _pieces(word: str, width: float, measure: Callable[[str], float]) -> list[str]:
-    """Break a word that is wider than a line, as a long path is: after a sign, if there is one."""
+    """Break a word that is wider than a line, such as a long path: after signs if that suffices."""
     parts = [""]
     for atom in ATOM.findall(word):
         parts[-1] += atom
@@ -83,7 +83,7 @@ def _pieces(word: str, width: float, measure: Callable[[str], float]) -> list[st
 
 
 def _visible(text: str) -> str:
-    """Leave out what has no glyph: control and format characters; spaces become plain ones."""
+    """Drop control and format characters, and replace every other space by a plain one."""
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
     kept = (
         c if c == "\n" or c.isprintable() else " " if c.isspace() else ""

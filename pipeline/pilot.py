@@ -1,4 +1,4 @@
-"""Estimating cost before a run: a few trials, a few seconds."""
+"""The pilot: a few timed trials, from which the cost of a run is estimated."""
 
 import time
 from collections.abc import Iterator
@@ -17,32 +17,44 @@ from ..tasks.point import Point
 from ..tasks.registry import ByValue
 from .executors import Executor, Synchronous
 
-PILOT_SECONDS = 4.0  # of one worker; of several the wait is shorter
-LEAST_SECONDS = 1.5
-MAX_SAMPLES = 24
-MAX_WEIGHED = 2000
+PILOT_SECONDS = 4.0  # with one worker; several workers share this time
+LEAST_SECONDS = 1.5  # of a pilot with many workers
+MAX_SAMPLES = 24  # timed trials
+MAX_WEIGHED = 2000  # points whose memory is estimated
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """Measured trials: where in the grid (each axis scaled to 0 … 1), and seconds of each."""
+    """Timed trials.
 
-    places: np.ndarray
+    Attributes:
+        positions: their points in the grid, each axis scaled to 0 … 1; shape (trials, axes).
+        seconds: their durations, shape (trials,).
+    """
+
+    positions: np.ndarray
     seconds: np.ndarray
 
     @property
     def slowest(self) -> float:
-        """Seconds of the slowest trial measured."""
+        """Seconds of the slowest timed trial."""
         return float(self.seconds.max())
 
     def cost(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Estimate seconds a trial over a grid of a shape, from the nearest measured point."""
+        """Estimate the seconds of a trial at every point of a grid, from the nearest timed point.
+
+        Args:
+            shape: number of values along each axis.
+
+        Returns:
+            Seconds of one trial, over the grid.
+        """
         axes = [np.linspace(0, 1, size) if size > 1 else np.zeros(1) for size in shape]
         mesh = np.meshgrid(*axes, indexing="ij", sparse=True)
         best = np.full(shape, np.inf)
         cost = np.zeros(shape)
-        for place, seconds in zip(self.places, self.seconds, strict=True):
-            squares = ((axis - at) ** 2 for axis, at in zip(mesh, place, strict=True))
+        for position, seconds in zip(self.positions, self.seconds, strict=True):
+            squares = ((axis - at) ** 2 for axis, at in zip(mesh, position, strict=True))
             distance = np.asarray(sum(squares, np.zeros(())))
             nearer = distance < best
             best = np.where(nearer, distance, best)
@@ -52,7 +64,7 @@ class Pilot:
 
 @dataclass(frozen=True)
 class Sample(ByValue):
-    """A trial to be timed, within so many seconds or so; it travels to a worker."""
+    """A trial to be timed within about `seconds`; it is sent to a worker."""
 
     index: tuple[int, ...]
     point: Point
@@ -64,12 +76,12 @@ class Sample(ByValue):
 def run_pilot(
     sweep: Sweep, kind: Experiment, grid: Grid | None = None, executor: Executor | None = None
 ) -> Pilot:
-    """Time one trial at points spread over the grid, on all workers, within some seconds.
+    """Time one trial at each of some points spread over the grid, on all workers.
 
     Args:
-        sweep: whose trials.
-        kind: the task.
-        grid: its points, if they are at hand.
+        sweep: the sweep.
+        kind: the sweep's task.
+        grid: the points of the sweep; computed if None.
         executor: where trials are timed; in this process if None.
     """
     grid, executor = grid or Grid(sweep), executor or Synchronous()
@@ -78,22 +90,22 @@ def run_pilot(
     with closing(executor.stream(time_sample, samples)) as outcomes:
         for sample, outcome in outcomes:
             if isinstance(outcome, BaseException):
-                # A trial that kills its worker will be a crash of the run, and is no measure.
+                # A trial that kills its worker has no duration; the run will record it as crashed.
                 if type(outcome).__name__ != "KilledWorker":
                     raise outcome
                 outcome = sweep.blocks.seconds
             timed[sample.index] = outcome
     ends = np.maximum(np.array(grid.shape) - 1, 1)
-    places = [np.array(index) / ends for index in sorted(timed)]
-    return Pilot(np.array(places), np.array([timed[index] for index in sorted(timed)]))
+    positions = [np.array(index) / ends for index in sorted(timed)]
+    return Pilot(np.array(positions), np.array([timed[index] for index in sorted(timed)]))
 
 
 def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterator[Sample]:
-    """Give what is to be timed, each with its share of the time that is left when it is asked for.
+    """Give the trials to be timed, each with its share of the time that is left at that moment.
 
-    Workers share the work of one, but for the least that a pilot takes.
+    All workers together take the time of one, but a pilot takes at least `LEAST_SECONDS`.
     """
-    indices = _places(grid)
+    indices = _sample_indices(grid)
     deadline = time.perf_counter() + max(PILOT_SECONDS / workers, LEAST_SECONDS)
     for count, index in enumerate(indices):
         left = deadline - time.perf_counter()
@@ -106,7 +118,7 @@ def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterat
 
 
 def time_sample(sample: Sample) -> float:
-    """Time a trial, in seconds; one that crashes, as the run will record, took them until then."""
+    """Time a trial, in seconds. If it crashes, this is the time until the crash."""
     begun = time.perf_counter()
     try:
         with one_blas_thread():
@@ -116,43 +128,47 @@ def time_sample(sample: Sample) -> float:
 
 
 def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
-    """Refuse points whose trials would not fit in memory.
+    """Refuse points whose trials do not fit into memory.
 
     Args:
         grid: the points.
-        kind: says what a trial holds.
-        room: bytes that a trial may hold.
+        kind: the task, which estimates the memory of a trial.
+        room: bytes that a trial may use.
 
     Returns:
         Bytes of the largest trial.
 
     Raises:
-        SweepError: with the point and the figures.
+        SweepError: a trial needs too much memory; the message names the point and both numbers.
     """
+    from dask.utils import format_bytes
+
     largest = 0
     for index in grid.distinct(names_with("memory"), at_most=MAX_WEIGHED):
         needed = kind.memory(grid.point(index))
         if needed > room:
             raise SweepError(
-                f"{grid.place(index)}: a trial needs {needed / 1e6:,.0f} MB of memory and "
-                f"{room / 1e6:,.0f} MB are free for each. Make it smaller, or use fewer workers."
+                f"{grid.place(index)}: a trial needs {format_bytes(needed)} of memory and "
+                f"{format_bytes(room)} are free for each. Make it smaller, or use fewer workers."
             )
         largest = max(largest, needed)
     return largest
 
 
-def _places(grid: Grid) -> list[tuple[int, ...]]:
-    """Choose points to time: as many places along the axes as samples allow, five at least.
+def _sample_indices(grid: Grid) -> list[tuple[int, ...]]:
+    """Choose points to time, spread evenly over the grid.
 
-    They are thinned evenly if these are too many.
+    Along each axis there are at least five values, or more if `MAX_SAMPLES` allows it. If these
+    are too many points, some are left out evenly.
     """
     count = 5
     while prod(min(count + 1, size) for size in grid.shape) <= MAX_SAMPLES and count < MAX_SAMPLES:
         count += 1
-    spots = [
+    along_axes = [
         sorted({part * (size - 1) // (count - 1) for part in range(count)}) for size in grid.shape
     ]
-    every = [index for index in islice(product(*spots), 4096) if not grid.excluded[index]]
-    every = every or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
-    chosen = np.unique(np.linspace(0, len(every) - 1, min(MAX_SAMPLES, len(every))).astype(int))
-    return [every[i] for i in chosen]
+    indices = [index for index in islice(product(*along_axes), 4096) if not grid.excluded[index]]
+    indices = indices or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
+    count = min(MAX_SAMPLES, len(indices))
+    chosen = np.unique(np.linspace(0, len(indices) - 1, count).astype(int))
+    return [indices[i] for i in chosen]

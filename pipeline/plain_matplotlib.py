@@ -1,4 +1,4 @@
-"""Matplotlib as it comes: without the user's settings, and without a word on stderr."""
+"""Import of Matplotlib without the user's settings and without log messages."""
 
 import logging
 import os
@@ -15,20 +15,20 @@ TALKATIVE = ("matplotlib", "fontTools", "PIL")
 
 @contextmanager
 def plain_matplotlib() -> Iterator[None]:
-    """Import Matplotlib and draw with it as if the user had set nothing.
+    """Import Matplotlib, and draw with it without the user's settings.
 
-    A backend of MPLBACKEND (Jupyter's is a package that may be missing) or of a matplotlibrc stops
-    the import where it cannot be had. What Matplotlib logs about fonts and folders is no matter of
-    ours. The environment and the log are as before at the end.
+    Without this, the import fails if MPLBACKEND or a matplotlibrc names a backend that is missing,
+    as Jupyter's may be. Messages that Matplotlib logs about fonts and folders are dropped. At the
+    end the environment and the log levels are as before.
 
     Raises:
-        UserError: a matplotlibrc of the working directory, which comes first, is no text.
+        UserError: there is a matplotlibrc in the working directory, and it is not text.
     """
     before = dict(os.environ)
     os.environ.pop("MPLBACKEND", None)
-    if found := find_spec("matplotlib"):
-        own = Path(str(found.origin)).parent / "mpl-data/matplotlibrc"
-        os.environ["MATPLOTLIBRC"] = str(own)
+    if package := find_spec("matplotlib"):
+        defaults = Path(str(package.origin)).parent / "mpl-data/matplotlibrc"
+        os.environ["MATPLOTLIBRC"] = str(defaults)
     try:
         with _silent():
             _import()
@@ -42,10 +42,10 @@ def plain_matplotlib() -> Iterator[None]:
 
 @contextmanager
 def usual_matplotlib() -> Iterator[None]:
-    """Draw with the Matplotlib that the caller has imported, or would get by importing it.
+    """Draw with the Matplotlib that the caller imported, or import it as the caller would.
 
-    Only where that fails, for a backend or a matplotlibrc that cannot be had, it is imported as
-    `plain_matplotlib` does.
+    If that import fails, for example because a backend is missing, Matplotlib is imported as in
+    `plain_matplotlib`.
     """
     if "matplotlib" not in sys.modules:
         try:
@@ -60,7 +60,7 @@ def usual_matplotlib() -> Iterator[None]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Drop what Matplotlib and what it uses would log."""
+    """Drop log messages of Matplotlib and of the packages that it uses."""
     loggers = [logging.getLogger(name) for name in TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -77,6 +77,6 @@ def _import() -> None:
         import matplotlib  # noqa: F401
     except UnicodeDecodeError:
         raise UserError(
-            "matplotlibrc: Matplotlib reads this file of the working directory, and it is no "
-            "text; move it away or draw from another folder."
+            "matplotlibrc: Matplotlib reads this file of the working directory, and it is not "
+            "text; move it away, or draw from another folder."
         ) from None

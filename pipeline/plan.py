@@ -1,4 +1,4 @@
-"""What a sweep would run and cost."""
+"""The plan of a sweep: its size and its estimated cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ from .shown import Shown
 
 @dataclass(frozen=True)
 class Plan(Shown):
-    """What a sweep would run and cost.
+    """The size of a sweep and its estimated cost.
 
     Attributes:
-        sweep: its name.
-        hash: of the experiment.
-        axes: how many values each axis has.
-        points: of the grid, without excluded ones.
-        excluded_points: those that a rule leaves out.
-        trials: of all points.
-        blocks: tasks of the run; a block is a chunk of the store.
-        trials_per_block: trials of a whole block.
+        sweep: the sweep's name.
+        hash: the hash of the experiment.
+        axes: the number of values of each axis.
+        points: number of points, without excluded ones.
+        excluded_points: number of points that a rule excludes.
+        trials: number of trials of all points.
+        blocks: number of tasks of the run; a block is a chunk of the store.
+        trials_per_block: number of trials of a whole block.
         workers: trials run at a time.
-        cpu_seconds: of all trials together, estimated from a pilot.
-        wall_seconds: the same, shared out to the workers.
-        bytes: of the finished store, at most.
-        memory_bytes: of the trials that run at a time.
+        cpu_seconds: time of all trials together, estimated from a pilot.
+        wall_seconds: `cpu_seconds` divided by the workers.
+        bytes: upper bound of the size of the finished store.
+        memory_bytes: memory of the trials that run at a time.
     """
 
     sweep: str
@@ -67,7 +67,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
         workers: trials run at a time; the number of processors if None.
 
     Raises:
-        SweepError: it cannot be run: too large, or too much memory for a trial.
+        SweepError: the sweep is too large, or a trial needs too much memory.
     """
     workers = workers or processors()
     grid, kind = Grid(sweep), task_kind(sweep.task)
@@ -96,7 +96,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
 
 
 def _blocks_to_run(grid: Grid, layout: Layout) -> int:
-    """Count the blocks that hold a point which no rule leaves out."""
+    """Count the blocks with at least one point that no rule excludes."""
     wanted = ~grid.excluded
     for axis, (size, chunk) in enumerate(zip(grid.shape, layout.chunks[:-1], strict=True)):
         wanted = np.logical_or.reduceat(wanted, np.arange(0, size, chunk), axis=axis)

@@ -1,4 +1,4 @@
-"""Before a run: the store it goes into, the trials it lacks, the blocks they make."""
+"""Preparation of a run: make or extend its store, and select its trials and their blocks."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -38,23 +38,23 @@ from ..tasks.generators import weights_digests
 from ..tasks.generators.settled import settled
 from .executors import Executor
 from .pilot import Pilot, run_pilot
-from .provenance import provenance, together, unlike, with_run
+from .provenance import differing, joined_environments, provenance, with_run
 from .run_request import RunRequest, check_same_experiment, grown_sweep, stored_info
 
 BLOCKS_A_WORKER = 16
 SHOWN_DAMAGES = 3
-MOST_FILES = 4000  # of results, unless the workers are many or blocks are asked for
+MOST_FILES = 4000  # of results, unless there are many workers or the sweep sets the blocks
 
 
 class Prepared(NamedTuple):
     """A store that is ready for a run.
 
     Attributes:
-        info: what it says of itself.
-        status: of every trial.
-        environments: what the workers compute with, each kind once.
-        pilot: what was timed to lay it out, if anything.
-        mended: what was damaged in it; empty if nothing was.
+        info: the store.
+        status: status of every trial.
+        environments: the environments of the workers, each kind once.
+        pilot: the timed trials from which its blocks were chosen; None if no pilot ran.
+        mended: what was damaged and repaired, in one line; "" if nothing was.
     """
 
     info: StoreInfo
@@ -65,7 +65,17 @@ class Prepared(NamedTuple):
 
 
 def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) -> Prepared:
-    """Make the store, or check, mend and extend the one that is there."""
+    """Make the store of a run, or check, repair and extend the one that exists.
+
+    Args:
+        request: the run.
+        executor: its workers.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+
+    Raises:
+        UserError: the workers differ, or cannot run the sweep.
+        StoreError: the store holds another experiment or cannot be written.
+    """
     sweep, grid, path, kind, _ = request
     environments = check_workers(executor, kind, grid, allow_mixed)
     weights = weights_digests(grid)
@@ -90,7 +100,7 @@ def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) ->
     if changed:
         info = read_info(path).with_grid(info.grid)
     mended = mend_store(info, kind.variables)
-    status, told = mended.status, tell_mended(mended)
+    status, mended_line = mended.status, describe_mended(mended)
     if update_flags(info, kind.variables):
         info = read_info(path).with_grid(info.grid)
     latest = union(info.sweep, sweep)
@@ -103,11 +113,11 @@ def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) ->
         status = read_status(path)
     elif latest != info.sweep:
         record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
-    return Prepared(read_info(path).with_grid(larger), status, environments, mended=told)
+    return Prepared(read_info(path).with_grid(larger), status, environments, mended=mended_line)
 
 
-def tell_mended(mended: Mended) -> str:
-    """Say in one line what was damaged, and what became of it."""
+def describe_mended(mended: Mended) -> str:
+    """Say in one line what was damaged, and whether trials have to be computed again."""
     if not mended.damages:
         return ""
     shown = "; ".join(mended.damages[:SHOWN_DAMAGES])
@@ -122,25 +132,26 @@ def tell_mended(mended: Mended) -> str:
 def check_workers(
     executor: Executor, kind: Experiment, grid: Grid, allow_mixed: bool
 ) -> list[Environment]:
-    """Refuse workers whose results may differ from each other's, or that lack a package.
+    """Refuse workers that lack a package, or whose results may differ from each other.
 
     Returns:
-        What they compute with, each kind once.
+        The environments of the workers, each kind once.
 
     Raises:
-        UserError: naming what differs.
+        UserError: workers lack a package or differ; the message names it.
     """
-    found: list[Environment] = []
+    kinds: list[Environment] = []
     try:
         answers = executor.everywhere(partial(environment, needs_of(kind, grid)))
     except AttributeError as error:
         raise UserError(
-            f"the workers have another genprior ({error}); install the same one where they run."
+            f"the workers have another version of genprior ({error}); install the same version "
+            "where they run."
         ) from error
-    for each in answers:
-        if each not in found:
-            found.append(each)
-    joined = together(found)
+    for answer in answers:
+        if answer not in kinds:
+            kinds.append(answer)
+    joined = joined_environments(kinds)
     for key, value in joined.items():
         if NOT_INSTALLED in str(value):
             raise UserError(
@@ -150,16 +161,18 @@ def check_workers(
     if joined["kernel_version"] != kind.version and not allow_mixed:
         raise UserError(
             f"the workers run task '{kind.name}' with kernel version {joined['kernel_version']} "
-            f"and this command has {kind.version}: they have another genprior. Install the same "
-            "one where they run, or --allow-mixed to record that they differ."
+            f"and this command has {kind.version}: they have another version of genprior. Install "
+            "the same version where they run, or give --allow-mixed, which mixes the results and "
+            "records it."
         )
-    if len(found) > 1 and not allow_mixed:
-        key = next(key for key, value in joined.items() if any(value != e.get(key) for e in found))
+    if len(kinds) > 1 and not allow_mixed:
+        key = next(key for key, value in joined.items() if any(value != e.get(key) for e in kinds))
         raise UserError(
             f"the workers differ in their {in_words(key)} ({joined[key]}), so that results may "
-            "differ too; use one kind, or --allow-mixed to record that they differ."
+            "differ too; use workers of one kind, or give --allow-mixed, which mixes the results "
+            "and records it."
         )
-    return found
+    return kinds
 
 
 def in_words(key: str) -> str:
@@ -168,17 +181,17 @@ def in_words(key: str) -> str:
 
 
 def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int) -> tuple[int, ...]:
-    """Choose the chunk of a block along the sweep's axes and the trial.
+    """Choose the sizes of a block along the sweep's axes and the trial.
 
-    Blocks take their target duration, but are so few that the store does not become a crowd of
-    files, and so many that every worker has enough of them. A sweep that says how long or how large
-    blocks are has them so, however many files they make.
+    A block takes the target duration `blocks.seconds`, with two limits: every worker gets at least
+    `BLOCKS_A_WORKER` blocks, and the store has at most about `MOST_FILES` files. The second limit
+    does not apply if the sweep sets `blocks.seconds` or `blocks.trials`.
 
     Args:
-        sweep: the grid, and what it says of blocks.
-        pilot: how long trials take; None where the sweep has `blocks.trials`.
+        sweep: the sweep.
+        pilot: the timed trials; None if the sweep has `blocks.trials`.
         workers: trials run at a time.
-        variables: what a trial gives, each a file of a block.
+        variables: number of variables of a trial, each of which is a file of a block.
     """
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
     if sweep.blocks.trials is not None or pilot is None:
@@ -186,7 +199,7 @@ def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int)
     by_time = int(sweep.blocks.seconds / max(pilot.slowest, 1e-9))
     size = max(1, min(by_time, -(-prod(shape) // (BLOCKS_A_WORKER * workers))))
     is_asked = sweep.blocks.seconds != Blocks().seconds
-    # Of every block there are as many files, the seconds and the status.
+    # A block has a file for each variable, one for the seconds and one for the status.
     most = max(MOST_FILES // (variables + 2), BLOCKS_A_WORKER * workers)
     while True:
         chunks = choose_chunks(shape, size)
@@ -197,7 +210,11 @@ def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int)
 
 
 def check_same_variables(info: StoreInfo, kind: Experiment) -> None:
-    """Refuse a store that has no room for what a trial gives now."""
+    """Refuse a store that lacks a variable which a trial gives now.
+
+    Raises:
+        StoreError: an earlier version made it; the message names the variables.
+    """
     missing = [v.name for v in kind.variables if v.name not in info.variables]
     if missing:
         raise StoreError(
@@ -212,16 +229,25 @@ def check_same_environment(
     weights: Mapping[str, str],
     allow_mixed: bool,
 ) -> bool:
-    """Refuse to mix results that may differ, in their last bits at least, or record the mixture.
+    """Refuse to mix results that may differ at least in their last bits, or record the mixture.
+
+    Args:
+        info: the store.
+        environments: the environments of the workers.
+        weights: the SHA-256 of the weights files that the sweep reads, by path.
+        allow_mixed: record the differences instead of refusing them.
 
     Returns:
         Whether the store's attributes were changed.
+
+    Raises:
+        StoreError: something differs and `allow_mixed` is False; the message names it.
     """
     known = recorded_weights(info)
     digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
-    mixed = unlike(info.attributes, together(environments))
-    there = {key: info.attributes.get(key, "") for key in mixed}
-    there |= {f"SHA-256 of {path}": known[path] for path in digests}
+    mixed = differing(info.attributes, joined_environments(environments))
+    stored = {key: info.attributes.get(key, "") for key in mixed}
+    stored |= {f"SHA-256 of {path}": known[path] for path in digests}
     mixed |= {f"SHA-256 of {path}": digest for path, digest in digests.items()}
     if not mixed:
         return False
@@ -229,8 +255,9 @@ def check_same_environment(
         key, value = next(iter(mixed.items()))
         what = key if key.startswith("SHA-256 of ") else in_words(key)
         raise StoreError(
-            f"{info.path}: its {what} is '{there[key]}' and here it "
-            f"is '{value}'; results may differ. Choose another store, or --allow-mixed."
+            f"{info.path}: its {what} is '{stored[key]}' and here it is '{value}'; results may "
+            "differ. Choose another store, or give --allow-mixed, which mixes the results and "
+            "records it."
         )
     history = json.loads(info.attributes.get("mixed", "[]"))
     if mixed in history:
@@ -240,19 +267,19 @@ def check_same_environment(
 
 
 def enter_run(path: Path, computed_with: Environment) -> None:
-    """Enter a run that computes something in a store's history."""
+    """Add a run that computes something to a store's history."""
     history = str(read_info(path).attributes.get("history", "[]"))
     record(path, {"history": with_run(history, computed_with)})
 
 
 def recorded_weights(info: StoreInfo) -> dict[str, str]:
-    """SHA-256 of the weights files that a store's results come from, by path."""
+    """Read the SHA-256 of the weights files that a store's results come from, by path."""
     known: dict[str, str] = json.loads(info.attributes.get("weights_sha256", "{}"))
     return known
 
 
 def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
-    """Record files that a larger sweep adds.
+    """Record weights files that a larger sweep adds.
 
     Returns:
         Whether the store's attributes were changed.
@@ -267,40 +294,45 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
 def select_trials(
     info: StoreInfo, sweep: Sweep, status: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Find the trials a sweep asks for in a store, and those of them still to run.
+    """Select the trials of a store that a sweep asks for, and those of them that have to run.
 
     Args:
         info: the store.
-        sweep: what is asked for.
-        status: of every trial of the store.
+        sweep: the sweep that is asked for.
+        status: status of every trial of the store.
 
     Returns:
-        Two masks over the store's axes and trial (crashed trials are to be run again), and how
-        many other trials of the store are not done.
+        A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
+        crashed trials are to run again. And the number of other trials of the store that are not
+        done.
     """
     asked = np.zeros(status.shape, dtype=bool)
-    places = []
+    indices = []
     for dim in info.layout.dims[:-1]:
         known = {value_label(value): at for at, value in enumerate(info.sweep.axes[dim])}
-        places.append([known[value_label(value)] for value in sweep.axes[dim]])
-    asked[np.ix_(*places, range(sweep.trials))] = True
+        indices.append([known[value_label(value)] for value in sweep.axes[dim]])
+    asked[np.ix_(*indices, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)
     return asked, asked & missing, int((missing & ~asked).sum())
 
 
 def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
-    """Count the successes among some trials, a mask over the store's axes and trial.
+    """Count the successes among some trials.
+
+    Args:
+        info: the store.
+        trials: a mask over the store's axes and trial.
 
     Raises:
-        StoreError: naming the damaged chunk, if one has such trials.
+        StoreError: a chunk with one of these trials is damaged; the message names it.
     """
     if not trials.any():
         return 0
     try:
         return int((load_results(info.path, ["success"])["success"].values[trials] == 1).sum())
     except StoreError:
-        # A damaged chunk does not matter where its trials are to be run again.
+        # A damaged chunk does not matter if it has none of these trials: it is computed again.
         writer = open_writer(info.path, info.revision)
         regions = map(info.layout.region, info.layout.block_indices())
         return sum(
@@ -313,13 +345,19 @@ def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
 def ordered_blocks(
     layout: Layout, todo: np.ndarray, pilot: Pilot | None
 ) -> Iterator[tuple[int, ...]]:
-    """Give the blocks with something to run, costliest first, so that no long one comes last."""
+    """Give the blocks that have trials to run, the most expensive first, so that none ends late.
+
+    Args:
+        layout: the blocks.
+        todo: mask of the trials to run, over the axes and the trial.
+        pilot: the timed trials; None for the blocks in row-major order.
+    """
     if pilot is None:
         yield from (b for b in layout.block_indices() if todo[layout.region(b)].any())
         return
     cost = pilot.cost(layout.grid[:-1])
     for flat in np.argsort(-cost, axis=None, kind="stable"):
-        place = tuple(int(i) for i in np.unravel_index(flat, cost.shape))
+        first = tuple(int(i) for i in np.unravel_index(flat, cost.shape))
         for last in range(layout.grid[-1]):
-            if todo[layout.region((*place, last))].any():
-                yield (*place, last)
+            if todo[layout.region((*first, last))].any():
+                yield (*first, last)

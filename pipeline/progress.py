@@ -1,4 +1,4 @@
-"""Showing how a run gets on: a live bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run: a bar on a terminal, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 10.0
 LEAST_BAR, MOST_BAR = 10, 50
-SPARE = 3  # columns for the ^C of a terminal, after which the line would be two
+SPARE = 3  # columns kept free for the ^C that a terminal prints, so that the line does not wrap
 
 
 class Progress(Protocol):
-    """What shows a run."""
+    """Shows the progress of a run."""
 
     def phase(self, text: str) -> None:
-        """Say what goes on before the first trials."""
+        """Show what is done before the first trials."""
         ...
 
     def expect(self, total: int) -> None:
-        """Say how many trials there will be."""
+        """Show the number of trials."""
         ...
 
     def tell(self, text: str) -> None:
-        """Say something that stays."""
+        """Show a line that stays."""
         ...
 
     def listen(self, summary: RunSummary) -> None:
-        """Show how far the run is."""
+        """Show the counts of the run so far."""
         ...
 
 
@@ -54,15 +54,15 @@ def progress(console: Console) -> Iterator[Progress]:
     try:
         yield bar
     finally:
-        # A terminal that was closed takes nothing any more.
+        # The terminal may have been closed.
         with suppress(OSError):
-            # Of a run that did not begin nothing stays.
+            # The line of a run that did not begin is removed.
             live.transient = not bar.begun
             live.stop()
 
 
 class Bar:
-    """One line of a terminal, whatever its width: what matters least is left out first."""
+    """One line on a terminal; if it is too narrow, the least important figures are left out."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -78,20 +78,20 @@ class Bar:
         return self._summary is not None
 
     def phase(self, text: str) -> None:
-        """Say it next to a spinner."""
+        """Show the text next to a spinner."""
         self._phase = text
 
     def expect(self, total: int) -> None:
-        """Show it next to the spinner."""
+        """Show the number of trials next to the spinner."""
         self._total = total
 
     def tell(self, text: str) -> None:
-        """Print it above the line."""
+        """Print the text above the line."""
         with suppress(OSError):
             self._console.print(text, highlight=False, soft_wrap=True)
 
     def listen(self, summary: RunSummary) -> None:
-        """Keep it for the next time that the line is drawn."""
+        """Keep the counts until the line is drawn again."""
         self._summary, self._heard = summary, time.monotonic()
 
     def render(self) -> RenderableType:
@@ -120,7 +120,7 @@ class Bar:
 
 
 class Lines:
-    """A line every ten seconds, for files and pipes."""
+    """Prints a line every ten seconds, for files and pipes."""
 
     def __init__(self, console: Console):
         self._console = console
@@ -128,20 +128,20 @@ class Lines:
         self._phase = "starting"
 
     def phase(self, text: str) -> None:
-        """Keep it: `expect` says the first one."""
+        """Keep the text; `expect` prints it."""
         self._phase = text
 
     def expect(self, total: int) -> None:
-        """Say that it takes a while; the run can begin now."""
+        """Print what is done before the first trials."""
         self.tell(f"{self._phase}, timing a few trials")
 
     def tell(self, text: str) -> None:
-        """Print it; a run goes on where nothing can be printed, as on a full disk."""
+        """Print a line; if it cannot be printed, as on a full disk, the run continues."""
         with suppress(OSError):
             self._console.print(text, highlight=False, soft_wrap=True)
 
     def listen(self, summary: RunSummary) -> None:
-        """Print a line if the last one is some time ago, and at the end."""
+        """Print a line if the last one is ten seconds old, and at the end."""
         if time.monotonic() - self._last < LINE_EVERY and summary.pending:
             return
         self._last = time.monotonic()
@@ -149,21 +149,25 @@ class Lines:
 
 
 def figures_of(summary: RunSummary) -> list[str]:
-    """Write the share that is done, the rate, the time left, and what became of the trials."""
+    """Write the share that is done, the rate, the time left, and what `_outcomes` writes."""
     parts = [_share(summary), _rate(summary, " trials/s")]
     parts += [_left(summary) and f"about {_left(summary)}", *_outcomes(summary)]
     return [part for part in parts if part]
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as a clock does."""
+    """Write a duration as a clock does.
+
+    Dask's `format_time` changes its unit and its length as time goes by, and a line that is drawn
+    again and again would jump.
+    """
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _fitting(parts: list[str], width: int) -> str:
-    """Join as many parts as fit, the first one in any case."""
+    """Join as many parts as fit into a width, and at least the first one."""
     parts = list(filter(None, parts))
     while len(parts) > 1 and len("  ".join(parts)) > width:
         parts.pop()
@@ -194,7 +198,7 @@ def _left(summary: RunSummary, since: float = 0.0) -> str:
 
 
 def _outcomes(summary: RunSummary) -> list[str]:
-    """What became of the trials so far; empty before the first block."""
+    """Write the share of successes, and numbers of crashed trials and dead workers."""
     parts = []
     if summary.crashed:
         parts.append(f"{summary.crashed} crashed")

@@ -1,4 +1,4 @@
-"""Who made and continued a store: versions, revision, host, and what computed its trials."""
+"""Attributes that say how a store was made: versions, Git revision, host, and environments."""
 
 import datetime
 import json
@@ -15,48 +15,51 @@ from typing import Any
 from ..tasks.environment import Environment, major_minor
 
 PACKAGES = ("numpy", "scipy", "xarray", "zarr", "dask", "distributed")
-TIMES = ("first", "latest", "runs")  # of an entry of the history
+TIMES = ("first", "latest", "runs")  # keys of an entry of the history that change with each run
 
 
 def provenance(environments: Sequence[Environment]) -> dict[str, Any]:
     """Describe the software and the machine, as attributes of a new store.
 
     Args:
-        environments: what its workers compute with.
+        environments: the environments of the workers.
     """
-    found = {
+    attributes = {
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "created": _now(),
         "genprior_version": own_version(),
         "git_revision": git_revision(),
         **{f"{name}_version": version(name) for name in PACKAGES},
-        **together(environments),
+        **joined_environments(environments),
     }
-    here = platform.python_version()
-    if major_minor(here) == found["python_version"]:
-        found["python_version"] = here
-    return found
+    python = platform.python_version()
+    if major_minor(python) == attributes["python_version"]:
+        attributes["python_version"] = python
+    return attributes
 
 
-def together(environments: Sequence[Environment]) -> dict[str, str | int]:
-    """Give workers' environments as one, values that differ joined by semicolons."""
+def joined_environments(environments: Sequence[Environment]) -> dict[str, str | int]:
+    """Join the environments of workers into one; values that differ are joined by semicolons."""
     joined: dict[str, str | int] = {}
-    for key in dict.fromkeys(key for each in environments for key in each):
-        values = sorted({each.get(key, "unknown") for each in environments}, key=str)
+    for key in dict.fromkeys(key for kind in environments for key in kind):
+        values = sorted({kind.get(key, "unknown") for kind in environments}, key=str)
         joined[key] = values[0] if len(values) == 1 else "; ".join(map(str, values))
     return joined
 
 
 def with_run(history: str, computed_with: Environment) -> str:
-    """Enter a run that computes something in a store's history.
+    """Add a run that computes something to a store's history.
 
-    An entry has the times of its first and its latest run and their number: runs that differ in
-    nothing else share one, so that a store's history stays short.
+    Runs that differ only in their time share an entry, so that the history stays short. An entry
+    has the times of its first and its latest run, and the number of runs.
 
     Args:
         history: the store's attribute, JSON.
-        computed_with: what its workers have.
+        computed_with: the environment of the run's workers.
+
+    Returns:
+        The new attribute, JSON.
     """
     entry: dict[str, Any] = {
         "host": socket.gethostname(),
@@ -72,19 +75,23 @@ def with_run(history: str, computed_with: Environment) -> str:
     return json.dumps([*entries, {"first": _now(), "latest": _now(), "runs": 1, **entry}])
 
 
-def unlike(there: Mapping[str, Any], here: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Give what of an environment is not as a store's attributes say.
+def differing(stored: Mapping[str, Any], present: Mapping[str, str | int]) -> dict[str, str | int]:
+    """Give the entries of an environment that differ from a store's attributes.
 
-    What an older version did not record counts as alike.
+    An entry that an older version did not record counts as equal.
+
+    Args:
+        stored: the store's attributes.
+        present: the environment of the workers, from `joined_environments`.
     """
-    found = {}
-    for key, value in here.items():
-        recorded = there.get(key, "" if key.endswith("_packages") else value)
+    different = {}
+    for key, value in present.items():
+        recorded = stored.get(key, "" if key.endswith("_packages") else value)
         if key == "python_version":
-            recorded = "; ".join(major_minor(each) for each in str(recorded).split("; "))
+            recorded = "; ".join(major_minor(part) for part in str(recorded).split("; "))
         if recorded != value:
-            found[key] = value
-    return found
+            different[key] = value
+    return different
 
 
 def _now() -> str:
@@ -92,7 +99,7 @@ def _now() -> str:
 
 
 def own_version() -> str:
-    """Version of the installed distribution."""
+    """Give the version of the installed distribution, or "unknown"."""
     try:
         return version("genprior")
     except PackageNotFoundError:
@@ -101,15 +108,21 @@ def own_version() -> str:
 
 @cache
 def git_revision() -> str:
-    """Commit of the source checkout this runs from, `+changes` after it; empty if installed."""
+    """Give the commit of the checkout from which this code runs, as in `revision_of`."""
     return revision_of(Path(__file__).resolve().parents[1])
 
 
 def revision_of(root: Path) -> str:
-    """Commit of the checkout that a folder is the root of, `+changes` after it; else empty.
+    """Give the commit of a checkout, followed by `+changes` if files differ from it.
 
-    Git looks nowhere else: neither in a repository around the folder nor where variables of the
-    environment, which hooks and tools set, would send it. The checkout is left as it is.
+    Repositories above the folder are not considered, nor are Git's environment variables, which
+    hooks and tools set. The checkout is not changed.
+
+    Args:
+        root: the folder of the checkout.
+
+    Returns:
+        The commit; "" if the folder is not the root of a checkout or Git fails.
     """
     if not (root / ".git").exists():
         return ""

@@ -1,4 +1,4 @@
-"""Decorators that let sweeps of this process name a class of one's own."""
+"""Decorators that register a user's class for the sweeps of this process."""
 
 from typing import TypeVar
 
@@ -17,53 +17,54 @@ AnalysisClass = TypeVar("AnalysisClass", bound=type[Analysis])
 
 
 def problem(definition: ProblemClass) -> ProblemClass:
-    """Register a recovery problem: its attribute `name` is a value of `problem` from now on.
+    """Register a recovery problem: its attribute `name` becomes a value of `problem`.
 
-    A class of the same name that was registered before is replaced; it travels to local workers.
+    It replaces a class of the same name that was registered before. The class is sent to local
+    workers.
 
     Raises:
-        SweepError: it is not complete, or has a name of genprior's own.
+        SweepError: the class is not complete, or its name is one of genprior's.
     """
     PROBLEMS.register(definition)
     return definition
 
 
 def generator(definition: GeneratorClass) -> GeneratorClass:
-    """Register a generator: its attribute `name` is a value of `generator` from now on.
+    """Register a generator: its attribute `name` becomes a value of `generator`.
 
     Raises:
-        SweepError: it is not complete, or has a name of genprior's own.
+        SweepError: the class is not complete, or its name is one of genprior's.
     """
     GENERATORS.register(definition)
     return definition
 
 
 def solver(definition: SolverClass) -> SolverClass:
-    """Register a solver: its attribute `name` is a value of `solver.method` from now on.
+    """Register a solver: its attribute `name` becomes a value of `solver.method`.
 
     Raises:
-        SweepError: it is not complete, or has a name of genprior's own.
+        SweepError: the class is not complete, or its name is one of genprior's.
     """
     SOLVERS.register(definition)
     return definition
 
 
 def experiment(definition: ExperimentClass) -> ExperimentClass:
-    """Register an experiment: its attribute `name` is a value of `experiment` from now on.
+    """Register an experiment: its attribute `name` becomes a value of `experiment`.
 
     Raises:
-        SweepError: it is not complete, or has a name of genprior's own.
+        SweepError: the class is not complete, or its name is one of genprior's.
     """
     EXPERIMENTS.register(definition)
     return definition
 
 
 def analysis(definition: AnalysisClass) -> AnalysisClass:
-    """Register an analysis: sweep files may have its table, and `fit` makes it, from now on.
+    """Register an analysis: sweep files may have its table, and `fit` makes it.
 
     Raises:
-        TypeError: it is no complete analysis.
-        ValueError: its table cannot be called so.
+        TypeError: it is not a subclass of `Analysis`, or not complete.
+        ValueError: the name of its table is missing or taken.
     """
     register(definition)
     return definition

@@ -1,4 +1,4 @@
-"""Running a sweep into a store: what is missing, block by block, until nothing is."""
+"""Run a sweep into a store: compute the missing trials, block by block."""
 
 import threading
 import time
@@ -24,21 +24,34 @@ from .run_request import RunRequest, check_request
 from .shown import Shown
 from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
 
-# Seconds that running blocks have after an interruption. Batch systems kill some 10 s (PBS, LSF)
-# or 30 s (Slurm) after they warned.
+# Seconds that running blocks get after an interruption. Batch systems kill about 10 s (PBS, LSF)
+# or 30 s (Slurm) after SIGTERM.
 GRACE = 5.0
 ANSWER_TIMEOUT = 2.0
-KILLED = "the worker died each time it ran this block (out of memory?)"
+KILLED = "every worker that ran this block died (perhaps killed because memory ran out)"
 
 
 @dataclass(frozen=True)
 class RunSummary(Shown):
-    """What a run did with the trials it was asked for; times in seconds.
+    """What a run did with the trials that it was asked for; times in seconds.
 
-    `successes` are those of the trials that it computed, `already_successful` those of the trials
-    that were done before; both are None where the task has no such thing. `unasked` counts trials
-    of the store that are not done and that this run was not asked for; `mended` says what was
-    damaged in the store; `workers_lost` counts workers that died, whose blocks others ran again.
+    Attributes:
+        store: path of the store.
+        total: trials asked for.
+        already_done: trials that were done before.
+        already_successful: successes among them; None if the trials neither succeed nor fail.
+        computed: trials that the run computed.
+        crashed: trials that crashed.
+        successes: successes among the computed trials; None if they neither succeed nor fail.
+        blocks: blocks that the run computed.
+        workers: trials run at a time.
+        wall_seconds: duration of the run.
+        trial_seconds: time of all computed trials together.
+        unasked: trials of the store that are not done and that the run was not asked for.
+        interrupted: whether it was interrupted.
+        last_error: what the last crashed trial said.
+        mended: what was damaged in the store and repaired.
+        workers_lost: workers that died; other workers ran their blocks again.
     """
 
     store: str
@@ -77,7 +90,7 @@ class RunSummary(Shown):
 
     @property
     def exit_status(self) -> int:
-        """0 if every trial is done, 3 if some are missing."""
+        """The exit status: 0 if every trial is done, 3 if some are missing."""
         return 0 if self.done == self.total else 3
 
     def rows(self) -> Mapping[str, str]:
@@ -87,7 +100,7 @@ class RunSummary(Shown):
         return summary_rows(self)
 
     def add(self, report: BlockReport) -> "RunSummary":
-        """Count a block."""
+        """Add the counts of a block."""
         return replace(
             self,
             computed=self.computed + report.done,
@@ -118,23 +131,24 @@ def run_sweep(
     """Run the trials of a sweep that a store does not hold yet.
 
     Args:
-        sweep: what to run; a larger grid or more trials than the store's extend it.
-        path: the store; made if there is none.
+        sweep: the sweep to run; if it has a larger grid or more trials than the store, the store is
+            extended.
+        path: the store; made if it does not exist.
         executor: where blocks run; in this process if None.
-        kind: the task; the one the sweep names if None.
-        retries: how often a trial that raises is tried again within this run.
+        kind: the task; the one that the sweep names if None.
+        retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
-        allow_mixed: mix results of other kernels, libraries or kinds of machine; recorded.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
         listen: called with the summary so far, at the start and after every block.
-        tell: called with what a user should know at once, in a line.
+        tell: called with each line that the user should see at once.
 
     Returns:
-        The summary; `interrupted` if Ctrl-C or SIGTERM ended the run early. Blocks that were
-        running had some seconds to end; a second interruption gives them up at once.
+        The summary. It is `interrupted` if Ctrl-C or SIGTERM ended the run early. Running blocks
+        then get `GRACE` seconds to end; a second interruption stops them at once.
 
     Raises:
-        UserError: what is asked for cannot be run, the store holds another experiment, or it cannot
-            be written.
+        UserError: the sweep cannot be run, the store holds another experiment, or it cannot be
+            written.
     """
     return run_request(
         check_request(sweep, path, kind),
@@ -157,7 +171,7 @@ def run_request(
     listen: Listener,
     tell: Teller,
 ) -> RunSummary:
-    """Run what was asked for and checked; the arguments and the rest are those of `run_sweep`."""
+    """Run a checked request; arguments, result and errors are those of `run_sweep`."""
     sweep, grid, path, kind, _ = request
     lost_before = executor.workers_lost
     check_memory(grid, kind, executor.memory)
@@ -167,15 +181,15 @@ def run_request(
         info = ready.info
         wanted, todo, unasked = select_trials(info, sweep, ready.status)
         mark(info, writes=bool(todo.any()))
-        judged = "success" in info.variables
+        has_success = "success" in info.variables
         summary = RunSummary(
             str(path),
             total=int(wanted.sum()),
             already_done=int((wanted & ~todo).sum()),
-            already_successful=count_successes(info, wanted & ~todo) if judged else None,
+            already_successful=count_successes(info, wanted & ~todo) if has_success else None,
             workers=executor.workers,
             unasked=unasked,
-            successes=0 if judged else None,
+            successes=0 if has_success else None,
             mended=ready.mended,
         )
         run = uuid.uuid4().hex
@@ -199,16 +213,16 @@ def run_request(
 
 @contextmanager
 def _abandoned(executor: Executor, run: str) -> Iterator[None]:
-    """However a run ends, let no block of it go on where its workers do."""
+    """At the end of a run, stop its blocks on workers that continue to live."""
     try:
         yield
     finally:
-        # Workers that do not answer are gone, or go when the cluster closes.
+        # Workers that do not answer are dead, or end when the cluster closes.
         _within(ANSWER_TIMEOUT, lambda: executor.everywhere(partial(abandon, run)))
 
 
 def _within(seconds: float, function: Callable[[], object]) -> None:
-    """Call a function, and wait for it for some seconds only; what it raises is dropped."""
+    """Call a function, and wait for at most some seconds; its exceptions are dropped."""
 
     def call() -> None:
         with suppress(Exception):
@@ -220,7 +234,7 @@ def _within(seconds: float, function: Callable[[], object]) -> None:
 
 
 class _Run:
-    """Counts what becomes of the blocks of a run."""
+    """Takes the outcomes of a run's blocks and counts them."""
 
     def __init__(
         self,
@@ -243,11 +257,11 @@ class _Run:
         self._entered: list[Environment] = []
 
     def take(self, outcomes: Outcomes[BlockTask, BlockReport], fail_fast: bool) -> RunSummary:
-        """Take all outcomes, or as many as there are until an interruption."""
+        """Take all outcomes, or those until an interruption."""
         try:
             self._listen(self._summary)
             for task, outcome in outcomes:
-                self._count(_settled(task, outcome))
+                self._count(_report_of(task, outcome))
                 check()
                 if fail_fast and self._summary.crashed:
                     break
@@ -263,26 +277,31 @@ class _Run:
 
     def _count(self, report: BlockReport) -> None:
         if report.environment and report.environment not in self._entered:
-            # In the history of the store, once for each environment that computes.
+            # The store's history gets one entry for each environment that computes.
             self._entered.append(report.environment)
             enter_run(self._path, report.environment)
-        told, lost = self._summary.workers_lost, self._executor.workers_lost - self._lost_before
+        lost_already = self._summary.workers_lost
+        lost = self._executor.workers_lost - self._lost_before
         self._summary = replace(
             self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
         )
-        if lost and not told:
-            self._tell("a worker died (killed, or out of memory?); its block goes to another")
+        if lost and not lost_already:
+            self._tell(
+                "a worker died (perhaps killed because memory ran out); another worker runs its "
+                "block"
+            )
         self._listen(self._summary)
 
     def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
-        """Wait a little for running blocks; the next interruption ends that."""
+        """Wait at most `GRACE` seconds for running blocks, or until the next interruption."""
         running = outcomes.stop(GRACE)
         if not running:
             self._tell("stopping")
             return
         blocks = "1 block" if running == 1 else f"{running} blocks"
-        self._tell(f"stopping, waiting for {blocks}, at most {GRACE:.0f} s; again: at once")
-        # A scheduler that goes away now changes nothing, nor does a block whose worker died.
+        wait = f"waiting for {blocks}, at most {GRACE:.0f} s"
+        self._tell(f"stopping, {wait}; interrupt again to stop at once")
+        # Errors of a lost scheduler or of a dead worker do not matter any more.
         with suppress(KeyboardInterrupt, UserError), heeding():
             _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))
             for _, outcome in outcomes:
@@ -290,21 +309,26 @@ class _Run:
                     self._count(outcome)
 
 
-def _settled(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
-    """Take a block's report; a block that keeps killing its workers is recorded as crashed."""
+def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
+    """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
+
+    Raises:
+        UserError: the worker has another version of genprior.
+        BaseException: any other exception of the block.
+    """
     if isinstance(outcome, BlockReport):
         return outcome
     if type(outcome).__name__ == "KilledWorker":
         return write_crashed(task, KILLED)
     if isinstance(outcome, AttributeError | ImportError):
         raise UserError(
-            f"a worker cannot run this block ({outcome}): it seems to have another genprior. "
-            "Install the same one where the workers run."
+            f"a worker cannot run this block ({outcome}): it seems to have another version of "
+            "genprior. Install the same version where the workers run."
         ) from outcome
     raise outcome
 
 
 def as_json(summary: RunSummary) -> dict[str, Any]:
-    """Give a summary as plain values."""
+    """Give a summary as plain values, for JSON."""
     derived = ("done", "pending", "done_successes")
     return {**vars(summary), **{name: getattr(summary, name) for name in derived}}

@@ -1,4 +1,4 @@
-"""What a run is asked for, checked before anything of it starts."""
+"""The request for a run, checked before anything is computed or written."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,14 +21,14 @@ from .analyses import check_needs
 
 
 class RunRequest(NamedTuple):
-    """A run that was asked for and that nothing forbids, as far as is known before it starts.
+    """A checked request for a run.
 
     Attributes:
-        sweep: what is asked for.
-        grid: its points, laid out once for all that follows.
+        sweep: the sweep to run.
+        grid: the points of the sweep, computed once.
         path: the store.
         kind: the task.
-        stored: the grid of the store that is there, if one is.
+        stored: the grid of the existing store; None if there is no store yet.
     """
 
     sweep: Sweep
@@ -39,22 +39,22 @@ class RunRequest(NamedTuple):
 
     @property
     def trials(self) -> int:
-        """How many trials are asked for."""
+        """Number of trials that are asked for."""
         return int((~self.grid.excluded).sum()) * self.sweep.trials
 
 
 def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> RunRequest:
-    """Refuse, before anything is made, what no run could do.
+    """Check a request for a run; nothing is written.
 
     Args:
-        sweep: what to run.
-        path: the store; there may be none yet.
+        sweep: the sweep to run.
+        path: the store, which need not exist.
         kind: the task; the one that the sweep names if None.
 
     Raises:
-        SweepError: points that cannot be run.
-        UserError: a package that they need is not installed.
-        WrongStoreError: a path that holds another experiment, no store, or where none can be.
+        SweepError: points cannot be run, or an analysis of the sweep cannot be made.
+        UserError: a package that the points need is not installed.
+        WrongStoreError: the path holds something else, or no store can be there.
     """
     grid, kind = Grid(sweep), kind or task_kind(sweep.task)
     check_points(grid, kind)
@@ -72,7 +72,7 @@ def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> R
 
 
 def stored_info(request: RunRequest, wanted: Sweep) -> StoreInfo:
-    """Read what a store says of itself, without laying out again a grid that is there already."""
+    """Read a store's information, and reuse a grid that was computed before if it is the same."""
     info = read_info(request.path)
     if request.stored is not None:
         return info.with_grid(request.stored)
@@ -80,10 +80,10 @@ def stored_info(request: RunRequest, wanted: Sweep) -> StoreInfo:
 
 
 def check_points(grid: Grid, kind: Experiment) -> None:
-    """Refuse points that cannot be run, and readings that cannot be made of them.
+    """Refuse points that cannot be run, and analyses that cannot be made of them.
 
     Raises:
-        SweepError: with the point and what is wrong.
+        SweepError: the message names the point or the analysis, and what is wrong.
     """
     check_task(kind, grid)
     check_needs(grid.sweep, kind)
@@ -91,28 +91,30 @@ def check_points(grid: Grid, kind: Experiment) -> None:
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
-    """Give the sweep that a store has to be extended for, if it has to be."""
+    """Give the sweep to which a store has to be extended; None if it need not be."""
     grown = union(info.sweep, sweep)
     same = (grown.axes, grown.trials) == (info.sweep.axes, info.sweep.trials)
     return None if same else grown
 
 
 def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
-    """Refuse a sweep that is another experiment than the store's, naming the difference.
+    """Refuse a sweep that is another experiment than the store's.
 
-    So is one whose computed parameters an older version rounded otherwise.
+    Raises:
+        WrongStoreError: the sweeps differ, or an older version rounded a computed parameter of the
+            store differently. The message names the difference.
     """
-    found = differences(info.sweep, sweep)
-    if found:
+    different = differences(info.sweep, sweep)
+    if different:
         raise WrongStoreError(
             f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
-            f"{'; '.join(found[:3])}. Choose another store, or set it back."
+            f"{'; '.join(different[:3])}. Choose another store, or set it back."
         )
     if changed := changed_coordinate(info, info.grid):
-        name, place, stored, computed = changed
-        at = f" at {place}" if place else ""
+        name, point, stored, computed = changed
+        at = f" at {point}" if point else ""
         raise WrongStoreError(
             f"{info.path}: '{name}' is {stored}{at} there, and this version computes {computed}: "
-            "the one that made it rounded otherwise. Choose another store, or use that version "
-            f"({info.attributes.get('genprior_version', 'unknown')})."
+            "the version that made the store rounded differently. Choose another store, or use "
+            f"that version ({info.attributes.get('genprior_version', 'unknown')})."
         )

@@ -1,4 +1,4 @@
-"""Names of the schedulers that genprior starts itself, and what may be asked of a run."""
+"""Names of the local schedulers, and the upper limits of a run's options."""
 
 LOCAL = ("processes", "threads", "synchronous")
 MOST_WORKERS = 4096

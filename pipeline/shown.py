@@ -1,4 +1,4 @@
-"""How results show themselves: as a table in a notebook, as lines where they are printed."""
+"""Results as text: a table in a notebook, lines where they are printed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ STYLE = "text-align: left; vertical-align: top; white-space: pre-line"
 
 
 class Shown(ABC):
-    """A result that is shown as rows, each with a name."""
+    """A result that is shown as named rows."""
 
     @abstractmethod
     def rows(self) -> Mapping[str, str]:
-        """Give what is shown, text by name."""
+        """Give the text of each row, by name."""
 
     def __str__(self) -> str:
-        """Write a line a row."""
+        """Write each row as a line."""
         rows = self.rows()
         width = max(map(len, rows), default=0)
         indent = "\n" + " " * (width + 2)
@@ -25,12 +25,12 @@ class Shown(ABC):
         )
 
     def _repr_html_(self) -> str:
-        """Write a table; Jupyter asks for it."""
+        """Write an HTML table; Jupyter calls this."""
         return html_table(self.rows())
 
 
 def html_table(rows: Mapping[str, str]) -> str:
-    """Write rows, text by name, as a table of HTML."""
+    """Write rows, given as text by name, as an HTML table."""
     lines = (
         f'<tr><th style="{STYLE}">{escape(name)}</th><td style="{STYLE}">{escape(text)}</td></tr>'
         for name, text in rows.items()

@@ -1,44 +1,36 @@
-"""Worker processes that do not run the caller's script a second time.
+"""Worker processes that do not run the caller's script again.
 
-A process that Python spawns imports the script of its parent, so that it finds what is defined
-there. Scripts therefore need an `if __name__ == "__main__"`, without which every worker would start
-workers of its own. Dask sends what a script defines by value; its workers need no script.
+A process that Python spawns imports its parent's script, to find what is defined there. A script
+without `if __name__ == "__main__"` would then start workers in every worker. Dask's workers do not
+need the script, because Dask sends what the script defines by value.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import spawn
 from typing import Any
 
-WORKER = "Dask Worker process"  # how Dask names them
+from ..tasks.shared_context import shared
+
+WORKER = "Dask Worker process"  # the beginning of the names that Dask gives its processes
 PREPARE = "get_preparation_data"
 MAIN = ("init_main_from_name", "init_main_from_path")
-_TURN = threading.Lock()
-_USERS: list[object] = []
-_USUAL: list[Callable[[str], dict[str, Any]]] = []
 
 
+@shared
 @contextmanager
 def without_script() -> Iterator[None]:
-    """Let Dask's workers start without the caller's script; other processes start as they do."""
-    user = object()
-    with _TURN:
-        if not _USERS:
-            _USUAL.append(spawn.get_preparation_data)
-            setattr(spawn, PREPARE, partial(_for_a_worker, _USUAL[0]))
-        _USERS.append(user)
+    """Let Dask's workers start without the caller's script; other processes start as usual."""
+    usual = spawn.get_preparation_data
+    setattr(spawn, PREPARE, partial(_for_a_worker, usual))
     try:
         yield
     finally:
-        with _TURN:
-            _USERS.remove(user)
-            if not _USERS:
-                setattr(spawn, PREPARE, _USUAL.pop())
+        setattr(spawn, PREPARE, usual)
 
 
 def _for_a_worker(usual: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
-    """Give what a process is prepared with, but for the script if it is a worker."""
-    found = usual(name)
-    return {k: v for k, v in found.items() if not (name.startswith(WORKER) and k in MAIN)}
+    """Give the data with which a process is prepared; those of a worker without the script."""
+    data = usual(name)
+    return {k: v for k, v in data.items() if not (name.startswith(WORKER) and k in MAIN)}

@@ -1,4 +1,4 @@
-"""What a store holds, counted."""
+"""The status of a store: counts of trials, successes and crashes, analyses, and damages."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ READ = ("success", "seconds", "abandonment", "error")
 
 @dataclass(frozen=True)
 class Counts:
-    """Trials of a store by status; `total` omits excluded ones."""
+    """Numbers of trials of a store by status; `total` does not include excluded ones."""
 
     total: int
     done: int
@@ -33,14 +33,14 @@ class Counts:
 
 
 class Damaged(TypedDict):
-    """What is missing or damaged, and how to mend it."""
+    """What is missing or damaged, and how to repair it."""
 
     what: str
     remedy: str
 
 
 class Crash(TypedDict):
-    """A text that crashed trials said, how many said it, and where the first of them is."""
+    """An error text, the number of trials that crashed with it, and the first one's coordinates."""
 
     error: str
     trials: int
@@ -49,26 +49,27 @@ class Crash(TypedDict):
 
 @dataclass(frozen=True)
 class StoreStatus(Shown):
-    """What a store holds.
+    """The status of a store.
 
     Attributes:
-        store: its path.
-        sweep: the name of its sweep.
-        title: likewise.
-        hash: of the experiment.
-        axes: how many values each axis has.
-        trials: counted by status.
-        successes: among the trials that are done; None where trials neither succeed nor fail.
-        trial_seconds: of all trials together.
-        abandonment: counts of abandoned and audited runs, and the share of wrong ones; None
-            without any.
-        analyses: those that the store holds, by name: of how many `trials`, why `outdated`.
-        not_made: those that the sweep asks for and that are not there.
+        store: path of the store.
+        sweep: name of its sweep.
+        title: title of its sweep.
+        hash: hash of the experiment.
+        axes: number of values of each axis.
+        trials: numbers of trials by status.
+        successes: number of successes; None if the trials neither succeed nor fail.
+        trial_seconds: time of all trials together.
+        abandonment: numbers of abandoned and audited runs, and the rate of wrongly abandoned ones;
+            None if there are none.
+        analyses: the analyses in the store, by name: `trials`, their number of trials, and
+            `outdated`, why it is out of date.
+        not_made: the analyses that the sweep asks for and that the store does not hold.
         errors: the first crashed trials, each with its coordinates and its `error`.
-        crashes: the texts of all crashed trials.
+        crashes: every error text once, with the number of trials.
         damaged: files that are missing or damaged.
-        machine: what decides the last bits of results.
-        kernel_version: of the task.
+        machine: processor family and BLAS, which decide the last bits of results.
+        kernel_version: kernel version of the task.
     """
 
     store: str
@@ -96,16 +97,22 @@ class StoreStatus(Shown):
 
 
 def store_status(path: Path) -> StoreStatus:
-    """Count the trials of a store by status, and say what crashed ones said and what is damaged.
+    """Count the trials of a store by status, and list its errors, analyses and damages.
 
     Trials whose results are missing or damaged count as pending.
+
+    Args:
+        path: the store.
+
+    Raises:
+        StoreError: there is no store, or its status cannot be read.
     """
-    info, found = survey_store(path, READ)
-    status, seconds = found.status, found.values.get("seconds", np.array([]))
-    success, abandonment = (found.values.get(name) for name in ("success", "abandonment"))
+    info, survey = survey_store(path, READ)
+    status, seconds = survey.status, survey.values.get("seconds", np.array([]))
+    success, abandonment = (survey.values.get(name) for name in ("success", "abandonment"))
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
     done = status == Status.DONE
-    errors, crashes = _errors(info, status, found.values.get("error"))
+    errors, crashes = _errors(info, status, survey.values.get("error"))
     return StoreStatus(
         store=str(path),
         sweep=info.sweep.name,
@@ -120,7 +127,7 @@ def store_status(path: Path) -> StoreStatus:
         not_made=not_made(info),
         errors=errors,
         crashes=crashes,
-        damaged=[{"what": str(damage), "remedy": damage.remedy} for damage in found.damages],
+        damaged=[{"what": str(damage), "remedy": damage.remedy} for damage in survey.damages],
         machine=info.attributes.get("machine"),
         kernel_version=info.attributes.get("kernel_version"),
     )
@@ -130,9 +137,9 @@ def _audit(info: StoreInfo, abandonment: np.ndarray) -> dict[str, Any] | None:
     if not (abandonment > 0).any():
         return None
     sweep = info.sweep
-    found = audit_abandonment(xr.DataArray(abandonment, dims=info.layout.dims))
-    values = {str(name): array.item() for name, array in found.items()}
-    # Points that share draws, as those of several solvers or targets do, are no sample of one rate.
+    audits = audit_abandonment(xr.DataArray(abandonment, dims=info.layout.dims))
+    values = {str(name): array.item() for name, array in audits.items()}
+    # Points that share draws, such as those of several solvers or targets, are not independent.
     axes = [name for name, listed in sweep.axes.items() if len(listed) > 1]
     is_sample = shared_draws(Grid(sweep), axes) == ((), None)
     if not values["audited"] or not is_sample:
@@ -143,24 +150,24 @@ def _audit(info: StoreInfo, abandonment: np.ndarray) -> dict[str, Any] | None:
 def _errors(
     info: StoreInfo, status: np.ndarray, errors: np.ndarray | None
 ) -> tuple[list[dict[str, Any]], list[Crash]]:
-    """Give the first crashed trials one by one, and all of them by what they said."""
+    """List the first crashed trials, and count all of them by their error text."""
     crashed = np.argwhere(status == Status.CRASHED)
     if errors is None or not len(crashed):
         return [], []
     axes = (*info.sweep.axes.values(), range(info.sweep.trials))
 
-    def place_of(index: np.ndarray) -> dict[str, Any]:
+    def coordinates_of(index: np.ndarray) -> dict[str, Any]:
         values = (known[i] for known, i in zip(axes, index, strict=True))
         return dict(zip(info.layout.dims, values, strict=True))
 
     texts = [str(text) for text in errors[tuple(crashed.T)]]
     first = dict(zip(reversed(texts), reversed(crashed), strict=True))
     shown = [
-        {**place_of(index), "error": text}
+        {**coordinates_of(index), "error": text}
         for index, text in zip(crashed[:SHOWN_ERRORS], texts, strict=False)
     ]
     crashes: list[Crash] = [
-        {"error": text, "trials": count, "first": place_of(first[text])}
+        {"error": text, "trials": count, "first": coordinates_of(first[text])}
         for text, count in Counter(texts).most_common()
     ]
     return shown, crashes

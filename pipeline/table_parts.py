@@ -6,7 +6,7 @@ from rich.table import Table
 
 
 def table_of(*columns: str) -> Table:
-    """Begin a table without lines."""
+    """Make an empty table with these columns and without lines."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -14,7 +14,7 @@ def table_of(*columns: str) -> Table:
 
 
 def percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:
-    """Write a share with its interval in %, with a decimal if so many trials tell one."""
+    """Write a share with its interval in %, with a decimal from 1000 trials on."""
     if not trials or row[name] is None:
         return "–"
     digits = 0 if trials < 1000 else 1
@@ -23,12 +23,12 @@ def percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:
 
 
 def before(row: dict[str, Any], key: str) -> list[str]:
-    """List the keys of a row that come before one: its coordinates."""
+    """List the keys of a row that come before a key: its coordinates."""
     return list(row)[: list(row).index(key)]
 
 
 def captioned(table: Table, lines: list[str]) -> Table:
-    """Write lines below a table, if there are any."""
+    """Set the caption of a table to some lines, if there are any."""
     if lines:
         table.caption = "\n".join(lines)
         table.caption_justify = "left"

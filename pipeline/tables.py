@@ -1,4 +1,4 @@
-"""What commands print for people."""
+"""Tables and lines that the commands print."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,17 +22,17 @@ REMARKS = {
     "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
     "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
     "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
-    "resolution-limited": "the transition is steeper than the values of {} are apart",
-    "against-direction": "the outcomes speak for the other direction along {} than the one fitted: "
-    "that known of it, given by fit.direction, or common to all curves",
-    "direction-open": "the outcomes do not tell whether success rises or falls along {}; 'genprior "
-    "run' with --set fit.direction=rising or falling does",
-    "no-trials": "nothing was run there",
+    "resolution-limited": "the transition is narrower than the distance of the values of {}",
+    "against-direction": "the outcomes contradict the direction along {} that was fitted (the one "
+    "known for this axis, given by fit.direction, or common to all curves)",
+    "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
+    "direction to 'genprior run' with --set fit.direction=rising or =falling",
+    "no-trials": "no trial was run there",
 }
 
 
 def presets(sweeps: Iterable[Sweep]) -> Table:
-    """One row a preset; its file says more."""
+    """Make a table with a row for each preset."""
     table = table_of("sweep", "trials", "what it measures")
     table.columns[0].no_wrap = True
     for sweep in sweeps:
@@ -44,7 +44,9 @@ def presets(sweeps: Iterable[Sweep]) -> Table:
 
 
 def plan_rows(planned: "Plan") -> dict[str, str]:
-    """One row a figure."""
+    """Give the rows of a plan, text by name."""
+    from dask.utils import format_bytes, format_time
+
     axes = " × ".join(f"{name} ({size})" for name, size in planned.axes.items())
     excluded = planned.excluded_points
     return {
@@ -53,56 +55,58 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "points": f"{planned.points:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
         "trials": f"{planned.trials:,}",
         "blocks": f"{planned.blocks:,}, trials in each: {planned.trials_per_block:,}",
-        "time": f"about {duration(planned.cpu_seconds)} of processor time, "
-        f"{duration(planned.wall_seconds)} with {planned.workers} idle processors "
+        "time": f"about {format_time(planned.cpu_seconds)} of processor time, "
+        f"{format_time(planned.wall_seconds)} with {planned.workers} idle processors "
         "(runs that outlast the pilot are counted with their whole step budget)",
-        "store": f"at most {size(planned.bytes)} on disk",
-        "memory": f"{size(planned.memory_bytes)} for {planned.workers} trials at a time",
+        "store": f"at most {format_bytes(planned.bytes)} on disk",
+        "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
     }
 
 
-def status_rows(found: "StoreStatus") -> dict[str, str]:
-    """One row a figure."""
-    trials = found.trials
+def status_rows(status: "StoreStatus") -> dict[str, str]:
+    """Give the rows of a store's status, text by name."""
+    from dask.utils import format_time
+
+    trials = status.trials
     rows = {
-        "store": found.store,
-        "sweep": f"{found.sweep} ({found.hash})",
-        "axes": " × ".join(f"{name} ({size})" for name, size in found.axes.items()) or "none",
+        "store": status.store,
+        "sweep": f"{status.sweep} ({status.hash})",
+        "axes": " × ".join(f"{name} ({size})" for name, size in status.axes.items()) or "none",
         "trials": f"{trials.done:,} of {trials.total:,} done, {trials.pending:,} pending, "
         f"{trials.crashed:,} crashed"
         + (f", {trials.excluded:,} excluded" if trials.excluded else ""),
     }
     if trials.done:
-        if found.successes is not None:
-            share = 100 * found.successes / trials.done
-            rows["success"] = f"{found.successes:,} of {trials.done:,} ({share:.1f} %)"
-        rows["time"] = f"{duration(found.trial_seconds)} in trials"
-    if current := _current(found.analyses):
+        if status.successes is not None:
+            share = 100 * status.successes / trials.done
+            rows["success"] = f"{status.successes:,} of {trials.done:,} ({share:.1f} %)"
+        rows["time"] = f"{format_time(status.trial_seconds)} in trials"
+    if current := _current(status.analyses):
         rows["fits"] = current
-    if found.not_made and trials.done:
-        rows["not fitted"] = f"{', '.join(found.not_made)}; 'genprior fit' makes them"
-    if outdated := _outdated(found.analyses):
+    if status.not_made and trials.done:
+        rows["not fitted"] = f"{', '.join(status.not_made)}; 'genprior fit' makes them"
+    if outdated := _outdated(status.analyses):
         rows["out of date"] = outdated
-    if found.abandonment:
-        rows["abandoned"] = _audit(found.abandonment)
-    if found.damaged:
-        rows["damaged"] = "\n".join(damage["what"] for damage in found.damaged)
-    if found.crashes:
-        rows["crashed"] = "\n".join(map(_crash, found.crashes[:SHOWN_TEXTS]))
-        if more := len(found.crashes) - SHOWN_TEXTS:
+    if status.abandonment:
+        rows["abandoned"] = _audit(status.abandonment)
+    if status.damaged:
+        rows["damaged"] = "\n".join(damage["what"] for damage in status.damaged)
+    if status.crashes:
+        rows["crashed"] = "\n".join(map(_crash, status.crashes[:SHOWN_TEXTS]))
+        if more := len(status.crashes) - SHOWN_TEXTS:
             rows["crashed"] += f"\n{more:,} other texts" if more > 0 else ""
     return rows
 
 
 def _crash(crash: "Crash") -> str:
-    """Say a text once, how many trials said it, and where the first of them is."""
-    place = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
+    """Write an error text, the number of its trials, and the coordinates of the first one."""
+    first = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
     trials = "1 trial" if crash["trials"] == 1 else f"{crash['trials']:,} trials, first"
-    return f"{trials} at {place}: {crash['error']}"
+    return f"{trials} at {first}: {crash['error']}"
 
 
 def _current(analyses: dict[str, Any]) -> str:
-    """Name the analyses that are up to date, and the axis where a command named one."""
+    """List the analyses that are up to date, with the axis if a command named one."""
     return ", ".join(
         name + (f" along {analysis['along']}" if "along" in analysis else "")
         for name, analysis in analyses.items()
@@ -111,39 +115,39 @@ def _current(analyses: dict[str, Any]) -> str:
 
 
 def _outdated(analyses: dict[str, Any]) -> str:
-    """Name the analyses that are out of date, by what has changed; empty if none is."""
+    """List the analyses that are out of date by their reasons; "" if there are none."""
     reasons: dict[str, list[str]] = {}
     for name, analysis in analyses.items():
         if analysis["outdated"]:
             reasons.setdefault(analysis["outdated"], []).append(name)
-    told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
-    return "; ".join([*told, "'genprior fit' brings them up to date"]) if told else ""
+    parts = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return "; ".join([*parts, "'genprior fit' brings them up to date"]) if parts else ""
 
 
-def damage(found: "StoreStatus") -> str:
-    """One line on the first thing that is damaged, and how to mend it."""
-    first, others = found.damaged[0], len(found.damaged) - 1
+def damage(status: "StoreStatus") -> str:
+    """Write a line on the first damage and how to repair it."""
+    first, others = status.damaged[0], len(status.damaged) - 1
     more = f" ({others} more such damages)" if others else ""
-    return f"{found.store}/{first['what']}{more}. {first['remedy']}"
+    return f"{status.store}/{first['what']}{more}. {first['remedy']}"
 
 
 def transitions(fitted: dict[str, Any]) -> Table:
-    """One row a group; a 50 % point outside the grid is told as the bound it is.
+    """Make a table with a row for each group. A 50 % point outside the grid is shown as a bound.
 
-    Ceilings have a column if any is told from 1.
+    There is a column of ceilings if the interval of at least one excludes 1.
     """
-    found = fitted["transitions"]
-    along = found[0]["along"]
-    groups = [name for name in found[0] if name in fitted["groups"]]
-    ceilings = any(row["ceiling_high"] is not None and row["ceiling_high"] < 1 for row in found)
+    rows = fitted["transitions"]
+    along = rows[0]["along"]
+    groups = [name for name in rows[0] if name in fitted["groups"]]
+    ceilings = any(row["ceiling_high"] is not None and row["ceiling_high"] < 1 for row in rows)
     table = table_of(
         *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
         *(["ceiling, %"] if ceilings else []), "trials", "remark",
     )  # fmt: skip
-    for column in table.columns:  # where the table is narrow, the headers are folded
+    for column in table.columns:  # on a narrow terminal, the headers of the others are folded
         column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
-    words = {word for row in found for word in row["flag"].split(", ")}
-    for row in found:
+    words = {word for row in rows for word in row["flag"].split(", ")}
+    for row in rows:
         table.add_row(
             *(value_label(row[name]) for name in groups),
             _point(row, fitted["positions"]),
@@ -154,14 +158,16 @@ def transitions(fitted: dict[str, Any]) -> Table:
             row["flag"].replace(", ", ",\n"),
         )
     remarks = sorted(words & set(REMARKS))
-    lines = ["ceiling: what success levels off at, 95 % interval"] if ceilings else []
+    lines = []
+    if ceilings:
+        lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
         ", ".join([*(f"{name} = {value_label(row[name])}" for name in groups), _audit(row)])
-        for row in found
+        for row in rows
         if row.get("abandoned") or row.get("audited")
     ]
-    lines += crash_lines(found, groups, "trials")
+    lines += crash_lines(rows, groups, "trials")
     if lines:
         table.caption = "\n".join(lines)
         table.caption_justify = "left"
@@ -176,19 +182,22 @@ def _ceiling(row: dict[str, Any]) -> str:
 
 
 def _audit(row: dict[str, Any]) -> str:
-    """What is known of abandoned runs."""
-    found = f"{row['abandoned']:,} abandoned as hopeless"
+    """Write the numbers of abandoned and audited runs, and the rate of wrongly abandoned ones."""
+    text = f"{row['abandoned']:,} abandoned as hopeless"
     if not row["audited"]:
-        return f"{found}; without an audit it is unknown how many would have recovered"
-    found += f"; {row['audited_wrong']:,} of {row['audited']:,} audited ones recovered after that"
+        return f"{text}; without an audit it is unknown how many would have recovered"
+    text += f"; {row['audited_wrong']:,} of {row['audited']:,} audited ones recovered after that"
     if row["wrong_rate_low"] is None:
-        return found
+        return text
     low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
-    return f"{found}, so {low:.3g} – {high:.3g} % of the abandoned would have (95 % interval)"
+    return (
+        f"{text}, so {low:.3g} – {high:.3g} % of the abandoned ones would have recovered "
+        "(95 % interval)"
+    )
 
 
 def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
-    """Write a 50 % point, or the bound that is known of it."""
+    """Write a 50 % point, or its bound if it lies outside the values that were run."""
     if row["outcome"] == "inside":
         return f"{row['p50']:.4g}"
     if row["outcome"] not in ("below", "above"):
@@ -200,7 +209,7 @@ def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Write the interval of a 50 % point inside the values run; one end may be unknown."""
+    """Write the interval of a 50 % point that lies among the values that were run."""
     low, high = row["p50_low"], row["p50_high"]
     if row["outcome"] != "inside" or (low is None and high is None):
         return UNKNOWN
@@ -210,10 +219,12 @@ def _interval(row: dict[str, Any]) -> str:
 
 
 def run_summary(summary: "RunSummary") -> str:
-    """One to three lines on how a run ended."""
+    """Write one to three lines on the result of a run."""
+    from dask.utils import format_time
+
     pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
-        computed = f"{summary.computed:,} computed in {duration(summary.wall_seconds)}"
+        computed = f"{summary.computed:,} computed in {format_time(summary.wall_seconds)}"
         if summary.successes is not None:
             computed += f", {100 * summary.successes / summary.computed:.0f} % of them recovered"
         if summary.already_done and summary.done_successes is not None:
@@ -226,13 +237,13 @@ def run_summary(summary: "RunSummary") -> str:
     if summary.crashed:
         pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
     if summary.workers_lost:
-        one = summary.workers_lost == 1
-        died = "1 worker" if one else f"{summary.workers_lost:,} workers"
-        pieces.append(f"{died} died; {'its block' if one else 'their blocks'} went to others")
+        single = summary.workers_lost == 1
+        died = "1 worker" if single else f"{summary.workers_lost:,} workers"
+        pieces.append(f"{died} died; others ran {'its block' if single else 'their blocks'}")
     if summary.interrupted:
         pieces.append("interrupted")
     if summary.unasked:
-        pieces.append(f"{summary.unasked:,} others, of earlier commands, are not done")
+        pieces.append(f"{summary.unasked:,} other trials, of earlier commands, are not done")
     text = "; ".join(pieces) + "."
     if summary.mended:
         text = f"{summary.store}: {summary.mended}.\n{text}"
@@ -240,11 +251,13 @@ def run_summary(summary: "RunSummary") -> str:
 
 
 def summary_rows(summary: "RunSummary") -> dict[str, str]:
-    """One row a figure."""
+    """Give the rows of a run's summary, text by name."""
+    from dask.utils import format_time
+
     rows = {
         "store": summary.store,
         "trials": f"{summary.done:,} of {summary.total:,} done, {summary.crashed:,} crashed",
-        "computed": f"{summary.computed:,} in {duration(summary.wall_seconds)}",
+        "computed": f"{summary.computed:,} in {format_time(summary.wall_seconds)}",
     }
     if summary.done_successes is not None and summary.done:
         share = 100 * summary.done_successes / summary.done
@@ -260,26 +273,8 @@ def summary_rows(summary: "RunSummary") -> dict[str, str]:
     return rows
 
 
-def duration(seconds: float) -> str:
-    """Write a duration for people."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = seconds / 60
-    return f"{minutes:.3g} min" if minutes < 100 else f"{minutes / 60:.3g} h"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes for people."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
-
-
 def pairs(rows: Mapping[str, str]) -> Table:
-    """One row a name and its text."""
+    """Make a table of two columns, names and texts."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

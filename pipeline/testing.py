@@ -1,4 +1,4 @@
-"""Checks of classes of one's own, as `genprior.testing`: those of trials, and of analyses."""
+"""Checks of a user's own classes, as `genprior.testing`."""
 
 import json
 import tempfile
@@ -21,7 +21,7 @@ __all__ = [
     "check_solver",
 ]
 
-# 6 points of quick recoveries.
+# 6 points whose recoveries take milliseconds.
 SWEEP: dict[str, Any] = {
     "name": "check",
     "trials": 5,
@@ -33,16 +33,16 @@ SWEEP: dict[str, Any] = {
 def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
     """Check that a class keeps the contract of an analysis.
 
-    A small store of recoveries over k and m is run, fitted and drawn: variables are labelled and
-    have names that are reserved, rows are plain values without NaN, what is stored and read again
-    is what was computed, the picture is a figure.
+    A small sweep of recoveries over k and m is run, fitted and drawn. Checked is that variables are
+    labelled and their names reserved, that rows are plain values without NaN, that the stored
+    analysis is equal to the computed one, and that the picture is a figure.
 
     Args:
         analysis: the class; it need not be registered.
-        sweep: keys of the sweep file besides a small grid of k and m: its own table, for example.
+        sweep: more keys of the sweep file, for example the analysis's own table.
 
     Raises:
-        AssertionError: saying what is wrong.
+        AssertionError: the contract is broken; the message says how.
     """
     from ..store import read_info
     from .analyses import Request, analysis_of, forget, register
@@ -53,7 +53,7 @@ def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
     name = analysis.name
     known = analysis_of(name)
     if known is not None and type(known) is not analysis:
-        raise AssertionError(f"{name}: another analysis has that name.")
+        raise AssertionError(f"{name}: another analysis has that name; choose another one.")
     register(analysis)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,10 @@ def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
             run_sweep(Sweep.parse({**SWEEP, **sweep}), path)
             fits = fit_store(path)
             if name not in fits:
-                raise AssertionError(f"{name}: fit does not make it; give the table it asks for.")
+                raise AssertionError(
+                    f"{name}: fit does not make it; give the table of the sweep file that asks for "
+                    "it."
+                )
             dataset = fits[name]
             _check_labels(analysis(), dataset)
             _check_rows(analysis(), dataset)
@@ -82,7 +85,7 @@ def _check_labels(analysis: "Analysis", dataset: "xr.Dataset") -> None:
         if variable.dtype.kind in "iuf" and "units" not in variable.attrs:
             raise AssertionError(f"{analysis.name}: variable {name!r} has no units.")
         if name not in reserved and name not in ("crashed", "reference_crashed"):
-            raise AssertionError(f"{analysis.name}: names() does not have its variable {name!r}.")
+            raise AssertionError(f"{analysis.name}: names() does not give its variable {name!r}.")
 
 
 def _check_rows(analysis: "Analysis", dataset: "xr.Dataset") -> None:
@@ -90,11 +93,11 @@ def _check_rows(analysis: "Analysis", dataset: "xr.Dataset") -> None:
     try:
         json.dumps([rows, analysis.summary(dataset)], allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"{analysis.name}: its rows are no JSON: {error}.") from None
+        raise AssertionError(f"{analysis.name}: its rows are not JSON: {error}.") from None
     if not rows:
-        raise AssertionError(f"{analysis.name}: records gives no rows.")
+        raise AssertionError(f"{analysis.name}: records() gives no rows.")
     if analysis.table(dataset).row_count == 0:
-        raise AssertionError(f"{analysis.name}: its table has no rows.")
+        raise AssertionError(f"{analysis.name}: table() gives a table without rows.")
 
 
 def _check_stored(path: Path, name: str, dataset: "xr.Dataset") -> None:
@@ -103,11 +106,11 @@ def _check_stored(path: Path, name: str, dataset: "xr.Dataset") -> None:
     with xr.open_zarr(path, group=f"analysis/{name}") as stored:
         for variable in dataset.data_vars:
             if not stored[variable].equals(dataset[variable]):
-                raise AssertionError(f"{name}: {variable!r} is read otherwise than it was stored.")
+                raise AssertionError(f"{name}: {variable!r} changes when it is stored and read.")
 
 
 def _check_picture(name: str, figure: Any) -> None:
     from matplotlib.figure import Figure
 
     if not isinstance(figure, Figure) or not figure.axes:
-        raise AssertionError(f"{name}: draw gives no figure with axes.")
+        raise AssertionError(f"{name}: draw() does not give a figure with axes.")

@@ -1,4 +1,4 @@
-"""The trials of a store as one reading found them, however a run goes on meanwhile."""
+"""The trials of a store at one moment, also while a run writes more of them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from ..tasks.uniform import worst_over_targets
 
 
 class Trials:
-    """The results of a store, read as they are needed.
+    """The results of a store, read when they are needed.
 
-    Trials that a run has finished since the first reading are left out, so that all that is made
-    of them is made of the same trials.
+    Trials that a run finished after the first reading are left out, so that everything that is made
+    from this object is made from the same trials.
     """
 
     def __init__(self, info: StoreInfo):
@@ -27,59 +27,65 @@ class Trials:
 
     @property
     def status(self) -> xr.DataArray:
-        """Status of every trial at the first reading."""
+        """Status of every trial at the first reading, over the axes and the trial."""
         return self._evidence["status"]
 
     @cached_property
     def digest(self) -> str:
-        """Digest of which trials were done, which crashed and which succeeded."""
+        """A digest that changes with the trials that are done, crashed or successful."""
         success = self._evidence["success"].values if "success" in self._evidence else None
         return digest_of(self.status.values, success)
 
     @property
     def done(self) -> int:
-        """How many trials were done."""
+        """Number of trials that were done at the first reading."""
         return int((self.status == Status.DONE).sum())
 
     def load(self, names: Sequence[str]) -> xr.Dataset:
         """Load variables over the axes and the trial; NaN means *not run*.
 
         Raises:
-            StoreError: naming what is missing or damaged, if anything of them is.
-            OtherLayoutError: the store was extended since it was first read.
+            StoreError: something of them is missing or damaged; the message names it.
+            OtherLayoutError: the store was extended after the first reading.
         """
-        known = self.status
-        found = self._read([*names, "status"])
-        if not found["status"].equals(known):
-            found = found.where(known == Status.DONE)
-        return found[list(names)]
+        first_status = self.status
+        results = self._read([*names, "status"])
+        if not results["status"].equals(first_status):
+            results = results.where(first_status == Status.DONE)
+        return results[list(names)]
 
     def load_worst(self, names: Sequence[str]) -> xr.Dataset:
-        """Load variables for a fit: of several targets of a trial the worst counts."""
+        """Load variables for a fit. If a trial has several targets, its worst target counts."""
         return worst_over_targets(self.load(names))
 
     def changed(self) -> bool:
-        """Say whether a run has written trials since the first reading."""
+        """Say whether a run has written trials after the first reading."""
         return not self._read(["status"])["status"].equals(self.status)
 
     def _read(self, names: Sequence[str]) -> xr.Dataset:
-        found = load_results(self.info.path, list(dict.fromkeys(names)))
+        results = load_results(self.info.path, list(dict.fromkeys(names)))
         if read_info(self.info.path).revision != self.info.revision:
-            raise OtherLayoutError(f"{self.info.path} was extended while it was read; try again.")
-        return found
+            raise OtherLayoutError(
+                f"{self.info.path} was extended while it was read; repeat the same command."
+            )
+        return results
 
 
 def evidence_names(info: StoreInfo) -> list[str]:
-    """Name the variables that `digest_of` takes."""
+    """List the variables that `digest_of` needs."""
     return ["status", *(["success"] if "success" in info.variables else [])]
 
 
 def digest_of(status: np.ndarray, success: np.ndarray | None) -> str:
-    """Digest which trials are done, which crashed, and which succeeded.
+    """Compute a digest of which trials are done, which crashed, and which succeeded.
 
     Args:
-        status: of every trial.
-        success: likewise, with NaN or −1 for trials that were not run; None where there is none.
+        status: status of every trial.
+        success: success of every trial, NaN or −1 for trials that were not run; None if the trials
+            neither succeed nor fail.
+
+    Returns:
+        32 hexadecimal digits.
     """
     content = hashlib.sha256(str(status.shape).encode())
     content.update(status.astype(np.int8).tobytes())

@@ -1,4 +1,4 @@
-"""What runs on a worker: the trials of one block, written as whole chunks."""
+"""Functions that run on a worker: compute the trials of one block, and write it as chunks."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
 from ..tasks.registry import ByValue
 
-LONGEST_WRITE = 5.0  # seconds
+LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
 _HELD: set[str] = set()
 _ABANDONED: set[str] = set()
 _WRITING: Counter[str] = Counter()
@@ -30,15 +30,24 @@ _TURN = threading.Condition()
 
 
 class AbandonedError(UserError):
-    """The run that a block belongs to has ended."""
+    """The run to which a block belongs has ended."""
 
 
 @dataclass(frozen=True)
 class BlockTask(ByValue):
     """Which trials of a block to run, and how.
 
-    `weights` has the SHA-256 of files, by path. `expected` is what a worker must compute with; None
-    if anything may be mixed.
+    Attributes:
+        path: the store.
+        revision: the layout of the store.
+        block: index of the block along each dimension.
+        wanted: mask of the trials to run, over the block.
+        kind: the task.
+        needs: the task, packages and classes with which its trials are computed.
+        expected: the environment that a worker must have; None if environments may be mixed.
+        run: identifies the run.
+        retries: how often a crashed trial is tried again.
+        weights: the SHA-256 of weights files, by path.
     """
 
     path: Path
@@ -55,7 +64,17 @@ class BlockTask(ByValue):
 
 @dataclass(frozen=True)
 class BlockReport:
-    """What a worker did with a block; times in seconds."""
+    """What a worker did with a block; times in seconds.
+
+    Attributes:
+        block: index of the block along each dimension.
+        done: trials that are done.
+        crashed: trials that crashed.
+        successes: successes among the trials that are done.
+        seconds: time of all its trials together.
+        error: what the last crashed trial said, with its coordinates.
+        environment: the environment of the worker; empty if its worker died.
+    """
 
     block: tuple[int, ...]
     done: int
@@ -74,12 +93,11 @@ def _grid(path: Path, revision: str) -> Grid:
 def run_block(task: BlockTask) -> BlockReport:
     """Run the wanted trials of a block and write it.
 
-    A trial that raises is recorded as crashed, with what it said, and the others go on.
+    A trial that raises is recorded as crashed, with the text of its error; the other trials run.
 
     Raises:
-        UserError: this worker computes with something else than the others, a file of weights is
-            not the one that was to be used, the run has ended, or the store cannot be written;
-            nothing of the block is kept.
+        UserError: the environment of this worker differs, a weights file is not the expected one,
+            the run has ended, or the store cannot be written; nothing of the block is written.
     """
     if task.run in _HELD or task.run in _ABANDONED:
         raise AbandonedError("its run has ended.")
@@ -87,63 +105,64 @@ def run_block(task: BlockTask) -> BlockReport:
     check_weights(task)
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
-    found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
+    results = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
     with one_blas_thread():
-        report = _run_trials(task, region, found)
-    # A file may have changed under the trials.
+        report = _run_trials(task, region, results)
+    # A weights file may have changed while the trials ran.
     check_weights(task)
-    _write(writer, task, region, found)
+    _write(writer, task, region, results)
     return report
 
 
 def check_environment(task: BlockTask) -> None:
-    """Refuse to run here what others run with something else: this worker may have joined later.
+    """Refuse to run on this worker, which may have joined later, if its environment differs.
 
     Raises:
-        UserError: naming what differs.
+        UserError: the message names what differs.
     """
-    here = environment(task.needs)
-    if task.expected is None or here == task.expected:
+    own = environment(task.needs)
+    if task.expected is None or own == task.expected:
         return
-    key = next(k for k in (*task.expected, *here) if task.expected.get(k) != here.get(k))
+    key = next(k for k in (*task.expected, *own) if task.expected.get(k) != own.get(k))
     raise UserError(
         f"{task.path}: its {key.replace('_', ' ')} is '{task.expected.get(key)}', and a worker on "
-        f"{socket.gethostname()} has '{here.get(key)}', so that results may differ. Give all "
-        "workers the same, or --allow-mixed to record that they differ."
+        f"{socket.gethostname()} has '{own.get(key)}', so that results may differ. Give all "
+        "workers the same environment, or give --allow-mixed, which mixes the results and records "
+        "it."
     )
 
 
 def check_weights(task: BlockTask) -> None:
-    """Refuse files of weights that are others here than where the run was started.
+    """Refuse weights files that differ from those where the run was started.
 
     Raises:
-        UserError: with both digests.
+        UserError: a file cannot be read or differs; the message has both digests.
     """
     for path, expected in task.weights.items():
         try:
-            found = weights_digest(path)
+            digest = weights_digest(path)
         except ValueError as error:
             raise UserError(
-                f"a worker on {socket.gethostname()}: {error} Give a path that leads all workers "
-                "to the same file."
+                f"a worker on {socket.gethostname()}: {error} Give a path that is the same file on "
+                "all workers."
             ) from None
-        if found != expected:
+        if digest != expected:
             raise UserError(
                 f"a worker on {socket.gethostname()}: weights {path!r} have the SHA-256 "
-                f"{found[:12]}… there and had {expected[:12]}… where the run was started. Give all "
-                "workers the same file, and leave it alone while they run."
+                f"{digest[:12]}… there and had {expected[:12]}… where the run was started. Give "
+                "all workers the same file, and do not change it while they run."
             )
 
 
 def hold(run: str) -> None:
-    """Begin no other block of a run that is to end; those that run go on."""
+    """Start no further block of a run on this worker; blocks that run continue."""
     _HELD.add(run)
 
 
 def abandon(run: str) -> None:
-    """Let the blocks of a run that ended early stop at their next trial, writing nothing.
+    """Stop the blocks of a run on this worker at their next trial; they write nothing.
 
-    What is being written is whole when this returns.
+    Blocks that are being written when this is called are written completely before it returns.
     """
     with _TURN:
         _ABANDONED.add(run)
@@ -152,7 +171,11 @@ def abandon(run: str) -> None:
 
 @contextmanager
 def _writing(run: str) -> Iterator[None]:
-    """Write something of a run, unless it was abandoned."""
+    """Count a block of a run as being written, or refuse if the run was abandoned.
+
+    Raises:
+        AbandonedError: the run was abandoned.
+    """
     with _TURN:
         if run in _ABANDONED:
             raise AbandonedError("its run has ended.")
@@ -166,20 +189,20 @@ def _writing(run: str) -> Iterator[None]:
 
 
 def _write(
-    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...], found: dict[str, np.ndarray]
+    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
 ) -> None:
-    """Put the wanted trials into the block as it is now: they may have taken a while."""
+    """Write the wanted trials of a block; the other trials keep what the store holds now."""
     with _writing(task.run):
-        results = _current(writer, task, region)
-        for name, values in found.items():
-            results[name][task.wanted] = values[task.wanted]
-        writer.write(region, results)
+        block = _current(writer, task, region)
+        for name, values in results.items():
+            block[name][task.wanted] = values[task.wanted]
+        writer.write(region, block)
 
 
 def _current(
     writer: BlockWriter, task: BlockTask, region: tuple[slice, ...]
 ) -> dict[str, np.ndarray]:
-    """What the block holds already; a fresh block need not be read."""
+    """Read what a block holds; of a block without finished trials only the status is read."""
     names = (*(variable.name for variable in task.kind.variables), "seconds", "error", "status")
     status = writer.read(region, ("status",))["status"]
     if (status == Status.DONE).any() or (status == Status.CRASHED).any():
@@ -196,28 +219,28 @@ def _run_trials(
     points: dict[tuple[int, ...], _Prepared] = {}
     done = crashed = successes = 0
     total, last_error = 0.0, ""
-    for place in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
+    for offset in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
         if task.run in _ABANDONED:
             raise AbandonedError("its run has ended.")
-        index = tuple(part.start + int(i) for part, i in zip(region, place, strict=True))
-        where, trial = index[:-1], index[-1]
-        if where not in points:
-            points[where] = _prepare(task.kind, grid, where)
+        index = tuple(part.start + int(i) for part, i in zip(region, offset, strict=True))
+        at, trial = index[:-1], index[-1]
+        if at not in points:
+            points[at] = _prepare(task.kind, grid, at)
         begun = time.perf_counter()
-        values, error = attempt(task, points[where], trial)
+        values, error = attempt(task, points[at], trial)
         seconds = time.perf_counter() - begun
         total += seconds
-        results["seconds"][place] = seconds
-        results["error"][place] = error
+        results["seconds"][offset] = seconds
+        results["error"][offset] = error
         for variable in task.kind.variables:
-            results[variable.name][place] = (
+            results[variable.name][offset] = (
                 variable.fill if values is None else values[variable.name]
             )
         if values is None:
-            results["status"][place] = Status.CRASHED
-            crashed, last_error = crashed + 1, f"{grid.place(where)}, trial={trial}: {error}"
+            results["status"][offset] = Status.CRASHED
+            crashed, last_error = crashed + 1, f"{grid.place(at)}, trial={trial}: {error}"
         else:
-            results["status"][place] = Status.DONE
+            results["status"][offset] = Status.DONE
             done, successes = done + 1, successes + int(values.get("success", 0))
     return BlockReport(
         task.block, done, crashed, successes, total, last_error, environment(task.needs)
@@ -225,23 +248,28 @@ def _run_trials(
 
 
 def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[tuple[int, ...]]:
-    """List the places of a block's wanted trials, those that share a draw one after the other."""
-    places = np.argwhere(wanted)
+    """List the offsets of a block's wanted trials; trials that share a draw follow each other.
+
+    Args:
+        wanted: mask over the block.
+        inner: for each axis, whether trials along it share a draw.
+    """
+    offsets = np.argwhere(wanted)
     outer = [axis for axis in range(wanted.ndim) if not [*inner, False][axis]]
-    order = np.lexsort(places[:, outer][:, ::-1].T) if any(inner) else slice(None)
-    return [tuple(int(i) for i in place) for place in places[order]]
+    order = np.lexsort(offsets[:, outer][:, ::-1].T) if any(inner) else slice(None)
+    return [tuple(int(i) for i in offset) for offset in offsets[order]]
 
 
 class _Prepared(NamedTuple):
-    """A point, checked and hashed once for all its trials, and what was said against it."""
+    """A point, checked and hashed once for all its trials; `refused` says why it cannot be run."""
 
     point: Point
     draws: Draws
     refused: str
 
 
-def _prepare(kind: Experiment, grid: Grid, where: tuple[int, ...]) -> _Prepared:
-    point, refused = grid.point(where), ""
+def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
+    point, refused = grid.point(index), ""
     try:
         kind.check_point(point)
     except (Exception, SystemExit) as raised:
@@ -249,14 +277,23 @@ def _prepare(kind: Experiment, grid: Grid, where: tuple[int, ...]) -> _Prepared:
     return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
 
 
-def attempt(task: BlockTask, of: _Prepared, trial: int) -> tuple[dict[str, float] | None, str]:
-    """Run a trial, again if it raises, and give its values or what it said at last."""
-    if of.refused:
-        return None, of.refused
+def attempt(task: BlockTask, at: _Prepared, trial: int) -> tuple[dict[str, float] | None, str]:
+    """Run a trial, and repeat it up to `task.retries` times if it raises.
+
+    Args:
+        task: the task of its block.
+        at: its point.
+        trial: its index.
+
+    Returns:
+        Its values and "", or None and the text of its last error.
+    """
+    if at.refused:
+        return None, at.refused
     error = ""
     for _ in range(task.retries + 1):
         try:
-            return task.kind.draw(of.point, replace(of.draws, trial=trial)).run(), ""
+            return task.kind.draw(at.point, replace(at.draws, trial=trial)).run(), ""
         except (Exception, SystemExit) as raised:
             error = _in_a_line(raised)
     return None, error
@@ -267,11 +304,15 @@ def _in_a_line(raised: BaseException) -> str:
 
 
 def write_crashed(task: BlockTask, error: str) -> BlockReport:
-    """Record the wanted trials of a block as crashed: their worker died under them."""
+    """Record the wanted trials of a block as crashed, because they killed their worker.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
     writer = open_writer(task.path, task.revision)
     region = writer.layout.region(task.block)
-    found = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
-    found["status"][...] = Status.CRASHED
-    found["error"][...] = error[:LONGEST_ERROR]
-    _write(writer, task, region, found)
+    results = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
+    results["status"][...] = Status.CRASHED
+    results["error"][...] = error[:LONGEST_ERROR]
+    _write(writer, task, region, results)
     return BlockReport(task.block, 0, int(task.wanted.sum()), 0, 0.0, error)

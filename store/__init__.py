@@ -1,4 +1,4 @@
-"""Where results live: one labelled Zarr v3 group, and the only room that imports zarr."""
+"""Storage of results: one labelled Zarr v3 group. Only this package imports zarr."""
 
 from .analyses import (
     OUTDATED,

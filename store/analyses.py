@@ -1,9 +1,10 @@
-"""Fits next to the results they were made from: writing them, and saying when they are out of date.
+"""Analyses in a store: write them, read them, and mark those that are out of date.
 
-An analysis is a group `analysis/<name>` of a store. Those that genprior made say in the attribute
-`made_from` what they were made from; every other group there is the user's and stays.
+An analysis is a group `analysis/<name>` of a store. If genprior made it, its attribute `made_from`
+says from which trials and settings. Every other group there is the user's and is never changed.
 """
 
+import json
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping
@@ -23,15 +24,17 @@ from .unwarned import unwarned
 if TYPE_CHECKING:
     import xarray as xr
 
-TEXT = 128  # characters, of which lengths of text are multiples
+TEXT_STEP = 128  # characters; the length of a text type is a multiple of this
 ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
-# Those that earlier versions made do not say of what, but have one of these.
-EARLIER = ("level", "most_steps")
+# Earlier versions made these analyses only. Theirs do not say their name, and some have no
+# `made_from` but one of these attributes.
+EARLIER_ANALYSES = ("basin", "comparison", "law", "trajectory", "transition", "uniform")
+EARLIER_MARKS = (MADE_FROM, "level", "most_steps")
 
 
 class OutdatedWarning(UserWarning):
-    """An analysis that was opened no longer says what the store's trials say."""
+    """An opened analysis is out of date: the store's trials or settings changed since."""
 
 
 def write_analysis(
@@ -43,69 +46,71 @@ def write_analysis(
     revision: str | None = None,
     outdated: str | None = None,
 ) -> None:
-    """Write a labelled analysis as the group `analysis/<name>` of a store, replacing an older one.
+    """Write a labelled analysis as the group `analysis/<name>` of a store, over an older one.
 
-    A run may go on meanwhile: only the documents are held, while the group is written.
+    A run may write trials at the same time: only the documents are locked, while the group is
+    written.
 
     Args:
         path: the store.
-        name: of the analysis.
+        name: name of the analysis.
         dataset: the analysis.
-        made_from: what it was made from, kept as its attribute of that name.
-        revision: the layout of the store that it is of; None for the present one.
+        made_from: the trials and settings it was made from, stored as the attribute `made_from`.
+        revision: the layout of the store from which it was made; None for the present one.
         outdated: why it is out of date already; None if it is not.
 
     Raises:
-        OtherLayoutError: the store has been laid out again.
-        StoreError: the file system refused, or a group of that name is not genprior's.
+        OtherLayoutError: the store has another layout now.
+        StoreError: the file system refused, or genprior did not make the group of that name.
     """
-    place = path / ANALYSIS / name
-    with _workplace(path, name, "writing", revision) as area:
-        if not (is_vacant(place) or is_own(place) or _was_own(path, name)):
+    folder = path / ANALYSIS / name
+    with _analysis_work_area(path, name, "writing", revision) as area:
+        if not (is_vacant(folder) or is_ours(folder) or _copy_is_ours(path, name)):
             raise StoreError(
-                f"{place} was not made by 'genprior fit', which would write there; give it another "
-                "name."
+                f"{folder} was not made by 'genprior fit', which has to write there; give it "
+                "another name."
             )
         marks = {MADE_FROM: made_from}
         marks |= {} if outdated is None else {OUTDATED: _advice(outdated)}
         marked = _for_netcdf(dataset).assign_attrs(marks)
         marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
-        put_in_place(area, place)
+        put_in_place(area, folder)
 
 
 def _for_netcdf(dataset: "xr.Dataset") -> "xr.Dataset":
-    """Give a dataset as netCDF could hold it: text of a fixed length, and attributes of two kinds.
+    """Convert a dataset to what netCDF can hold.
 
-    Truth values become 0 and 1, and what is None goes.
+    Text gets a fixed length. Of the attributes, truth values become 0 and 1, and None is dropped.
     """
     import xarray as xr
 
     texts = {
         name: xr.Variable(
             variable.dims,
-            _of_fixed_length([str(value) for value in variable.values.flat]).reshape(
-                variable.shape
-            ),
+            _fixed_length([str(value) for value in variable.values.flat]).reshape(variable.shape),
             variable.attrs,
         )
         for name, variable in dataset.variables.items()
         if variable.dtype.kind in "OT" and all(isinstance(v, str) for v in variable.values.flat)
     }
-    given = dataset.assign({k: v for k, v in texts.items() if k not in dataset.coords})
-    given = given.assign_coords({k: v for k, v in texts.items() if k in dataset.coords})
-    for described in (given, *(given[name] for name in given.variables)):
+    converted = dataset.assign({k: v for k, v in texts.items() if k not in dataset.coords})
+    converted = converted.assign_coords({k: v for k, v in texts.items() if k in dataset.coords})
+    for described in (converted, *(converted[name] for name in converted.variables)):
         described.attrs = {
             key: int(value) if isinstance(value, bool) else value
             for key, value in described.attrs.items()
             if value is not None
         }
-    return given
+    return converted
 
 
-def _of_fixed_length(texts: list[str]) -> np.ndarray:
-    """Give texts a length that two fits of a store share: a reader may have the older types."""
+def _fixed_length(texts: list[str]) -> np.ndarray:
+    """Give texts a length in steps, so that successive fits of a store mostly share one type.
+
+    A reader may have opened the group with the older type.
+    """
     longest = max(map(len, texts), default=1)
-    return np.array(texts, dtype=f"U{TEXT * max(1, -(-longest // TEXT))}")
+    return np.array(texts, dtype=f"U{TEXT_STEP * max(1, -(-longest // TEXT_STEP))}")
 
 
 def remove_analysis(path: Path, name: str, *, revision: str | None = None) -> None:
@@ -113,22 +118,22 @@ def remove_analysis(path: Path, name: str, *, revision: str | None = None) -> No
 
     Args:
         path: the store.
-        name: of the analysis.
+        name: name of the analysis.
         revision: the layout of the store in which it was seen; None for the present one.
 
     Raises:
-        OtherLayoutError: the store has been laid out again.
+        OtherLayoutError: the store has another layout now.
         StoreError: the file system refused.
     """
-    with _workplace(path, name, "removing", revision) as area:
-        # A kill from here on leaves nothing that could take the place again.
+    with _analysis_work_area(path, name, "removing", revision) as area:
+        # Without this folder, no later command completes an exchange after a kill.
         (area / NEW).rmdir()
-        with suppress(FileNotFoundError):  # another fit may have removed it
+        with suppress(FileNotFoundError):  # another fit may have removed it already
             (path / ANALYSIS / name).rename(area / OLD)
 
 
 def analysis_groups(path: Path) -> list[str]:
-    """Name the folders under `analysis/`, whoever made them."""
+    """List the names of the folders under `analysis/`, also of those that genprior did not make."""
     try:
         with os.scandir(path / ANALYSIS) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -138,18 +143,18 @@ def analysis_groups(path: Path) -> list[str]:
 
 
 def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
-    """Say in the attributes of analyses why they are out of date, for whoever opens them.
+    """Write into the attributes of analyses why they are out of date.
 
     Args:
         path: the store.
-        reasons: by name of the analysis.
+        reasons: the reason for each name of an analysis.
 
     Raises:
         StoreError: the file system refused.
     """
     if not reasons:
         return
-    with documents_held(path), explained(path, "marking what is out of date"), unwarned():
+    with documents_held(path), explained(path, "marking analyses as out of date"), unwarned():
         for name, reason in reasons.items():
             if not _attributes(path / ANALYSIS / name):
                 continue  # damaged; `fit` makes it again
@@ -163,60 +168,71 @@ def _advice(reason: str) -> str:
 
 
 def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Read the attributes of those of some analyses that a store holds and that genprior made.
+    """Read the attributes of analyses, by name.
 
-    Where the document of one is damaged, they are those of its copy at the root.
+    Names that the store does not hold are left out, and so are groups that genprior did not make.
+    If the document of an analysis is damaged, its copy at the root is read.
     """
-    known = copies(read_root(path))
-    found = {}
+    root_copies = copies(read_root(path))
+    analyses = {}
     for name in names:
         attributes = _attributes(path / ANALYSIS / name)
         if not attributes and (path / ANALYSIS / name).is_dir():
-            attributes = known.get(f"{ANALYSIS}/{name}", {}).get("attributes") or {}
-        if _is_ours(attributes):
-            found[name] = attributes
-    return found
+            attributes = root_copies.get(f"{ANALYSIS}/{name}", {}).get("attributes") or {}
+        if _made_as(name, attributes):
+            analyses[name] = attributes
+    return analyses
 
 
 def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
-    """Say of those of some analyses that cannot be read whole what is wrong with them.
+    """Read analyses completely, and say for each that cannot be read what is wrong with it.
 
-    A chunk that is missing cannot be told from one that was never written, for want of values.
+    A missing chunk is not seen: Zarr does not write a chunk that has fill values only.
     """
-    known = copies(read_root(path))
-    found = {}
+    root_copies = copies(read_root(path))
+    damaged = {}
     for name in names:
         begin = f"{ANALYSIS}/{name}/"
-        arrays = [key.removeprefix(begin) for key in known if key.startswith(begin)]
+        arrays = [key.removeprefix(begin) for key in root_copies if key.startswith(begin)]
         try:
             group = zarr.open_group(path / ANALYSIS / name, mode="r", use_consolidated=False)
             for array in arrays:
                 group[array][...]  # type: ignore[index]
         except Exception as error:
-            found[name] = in_short(error)
-    return found
+            damaged[name] = in_short(error)
+    return damaged
 
 
-def is_own(place: Path) -> bool:
-    """Say whether a group under `analysis/` was made by genprior."""
-    return _is_ours(_attributes(place))
+def is_ours(folder: Path) -> bool:
+    """Say whether genprior made a group under `analysis/`."""
+    return _made_as(folder.name, _attributes(folder))
 
 
-def _was_own(path: Path, name: str) -> bool:
-    """Say whether a group whose own document is lost or damaged was made by genprior."""
+def _copy_is_ours(path: Path, name: str) -> bool:
+    """Say by its copy at the root whether genprior made a group, if its own document is damaged."""
     copy = copies(read_root(path)).get(f"{ANALYSIS}/{name}", {})
-    return _is_ours(copy.get("attributes") or {})
+    return _made_as(name, copy.get("attributes") or {})
 
 
-def _is_ours(attributes: Mapping[str, Any]) -> bool:
-    return MADE_FROM in attributes or any(name in attributes for name in EARLIER)
+def _made_as(name: str, attributes: Mapping[str, Any]) -> bool:
+    """Say whether genprior made a group with these attributes, under this name.
+
+    A copy under another name is the user's.
+    """
+    try:
+        made_from = json.loads(str(attributes[MADE_FROM]))
+    except (KeyError, ValueError):
+        made_from = None
+    if isinstance(made_from, dict) and "analysis" in made_from:
+        return bool(made_from["analysis"] == name)
+    return name in EARLIER_ANALYSES and any(mark in attributes for mark in EARLIER_MARKS)
 
 
 def open_analysis(path: Path, name: str) -> "xr.Dataset":
-    """Open an analysis of a store; one that is out of date comes with an `OutdatedWarning`.
+    """Open an analysis of a store, and warn with `OutdatedWarning` if it is out of date.
 
     Raises:
-        StoreError: there is none of that name.
+        StoreError: the store holds no analysis of that name, or it is damaged.
     """
     import xarray as xr
 
@@ -224,7 +240,7 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
     try:
-        with warnings.catch_warnings():  # xarray adds a filter of its own
+        with warnings.catch_warnings():  # xarray changes the warning filters
             dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
@@ -240,27 +256,27 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     return dataset
 
 
-def _attributes(place: Path) -> dict[str, Any]:
-    """Read the attributes of a group; none where there is no group that can be read."""
-    if not (place / "zarr.json").is_file():
+def _attributes(folder: Path) -> dict[str, Any]:
+    """Read the attributes of a group; empty if there is no group or it cannot be read."""
+    if not (folder / "zarr.json").is_file():
         return {}
     try:
-        return dict(zarr.open_group(place, mode="r", use_consolidated=False).attrs)
+        return dict(zarr.open_group(folder, mode="r", use_consolidated=False).attrs)
     except (ValueError, KeyError, TypeError, OSError):
         return {}
 
 
 @contextmanager
-def _workplace(path: Path, name: str, doing: str, revision: str | None) -> Iterator[Path]:
-    """Give a work area next to an analysis, removed at the end, and copy the documents again.
+def _analysis_work_area(path: Path, name: str, doing: str, revision: str | None) -> Iterator[Path]:
+    """Give a work area next to an analysis; at the end remove it and consolidate the metadata.
 
-    The documents are held meanwhile, so that no run lays the store out again or changes its root.
+    The documents are locked meanwhile, so that no run extends the store or changes its root.
 
-    It is in the store, for a store that is mounted has another file system next to it.
+    The work area is inside the store: next to a mounted store begins another file system.
     """
     with documents_held(path), explained(path, f"{doing} {ANALYSIS}/{name}"), unwarned():
         if revision is not None and read_revision(path) != revision:
-            raise OtherLayoutError(f"{path} was extended meanwhile; try again.")
+            raise OtherLayoutError(f"{path} was extended meanwhile; repeat the same command.")
         make_group(path / ANALYSIS)
         clear(path / ANALYSIS / name)
         with work_area(path / ANALYSIS / name) as area:

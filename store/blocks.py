@@ -1,4 +1,4 @@
-"""Writing blocks: a worker writes whole chunks, the status last."""
+"""Reading and writing blocks: a worker writes whole chunks, and the status last."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -19,9 +19,9 @@ from .template import array_of
 class BlockWriter:
     """Reads and writes the blocks of one store.
 
-    A block belongs to one writer at a time. Its status is written last: a writer that is killed
-    leaves a block that counts as not run. Arrays are opened once: they stay the same until the
-    store is laid out again, and then this writer may write no more.
+    Only one writer may have a block at a time. The status is written last, so that a block counts
+    as not run if its writer is killed. Arrays are opened once: they stay the same until the store
+    gets another layout, and then this writer refuses to write.
     """
 
     def __init__(self, info: StoreInfo, group: zarr.Group):
@@ -37,7 +37,8 @@ class BlockWriter:
         """Read variables of a block.
 
         Raises:
-            StoreError: naming the damaged chunk, if one is.
+            ValueError: the region is not exactly one block.
+            StoreError: a chunk is missing or damaged; the message names it.
         """
         self._check(region)
         with readable(self._info, names):
@@ -48,12 +49,13 @@ class BlockWriter:
 
         Args:
             region: the block.
-            results: every variable over the region, `status` among them.
+            results: every variable over the region, including `status`.
 
         Raises:
-            ValueError: the region is not exactly one block, which two writers could share.
-            StoreError: the file system refused, or the store was laid out anew meanwhile, as
-                happens to a worker whose command was killed.
+            ValueError: the region is not exactly one block, so that two writers could share a
+                chunk.
+            StoreError: the file system refused, or the store has another layout now, as can happen
+                to a worker whose command was killed.
         """
         self._check(region)
         self._check_revision()
@@ -69,7 +71,7 @@ class BlockWriter:
             self._array("status")[region] = results["status"]
 
     def _check_revision(self) -> None:
-        """Refuse to write into another layout; bytes that were seen before need no reading."""
+        """Refuse to write into another layout. A root with the same bytes is not parsed again."""
         try:
             root = (self.path / DOCUMENT).read_bytes()
         except FileNotFoundError:
@@ -77,17 +79,21 @@ class BlockWriter:
         if not root or root != self._root:
             if read_revision(self.path) != self.revision:
                 raise StoreError(
-                    f"{self.path} was laid out again while this block ran; repeat the same command."
+                    f"{self.path} got another layout while this block ran; repeat the same command."
                 )
             self._root = root
 
     def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
-            self._arrays[name] = array_of(self._group, name)
+            array = array_of(self._group, name)
+            if name != ERROR.name:
+                # A chunk that is not there is damage; zarr does not keep this setting on disk.
+                array = array.with_config({"write_empty_chunks": True})
+            self._arrays[name] = array
         return self._arrays[name]
 
     def _error_chunk(self, region: Region) -> Path:
-        """Where the error texts of a block are, if there are any to be cleared."""
+        """Name the chunk file with the error texts of a block."""
         block = tuple(part.start // c for part, c in zip(region, self.layout.chunks, strict=True))
         return chunk_path(self.path / ERROR.name, block)
 
@@ -99,7 +105,7 @@ class BlockWriter:
             )
 
     def empty(self, region: Region, dtypes: dict[str, str]) -> dict[str, np.ndarray]:
-        """Make a block of results that says *not run* everywhere."""
+        """Make a block of results in which every trial is marked as not run."""
         shape = tuple(part.stop - part.start for part in region)
         block: dict[str, Any] = {
             name: np.full(shape, self._array(name).fill_value, dtype=dtype)
@@ -117,15 +123,15 @@ def open_writer(path: Path, revision: str) -> BlockWriter:
 
     Args:
         path: the store.
-        revision: its `StoreInfo.revision`; a store laid out anew is opened anew.
+        revision: its `StoreInfo.revision`; a store with another layout is opened again.
 
     Raises:
-        StoreError: this process sees another store there.
+        StoreError: this process finds another store at the path.
     """
     info = read_info(path)
     if info.revision != revision:
         raise StoreError(
-            f"{path} is another store here than where the command was started: workers need the "
-            "same file system."
+            f"{path} is another store on this worker than where the command was started: workers "
+            "need the same file system."
         )
     return BlockWriter(info, open_group(path, mode="r+"))

@@ -1,4 +1,4 @@
-"""The chunk files of an array: which are there, how large, and whether their checksum holds."""
+"""The chunk files of an array: which exist, their sizes, and whether their checksums are right."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ CHECKSUM_BYTES = 4
 
 
 def chunk_path(array: Path, block: tuple[int, ...]) -> Path:
-    """Name the file of a chunk; of an array without dimensions there is one."""
+    """Name the file of a chunk; an array without dimensions has one chunk."""
     return array.joinpath("c", *map(str, block))
 
 
 def chunk_sizes(array: Path, grid: tuple[int, ...]) -> np.ndarray:
-    """List an array's folder, reading nothing.
+    """Measure the chunk files of an array by listing its folder, without reading them.
 
     Args:
         array: its folder.
@@ -31,18 +31,18 @@ def chunk_sizes(array: Path, grid: tuple[int, ...]) -> np.ndarray:
     return sizes
 
 
-def _measure(folder: str, place: tuple[int, ...], sizes: np.ndarray) -> None:
+def _measure(folder: str, parent: tuple[int, ...], sizes: np.ndarray) -> None:
     try:
         entries = os.scandir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return
     with entries:
         for entry in entries:
-            # Others are what a killed writer left under a temporary name.
+            # Other names are temporary files of a writer that was killed.
             if not (entry.name.isascii() and entry.name.isdigit()):
                 continue
-            index = (*place, int(entry.name))
-            if index[-1] >= sizes.shape[len(place)]:
+            index = (*parent, int(entry.name))
+            if index[-1] >= sizes.shape[len(parent)]:
                 continue
             if len(index) < sizes.ndim:
                 _measure(entry.path, index, sizes)
@@ -51,10 +51,10 @@ def _measure(folder: str, place: tuple[int, ...], sizes: np.ndarray) -> None:
 
 
 def is_intact(chunk: Path) -> bool:
-    """Say whether a chunk's bytes have the checksum that ends them.
+    """Compare a chunk's bytes with their checksum, the last four bytes of the file.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: the file does not exist.
     """
     content = chunk.read_bytes()
     inner, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
@@ -62,11 +62,14 @@ def is_intact(chunk: Path) -> bool:
 
 
 def blocks_with(trials: np.ndarray, layout: Layout) -> np.ndarray:
-    """Say of each block whether any of its trials is marked.
+    """Find the blocks with at least one marked trial.
 
     Args:
         trials: a mask over the axes and the trial.
         layout: the blocks.
+
+    Returns:
+        A mask over the blocks, shape `layout.grid`.
     """
     marked = trials
     for axis, chunk in enumerate(layout.chunks):

@@ -1,35 +1,39 @@
-"""Whether a store's labels are still what its sweep gives: an older version may have rounded."""
+"""Compare a store's coordinates with what its sweep gives now; older versions rounded otherwise."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..sweeps import Grid
+from .documents import coordinates
 from .integrity import StoreInfo
 from .reading import open_group
 from .template import array_of
 
 
 class Changed(NamedTuple):
-    """A parameter that would be another one now."""
+    """A parameter whose stored value differs from the one computed now, and at which point."""
 
     name: str
-    place: str
+    point: str
     stored: Any
     computed: Any
 
 
 def changed_coordinate(info: StoreInfo, grid: Grid) -> Changed | None:
-    """Find a computed parameter of a store that the same sweep would give another value now.
+    """Find a computed parameter to which the same sweep gives another value now.
 
-    What cannot be read is passed over: a run writes it again.
+    A coordinate that cannot be read is skipped: a run writes it again.
 
     Args:
         info: the store.
-        grid: of the store's sweep, laid out now.
+        grid: the points of the store's sweep, computed now.
+
+    Returns:
+        The first difference, or None.
     """
     group = open_group(info.path)
-    for name in str(info.attributes.get("coordinates", "")).split():
+    for name in coordinates(info.attributes):
         column = None if name in info.sweep.parameters else grid.column(name)
         if column is None:
             continue
@@ -43,10 +47,10 @@ def changed_coordinate(info: StoreInfo, grid: Grid) -> Changed | None:
         if stored.dtype.kind not in "biuf":
             stored = stored.astype(object)
             computed = np.frompyfunc(str, 1, 1)(computed)
-        # To the last bit: trials are known by it.
+        # Compared to the last bit, for a trial's random streams depend on it.
         differ = np.argwhere(np.asarray(stored != computed, dtype=bool))
         if len(differ):
             at = tuple(int(i) for i in differ[0])
-            place = grid.place_along(column.dims, at)
-            return Changed(name, place, stored[at], computed[at])
+            point = grid.place_along(column.dims, at)
+            return Changed(name, point, stored[at], computed[at])
     return None

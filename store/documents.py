@@ -1,12 +1,13 @@
-"""The `zarr.json` documents of a store: one for each array, and the root's with a copy of each.
+"""The metadata documents of a store, `zarr.json`: one for each array, and copies at the root.
 
-They are read and written as JSON, without zarr: once, and so that what an error proves is known.
+They are read and written as JSON, without zarr: each is read once, and an error in reading one
+proves that it is damaged.
 """
 
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +18,46 @@ from .lock import documents_held
 DOCUMENT = "zarr.json"
 FORMAT = 2
 VARIABLES = "trial_variables"
-# Formats that are read too: what they call the attributes that were renamed since. Their text
+# Earlier formats that are still read, with the attributes that were renamed since. Their text
 # coordinates have a variable length, until an extension writes them again.
-EARLIER: dict[int, dict[str, str]] = {1: {"variables": VARIABLES}}
+EARLIER_NAMES: dict[int, dict[str, str]] = {1: {"variables": VARIABLES}}
 ALWAYS_THERE = ("seconds", "error", "status")
 Document = dict[str, Any]
 
 
 class BrokenDocumentError(ValueError):
-    """A document that is no JSON object."""
+    """A document is not a JSON object."""
 
 
 def read_document(folder: Path) -> Document:
     """Read the document of an array or a group.
 
     Raises:
-        FileNotFoundError: there is none.
-        BrokenDocumentError: it is no JSON object.
+        FileNotFoundError: the folder has no document.
+        BrokenDocumentError: the document is not a JSON object.
     """
     try:
         document = json.loads((folder / DOCUMENT).read_bytes())
     except NotADirectoryError as error:
         raise FileNotFoundError(*error.args) from None
     except ValueError as error:
-        raise BrokenDocumentError(f"no JSON: {error}") from None
+        raise BrokenDocumentError(f"not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise BrokenDocumentError("no JSON object")
+        raise BrokenDocumentError("not a JSON object")
     return document
+
+
+def is_array(document: Document) -> bool:
+    """Say whether a document describes an array."""
+    return document.get("node_type") == "array" and isinstance(document.get("shape"), list)
+
+
+def chunks_of(document: Document) -> Any:
+    """Give the chunk sizes in an array's document, or None."""
+    try:
+        return document["chunk_grid"]["configuration"]["chunk_shape"]
+    except (KeyError, TypeError):
+        return None
 
 
 def write_document(folder: Path, document: Document) -> None:
@@ -57,7 +71,7 @@ def write_document(folder: Path, document: Document) -> None:
 
 
 def make_group(folder: Path) -> None:
-    """Make a group, unless there is one."""
+    """Make a group, if the folder is not one already."""
     folder.mkdir(exist_ok=True)
     if not (folder / DOCUMENT).exists():
         write_document(folder, {"attributes": {}, "zarr_format": 3, "node_type": "group"})
@@ -67,8 +81,8 @@ def read_root(path: Path) -> Document:
     """Read the document at the root of a store.
 
     Raises:
-        WrongStoreError: there is no store of ours at the path.
-        StoreError: it is damaged, or of a format this version does not read.
+        WrongStoreError: there is no genprior store at the path.
+        StoreError: the document is damaged, or this version does not read its format.
     """
     with explained(path, "reading it"):
         settle(path)
@@ -80,63 +94,75 @@ def read_root(path: Path) -> Document:
             root = read_document(path)
         except FileNotFoundError:
             if _has_results(path):
-                raise _broken_root(path, "it is missing") from None
-            raise WrongStoreError(f"{path} holds no store of genprior.") from None
+                raise _damaged_root(path, "it is missing") from None
+            raise WrongStoreError(f"{path} is not a genprior store; choose another path.") from None
         except BrokenDocumentError as error:
-            raise _broken_root(path, str(error)) from None
+            raise _damaged_root(path, str(error)) from None
     attributes = root.get("attributes")
-    found = attributes.get("genprior_format") if isinstance(attributes, dict) else None
-    if found is None:
+    store_format = attributes.get("genprior_format") if isinstance(attributes, dict) else None
+    if store_format is None:
         if _has_results(path):
-            raise _broken_root(path, "it has no attribute 'genprior_format'")
-        raise WrongStoreError(f"{path} holds no store of genprior.")
-    if isinstance(found, int) and found in EARLIER:
-        root = {**root, "attributes": _as_now(root["attributes"])}
-    elif found != FORMAT:
+            raise _damaged_root(path, "it has no attribute 'genprior_format'")
+        raise WrongStoreError(f"{path} is not a genprior store; choose another path.")
+    if isinstance(store_format, int) and store_format in EARLIER_NAMES:
+        root = {**root, "attributes": _renamed_attributes(root["attributes"])}
+    elif store_format != FORMAT:
         raise StoreError(
-            f"{path} has format {found}, this genprior reads formats 1 to {FORMAT}; use the "
+            f"{path} has format {store_format}, this genprior reads formats 1 to {FORMAT}; use the "
             f"version that wrote it ({root['attributes'].get('genprior_version', 'unknown')})."
         )
     if (root.get("node_type"), root.get("zarr_format")) != ("group", 3):
-        raise _broken_root(path, "it does not say that it is a group of Zarr format 3")
+        raise _damaged_root(path, "it does not say that it is a group of Zarr format 3")
     for name in ("revision", "sweep", VARIABLES):
         if not isinstance(root["attributes"].get(name), str):
-            raise _broken_root(path, f"it has no attribute '{name}'")
+            raise _damaged_root(path, f"it has no attribute '{name}'")
+    check_names(path, own_arrays(root))
     return root
 
 
-def _as_now(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Give the attributes of an earlier format as they are called now."""
-    names = EARLIER[attributes["genprior_format"]]
-    now = {names.get(name, name): value for name, value in attributes.items()}
-    return {**now, "genprior_format": FORMAT}
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuse names of arrays that would lead out of a store.
+
+    Raises:
+        StoreError: naming one.
+    """
+    for name in names:
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise _damaged_root(path, f"no array can be called {name!r}")
+
+
+def _renamed_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Give the attributes of an earlier format the names that they have in this one."""
+    names = EARLIER_NAMES[attributes["genprior_format"]]
+    renamed = {names.get(name, name): value for name, value in attributes.items()}
+    return {**renamed, "genprior_format": FORMAT}
 
 
 def _has_results(path: Path) -> bool:
-    """Say whether a folder has the arrays of a store, whatever its own document says."""
+    """Say whether a folder has the arrays of a store, even if its own document is damaged."""
     return all((path / name / DOCUMENT).is_file() for name in ALWAYS_THERE)
 
 
-def _broken_root(path: Path, what: str) -> StoreError:
+def _damaged_root(path: Path, what: str) -> StoreError:
     return StoreError(f"{path / DOCUMENT} is damaged ({what}); restore it from a copy.")
 
 
 def read_revision(path: Path) -> str:
-    """Read which layout a store has now."""
+    """Read the revision of a store, which changes with its layout."""
     return str(read_root(path)["attributes"]["revision"])
 
 
 def copies(root: Document) -> dict[str, Document]:
-    """Give the root's copies of the documents below it, by path ("consolidated metadata")."""
+    """Give the root's copies of the documents below it, by path: its consolidated metadata."""
     consolidated = root.get("consolidated_metadata")
-    found = consolidated.get("metadata") if isinstance(consolidated, dict) else None
-    if not isinstance(found, dict):
+    by_path = consolidated.get("metadata") if isinstance(consolidated, dict) else None
+    if not isinstance(by_path, dict):
         return {}
-    return {name: copy for name, copy in found.items() if isinstance(copy, dict)}
+    return {name: copy for name, copy in by_path.items() if isinstance(copy, dict)}
 
 
 def own_arrays(root: Document) -> list[str]:
-    """Name the arrays that a store must have: results, times, texts, status, axes, coordinates."""
+    """List the arrays that a store must have: results, times, errors, status, axes, coordinates."""
     try:
         results = [str(name) for name in json.loads(root["attributes"][VARIABLES])]
     except (KeyError, ValueError, TypeError):
@@ -146,33 +172,33 @@ def own_arrays(root: Document) -> list[str]:
 
 
 def coordinates(attributes: dict[str, Any]) -> list[str]:
-    """Name the coordinates that are no axes."""
+    """List the names of the coordinates that are not axes."""
     return str(attributes.get("coordinates", "")).split()
 
 
 def consolidate(path: Path) -> None:
     """Copy all documents into the root's, so that opening a store reads one file.
 
-    The copy of an array of ours whose own document is missing or damaged is kept: it can be
-    restored from there.
+    If the document of one of the store's own arrays is missing or damaged, its old copy is kept,
+    so that the document can be restored from it.
     """
     root = read_document(path)
-    known, found = copies(root), dict(_documents(path, ""))
+    old_copies, documents = copies(root), dict(_documents(path, ""))
     if isinstance(attributes := root.get("attributes"), dict) and "genprior_format" in attributes:
-        if attributes["genprior_format"] in EARLIER:
-            root = {**root, "attributes": _as_now(attributes)}
+        if attributes["genprior_format"] in EARLIER_NAMES:
+            root = {**root, "attributes": _renamed_attributes(attributes)}
         for name in own_arrays(root):
-            if name in known:
-                found.setdefault(name, known[name])
-    in_order = sorted(found.items(), key=lambda item: (item[0].count("/"), item[0]))
+            if name in old_copies:
+                documents.setdefault(name, old_copies[name])
+    in_order = sorted(documents.items(), key=lambda item: (item[0].count("/"), item[0]))
     consolidated = {"kind": "inline", "must_understand": False, "metadata": dict(in_order)}
     write_document(path, {**root, "consolidated_metadata": consolidated})
 
 
 def _documents(folder: Path, prefix: str) -> Iterator[tuple[str, Document]]:
-    """Go through the documents below a group."""
+    """Read all documents below a group, with their paths."""
     with os.scandir(folder) as entries:
-        # A link may lead round in a circle.
+        # Links are not followed: they may form a circle.
         folders = (entry for entry in entries if entry.is_dir(follow_symlinks=False))
         names = sorted(entry.name for entry in folders)
     for name in names:

@@ -1,10 +1,10 @@
-"""Changing a whole store at once.
+"""Replacing a whole store in one step.
 
-A new store is built in a work area: a hidden folder next to the store, with a name of its own and a
-file that says that genprior made it, and for which store. From there it takes its place in one
-rename. Where the file system cannot exchange two names (`renameat2`), the old store first steps
-aside into the same work area, and the next command completes what a kill cut off. A folder without
-that file is somebody else's, whatever its name: it is never touched.
+A new store is built in a work area: a hidden folder next to the store, with a unique name. A file
+in it, the marker, says that genprior made it and for which store. When the new store is complete,
+it takes the store's name in one rename. If the file system cannot exchange two names
+(`renameat2`), the old store is first renamed into the work area; the next command completes this
+if a kill interrupts it. A folder without a marker is the user's: it is never changed.
 """
 
 import ctypes
@@ -28,38 +28,38 @@ MADE_BY = "genprior work area"
 
 
 def resolved(path: Path) -> Path:
-    """Follow links to where a store really is.
+    """Follow links to the real path of a store.
 
     Raises:
-        WrongStoreError: they go round in a circle, or nothing can be found from here.
+        WrongStoreError: the links form a circle, or the path cannot be resolved.
     """
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:
-        raise WrongStoreError(f"{path}: no such place ({error}).") from None
+        raise WrongStoreError(f"{path}: no such path ({error}).") from None
 
 
 def is_vacant(path: Path) -> bool:
-    """Say whether a store may be made here: there is nothing, or an empty folder."""
+    """Say whether a store may be made at a path: nothing exists there, or an empty folder."""
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 @contextmanager
 def work_area(path: Path) -> Iterator[Path]:
-    """Make a work area next to a place, to build there what shall take the place's name.
+    """Make a work area next to a folder, in which its replacement is built.
 
-    Its folder `new` has the group and the mode of the folder that is in the place now. What is left
-    in the area at the end is removed; what cannot be removed is left to the next command.
+    The folder `new` in it gets the group and the mode of the present folder. At the end the work
+    area is removed; if that fails, the next command removes it.
     """
-    place = resolved(path)
-    area = place.with_name(f"{_prefix(place)}{secrets.token_hex(4)}")
+    target = resolved(path)
+    area = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}")
     area.mkdir()
     try:
-        marker = {"made_by": MADE_BY, "store": place.name, "process": os.getpid()}
+        marker = {"made_by": MADE_BY, "store": target.name, "process": os.getpid()}
         (area / MARKER).write_text(json.dumps(marker))
         (area / NEW).mkdir()
-        if place.is_dir():
-            copy_access(place, area / NEW)
+        if target.is_dir():
+            copy_access(target, area / NEW)
         yield area
     finally:
         with suppress(OSError):
@@ -67,86 +67,86 @@ def work_area(path: Path) -> Iterator[Path]:
 
 
 def copy_access(source: Path, target: Path) -> None:
-    """Give a folder the owner and the group of another, as far as we may, and its mode."""
-    found = source.stat()
-    for owner in (-1, found.st_uid):
+    """Copy a folder's mode to another, and its owner and group if the system permits it."""
+    access = source.stat()
+    for owner in (-1, access.st_uid):
         with suppress(OSError):
-            os.chown(target, owner, found.st_gid)
-    target.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
+            os.chown(target, owner, access.st_gid)
+    target.chmod(stat.S_IMODE(access.st_mode) | stat.S_IRWXU)
 
 
 def clear(path: Path) -> None:
-    """Finish or remove what a command that failed or was killed left next to a place."""
+    """Complete or remove what a failed or killed command left next to a path."""
     settle(path)
     with explained(path, "clearing what an interrupted command left"):
         for area in _areas(resolved(path)):
-            # With both in it and the place taken again, the only copy of the results may be here.
+            # If both exist and the path exists again, this may be the only copy of the results.
             if not ((area / NEW).exists() and (area / OLD).exists()):
                 _remove(area)
 
 
 def settle(path: Path) -> None:
-    """Complete an exchange that a kill cut between its two renames."""
+    """Complete an exchange that a kill interrupted between its two renames."""
     with explained(path, "looking for it"):
         if path.exists():
             return
-        place = resolved(path)
-        for area in _areas(place):
+        target = resolved(path)
+        for area in _areas(target):
             if (area / OLD).exists() and (area / NEW).exists():
-                # Another reader, or the writer itself, may be quicker.
+                # Another reader, or the writer itself, may have renamed it already.
                 with suppress(FileNotFoundError):
-                    (area / NEW).rename(place)
+                    (area / NEW).rename(target)
                 return
 
 
-def _prefix(place: Path) -> str:
-    return f".{place.name}.work-"
+def _prefix(target: Path) -> str:
+    return f".{target.name}.work-"
 
 
-def _areas(place: Path) -> list[Path]:
-    """Find the work areas of a store; a name that looks like one is not enough."""
+def _areas(target: Path) -> list[Path]:
+    """Find the work areas of a store, by their names and their markers."""
     try:
-        names = os.listdir(place.parent)
+        names = os.listdir(target.parent)
     except OSError:
         return []
-    likely = (place.parent / name for name in names if name.startswith(_prefix(place)))
-    return [folder for folder in likely if owner_of(folder) == place.name]
+    candidates = (target.parent / name for name in names if name.startswith(_prefix(target)))
+    return [folder for folder in candidates if owner_of(folder) == target.name]
 
 
 def owner_of(folder: Path) -> str | None:
-    """Read for which store or analysis genprior made a work area; None if it is no work area."""
+    """Read from its marker for which store or analysis a work area is; None if it has no marker."""
     try:
-        found = None if folder.is_symlink() else json.loads((folder / MARKER).read_bytes())
+        marker = None if folder.is_symlink() else json.loads((folder / MARKER).read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict) or found.get("made_by") != MADE_BY:
+    if not isinstance(marker, dict) or marker.get("made_by") != MADE_BY:
         return None
-    return found.get("store")
+    return marker.get("store")
 
 
 def appear(area: Path, path: Path) -> None:
-    """Let the finished folder of a work area take a vacant name.
+    """Rename the finished folder of a work area to a vacant path.
 
     Raises:
-        OSError: something is there by now.
+        OSError: the path is no longer vacant.
     """
     (area / NEW).rename(resolved(path))
 
 
 def put_in_place(area: Path, path: Path) -> None:
-    """Let the finished folder of a work area take a name; what bore it moves into the area."""
-    place, new = resolved(path), area / NEW
-    if is_vacant(place):
+    """Put the finished folder of a work area at a path; the old folder moves into the area."""
+    target, new = resolved(path), area / NEW
+    if is_vacant(target):
         appear(area, path)
-    elif not _exchange(new, place):
-        place.rename(area / OLD)
-        # A reader that found no store may have completed it: `settle`.
+    elif not _exchange(new, target):
+        target.rename(area / OLD)
+        # A reader that found no store may have completed the exchange (`settle`).
         with suppress(FileNotFoundError):
-            new.rename(place)
+            new.rename(target)
 
 
 def _remove(area: Path) -> None:
-    """Remove a work area, the marker last; folders that were made read-only too."""
+    """Remove a work area, also its read-only folders. The marker is removed last."""
     for name in (NEW, OLD, "."):
         folder = area / name
         if folder.exists():
@@ -159,7 +159,7 @@ def _remove(area: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; False where the system cannot."""
+    """Exchange two paths in one step; False if the system cannot do that."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Growing a store: values inserted anywhere in its axes, more trials, all at once or not at all."""
+"""Extending a store by values anywhere in its axes and by trials: completely, or not at all."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ import zarr
 from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
-from .documents import VARIABLES, consolidate, read_revision
+from .documents import VARIABLES, consolidate, coordinates, read_revision
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
-from .foreign import carry, check_foreign, find_foreign, undisturbed
+from .foreign import carry, check_foreign, find_foreign, nested_stores_locked
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
 from .lock import documents_held
@@ -30,20 +30,22 @@ SPARE_BYTES = 1_000_000
 
 
 def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -> None:
-    """Lay the store out again for a larger sweep, with every result it holds, and exchange them.
+    """Build a larger store with all results of the old one, and put it in the old one's place.
 
-    A kill at any moment leaves the old store or the new one. Chunk sizes stay. Analyses are not
-    carried over: they were of the smaller sweep. What is not genprior's is carried over.
+    A kill at any moment leaves the old store or the new one. Chunk sizes stay the same. Analyses
+    of genprior are not carried over, because they are of the smaller sweep. What genprior did not
+    make is carried over.
 
     Args:
-        info: the store as it is.
-        grid: the points of its sweep and of what was asked for together.
-        variables: what its task kind fills.
+        info: the store before the extension.
+        grid: the points of the larger sweep: those of the store and those asked for.
+        variables: what the store's task fills.
 
     Raises:
-        WrongStoreError: its folder cannot be replaced.
-        StoreError: it cannot be written, would not fit, lacks something or is damaged, or holds
-            what cannot be carried over; named.
+        WrongStoreError: the store's folder cannot be replaced.
+        StoreError: the file system refused, the disk has too little space, or the store is
+            incomplete, damaged, or holds something that cannot be carried over. The message says
+            what.
     """
     path = info.path
     check_replaceable(path)
@@ -54,9 +56,11 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
         needed = SPARE_BYTES + _own_bytes(info)
         free = shutil.disk_usage(area).free
         if needed > free:
+            from dask.utils import format_bytes
+
             raise StoreError(
-                f"{path}: extending it needs {needed / 1e6:,.1f} MB next to it and "
-                f"{free / 1e6:,.1f} MB are free. Make room and repeat the same command."
+                f"{path}: extending it needs {format_bytes(needed)} next to it and "
+                f"{format_bytes(free)} are free. Make room and repeat the same command."
             )
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)
@@ -66,20 +70,22 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
             _carry_over(info, new, layout, grid, names)
         with documents_held(path), ExitStack() as stack:
             foreign = find_foreign(path, _own_arrays(info))
-            stack.enter_context(undisturbed(path, foreign))
+            stack.enter_context(nested_stores_locked(path, foreign))
             carry(path, new, foreign)
             if _carry_attributes(info, new) or foreign:
                 consolidate(new)
             shutil.copystat(path, new)
             if read_revision(path) != info.revision:
-                raise StoreError(f"{path} became another store while it was extended.")
+                raise StoreError(
+                    f"{path} became another store while it was extended; repeat the same command."
+                )
             put_in_place(area, path)
 
 
 def _own_arrays(info: StoreInfo) -> dict[str, int]:
-    """Name the arrays that genprior wrote, with their numbers of dimensions."""
+    """Give the number of dimensions of each array that genprior wrote, by name."""
     group = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    labels = str(info.attributes.get("coordinates", "")).split()
+    labels = coordinates(info.attributes)
     results = (*info.variables, SECONDS.name, ERROR.name, STATUS.name)
     arrays = {name: group.get(name) for name in (*info.layout.dims, *labels, *results)}
     return {name: array.ndim for name, array in arrays.items() if isinstance(array, zarr.Array)}
@@ -93,42 +99,43 @@ def _own_bytes(info: StoreInfo) -> int:
 
 
 def _carry_attributes(info: StoreInfo, new: Path) -> bool:
-    """Keep what the user noted in the attributes of arrays; say whether there was anything."""
-    found = False
+    """Copy attributes that the user added to arrays; say whether there were any."""
+    carried = False
     source = zarr.open_group(info.path, mode="r", use_consolidated=False)
     target = zarr.open_group(new, mode="r+", use_consolidated=False)
     for name in _own_arrays(info):
         if (array := target.get(name)) is None:
             continue
-        noted = source[name].attrs.asdict()
-        if added := {key: value for key, value in noted.items() if key not in array.attrs}:
+        old = source[name].attrs.asdict()
+        if added := {key: value for key, value in old.items() if key not in array.attrs}:
             with unwarned():
                 array.attrs.update(added)
-            found = True
-    return found
+            carried = True
+    return carried
 
 
 def _carry_over(
     info: StoreInfo, new: Path, layout: Layout, grid: Grid, names: tuple[str, ...]
 ) -> None:
+    """Carry all results over: link the chunks that stay the same, copy the others by values."""
     origins = [_origins(info.sweep.axes[dim], grid.sweep.axes[dim]) for dim in grid.dims]
     origins.append(_origins(list(range(info.sweep.trials)), list(range(grid.sweep.trials))))
     source = zarr.open_group(info.path, mode="r", use_consolidated=False)
     target = zarr.open_group(new, mode="r+", use_consolidated=False)
-    # Text of format 1 is written otherwise now.
-    alike = tuple(n for n in names if array_of(source, n).dtype == array_of(target, n).dtype)
-    others = tuple(n for n in names if n not in alike)
+    # Text of format 1 has another type, so that its chunks cannot be linked.
+    linkable = tuple(n for n in names if array_of(source, n).dtype == array_of(target, n).dtype)
+    others = tuple(n for n in names if n not in linkable)
     for block in layout.block_indices():
         region = layout.region(block)
         old = [origin[part] for origin, part in zip(origins, region, strict=True)]
         if any((indices < 0).all() for indices in old):
             continue
-        same = [
+        old_block = [
             _same_chunk(indices, chunk, size)
             for indices, chunk, size in zip(old, layout.chunks, info.layout.shape, strict=True)
         ]
-        if all(index is not None for index in same):
-            _link_block(info.path, new, alike, [str(index) for index in same], block)
+        if all(index is not None for index in old_block):
+            _link_block(info.path, new, linkable, [str(index) for index in old_block], block)
             _copy_block(source, target, others, region, old)
         else:
             _copy_block(source, target, names, region, old)
@@ -136,27 +143,36 @@ def _carry_over(
 
 
 def _origins(old: list[object], new: list[object]) -> np.ndarray:
-    """Index of each new value among the old ones, −1 where it is new."""
-    places = {value_label(value): index for index, value in enumerate(old)}
-    return np.array([places.get(value_label(value), -1) for value in new])
+    """Give the index of each value in the old axis, −1 if the old axis lacks it."""
+    index_of = {value_label(value): index for index, value in enumerate(old)}
+    return np.array([index_of.get(value_label(value), -1) for value in new])
 
 
 def _same_chunk(indices: np.ndarray, chunk: int, size: int) -> int | None:
-    """Index of the old chunk that holds these values at these very places and nothing else."""
+    """Give the index of the old chunk with exactly these values at the same offsets, or None.
+
+    Args:
+        indices: old index of each value in the new chunk, −1 if it is new.
+        chunk: chunk size along the dimension.
+        size: old size of the dimension.
+    """
     offsets = np.flatnonzero(indices >= 0)
-    known = indices[offsets]
-    place = int(known[0]) // chunk
-    whole = min(chunk, size - place * chunk)
-    same = len(known) == whole and (known == place * chunk + offsets).all()
-    return place if same else None
+    old = indices[offsets]
+    index = int(old[0]) // chunk
+    length = min(chunk, size - index * chunk)
+    same = len(old) == length and (old == index * chunk + offsets).all()
+    return index if same else None
 
 
 def _link_block(
-    old: Path, new: Path, names: tuple[str, ...], place: list[str], block: tuple[int, ...]
+    old: Path, new: Path, names: tuple[str, ...], old_block: list[str], block: tuple[int, ...]
 ) -> None:
-    """Give a chunk that moves as a whole a second name; chunks are replaced, never rewritten."""
+    """Hard-link the chunks of a block into the new store, or copy them if links are impossible.
+
+    Both stores may share a file, because chunk files are replaced and not rewritten.
+    """
     for name in names:
-        source = old.joinpath(name, "c", *place)
+        source = old.joinpath(name, "c", *old_block)
         target = new.joinpath(name, "c", *map(str, block))
         if not source.exists():
             continue
@@ -175,12 +191,20 @@ def _copy_block(
     region: tuple[slice, ...],
     old: list[np.ndarray],
 ) -> None:
-    """Assemble a block from old results at scattered places."""
-    places = np.ix_(*(np.flatnonzero(indices >= 0) for indices in old))
-    known = tuple(indices[indices >= 0] for indices in old)
+    """Write old results into a block of the new store.
+
+    Args:
+        source: the old store.
+        target: the new store.
+        names: which results.
+        region: the block in the new store.
+        old: for each dimension, the old index of each value of the block, −1 if it is new.
+    """
+    in_block = np.ix_(*(np.flatnonzero(indices >= 0) for indices in old))
+    in_source = tuple(indices[indices >= 0] for indices in old)
     for name in names:
-        found = np.asarray(array_of(source, name).oindex[known])
+        values = np.asarray(array_of(source, name).oindex[in_source])
         array = array_of(target, name)
         block = np.array(array[region])
-        block[places] = found.astype(block.dtype)
+        block[in_block] = values.astype(block.dtype)
         array[region] = block

@@ -1,4 +1,4 @@
-"""Codes that came later: what a store says of its coded variables, brought up to date."""
+"""Add newer codes to the flag attributes of a store's coded variables."""
 
 from collections.abc import Iterable
 
@@ -14,17 +14,17 @@ from .template import array_of
 
 
 def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
-    """Label the codes that trials may give now and that a store made earlier has no names for.
+    """Name the codes that trials can give now and that the store has no names for yet.
 
     Args:
         info: the store.
-        variables: what its task kind fills.
+        variables: what the store's task fills.
 
     Returns:
         Whether the store was changed.
 
     Raises:
-        StoreError: a code means something else in it.
+        StoreError: a code has another meaning in the store.
     """
     group, changed = open_group(info.path), {}
     for variable in variables:
@@ -32,16 +32,16 @@ def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
             continue
         attributes = array_of(group, variable.name).attrs
         written = [*map(int, attributes.get("flag_values", ()))]  # type: ignore[arg-type]
-        there = dict(zip(written, str(attributes.get("flag_meanings", "")).split(), strict=False))
-        here = {flag.code: flag.meaning for flag in variable.flags}
-        for code, meaning in there.items():
-            if here.get(code, meaning) != meaning:
+        stored = dict(zip(written, str(attributes.get("flag_meanings", "")).split(), strict=False))
+        present = {flag.code: flag.meaning for flag in variable.flags}
+        for code, meaning in stored.items():
+            if present.get(code, meaning) != meaning:
                 raise StoreError(
                     f"{info.path}: {variable.name} {code} is '{meaning}' in it and "
-                    f"'{here[code]}' here; choose another store."
+                    f"'{present[code]}' here; choose another store."
                 )
-        if set(here) - set(there):
-            changed[variable.name] = dict(sorted({**there, **here}.items()))
+        if set(present) - set(stored):
+            changed[variable.name] = dict(sorted({**stored, **present}.items()))
     if not changed:
         return False
     with documents_held(info.path), explained(info.path, "naming new codes"):

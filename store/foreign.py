@@ -1,4 +1,4 @@
-"""What is in a store and not genprior's: carried over when the store is laid out again."""
+"""Files and groups of the user in a store: found, checked and carried over by an extension."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .analyses import ANALYSIS, is_own
+from .analyses import ANALYSIS, is_ours
 from .documents import DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
@@ -17,39 +17,42 @@ from .integrity import StoreInfo
 from .lock import held
 
 CHUNKS = "c"
-UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # what zarr leaves when it is killed
+UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
 
 
 def find_foreign(path: Path, arrays: dict[str, int]) -> list[Path]:
-    """List what is not genprior's in a store, folders as a whole, relative to it.
+    """List what genprior did not make in a store.
 
     Args:
         path: the store.
-        arrays: the names of its own arrays, coordinates included, with the number of dimensions.
+        arrays: the store's own arrays, coordinates included: the number of dimensions by name.
+
+    Returns:
+        Paths relative to the store. A folder of the user is one entry.
     """
-    found = []
+    foreign = []
     for entry in _entries(path):
         if entry.name in arrays and entry.is_dir() and not entry.is_symlink():
-            found += _in_array(entry, arrays[entry.name])
+            foreign += _in_array(entry, arrays[entry.name])
         elif entry.name == ANALYSIS and entry.is_dir() and not entry.is_symlink():
-            found += [
-                inner for inner in _entries(entry) if not is_own(inner) and owner_of(inner) is None
+            foreign += [
+                inner for inner in _entries(entry) if not is_ours(inner) and owner_of(inner) is None
             ]
         else:
-            found.append(entry)
-    return [entry.relative_to(path) for entry in found]
+            foreign.append(entry)
+    return [entry.relative_to(path) for entry in foreign]
 
 
 def _entries(folder: Path) -> list[Path]:
-    """List a folder of genprior's without its metadata, and without what zarr left unfinished."""
+    """List a folder that genprior made, without its metadata and zarr's temporary files."""
     names = sorted(os.listdir(folder))
     return [folder / n for n in names if n != DOCUMENT and not UNFINISHED.fullmatch(n)]
 
 
 def _in_array(array: Path, depth: int) -> list[Path]:
-    """Find what is neither metadata nor a chunk."""
-    found = [entry for entry in _entries(array) if entry.name != CHUNKS]
-    return found + list(_in_chunks(array / CHUNKS, depth) if (array / CHUNKS).is_dir() else ())
+    """Find what is neither metadata nor a chunk in an array's folder."""
+    foreign = [entry for entry in _entries(array) if entry.name != CHUNKS]
+    return foreign + list(_in_chunks(array / CHUNKS, depth) if (array / CHUNKS).is_dir() else ())
 
 
 def _in_chunks(folder: Path, depth: int) -> Iterator[Path]:
@@ -64,15 +67,16 @@ def _in_chunks(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -> None:
-    """Refuse, by name, what would not fit a store of another shape.
+    """Refuse an extension if an array of the user would not fit the new shape.
 
     Args:
         info: the store.
-        foreign: what is in it and not genprior's.
-        shape: sizes of the new dimensions.
+        foreign: what genprior did not make in it, from `find_foreign`.
+        shape: the new size of each dimension.
 
     Raises:
-        StoreError: an array of the user next to the results, over an axis that grows.
+        StoreError: an array of the user next to the results lies along an axis that grows; the
+            message names it.
     """
     old = dict(zip(info.layout.dims, info.layout.shape, strict=True))
     for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
@@ -86,16 +90,16 @@ def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
         if grown:
             raise StoreError(
-                f"{info.path / name}: this array is not genprior's and lies along {grown[0]}, "
-                f"which grows from {old[grown[0]]} to {shape[grown[0]]} values: it would no longer "
-                "fit, and xarray could not open the store. Move it into a group, or out of the "
-                "store."
+                f"{info.path / name}: genprior did not make this array, and it lies along "
+                f"{grown[0]}, which grows from {old[grown[0]]} to {shape[grown[0]]} values: it "
+                "would no longer fit, and xarray could not open the store. Move it into a group, "
+                "or out of the store."
             )
 
 
 @contextmanager
-def undisturbed(path: Path, foreign: list[Path]) -> Iterator[None]:
-    """Hold the stores that lie in a store, so that nothing writes them while they move.
+def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
+    """Lock the stores that lie inside a store, so that nothing writes them while they move.
 
     Raises:
         StoreError: one of them is being written.
@@ -111,13 +115,18 @@ def undisturbed(path: Path, foreign: list[Path]) -> Iterator[None]:
 
 
 def carry(path: Path, new: Path, foreign: list[Path]) -> None:
-    """Give what is not genprior's a second name in a new folder; copy where that cannot be.
+    """Carry what genprior did not make over into a new folder, by hard links or else by copies.
 
-    Links stay links, and modes and times stay.
+    Symbolic links stay symbolic links. Modes and times are kept.
+
+    Args:
+        path: the store.
+        new: the new folder.
+        foreign: paths relative to the store, from `find_foreign`.
 
     Raises:
-        StoreError: something of ours has the same name there, or a kind of file that cannot be
-            copied.
+        StoreError: genprior writes something of the same name there.
+        OSError: a special file cannot be copied.
     """
     for entry in foreign:
         for parent in reversed(entry.parents[:-1]):
@@ -128,8 +137,8 @@ def carry(path: Path, new: Path, foreign: list[Path]) -> None:
                     shutil.copy2(path / parent / DOCUMENT, new / parent / DOCUMENT)
         if os.path.lexists(new / entry):
             raise StoreError(
-                f"{path / entry} is in the way of what genprior writes there; rename it, and "
-                "repeat the same command."
+                f"{path / entry} was not made by genprior, which has to write there; rename it, "
+                "and repeat the same command."
             )
         _carry(path / entry, new / entry)
 
@@ -149,6 +158,6 @@ def _carry(source: Path, target: Path) -> None:
             os.link(source, target)
         except OSError:
             if not stat.S_ISREG(mode):
-                said = "a special file cannot be copied"
-                raise OSError(errno.ENOTSUP, said, str(source)) from None
+                reason = "a special file cannot be copied"
+                raise OSError(errno.ENOTSUP, reason, str(source)) from None
             shutil.copy2(source, target)

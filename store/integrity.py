@@ -1,14 +1,13 @@
-"""What is missing from a store or damaged in it: told by listing it, and by the bytes it reads.
+"""Find what is missing or damaged in a store, by listing its files and from the bytes it reads.
 
-An error is called damage only where bytes prove it: a document that is no JSON or differs from its
-copy, a chunk that is missing, cut or against its checksum.
+Something counts as damaged only if its bytes prove it: a document that is not JSON or differs from
+its copy; a chunk that is missing, cut, or does not match its checksum.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,21 @@ from .documents import (
     DOCUMENT,
     BrokenDocumentError,
     Document,
+    chunks_of,
     coordinates,
+    is_array,
     read_document,
 )
-from .errors import StoreError, in_short
+from .errors import StoreError, in_short, library_error
 from .layout import ERROR, STATUS, Layout, Status
 
 Block = tuple[int, ...]
-LIBRARIES = ("xarray", "zarr")
 WRONG_CHECKSUM = "its checksum is wrong"
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store says of itself; `copies` has the root's copies of the other documents."""
+    """What the root of a store says; `copies` are its copies of the other documents, by path."""
 
     path: Path
     sweep: Sweep
@@ -46,34 +46,34 @@ class StoreInfo:
 
     @cached_property
     def grid(self) -> Grid:
-        """Lay out the points of its sweep, when somebody asks for them."""
+        """The points of the store's sweep, computed at the first use."""
         return Grid(self.sweep)
 
     def with_grid(self, grid: Grid) -> "StoreInfo":
-        """Give the same with a grid that was laid out before, if it is that of the sweep."""
-        # As text: of equal sweeps the axes may be in another order.
+        """Take over a grid that was computed before, if it is that of the store's sweep."""
+        # Compared as text, because sweeps with another order of the axes are equal.
         if grid.sweep.as_json() == self.sweep.as_json():
             self.__dict__["grid"] = grid
         return self
 
     @property
     def revision(self) -> str:
-        """Changes whenever the store is laid out again."""
+        """Identifies the layout: an extension changes it."""
         return str(self.attributes["revision"])
 
     @property
     def results(self) -> tuple[str, ...]:
-        """Name the arrays over all axes and the trial."""
+        """The names of the arrays over all axes and the trial."""
         return (*self.variables, *ALWAYS_THERE)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """Name the coordinates, axes and trial first."""
+        """The names of the coordinates, axes and trial first."""
         return (*self.layout.dims, *coordinates(self.attributes))
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """Name everything that the store must have."""
+        """The names of all arrays that the store must have."""
         return (*self.results, *self.coordinates)
 
 
@@ -82,29 +82,30 @@ class Damage:
     """What is wrong with one array.
 
     Attributes:
-        array: its name.
-        what: in words.
-        blocks: which of its chunks; none if it is the array's document, or the whole array.
-        place: what it is of the array, if no chunk of results.
-        listed: whether a listing shows it; a wrong checksum is seen only by those who read.
+        array: the array's name.
+        what: the end of a sentence that begins with the file, such as "is missing".
+        blocks: the damaged chunks of results; empty if something else is damaged.
+        part: the damaged file in the array's folder, if it is no chunk of results; "" for the
+            whole array.
+        listed: whether a listing shows it; a wrong checksum is seen only by reading.
     """
 
     array: str
     what: str
     blocks: tuple[Block, ...] = ()
-    place: str = ""
+    part: str = ""
     listed: bool = True
 
     @property
     def file(self) -> Path:
-        """What is damaged, below the store."""
+        """The damaged file or folder, relative to the store."""
         if self.blocks:
             return chunk_path(Path(self.array), self.blocks[0])
-        return Path(self.array, self.place)
+        return Path(self.array, self.part)
 
     @property
     def remedy(self) -> str:
-        """Say how to have it computed or written again."""
+        """The next move, with which it is computed or written again."""
         if not self.blocks:
             return "Repeat the run: it is written again."
         if self.listed or self.array == STATUS.name:
@@ -119,14 +120,14 @@ class Damage:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a store holds, as far as it can be trusted.
+    """The readable content of a store, and its damages.
 
     Attributes:
-        status: of every trial; what is lost counts as pending.
-        values: variables that were asked for; the fill value where lost.
-        damages: what is wrong.
-        lost: over the blocks, those all of whose trials have to be computed again.
-        unmarked: over the blocks, those with excluded points whose chunk does not say so.
+        status: status of every trial; lost trials count as pending.
+        values: the requested variables, by name; the fill value where they are lost.
+        damages: everything that is missing or damaged.
+        lost: mask over the blocks: all trials of the block have to be computed again.
+        unmarked: mask over the blocks: the stored status does not mark all excluded points.
     """
 
     status: np.ndarray
@@ -137,17 +138,17 @@ class Survey:
 
 
 def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
-    """List what a store has, and read its status and some variables as far as they can be read.
+    """List the files of a store, and read its status and some variables as far as possible.
 
-    Texts of errors are read only where there are any.
+    Error texts are read only from blocks with crashed trials.
 
     Raises:
-        StoreError: the status cannot be read at all, or an intact store cannot be read here.
+        StoreError: the status cannot be read, or the installed libraries cannot read intact bytes.
     """
     damages = [*document_damages(info, info.results), *coordinate_damages(info)]
     broken = {damage.array for damage in damages}
     if STATUS.name in broken:
-        raise refusal(info, damages)
+        raise damage_error(info, damages)
     values = {}
     status, wrong = read_array(info, STATUS.name)
     damages += wrong
@@ -177,32 +178,32 @@ def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
 
 
 def excluded_points(info: StoreInfo) -> np.ndarray:
-    """Give the mask over the axes of the points that a rule leaves out."""
+    """Give the mask of excluded points, over the axes."""
     if not info.sweep.exclude:
         return np.zeros(info.layout.shape[:-1], dtype=bool)
     return info.grid.excluded
 
 
 def check_complete(info: StoreInfo, names: Iterable[str], status: np.ndarray) -> None:
-    """Refuse to go on with results of which a part is missing.
+    """Refuse results of which a part is missing.
 
     Args:
         info: the store.
         names: which results.
-        status: of every trial, read before them.
+        status: status of every trial, read before the results.
 
     Raises:
-        StoreError: naming what is missing or damaged.
+        StoreError: something is missing or damaged; the message names it.
     """
     names = list(names)
     damages = [*document_damages(info, names), *coordinate_damages(info)]
     damages += chunk_damages(info, names, status)
     if damages:
-        raise refusal(info, damages)
+        raise damage_error(info, damages)
 
 
-def unreadable(info: StoreInfo, names: Iterable[str], error: Exception) -> StoreError:
-    """Explain why some results cannot be read: by damage, if the bytes prove it."""
+def reading_error(info: StoreInfo, names: Iterable[str], error: Exception) -> StoreError:
+    """Explain why results cannot be read: by damage if the bytes prove it, else by the library."""
     names = list(names)
     damages = [*document_damages(info, names), *coordinate_damages(info)]
     damages = damages or chunk_damages(info, names, None)
@@ -210,24 +211,16 @@ def unreadable(info: StoreInfo, names: Iterable[str], error: Exception) -> Store
         damages = read_array(info, name)[1]
         if damages:
             break
-    return refusal(info, damages) if damages else foreign(info.path, info.attributes, error)
+    if damages:
+        return damage_error(info, damages)
+    return library_error(info.path, info.attributes, error)
 
 
-def refusal(info: StoreInfo, damages: Sequence[Damage], remedy: str = "") -> StoreError:
-    """Name what is damaged, and say how to have it computed or written again."""
+def damage_error(info: StoreInfo, damages: Sequence[Damage], remedy: str = "") -> StoreError:
+    """Name the first of some damages, and the next move."""
     first = damages[0]
     others = f" ({len(damages) - 1} more such damages)" if len(damages) > 1 else ""
     return StoreError(f"{info.path / str(first)}{others}. {remedy or first.remedy}")
-
-
-def foreign(path: Path, attributes: dict[str, Any], error: Exception) -> StoreError:
-    """Say what a library says of a store in which nothing is seen to be damaged."""
-    here = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    there = ", ".join(f"{name} {attributes.get(f'{name}_version', '?')}" for name in LIBRARIES)
-    return StoreError(
-        f"{path} cannot be read with {here} ({type(error).__name__}: {in_short(error)}). No damage "
-        f"was found in it; use the versions that wrote it ({there}) or later ones."
-    )
 
 
 def document_damages(info: StoreInfo, names: Iterable[str]) -> list[Damage]:
@@ -240,39 +233,26 @@ def _document_damage(info: StoreInfo, name: str) -> Damage | None:
     try:
         own = read_document(folder)
     except FileNotFoundError:
-        return Damage(name, "is missing", place=DOCUMENT if folder.is_dir() else "")
+        return Damage(name, "is missing", part=DOCUMENT if folder.is_dir() else "")
     except BrokenDocumentError as error:
-        return Damage(name, f"is damaged ({in_short(error)})", place=DOCUMENT)
+        return Damage(name, f"is damaged ({in_short(error)})", part=DOCUMENT)
     is_result = name in info.results
     if not (is_laid_out(own, info.layout) if is_result else is_array(own)):
-        return Damage(name, "is damaged (it is not of such an array)", place=DOCUMENT)
+        return Damage(name, "is damaged (it describes another array)", part=DOCUMENT)
     if copy is not None and not _agree(own, copy):
-        return Damage(name, f"is damaged (its copy in {DOCUMENT} differs)", place=DOCUMENT)
+        return Damage(name, f"is damaged (its copy in {DOCUMENT} differs)", part=DOCUMENT)
     return None
 
 
-def is_array(document: Document) -> bool:
-    """Say whether a document is of an array."""
-    return document.get("node_type") == "array" and isinstance(document.get("shape"), list)
-
-
 def is_laid_out(document: Document, layout: Layout) -> bool:
-    """Say whether a document is of an array with this shape, these chunks and dimensions."""
-    found = (document.get("shape"), chunks_of(document), document.get("dimension_names"))
-    wanted = (list(layout.shape), list(layout.chunks), list(layout.dims))
-    return is_array(document) and found == wanted
-
-
-def chunks_of(document: Document) -> Any:
-    """Give the chunk sizes that an array's document names, if it does."""
-    try:
-        return document["chunk_grid"]["configuration"]["chunk_shape"]
-    except (KeyError, TypeError):
-        return None
+    """Say whether a document describes an array with this shape, these chunks and dimensions."""
+    described = (document.get("shape"), chunks_of(document), document.get("dimension_names"))
+    expected = (list(layout.shape), list(layout.chunks), list(layout.dims))
+    return is_array(document) and described == expected
 
 
 def _agree(own: Document, copy: Document) -> bool:
-    """Whether two documents say the same; attributes may have been added by the user."""
+    """Compare a document with its copy, except for attributes that the user added."""
     added, kept = own.get("attributes"), copy.get("attributes")
     if not isinstance(added, dict) or not isinstance(kept, dict):
         return _same(own, copy)
@@ -281,30 +261,30 @@ def _agree(own: Document, copy: Document) -> bool:
 
 
 def _same(one: Document, other: Document) -> bool:
-    """Compare as text, in which NaN equals NaN."""
+    """Compare two documents as text, so that NaN equals NaN."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def coordinate_damages(info: StoreInfo) -> list[Damage]:
-    """Find coordinates that are missing or damaged; each is a single small chunk."""
+    """Find coordinates that are missing or damaged; each has one chunk."""
     damages = document_damages(info, info.coordinates)
     broken = {damage.array for damage in damages}
     for name in info.coordinates:
         if name not in broken:
-            place = (0,) * len(read_document(info.path / name)["shape"])
-            chunk = chunk_path(info.path / name, place)
+            index = (0,) * len(read_document(info.path / name)["shape"])
+            chunk = chunk_path(info.path / name, index)
             file = str(chunk.relative_to(info.path / name))
             try:
                 if not is_intact(chunk):
-                    damages.append(Damage(name, f"is damaged ({_size(chunk)})", place=file))
+                    damages.append(Damage(name, f"is damaged ({_reason(chunk)})", part=file))
             except FileNotFoundError:
-                damages.append(Damage(name, "is missing", place=file))
+                damages.append(Damage(name, "is missing", part=file))
     return damages
 
 
-def _size(chunk: Path) -> str:
-    bytes_there = chunk.stat().st_size
-    return WRONG_CHECKSUM if bytes_there > CHECKSUM_BYTES else f"{bytes_there} bytes"
+def _reason(chunk: Path) -> str:
+    size = chunk.stat().st_size
+    return WRONG_CHECKSUM if size > CHECKSUM_BYTES else f"it has only {size} bytes"
 
 
 def chunk_damages(info: StoreInfo, names: Iterable[str], status: np.ndarray | None) -> list[Damage]:
@@ -313,39 +293,39 @@ def chunk_damages(info: StoreInfo, names: Iterable[str], status: np.ndarray | No
     Args:
         info: the store.
         names: which results.
-        status: of every trial, read before the listing; without it none counts as missing.
+        status: status of every trial, read before the listing; if None, no chunk counts as missing.
     """
     damages: list[Damage] = []
     done = crashed = np.zeros(info.layout.grid, dtype=bool)
     if status is not None:
         crashed = blocks_with(status == Status.CRASHED, info.layout)
-        # Where all trials crashed, a chunk has fill values only, and zarr need not write it.
+        # If all trials of a block crashed, its chunk has fill values only and may not be written.
         done = blocks_with(status == Status.DONE, info.layout)
     for name in names:
         sizes = chunk_sizes(info.path / name, info.layout.grid)
         needed = crashed if name == ERROR.name else done
         if name != STATUS.name:
-            damages += _of(name, "is missing", needed & (sizes < 0))
+            damages += _damage_of(name, "is missing", needed & (sizes < 0))
         short = (sizes >= 0) & (sizes <= CHECKSUM_BYTES)
-        damages += _of(name, "is damaged (cut to nothing)", short)
+        damages += _damage_of(name, f"is damaged (at most {CHECKSUM_BYTES} bytes are left)", short)
     return damages
 
 
-def _of(name: str, what: str, blocks: np.ndarray, listed: bool = True) -> Iterator[Damage]:
-    found = tuple(tuple(map(int, block)) for block in np.argwhere(blocks))
-    if found:
-        yield Damage(name, what, found, listed=listed)
+def _damage_of(name: str, what: str, mask: np.ndarray, listed: bool = True) -> Iterator[Damage]:
+    blocks = tuple(tuple(map(int, block)) for block in np.argwhere(mask))
+    if blocks:
+        yield Damage(name, what, blocks, listed=listed)
 
 
 def read_array(info: StoreInfo, name: str) -> tuple[np.ndarray, list[Damage]]:
-    """Read results as far as they can be read.
+    """Read results as far as possible.
 
     Returns:
         The values, the fill value where a chunk is missing or damaged, and the chunks whose
         checksum is wrong.
 
     Raises:
-        StoreError: a chunk cannot be read though its bytes are intact.
+        StoreError: the installed libraries cannot read a chunk whose bytes are intact.
     """
     array = open_array(info, name)
     try:
@@ -359,13 +339,20 @@ def read_array(info: StoreInfo, name: str) -> tuple[np.ndarray, list[Damage]]:
 def _read_blocks(
     info: StoreInfo, name: str, array: zarr.Array[Any], wanted: np.ndarray | None = None
 ) -> tuple[np.ndarray, list[Damage]]:
-    """Read an array block by block: those that are wanted, all if None."""
+    """Read an array block by block.
+
+    Args:
+        info: the store.
+        name: the array's name.
+        array: the array.
+        wanted: mask over the blocks to read; None for all.
+    """
     values: np.ndarray = np.zeros(array.shape, dtype=array.dtype)
-    if name != ERROR.name:  # zeros are empty texts, and take no memory before they are written
+    if name != ERROR.name:  # zeros are empty texts already, and need no memory until written
         values[...] = array.fill_value
-    there = chunk_sizes(info.path / name, info.layout.grid) > CHECKSUM_BYTES
+    exists = chunk_sizes(info.path / name, info.layout.grid) > CHECKSUM_BYTES
     wrong = np.zeros(info.layout.grid, dtype=bool)
-    for block in map(tuple, np.argwhere(there if wanted is None else there & wanted).tolist()):
+    for block in map(tuple, np.argwhere(exists if wanted is None else exists & wanted).tolist()):
         region = info.layout.region(block)
         try:
             values[region] = array[region]
@@ -377,22 +364,22 @@ def _read_blocks(
             except FileNotFoundError:
                 continue
             if not wrong[block]:
-                raise foreign(info.path, info.attributes, reason) from None
-    return values, list(_of(name, f"is damaged ({WRONG_CHECKSUM})", wrong, listed=False))
+                raise library_error(info.path, info.attributes, reason) from None
+    return values, list(_damage_of(name, f"is damaged ({WRONG_CHECKSUM})", wrong, listed=False))
 
 
 def open_array(info: StoreInfo, name: str) -> zarr.Array[Any]:
     """Open an array of a store.
 
     Raises:
-        StoreError: the store lacks it, its document is damaged, or it cannot be read here.
+        StoreError: it is missing or damaged, or the installed libraries cannot read it.
     """
     try:
         return zarr.open_array(info.path / name, mode="r", zarr_format=3)
     except Exception as error:
         damages = document_damages(info, [name])
         if damages:
-            raise refusal(info, damages) from None
+            raise damage_error(info, damages) from None
         if isinstance(error, OSError):
             raise
-        raise foreign(info.path, info.attributes, error) from None
+        raise library_error(info.path, info.attributes, error) from None

@@ -1,4 +1,4 @@
-"""How a sweep's results are laid out: dimensions, chunks, and the blocks they make."""
+"""The layout of a sweep's results: dimensions, chunks, and blocks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Region = tuple[slice, ...]
 
 
 class Status(IntEnum):
-    """What became of a trial; a failure to recover is *done*."""
+    """The state of a trial. A trial that did not recover is *done*."""
 
     PENDING = 0
     DONE = 1
@@ -30,8 +30,8 @@ STATUS = Variable(
     flags=tuple(Flag(s.value, s.name.lower()) for s in Status),
 )
 SECONDS = Variable("seconds", "float64", "time of the trial, draws included, no I/O", "s")
-# Text of a fixed length: of a variable one xarray cannot make `where` and netCDF. Every trial of a
-# store takes four bytes a letter where all are read into memory.
+# Text of a fixed length: with a variable length, xarray's `where` and `to_netcdf` fail. In memory
+# it takes four bytes per character for every trial of a store.
 LONGEST_ERROR = 160
 ERROR = Variable("error", f"U{LONGEST_ERROR}", "what a crashed trial said")
 
@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Number of trials, excluded ones too."""
+        """Number of trials, including those of excluded points."""
         return prod(self.shape)
 
     @property
@@ -60,18 +60,18 @@ class Layout:
         return prod(self.grid)
 
     def region(self, block: tuple[int, ...]) -> Region:
-        """Give the part of the arrays a block covers."""
+        """Give the part of the arrays that a block covers."""
         return tuple(
             slice(b * c, min((b + 1) * c, s))
             for b, c, s in zip(block, self.chunks, self.shape, strict=True)
         )
 
     def block_indices(self) -> Iterator[tuple[int, ...]]:
-        """Run through the blocks in row-major order."""
+        """Iterate over the blocks in row-major order."""
         return iter(np.ndindex(self.grid))
 
     def is_aligned(self, region: Region) -> bool:
-        """Say whether a region is exactly one block: the only thing one writer may write."""
+        """Say whether a region is exactly one block. A writer may write nothing else."""
         return len(region) == len(self.shape) and all(
             part.start % c == 0 and part.stop == min(part.start + c, s)
             for part, c, s in zip(region, self.chunks, self.shape, strict=True)
@@ -79,16 +79,17 @@ class Layout:
 
 
 def choose_chunks(shape: tuple[int, ...], trials_per_block: int) -> tuple[int, ...]:
-    """Fit a chunk of at most so many trials into the grid, trials of one point first.
+    """Choose the sizes of a chunk. It takes trials of one point first, then the last axes.
 
     Args:
         shape: sizes of the dimensions, the trial last.
-        trials_per_block: upper bound for the product of the chunk's sizes, at least 1.
+        trials_per_block: upper bound for the product of the chunk's sizes; below 1 counts as 1,
+            and above `MAX_BLOCK_TRIALS` as that.
     """
-    room = min(max(1, trials_per_block), MAX_BLOCK_TRIALS)
+    trials_left = min(max(1, trials_per_block), MAX_BLOCK_TRIALS)
     chunks = []
     for size in reversed(shape):
-        chunks.append(min(size, room))
-        room //= chunks[-1]
-        room = max(room, 1)
+        chunks.append(min(size, trials_left))
+        trials_left //= chunks[-1]
+        trials_left = max(trials_left, 1)
     return tuple(reversed(chunks))

@@ -1,10 +1,10 @@
-"""Keeping two writers of a store apart.
+"""Locks that keep two writers of a store apart.
 
-There are two locks: one for whoever runs into the store, as long as the run takes, and one for the
-documents, a moment for every change of them. A fit takes the second only. Each is a file next to
-the store. The operating system locks it (`flock`) where the file system can; elsewhere (Lustre
-without `flock`, some NFS) its mere existence is the lock, and what it says tells a holder that died
-on this machine from one that lives.
+There are two locks. A run holds the first for its whole duration. Whoever changes the documents
+holds the second during that change; a fit takes only the second. Each lock is a file next to the
+store. The operating system locks it (`flock`) if the file system supports that. Elsewhere (Lustre
+without `flock`, some NFS) the existence of the file is the lock, and its text names the process
+that holds it: the lock of a process that died on this machine is taken over.
 """
 
 import errno
@@ -24,72 +24,72 @@ from .errors import StoreError, WrongStoreError, explained
 from .exchange import clear, resolved
 from .places import check_place
 
-PATIENCE = 0.5  # seconds, for a holder that is just leaving
-MOMENT = 60.0  # seconds, for one that changes documents or writes an analysis
+WAIT_FOR_RUN = 0.5  # seconds: a run that holds the lock may just be ending
+WAIT_FOR_DOCUMENTS = 60.0  # seconds: a change of documents or writing an analysis ends by itself
 DOCUMENTS = ".documents"
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
-# What filelock's soft locks say, in lines, and what earlier versions of genprior said.
+# The text of filelock's soft locks, in lines, and that of earlier versions of genprior.
 RECORD = re.compile(r"(?P<process>\d+)\n(?P<host>[^\n]+)\n(\d+\n)?|process \d+ on .+")
 NAMESPACE = re.compile(r"\?pidns-[0-9a-f]+$")  # filelock's mark of a container
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a store for writing; finish or clear what a killed command left behind.
+    """Lock a store for a run; first complete or remove what a killed command left.
 
     Raises:
-        WrongStoreError: a path that cannot be a store's, or a folder that cannot be replaced.
-        StoreError: another process holds it, or its folder cannot be written.
+        WrongStoreError: no store can be at this path, or its folder cannot be replaced.
+        StoreError: another process holds the lock, or the folder cannot be written.
     """
     check_place(path)
-    place = resolved(path)
+    folder = resolved(path)
     with explained(path, "making its folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with held(path):
         clear(path)
         try:
             yield
         finally:
-            # What cannot be cleared now, the next command clears.
+            # If this fails, the next command clears it.
             with suppress(StoreError):
                 clear(path)
 
 
 @contextmanager
 def documents_held(path: Path) -> Iterator[None]:
-    """Hold the documents of a store for a moment, to change them: its root has a copy of each.
+    """Lock the documents of a store while they change: the root has a copy of each.
 
-    A run that holds the store takes this too, so that a fit may write next to it. Whoever holds it
-    waits for nothing else.
+    A run takes this lock too, in addition to its own, so that a fit can write at the same time. The
+    holder must not wait for another lock.
 
     Raises:
-        StoreError: another process holds them for longer than a change takes, or the folder cannot
-            be written.
+        StoreError: another process holds the lock for more than a minute, or the folder cannot be
+            written.
     """
-    with held(path, DOCUMENTS, MOMENT):
+    with held(path, DOCUMENTS, WAIT_FOR_DOCUMENTS):
         yield
 
 
 @contextmanager
-def held(path: Path, part: str = "", patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a lock of a store, and nothing else.
+def held(path: Path, part: str = "", wait: float = WAIT_FOR_RUN) -> Iterator[None]:
+    """Hold a lock of a store.
 
     Args:
         path: the store.
-        part: what of it is locked; by default that nobody else runs into it.
-        patience: seconds to wait for another holder.
+        part: "" for the lock of a run, `DOCUMENTS` for that of the documents.
+        wait: seconds to wait for another holder.
 
     Raises:
-        StoreError: another process holds it, or its folder cannot be written.
+        StoreError: another process holds the lock, or the folder cannot be written.
     """
     file = _lock_file(path, part)
     with explained(path, f"locking it in {file.parent}"):
-        lock, ours = _acquire(file, path, patience)
+        lock, ours = _acquire(file, path, wait)
     try:
         yield
     finally:
-        # While it is held, so that no other process locks a file that is about to go.
+        # Removed while it is locked, so that no other process locks a file that then disappears.
         with suppress(OSError):
             if ours and os.path.samestat(file.stat(), ours[0]):
                 file.unlink()
@@ -98,14 +98,19 @@ def held(path: Path, part: str = "", patience: float = PATIENCE) -> Iterator[Non
 
 
 def _lock_file(path: Path, part: str) -> Path:
-    """Name the lock of a store: next to the folder itself, where the path is a link to it."""
-    place = resolved(path)
-    return place.with_name(f".{place.name}{part}.lock")
+    """Name the lock of a store. If the path is a link, the lock is next to its target."""
+    folder = resolved(path)
+    return folder.with_name(f".{folder.name}{part}.lock")
 
 
-def _acquire(file: Path, path: Path, patience: float) -> tuple[Any, list[os.stat_result]]:
-    """Lock a file; give the lock and, where its release leaves the file, which file that is."""
-    common: dict[str, Any] = {"timeout": patience, "thread_local": False}
+def _acquire(file: Path, path: Path, wait: float) -> tuple[Any, list[os.stat_result]]:
+    """Lock a file.
+
+    Returns:
+        The lock, and a list with the file's `stat` if this process has to remove the file when it
+        releases the lock.
+    """
+    common: dict[str, Any] = {"timeout": wait, "thread_local": False}
     native, ours = _has_flock(file.parent), list[os.stat_result]()
 
     def sign(handle: int) -> None:
@@ -119,12 +124,15 @@ def _acquire(file: Path, path: Path, patience: float) -> tuple[Any, list[os.stat
     try:
         lock.acquire()
     except Timeout:
-        raise _refusal(file, path, native) from None
+        raise _held_error(file, path, native) from None
     return lock, ours
 
 
 def _has_flock(folder: Path) -> bool:
-    """Try on a file of no name, for a lock file that cannot be locked would look held."""
+    """Say whether files in a folder can be locked, tested on a temporary file.
+
+    It is not tested on the lock file: one that cannot be locked would look as if it were held.
+    """
     with tempfile.TemporaryFile(dir=folder) as probe:
         try:
             fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -136,40 +144,47 @@ def _has_flock(folder: Path) -> bool:
 
 
 def _sign(handle: int, file: Path) -> None:
-    """Say in a locked file who holds it, as a soft lock does; leave alone what is no lock."""
-    said = os.pread(handle, 1000, 0).decode(errors="replace")
-    if said and not RECORD.fullmatch(said):
-        raise _no_lock(file)
+    """Write this process and host into a locked file, as a soft lock does.
+
+    Raises:
+        WrongStoreError: the file is not a lock of genprior; it is not changed.
+    """
+    text = os.pread(handle, 1000, 0).decode(errors="replace")
+    if text and not RECORD.fullmatch(text):
+        raise _not_a_lock(file)
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{os.getpid()}\n{socket.gethostname() or '?'}\n".encode(), 0)
 
 
-def _refusal(file: Path, path: Path, native: bool) -> StoreError:
-    """Say who holds a store, and what to do if that cannot be seen from here."""
-    said = _said(file) or ""
-    found = RECORD.fullmatch(said)
-    if said and not found:
-        return _no_lock(file)
-    holder = said.strip() or "it does not say which"
+def _held_error(file: Path, path: Path, native: bool) -> StoreError:
+    """Say which process holds a lock, and what to do."""
+    text = _lock_text(file) or ""
+    record = RECORD.fullmatch(text)
+    if text and not record:
+        return _not_a_lock(file)
+    holder = text.strip() or "its lock does not say which"
     host = ""
-    if found and found["host"]:
-        host = NAMESPACE.sub("", found["host"])
-        holder = f"process {found['process']} on {host}"
+    if record and record["host"]:
+        host = NAMESPACE.sub("", record["host"])
+        holder = f"process {record['process']} on {host}"
     advice = "wait for it to end, or choose another store."
     if not native and host != socket.gethostname():
         advice = (
-            f"wait for it to end. If it is gone, remove {file}: this file system has no locks that "
-            "would show it."
+            "wait for it to end. This file system cannot show whether that process still runs: if "
+            f"it does not, remove {file}."
         )
     return StoreError(f"{path} is being written by another genprior ({holder}); {advice}")
 
 
-def _no_lock(file: Path) -> WrongStoreError:
-    return WrongStoreError(f"{file} is in the way of a lock and is not genprior's; move it away.")
+def _not_a_lock(file: Path) -> WrongStoreError:
+    return WrongStoreError(
+        f"{file} is in the way: genprior needs this name for a lock, and did not make this file; "
+        "move it away."
+    )
 
 
-def _said(file: Path) -> str | None:
-    """Read what a lock file says; None if it is no file or cannot be read."""
+def _lock_text(file: Path) -> str | None:
+    """Read the text of a lock file; None if it is not a file or cannot be read."""
     try:
         with file.open("rb") as content:
             return content.read(1000).decode(errors="replace") if file.is_file() else None

@@ -1,4 +1,4 @@
-"""Mending a store before a run: what is lost becomes pending, what is known is written again."""
+"""Repair of a store before a run: lost trials become pending, lost metadata is written again."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,10 +16,10 @@ from .integrity import (
     StoreInfo,
     Survey,
     coordinate_damages,
+    damage_error,
     document_damages,
     excluded_points,
     read_array,
-    refusal,
     survey,
 )
 from .layout import ERROR, SECONDS, STATUS, Status
@@ -30,12 +30,12 @@ from .template import add_array, array_of, coordinates_of, mark_excluded, write_
 
 @dataclass(frozen=True)
 class Mended:
-    """A store as it is after it was mended.
+    """What a repair found and did.
 
     Attributes:
-        status: of every trial.
-        damages: what was wrong, in words.
-        blocks: how many blocks have lost trials that were done.
+        status: status of every trial after the repair.
+        damages: what was wrong, one text for each damage.
+        blocks: number of blocks that lost trials that were done.
     """
 
     status: np.ndarray
@@ -44,16 +44,17 @@ class Mended:
 
 
 def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
-    """Make a store whole but for its trials: blocks that lost results count as not run.
+    """Repair a store: write lost metadata again, and mark blocks that lost results as not run.
 
-    Its writer must hold it: `exclusive`.
+    The caller must hold the lock of a run (`exclusive`).
 
     Args:
         info: the store.
-        variables: what its task kind fills.
+        variables: what the store's task fills.
 
     Raises:
-        StoreError: naming what can be neither computed nor written again.
+        WrongStoreError: the store has trials of points that its rules exclude now.
+        StoreError: something can be neither computed nor written again; the message names it.
     """
     with explained(info.path, "mending it"):
         documents = [
@@ -66,63 +67,63 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
                 consolidate(info.path)
             info = read_info(info.path).with_grid(info.grid)
         _check_excluded(info)
-        found = survey(info)
-        _clear(info, found)
-        known = {damage.array for damage in documents if not damage.place}
-        others = [damage for damage in found.damages if damage.array not in known]
+        surveyed = survey(info)
+        _clear(info, surveyed)
+        known = {damage.array for damage in documents if not damage.part}
+        others = [damage for damage in surveyed.damages if damage.array not in known]
         texts = tuple(str(damage) for damage in (*documents, *others))
-        return Mended(found.status, texts, int(found.lost.sum()))
+        return Mended(surveyed.status, texts, int(surveyed.lost.sum()))
 
 
 def _check_excluded(info: StoreInfo) -> None:
-    """Refuse a store with trials of points that its rules leave out now."""
+    """Refuse a store with trials of points that its rules exclude now."""
     if not info.sweep.exclude:
         return
     status, _ = read_array(info, STATUS.name)
     if (status[excluded_points(info)] == Status.DONE).any():
         raise WrongStoreError(
-            f"{info.path}: it holds trials of points that its rules leave out now, for an older "
-            "version compared numbers to their last digit. Choose another store."
+            f"{info.path}: it holds trials of points that its rules exclude now: an older version "
+            "compared numbers to their last digit. Choose another store."
         )
 
 
 def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence[Variable]) -> None:
-    """Write the documents of results, and coordinates, as when the store was made."""
+    """Write the documents of results and whole coordinates as they were when the store was made."""
     known = {variable.name: variable for variable in (*variables, SECONDS, ERROR, STATUS)}
     coordinates = coordinates_of(info.grid)
-    lasting = [d for d in damages if d.array not in known and d.array not in coordinates]
-    if lasting:
-        raise refusal(info, lasting, "Restore it from a copy.")
+    unknown = [d for d in damages if d.array not in known and d.array not in coordinates]
+    if unknown:
+        raise damage_error(info, unknown, "Restore it from a copy.")
     group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
     for damage in damages:
         (info.path / damage.array / DOCUMENT).unlink(missing_ok=True)
         if damage.array in known:
-            add_array(group, _as_it_was(info, known[damage.array]), info.layout)
+            add_array(group, _with_stored_text(info, known[damage.array]), info.layout)
         else:
             write_coordinate(group, *coordinates[damage.array])
 
 
-def _as_it_was(info: StoreInfo, variable: Variable) -> Variable:
-    """Give a variable with the text that its chunks hold: of a variable length in format 1."""
-    was = info.copies.get(variable.name, {}).get("data_type")
-    return replace(variable, dtype="string") if was == "string" else variable
+def _with_stored_text(info: StoreInfo, variable: Variable) -> Variable:
+    """Give a variable the text type of its chunks, which has a variable length in format 1."""
+    stored = info.copies.get(variable.name, {}).get("data_type")
+    return replace(variable, dtype="string") if stored == "string" else variable
 
 
-def _clear(info: StoreInfo, found: Survey) -> None:
-    """Let the status say what is lost, then remove what cannot be read."""
-    for block in map(tuple, np.argwhere(found.lost)):
+def _clear(info: StoreInfo, surveyed: Survey) -> None:
+    """Mark lost trials as pending in the status, then remove the damaged chunks."""
+    for block in map(tuple, np.argwhere(surveyed.lost)):
         chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
     group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
-    texts = [block for d in found.damages if d.array == ERROR.name for block in d.blocks]
-    for block in texts:
-        if not found.lost[block]:
+    errors = [block for d in surveyed.damages if d.array == ERROR.name for block in d.blocks]
+    for block in errors:
+        if not surveyed.lost[block]:
             region = info.layout.region(block)
-            array_of(group, STATUS.name)[region] = found.status[region]
-    marked = found.lost | found.unmarked
+            array_of(group, STATUS.name)[region] = surveyed.status[region]
+    marked = surveyed.lost | surveyed.unmarked
     if info.sweep.exclude and marked.any():
-        for place in np.argwhere(marked):
-            mark_excluded(group, info.grid, info.layout.region(tuple(place)))
-    for damage in found.damages:
+        for index in np.argwhere(marked):
+            mark_excluded(group, info.grid, info.layout.region(tuple(index)))
+    for damage in surveyed.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():
             with suppress(FileNotFoundError):
                 chunk_path(info.path / damage.array, block).unlink()

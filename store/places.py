@@ -1,4 +1,4 @@
-"""Where a store may be, seen before anything is made there."""
+"""Checks of a store's path before anything is written there."""
 
 import os
 import tempfile
@@ -12,47 +12,47 @@ LONGEST_SUFFIX = 16  # what the names of a lock and of a work area add to a stor
 
 
 def check_place(path: Path) -> None:
-    """Refuse, before anything is run, a path where no store can be written.
+    """Refuse a path where no store can be written.
 
     Raises:
-        SweepError: a URL.
-        WrongStoreError: the working directory or one above it, a name that is too long, or a mount
-            point without a store.
-        StoreError: a folder that cannot be written.
+        SweepError: it is a URL.
+        WrongStoreError: it is the working directory or a parent of it, its name is too long, or it
+            is a mount point without a store.
+        StoreError: the folder above it cannot be written.
     """
     check_local(path)
-    place = resolved(path)
+    store = resolved(path)
     with explained(path, "finding the working directory"):
-        here = Path.cwd()
-    if place in (here, *here.parents, Path(place.anchor)):
+        working = Path.cwd()
+    if store in (working, *working.parents, Path(store.anchor)):
         raise WrongStoreError(
-            f"{path}: neither the working directory nor one above it can be written as a store; "
-            "name a folder in it."
+            f"{path}: the working directory and its parents cannot be a store; name a folder in it."
         )
-    folder = next(parent for parent in place.parents if os.path.lexists(parent))
+    folder = next(parent for parent in store.parents if os.path.lexists(parent))
     with explained(path, f"writing into {folder}, where its lock has to be"):
         with tempfile.TemporaryFile(dir=folder):
             pass
         longest = os.pathconf(folder, "PC_NAME_MAX") - LONGEST_SUFFIX
-        if len(os.fsencode(place.name)) > longest:
+        if len(os.fsencode(store.name)) > longest:
             raise WrongStoreError(
-                f"{path}: its name is too long; at most {longest} bytes leave room for a lock."
+                f"{path}: its name is too long; use at most {longest} bytes, so that the name of "
+                "its lock is possible too."
             )
-        if is_vacant(place):
+        if is_vacant(store):
             check_replaceable(path)
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a folder that cannot be exchanged for another: a mount point.
+    """Refuse a folder that cannot be replaced because of a mount point.
 
     Raises:
-        WrongStoreError: it is one, or has one in it.
+        WrongStoreError: the folder is a mount point or has one in it.
     """
-    place = resolved(path)
-    for mounted in mount_points(place):
-        if mounted == place:
-            advice = "extend it by the path that is mounted there"
-            if is_vacant(place):
+    folder = resolved(path)
+    for mounted in mount_points(folder):
+        if mounted == folder:
+            advice = "extend it under the path that is mounted there"
+            if is_vacant(folder):
                 advice = f"use a folder in it, such as {path / 'results.zarr'}"
             raise WrongStoreError(
                 f"{path} is a mount point, and a store is made and extended by replacing its "
@@ -64,17 +64,17 @@ def check_replaceable(path: Path) -> None:
         )
 
 
-def mount_points(place: Path) -> list[Path]:
-    """List the mount points at a place and below it, the highest first."""
+def mount_points(folder: Path) -> list[Path]:
+    """List the mount points at a folder and below it, sorted by path."""
     try:
         lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
     except OSError:
-        return [place] if os.path.ismount(place) else []
-    found = {Path(os.fsdecode(_unescaped(line.split()[4]))) for line in lines}
-    return sorted(mounted for mounted in found if mounted == place or place in mounted.parents)
+        return [folder] if os.path.ismount(folder) else []
+    mounts = {Path(os.fsdecode(_unescaped(line.split()[4]))) for line in lines}
+    return sorted(mounted for mounted in mounts if mounted == folder or folder in mounted.parents)
 
 
 def _unescaped(written: bytes) -> bytes:
-    """Read a path as the kernel writes it: spaces and the like in octal digits."""
+    """Decode a path from the kernel, which writes spaces and some others in octal digits."""
     head, *rest = written.split(b"\\")
     return head + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)

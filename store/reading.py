@@ -1,4 +1,4 @@
-"""Reading a store: labelled results, what the store says of itself, what has been done."""
+"""Reading a store: labelled results, its sweep and layout, and the status of its trials."""
 
 import json
 import warnings
@@ -18,23 +18,23 @@ from .documents import (
     DOCUMENT,
     VARIABLES,
     Document,
+    check_names,
+    chunks_of,
     copies,
     read_document,
     read_revision,
     read_root,
 )
-from .errors import StoreError, explained, in_short
+from .errors import StoreError, explained, in_short, library_error
 from .integrity import (
     StoreInfo,
     Survey,
     check_complete,
-    chunks_of,
-    foreign,
+    damage_error,
     is_laid_out,
     read_array,
-    refusal,
+    reading_error,
     survey,
-    unreadable,
 )
 from .layout import STATUS, TRIAL, Layout
 
@@ -49,43 +49,49 @@ def open_group(path: Path, mode: Any = "r") -> zarr.Group:
     """Open a store's group.
 
     Raises:
-        WrongStoreError: there is no store of ours at the path.
-        StoreError: it is damaged, or of a format this version does not read.
+        WrongStoreError: there is no genprior store at the path.
+        StoreError: the store is damaged, or this version does not read its format.
     """
     root = read_root(path)
     try:
         return zarr.open_group(path, mode=mode, use_consolidated=False)
     except (ValueError, KeyError, TypeError) as error:
-        raise foreign(path, root["attributes"], error) from None
+        raise library_error(path, root["attributes"], error) from None
 
 
 def read_info(path: Path) -> StoreInfo:
-    """Read what a store says of itself, from one file."""
+    """Read the sweep, layout and attributes of a store, from one file.
+
+    Raises:
+        WrongStoreError: there is no genprior store at the path.
+        StoreError: the store is damaged, or this version cannot read its format or its sweep.
+    """
     root = read_root(path)
-    attributes, known = root["attributes"], copies(root)
+    attributes, root_copies = root["attributes"], copies(root)
     try:
-        written = json.loads(attributes["sweep"])
+        tables = json.loads(attributes["sweep"])
         variables = tuple(map(str, json.loads(attributes[VARIABLES])))
     except (ValueError, TypeError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
     try:
-        sweep = Sweep.parse(written, str(path), stored=True)
+        sweep = Sweep.parse(tables, str(path), stored=True)
     except (SweepError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path}: this genprior cannot read its sweep ({in_short(error)}); use the version "
             f"that wrote it ({attributes.get('genprior_version', 'unknown')})."
         ) from None
-    layout = _layout(path, sweep, variables, known)
-    return StoreInfo(path, sweep, layout, variables, attributes, known)
+    check_names(path, sweep.axes)
+    layout = _layout(path, sweep, variables, root_copies)
+    return StoreInfo(path, sweep, layout, variables, attributes, root_copies)
 
 
 def _layout(
-    path: Path, sweep: Sweep, variables: tuple[str, ...], known: dict[str, Document]
+    path: Path, sweep: Sweep, variables: tuple[str, ...], root_copies: dict[str, Document]
 ) -> Layout:
-    """Find the layout that all results share: the sweep's, with the chunks of their documents."""
+    """Find the layout of the results: dimensions of the sweep, chunks of a result's document."""
     dims = (*sweep.axes, TRIAL)
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
-    for document in _documents_of_results(path, variables, known):
+    for document in _documents_of_results(path, variables, root_copies):
         chunks = chunks_of(document)
         if isinstance(chunks, list) and all(isinstance(c, int) and c > 0 for c in chunks):
             layout = Layout(dims, shape, tuple(chunks))
@@ -98,11 +104,11 @@ def _layout(
 
 
 def _documents_of_results(
-    path: Path, variables: tuple[str, ...], known: dict[str, Document]
+    path: Path, variables: tuple[str, ...], root_copies: dict[str, Document]
 ) -> Iterator[Document]:
-    """Give the documents that tell the layout, those that cost no reading first."""
+    """Give the documents of results: first the copies, then those that have to be read."""
     names = (STATUS.name, *variables)
-    yield from (known[name] for name in names if name in known)
+    yield from (root_copies[name] for name in names if name in root_copies)
     for name in names:
         try:
             yield read_document(path / name)
@@ -114,79 +120,87 @@ def read_status(path: Path) -> np.ndarray:
     """Read the status of every trial, int8, over the axes and the trial.
 
     Raises:
-        StoreError: naming the damaged chunk, if one is.
+        StoreError: a chunk is damaged; the message names it.
     """
     info = read_info(path)
     with readable(info, [STATUS.name]):
         status, damages = read_array(info, STATUS.name)
         if damages:
-            raise refusal(info, damages)
+            raise damage_error(info, damages)
         return status
 
 
 def survey_store(path: Path, read: Sequence[str] = ()) -> tuple[StoreInfo, Survey]:
-    """See what a store holds and what is damaged in it: one listing for each array.
+    """Read the status of a store and find its damages. The folder of each array is listed once.
 
     Args:
         path: the store.
-        read: variables to read as far as they can be read, those that the store has.
+        read: variables to read as far as possible; names that the store lacks are ignored.
+
+    Raises:
+        StoreError: the status cannot be read, or the installed libraries cannot read intact bytes.
     """
 
-    def look() -> tuple[StoreInfo, Survey]:
+    def read_survey() -> tuple[StoreInfo, Survey]:
         info = read_info(path)
         with explained(path, "reading it"):
             return info, survey(info, [name for name in read if name in info.results])
 
-    return _steadily(path, look)
+    return _read_one_layout(path, read_survey)
 
 
-def _steadily(path: Path, read: Callable[[], Read]) -> Read:
-    """Read a store, again if a run has laid it out again meanwhile."""
+def _read_one_layout(path: Path, read: Callable[[], Read]) -> Read:
+    """Read a store, and repeat that if a run changed its layout meanwhile."""
     for _ in range(MAX_READS):
         before = read_revision(path)
         try:
-            found = read()
+            result = read()
         except UserError:
             if read_revision(path) == before:
                 raise
             continue
         if read_revision(path) == before:
-            return found
-    raise StoreError(f"{path} is being extended again and again; try later.")
+            return result
+    raise StoreError(
+        f"{path} was extended during each of {MAX_READS} attempts to read it; try again later."
+    )
 
 
 def open_results(path: Path, chunks: Any = None) -> "xr.Dataset":
-    """Open the results lazily, as `xarray.open_zarr` does, with damage explained.
+    """Open the results lazily, like `xarray.open_zarr`, but with messages that explain damage.
 
     Args:
         path: the store.
-        chunks: as `xarray.open_zarr` takes them; None for arrays that are read when they are used,
+        chunks: `chunks` of `xarray.open_zarr`; with None, arrays are read at their first use and
             without Dask.
 
     Returns:
-        Dimensions are the swept axes and `trial`; NaN means *not run*.
+        A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*.
+
+    Raises:
+        StoreError: the store is damaged, or the installed libraries cannot read it.
     """
     info = read_info(path)
     with readable(info, []):
         try:
-            return _opened(path.absolute(), chunks)  # xarray expands a ~
+            return _open_dataset(path.absolute(), chunks)  # xarray would expand a ~
         except (ValueError, KeyError, TypeError):
-            # The root's copies may be gone; under `python -O` zarr cannot read those of groups.
-            return _opened(_OwnArrays(info), chunks)
+            # The root's copies may be lost; under `python -O` zarr cannot read those of groups.
+            return _open_dataset(_OwnArrays(info), chunks)
 
 
-def _opened(store: Any, chunks: Any) -> "xr.Dataset":
-    # Workers open no results, and start sooner without pandas.
+def _open_dataset(store: Any, chunks: Any) -> "xr.Dataset":
+    # Imported here: workers never open results, and start faster without xarray and pandas.
     import xarray as xr
 
-    # xarray puts a filter of its own before those of the caller.
+    # xarray changes the warning filters.
     with warnings.catch_warnings():
         dataset: xr.Dataset = xr.open_zarr(store, chunks=chunks, consolidated=True)
     return dataset
 
 
 class _OwnArrays(LocalStore):
-    """A store as if it held its own arrays only, and the copies at its root were true."""
+    """A store restricted to its own arrays, with copies at the root made from their documents."""
 
     def __init__(self, info: StoreInfo):
         super().__init__(info.path, read_only=True)
@@ -201,41 +215,47 @@ class _OwnArrays(LocalStore):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        """Give the bytes of a file, but the root's document as it should be."""
+        """Give the bytes of a file; those of the root's document are made here."""
         if key == DOCUMENT:
             return (prototype or default_buffer_prototype()).buffer.from_bytes(self._document)
         return await super().get(key, prototype, byte_range)
 
 
 def load_results(path: Path, names: list[str]) -> "xr.Dataset":
-    """Read some variables into memory, all from one layout of the store, or not at all.
+    """Read variables into memory, completely and all from one layout of the store.
 
-    A store that a run extends meanwhile changes its revision; it is then read again.
+    If a run extends the store meanwhile, they are read again.
 
     Raises:
-        StoreError: naming what is missing or damaged, if anything of them is.
+        StoreError: something of them is missing or damaged; the message names it.
     """
 
     def load() -> "xr.Dataset":
         info = read_info(path)
         with readable(info, [STATUS.name, *names]):
             dataset = open_results(path)
-            # A worker writes the status last: what it calls done now is there to be read.
+            # Workers write the status last: the results of trials that are done now exist already.
             status = np.asarray(dataset[STATUS.name].values)
-            found = dataset[names].load()
+            loaded = dataset[names].load()
             check_complete(info, dict.fromkeys([STATUS.name, *names]), status)
-        return found
+        return loaded
 
-    return _steadily(path, load)
+    return _read_one_layout(path, load)
 
 
 @contextmanager
 def readable(info: StoreInfo, names: Sequence[str], doing: str = "reading it") -> Iterator[None]:
-    """Explain what goes wrong while variables of a store are read: damage by its name."""
+    """Turn errors in reading variables of a store into a `StoreError` that names what is damaged.
+
+    Args:
+        info: the store.
+        names: the variables that are read.
+        doing: what is being done, for messages about the file system.
+    """
     with explained(info.path, doing):
         try:
             yield
         except (OSError, UserError):
             raise
         except Exception as error:
-            raise unreadable(info, names, error) from None
+            raise reading_error(info, names, error) from None

@@ -1,4 +1,4 @@
-"""Making a store: every array, coordinate and attribute, before the first trial runs."""
+"""Making a store: all arrays, coordinates and attributes, before the first trial runs."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from .unwarned import unwarned
 
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
-BYTES_OF_METADATA = 1_300_000  # of some forty-five arrays, coordinates included, and a fit
+BYTES_OF_METADATA = 1_300_000  # about forty-five arrays, coordinates included, and a fit
 
 
 def create_store(
@@ -33,18 +33,18 @@ def create_store(
     chunks: tuple[int, ...],
     provenance: dict[str, Any],
 ) -> None:
-    """Lay out an empty store for a sweep; it appears under its name only when whole.
+    """Make an empty store for a sweep. It appears at its path only when it is complete.
 
     Args:
-        path: where; nothing or an empty folder may be there.
+        path: the store; the path must not exist, or be an empty folder.
         grid: the points of the complete sweep.
-        variables: what its task kind fills.
+        variables: what the sweep's task fills.
         chunks: sizes of a block along the sweep's axes and the trial.
-        provenance: who makes it, on what machine, with what versions.
+        provenance: attributes that say on which machine and with which versions it is made.
 
     Raises:
-        WrongStoreError: something else is there already.
-        StoreError: it cannot be written, or would not fit.
+        WrongStoreError: something else is at the path.
+        StoreError: the file system refused, or the disk has too little space.
     """
     if not is_vacant(path):
         what = "is not a folder" if not path.is_dir() else "holds something else than a store"
@@ -53,9 +53,11 @@ def create_store(
         needed = estimate_bytes(grid.sweep, variables, chunks)
         free = shutil.disk_usage(resolved(path).parent).free
         if needed > free:
+            from dask.utils import format_bytes
+
             raise StoreError(
-                f"{path} would take up to {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are "
-                "free. Make room, or the grid coarser."
+                f"{path} would take up to {format_bytes(needed)} and {format_bytes(free)} are "
+                "free. Make room, or choose a coarser grid."
             )
         with work_area(path) as area:
             build_template(area / NEW, grid, tuple(variables), chunks, provenance)
@@ -69,7 +71,10 @@ def build_template(
     chunks: tuple[int, ...],
     provenance: dict[str, Any],
 ) -> Layout:
-    """Write metadata, coordinates and the status of excluded points into a new folder."""
+    """Write metadata, coordinates and the status of excluded points into a new folder.
+
+    The arguments are those of `create_store`.
+    """
     sweep = grid.sweep
     layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
     if len(chunks) != len(layout.shape):
@@ -102,7 +107,7 @@ def _mark_all_excluded(group: zarr.Group, grid: Grid, layout: Layout) -> None:
 
 
 def mark_excluded(group: zarr.Group, grid: Grid, region: tuple[slice, ...]) -> None:
-    """Mark the excluded points of a block, leaving its other trials as they are."""
+    """Mark the excluded points of a block in its status; other trials keep theirs."""
     mask = grid.excluded[region[:-1]]
     if mask.any():
         array = array_of(group, "status")
@@ -115,7 +120,7 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """Give an array of a store.
 
     Raises:
-        StoreError: the store lacks it, or its metadata cannot be read.
+        StoreError: the store has no such array, or its metadata cannot be read.
     """
     path = str(group.store_path).removeprefix("file://")
     try:
@@ -128,9 +133,10 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def estimate_bytes(sweep: Sweep, variables: Iterable[Variable], chunks: tuple[int, ...]) -> int:
-    """Bound the size of the finished store, in bytes: uncompressed, whole file-system blocks.
+    """Give an upper bound of the size of the finished store, in bytes.
 
-    A chunk's indices are folders but for the last, as Zarr names its files.
+    It counts uncompressed values in whole blocks of the file system, and folders: all indices of a
+    chunk but the last are names of folders.
     """
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
     layout = Layout((*sweep.axes, TRIAL), shape, chunks)
@@ -146,7 +152,7 @@ def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:
     attributes: dict[str, Any] = {"long_name": variable.long_name}
     fill: Any
     if variable is STATUS:
-        # Pending is a state to be read, so nothing may mask it.
+        # Pending is a legal value: without `_FillValue` xarray does not mask it.
         fill = int(Status.PENDING)
     elif variable.name == ERROR.name:
         fill = ""
@@ -197,7 +203,7 @@ def _create(
 
 
 def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
-    """Write axes, trial and every parameter worth a label; give the names of the latter."""
+    """Write the coordinates of a grid; give the names of those that are not dimensions."""
     coordinates = coordinates_of(grid)
     for coordinate in coordinates.values():
         write_coordinate(group, *coordinate)
@@ -205,15 +211,15 @@ def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
 
 
 def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
-    """Give the axes, the trial and every parameter worth a label, by name."""
+    """Give the axes, the trial and every parameter that is stored as a coordinate, by name."""
     sweep = grid.sweep
     trial = {"long_name": "trial index", "units": "1"}
-    found: dict[str, Coordinate] = {TRIAL: (TRIAL, (TRIAL,), np.arange(sweep.trials), trial)}
+    made: dict[str, Coordinate] = {TRIAL: (TRIAL, (TRIAL,), np.arange(sweep.trials), trial)}
     labels = [*names_with("labelled"), *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
-        if name not in sweep.axes and not _goes_without_saying(sweep, name)
+        if name not in sweep.axes and not _is_left_out(sweep, name)
     ]
     for name in (*sweep.axes, *others):
         column = grid.column(name)
@@ -223,12 +229,15 @@ def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
                 if name in PARAMETERS
                 else {"long_name": f"multiplier {name}", "units": "1"}
             )
-            found[name] = (name, column.dims, column.values, attributes)
-    return found
+            made[name] = (name, column.dims, column.values, attributes)
+    return made
 
 
-def _goes_without_saying(sweep: Sweep, name: str) -> bool:
-    """Whether there is no such thing: by the task, or by a default that means it."""
+def _is_left_out(sweep: Sweep, name: str) -> bool:
+    """Say whether a parameter needs no coordinate.
+
+    The task does not have it, or it is optional and has its default, which means that it is unused.
+    """
     if name not in PARAMETERS:
         return False
     if not task_has(sweep.task, name):
@@ -244,9 +253,10 @@ def write_coordinate(
     values: np.ndarray,
     attributes: dict[str, str],
 ) -> None:
-    """Write a coordinate as one chunk: whole numbers, numbers, truth values or text.
+    """Write a coordinate as one chunk of type bool, int64, float64 or text.
 
-    Text has a fixed length, that of the longest: NumPy and netCDF know no other kind well.
+    Text has the fixed length of the longest value, because NumPy and netCDF support text of a
+    variable length badly.
     """
     kinds = {type(value) for value in values.ravel().tolist()}
     dtype: str = ""

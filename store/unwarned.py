@@ -1,4 +1,4 @@
-"""What zarr warns of when it writes, and what is settled for a store."""
+"""Suppression of two zarr warnings that do not apply to a store."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,11 +9,10 @@ from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
 @contextmanager
 def unwarned() -> Iterator[None]:
-    """Write without warnings of zarr's.
+    """Suppress zarr's warnings about features that are not in the Zarr 3 specification.
 
-    Consolidated metadata and text of a fixed length are in no specification of Zarr 3 yet. Stores
-    have both: xarray reads them, netCDF has the same kind of text, and strings of a variable length
-    cannot be told their length by NumPy's `astype(str)`.
+    Stores use two of them: consolidated metadata and text of a fixed length. xarray reads both, and
+    netCDF has the same kind of text. With text of a variable length NumPy's `astype(str)` fails.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ZarrUserWarning)

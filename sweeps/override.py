@@ -1,31 +1,29 @@
 """Settings from the command line, KEY=VALUE: any key of a sweep file may be set."""
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from .dependent import Dependent
 from .errors import SweepError, did_you_mean, shown
 from .flat import flatten
 from .parameters import PARAMETERS, facts
 from .told import ask_more
-from .values import check_stop, is_text, key_label, parse_scalar
+from .values import BRACKETS, check_stop, is_text, key_label, read_value
 
 Tables = dict[str, Any]
 
 DEFAULT = "default"  # as if the file did not give it
 ABSENT = object()  # what DEFAULT is read as; a quoted "default" is text
-BRACKETS = ('"', "'", "[", "{")  # what starts with one of these is TOML
 LONGEST = 100  # characters of a setting that a message repeats
-RULE_PARTS = ("of", "times", "by", "table")
 
 
 def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None:
     """Change a sweep, as plain tables, by one setting `KEY=VALUE`.
 
     KEY is a parameter, an axis, or any key of a sweep file: `trials`, `fit.along`, `exclude`,
-    `axes.m`, `dependent.m.times`. VALUE is TOML where it starts with a quote or a bracket.
+    `axes.m`, `dependent.m.times`. VALUE is a range, a list with commas, TOML, or else text.
 
     Args:
         written: the sweep; its tables are changed.
@@ -145,22 +143,23 @@ def _set_key(written: Tables, key: str, text: str, kind: Any, value_of: str | No
         value = text
     elif kind == tuple[str, ...]:
         value = _texts(key, text)
-    elif value_of is not None and not text.startswith(BRACKETS):
-        value = text if is_text(str(written.get(value_of))) else parse_scalar(text)
+    elif value_of is not None:
+        as_it_is = is_text(str(written.get(value_of))) and not text.startswith(BRACKETS)
+        value = text if as_it_is else read_value(text)
     else:
         value = _single(key, text)
     if get_origin(kind) is dict or _models(kind):
         value = {} if value is ABSENT and get_origin(kind) is dict else value
         if value is not ABSENT and not isinstance(value, dict):
             raise SweepError(f"'{key}' is a table; write {key}.NAME=VALUE, or {{NAME = VALUE}}.")
-        value = flatten(value) if get_origin(kind) is dict else value
+        value = flatten(value, key) if get_origin(kind) is dict else value
     _assign(written, leaf, value)
 
 
 def _texts(key: str, text: str) -> Any:
     """Read several names, `paired=a,b`, or one rule, `exclude=k > m`; more rules are TOML."""
     if text.startswith(BRACKETS):
-        value = _toml(text)
+        value = read_value(text)
         return [value] if isinstance(value, str) else value
     return [part.strip() for part in text.split(",") if part.strip()] if key == "paired" else [text]
 
@@ -195,12 +194,12 @@ def _values(name: str, text: str) -> tuple[Any, bool]:
         What a file would have, and whether it is several values.
     """
     if text.startswith(BRACKETS):
-        value = _toml(text)
+        value = read_value(text)
         return value, _is_several(name, value)
     if ":" in text and not is_text(name):
         return text, True
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    values = parts if is_text(name) else [parse_scalar(part) for part in parts]
+    values = parts if is_text(name) else [read_value(part) for part in parts]
     return (values, True) if "," in text else (values[0], False)
 
 
@@ -222,7 +221,7 @@ def _set_rule(written: Tables, name: str, text: str) -> None:
     """Set `dependent.NAME` as a whole, one of its parts, or one entry of its table."""
     name, _, entry = name.partition(".table.")
     above, _, part = name.rpartition(".")
-    is_whole = not entry and (part not in RULE_PARTS or not above)
+    is_whole = not entry and (part not in Dependent.model_fields or not above)
     if not entry and not is_whole:
         name = above
     key = f"dependent.{name}"
@@ -232,7 +231,7 @@ def _set_rule(written: Tables, name: str, text: str) -> None:
     if is_whole:
         if text != DEFAULT and not text.startswith("{"):
             raise SweepError(f"'{key}' is a table, as in {{of = \"k\", times = 6}}.")
-        _assign(rules, name, ABSENT if text == DEFAULT else _toml(text))
+        _assign(rules, name, ABSENT if text == DEFAULT else read_value(text))
         return
     rules[name] = _copied(rules.get(name))
     if not entry:
@@ -250,7 +249,7 @@ def _copied(table: Any) -> Tables:
 
 def _list_or_single(key: str, text: str) -> Any:
     if "," in text and not text.startswith(BRACKETS):
-        return [parse_scalar(part) for part in text.split(",") if part.strip()]
+        return [read_value(part) for part in text.split(",") if part.strip()]
     return _single(key, text)
 
 
@@ -258,21 +257,9 @@ def _single(key: str, text: str) -> Any:
     """Read one value: TOML, a number, a truth value or text."""
     if text == DEFAULT:
         return ABSENT
-    if text.startswith(BRACKETS):
-        return _toml(text)
-    if ":" in text or "," in text:
+    if (":" in text or "," in text) and not text.startswith(BRACKETS):
         raise SweepError(f"'{key}' takes one value, not several.")
-    return parse_scalar(text)
-
-
-def _toml(text: str) -> Any:
-    try:
-        read = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError) as error:
-        raise SweepError(f"{shown(text)} is no TOML: {error}") from None
-    if set(read) != {"value"}:
-        raise SweepError(f"{shown(text)} is more than one value.")
-    return read["value"]
+    return read_value(text)
 
 
 def _assign(table: Tables, key: str, value: Any) -> None:

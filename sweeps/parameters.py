@@ -125,6 +125,11 @@ def remove_table(name: str) -> None:
         forget_derived()
 
 
+def is_added(name: str) -> bool:
+    """Say whether a parameter is of a table that a class declares."""
+    return name.split(".")[0] in _ADDED
+
+
 @derived
 def point_model() -> type[PointBase]:
     """Give what a point is: the class that was told, with the tables that were added."""

@@ -108,6 +108,13 @@ def readings() -> list[Reading]:
         return list(_registered.values())
 
 
+def search_again() -> None:
+    """Have packages asked once more what they offer: one may have been installed meanwhile."""
+    with _lock:
+        _state["asked"] = False
+        _unloadable.clear()
+
+
 def state() -> int:
     """Give a number that changes whenever something is registered or taken back."""
     readings()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -20,7 +20,7 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .flat import flatten
 from .override import apply_setting, in_short
-from .parameters import PARAMETERS, default_task, names_with, task_has
+from .parameters import PARAMETERS, default_task, is_added, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
@@ -52,9 +52,6 @@ class Plot(Strict):
     x: str | None = None
 
 
-Flat = Annotated[dict[str, Any], BeforeValidator(flatten)]
-
-
 class Sweep(Strict):
     """A validated sweep; `axes` hold expanded values, keys are dotted parameter names.
 
@@ -70,9 +67,11 @@ class Sweep(Strict):
     task: str = Field(default_factory=default_task)
     trials: int = Field(30, ge=1, le=100_000_000)
     seed: int = Field(0, ge=0, lt=2**128)
-    axes: Flat = {}
-    parameters: Flat = {}
-    dependent: Annotated[dict[str, Dependent], BeforeValidator(flatten)] = {}
+    axes: Annotated[dict[str, Any], BeforeValidator(partial(flatten, table="axes"))] = {}
+    parameters: Annotated[dict[str, Any], BeforeValidator(flatten)] = {}
+    dependent: Annotated[
+        dict[str, Dependent], BeforeValidator(partial(flatten, table="dependent"))
+    ] = {}
     exclude: tuple[str, ...] = ()
     paired: tuple[str, ...] = ()
     blocks: Blocks = Blocks()
@@ -136,7 +135,7 @@ class Sweep(Strict):
             sweep = model.model_validate(written, context={"stored": stored})
         except ValidationError as error:
             said = first_complaint(error, model)
-            if said.startswith("unknown key"):
+            if error.errors()[0]["type"] == "extra_forbidden":
                 said = " ".join([said, *_not_loaded()])
             raise SweepError(f"{where}: {said}") from None
         except SweepError as error:
@@ -191,8 +190,16 @@ class Sweep(Strict):
         return self.reparsed(written)
 
     def experiment(self) -> dict[str, Any]:
-        """Give all that decides a result except how far the grid extends, defaults filled in."""
-        fixed = {name: f.default for name, f in PARAMETERS.items() if not f.is_required()}
+        """Give all that decides a result except how far the grid extends, defaults filled in.
+
+        Tables that classes declare are left out where the task has none of them, so that a class
+        that is added changes no other experiment.
+        """
+        fixed = {
+            name: field.default
+            for name, field in PARAMETERS.items()
+            if not field.is_required() and (not is_added(name) or task_has(self.task, name))
+        }
         fixed |= self.parameters
         rules = {
             name: {key: value for key, value in rule.model_dump().items() if key != "table"}

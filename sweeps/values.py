@@ -1,5 +1,7 @@
 """Values as people write them: lists, ranges, text from the command line; and their checks."""
 
+import tomllib
+from datetime import date, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NamedTuple
 
@@ -15,6 +17,7 @@ MAX_AXIS_LENGTH = 100_000
 # Beyond these, decimal arithmetic with its 28 digits would not be exact.
 LARGEST, SMALLEST_STEP = Decimal("1e12"), Decimal("1e-12")
 RANGE_KEYS = ("start", "stop", "step")
+BRACKETS = ('"', "'", "[", "{")  # what starts with one of these is TOML
 
 
 class Range(NamedTuple):
@@ -123,20 +126,38 @@ def _range(name: str, written: Any) -> Range | None:
     return Range(start, stop, step, max(int((stop - start) // step) + 1, 0))
 
 
-def parse_scalar(text: str) -> Any:
-    """Read a value of `--set`, or a table's key, as the TOML value it looks like, else as text."""
+def read_value(text: str) -> Any:
+    """Read a value of `--set`, or a table's key: TOML, or text where it is none.
+
+    TOML's dates and times are text too: no parameter is one. Numbers may also be written as `.5`
+    or `007`, which TOML refuses.
+
+    Raises:
+        SweepError: it starts with a quote or a bracket, and is not one TOML value.
+    """
     text = text.strip()
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if not text.isascii():
+    is_toml = text.startswith(BRACKETS)
+    if not is_toml and "#" in text:
+        return text  # of which TOML would read what is before the comment
+    # Labels in stores are True and False.
+    written = text.lower() if text.lower() in ("true", "false") else text
+    try:
+        read = tomllib.loads(f"value = {written}")
+    except (ValueError, RecursionError) as error:
+        if is_toml:
+            raise SweepError(f"{shown(text)} is no TOML: {error}") from None
+        return _number_or_text(text)
+    if set(read) != {"value"}:
+        raise SweepError(f"{shown(text)} is more than one value.")
+    return text if isinstance(read["value"], date | time) else read["value"]
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
         # Python would read the digits of every script.
+        return float(text) if text.isascii() else text
+    except ValueError:
         return text
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return text
 
 
 def axis_values(name: str, written: Any, stored: bool = False) -> list[Any]:
@@ -182,8 +203,8 @@ def key_label(by: str, key: str) -> str:
         SweepError: the parameter has no such value.
     """
     if by not in PARAMETERS:
-        return value_label(parse_scalar(key))
-    value = key if is_text(by) else parse_scalar(key)
+        return value_label(read_value(key))
+    value = key if is_text(by) else read_value(key)
     if PARAMETERS[by].annotation is bool and value in (0, 1):
         value = bool(value)
     return value_label(check_value(by, value))

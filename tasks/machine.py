@@ -1,20 +1,17 @@
 """What decides the last bits of a result besides its inputs: BLAS, its threads, the processor."""
 
 import platform
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import scipy.linalg.blas  # noqa: F401  (loads the BLAS that must be limited, and named)
 from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
-_USERS: list[object] = []
-_LIMITS: list[Any] = []
-_TURN = threading.Lock()
+from .shared_context import shared
 
 
+@shared
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Give BLAS one thread in this process while any of its threads is in this context.
@@ -22,20 +19,13 @@ def one_blas_thread() -> Iterator[None]:
     A product differs in its last bits between one and two threads, and environment variables
     have no effect once NumPy is loaded. The number of threads is restored at the end.
     """
-    user = object()
-    with _TURN:
-        if not _USERS:
-            _let_any_thread_limit()
-            _LIMITS.append(_blas().limit(limits=1, user_api="blas"))
-        _USERS.append(user)
+    _let_any_thread_limit()
+    limit = _blas().limit(limits=1, user_api="blas")
     try:
         yield
     finally:
-        with _TURN:
-            _USERS.remove(user)
-            if not _USERS:
-                _let_any_thread_limit()
-                _LIMITS.pop().restore_original_limits()
+        _let_any_thread_limit()
+        limit.restore_original_limits()
 
 
 @cache

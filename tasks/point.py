@@ -19,6 +19,7 @@ from .problems.parameters import (
     ProblemParameters,
     TargetParameters,
 )
+from .registry import declare_tables
 from .solvers import SolverParameters
 
 
@@ -62,3 +63,4 @@ class Point(
 
 
 tell_points(Point)
+declare_tables()

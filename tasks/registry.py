@@ -1,7 +1,5 @@
 """Classes that sweep files name: built-in, offered by installed packages, or registered here."""
 
-import hashlib
-import inspect
 import re
 from abc import ABC
 from collections.abc import Iterable, Iterator
@@ -14,6 +12,7 @@ from ..sweeps.errors import did_you_mean
 from ..sweeps.parameter import parameter_fields
 from ..sweeps.parameters import PARAMETERS, add_table, remove_table
 from ..sweeps.told import tell_more
+from .class_digest import class_digest
 
 T = TypeVar("T", bound=ABC)
 
@@ -24,7 +23,7 @@ class Registered(NamedTuple):
     Attributes:
         what: key of its name in sweep files.
         name: its name there.
-        source: start of the SHA-256 of its source.
+        source: its digest, as `class_digest` gives it.
         pickled: the class itself, by cloudpickle.
     """
 
@@ -59,7 +58,8 @@ class Registry(Generic[T]):
 
         Args:
             found: the class; its attribute `name` is its name.
-            source: digest of its source; computed if empty.
+            source: its digest in the process it comes from; if empty, it is of this process, where
+                what it refers to may still change: its digest is computed when it is asked for.
 
         Returns:
             The class, so that this can be used as a decorator.
@@ -75,7 +75,7 @@ class Registry(Generic[T]):
             )
         replaced, _ = self._registered.get(name, (None, ""))
         _add_table(found, where, replaced)
-        self._registered[name] = found, source or source_digest(found)
+        self._registered[name] = found, source
         return found
 
     def forget(self, name: str) -> None:
@@ -134,6 +134,14 @@ class Registry(Generic[T]):
             self._offered = {point.name: point for point in entry_points(group=self.group)}
         return self._offered
 
+    def search_again(self) -> None:
+        """Forget what installed packages offer, so that one installed meanwhile is found."""
+        loaded = list(self._loaded.values())
+        self._offered, self._loaded = None, {}
+        for found in loaded:
+            if (table := _table_name(found)) and not _has_users(table):
+                remove_table(table)
+
     def origin(self, name: str) -> str:
         """Name where a class comes from that is not built in.
 
@@ -142,11 +150,15 @@ class Registry(Generic[T]):
             empty string if there is no such class.
         """
         if name in self._registered:
-            return f"source {self._registered[name][1]}"
+            return f"source {self._source(name)}"
         if name not in self.offered():
             return ""
         package = self.offered()[name].dist
         return f"{package.name} {package.version}" if package else "unknown"
+
+    def _source(self, name: str) -> str:
+        found, source = self._registered[name]
+        return source or class_digest(found)
 
     def named_by(self, grid: Grid) -> list[str]:
         """List the names of this kind that a sweep uses."""
@@ -162,7 +174,7 @@ class Registry(Generic[T]):
         from cloudpickle import dumps
 
         return tuple(
-            Registered(self.what, name, self._registered[name][1], dumps(self._registered[name][0]))
+            Registered(self.what, name, self._source(name), dumps(self._registered[name][0]))
             for name in names
             if name in self._registered and name not in self.built_in
         )
@@ -190,6 +202,13 @@ class Registry(Generic[T]):
 
 
 REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+def declare_tables() -> None:
+    """Let points have the tables of the built-in classes; those of others come with them."""
+    for what, registry in REGISTRIES.items():
+        for name, cls in registry.built_in.items():
+            _add_table(cls, f"{what}: {name!r}")
 
 
 def parameters_of(found: Any) -> tuple[str, ...]:
@@ -258,17 +277,6 @@ class ByValue:
         from cloudpickle import loads
 
         vars(self).update({**state, "kind": loads(state["kind"])})
-
-
-def source_digest(found: type) -> str:
-    """Digest a class: the start of the SHA-256 of its source, or of its byte code without one."""
-    try:
-        text = inspect.getsource(found).encode()
-    except (OSError, TypeError):
-        functions = [vars(found)[name] for name in sorted(vars(found))]
-        codes = [getattr(getattr(f, "__func__", f), "__code__", None) for f in functions]
-        text = b"".join(code.co_code for code in codes if code is not None)
-    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _name(found: type) -> str:

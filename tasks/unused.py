@@ -33,7 +33,7 @@ class Rule(NamedTuple):
     otherwise: str
 
 
-# The descents of a landscape start at its rim and run by the plain engine to their end.
+# Descents on a plane start on a circle and run by the plain engine to their end.
 OF_NO_LANDSCAPE = (
     "solver.engine", "solver.start", "solver.start_scale", "solver.stall_after",
     "solver.abandon_after", "solver.abandon_factor", "solver.audit",
@@ -140,7 +140,7 @@ LANDSCAPE_RULES = (
     Rule(
         OF_NO_LANDSCAPE,
         lambda p: False,
-        "the descents of a landscape start at its rim and run to their end",
+        "descents on a plane start on a circle of it and run to their end",
     ),
     Rule(("target_norm",), lambda p: not p.codes, "target_codes keep the norm they have"),
     *law_rules(uses_of_problem),

@@ -1,3 +1,5 @@
+"""Fixtures of all tests: scripted tasks, stores, the command line, workers."""
+
 import os
 import subprocess
 import sys

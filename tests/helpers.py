@@ -1,5 +1,6 @@
 """Small sweeps, task kinds that misbehave as told, and ways to compare stores."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -274,10 +275,10 @@ def done(path: Path) -> int:
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: float) -> Iterator[Path]:
-    """Mount a file system of a few megabytes."""
+def small_disk(folder: Path, megabytes: float, files: int = 0) -> Iterator[Path]:
+    """Mount a file system of a few megabytes, and of so many files if that is not 0."""
     folder.mkdir()
-    size = f"size={int(megabytes * 1024)}k"
+    size = f"size={int(megabytes * 1024)}k,nr_inodes={files}"
     subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True, timeout=20)
     try:
         yield folder
@@ -290,6 +291,41 @@ def fill(folder: Path, leaving: int = 0) -> Path:
     ballast = folder / "ballast"
     ballast.write_bytes(bytes(max(0, shutil.disk_usage(folder).free - leaving)))
     return ballast
+
+
+def assert_names(message: object, *things: object) -> None:
+    """Whatever its words, a message names these: keys, files, figures."""
+    for thing in things:
+        assert str(thing) in str(message), f"{thing} is not named in: {message}"
+
+
+@contextmanager
+def refused(kind: type[BaseException], *things: object) -> Iterator[None]:
+    """Expect an exception whose message is one line that names these."""
+    import pytest  # not in the processes that tests start
+
+    with pytest.raises(kind) as caught:
+        yield
+    assert "\n" not in str(caught.value)
+    assert_names(caught.value, *things)
+
+
+def offer(folder: Path, group: str, **objects: str) -> None:
+    """Write what an installed package leaves: its name, its version, what it offers."""
+    package = folder / "offering-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    lines = (f"{name} = {value}" for name, value in objects.items())
+    (package / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
+
+
+class OldLibrary(ctypes.CDLL):
+    """A C library that cannot exchange two names in one step, as those of other systems."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "renameat2":
+            raise AttributeError(name)
+        return super().__getattr__(name)
 
 
 def flip_bit(path: Path) -> None:

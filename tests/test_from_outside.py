@@ -237,7 +237,7 @@ def test_a_store_whose_classes_are_gone_opens_and_is_not_continued(
 
 def test_a_class_that_is_none_or_takes_a_name_of_ours_is_refused() -> None:
     known = [each.name for each in PROBLEMS.known()]
-    with pytest.raises(SweepError, match="no subclass"):
+    with pytest.raises(SweepError, match=r"Thinned.* genprior\.tasks\.problems\.Problem"):
         PROBLEMS.register(Thinned)
     renamed = type("Renamed", (Inpainting,), {"name": "inversion"})
     with pytest.raises(SweepError, match="inversion"):
@@ -289,11 +289,11 @@ def test_a_parameter_whose_class_is_gone_is_named(store: Path) -> None:
     finally:
         SOLVERS.forget("momentum")
     left = read_info(store).sweep
-    with pytest.raises(SweepError, match="none named 'momentum'"):
+    with pytest.raises(SweepError, match="'momentum'"):
         run_sweep(left, store)
     SOLVERS.register(type("Bare", (Momentum,), {"table": None}))
     try:
-        with pytest.raises(SweepError, match=r"'momentum\.count' is a parameter of a class"):
+        with pytest.raises(SweepError, match=r"'momentum\.count'"):
             run_sweep(left, store)
     finally:
         SOLVERS.forget("momentum")

@@ -21,6 +21,7 @@ POINTS = 3
 SHORT = {
     "recovery": {"max_steps": 40},
     "landscape": {"max_steps": 40},
+    "trajectory": {"max_steps": 40},
     "condition": {"draws": 6, "ascents": 1, "steps": 4},
     "successive-decoding": {},
 }

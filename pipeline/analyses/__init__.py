@@ -1,6 +1,6 @@
-"""The analyses, each a class in a file of its own; docs/analyses.md shows how to add one.
+"""The analyses, each a class in its own file; docs/analyses.md shows how to add one.
 
-`register` makes one known, also one from a notebook cell; installed packages offer theirs as entry
+`register` adds a class, also one of a notebook cell. Installed packages offer theirs as entry
 points of the group `genprior.analyses`.
 """
 
@@ -39,11 +39,11 @@ __all__ = [
 
 
 def register(analysis: type[Analysis]) -> type[Analysis]:
-    """Make an analysis known, in place of one of the same name; a decorator of its class.
+    """Register an analysis; it replaces one of the same name. Usable as a class decorator.
 
     Raises:
-        TypeError: it is no analysis, or lacks something.
-        ValueError: its table in the sweep file has no name, or one that is taken.
+        TypeError: it is not a subclass of `Analysis`, or not complete.
+        ValueError: the name of its table in sweep files is missing or taken.
     """
     if not (isinstance(analysis, type) and issubclass(analysis, Analysis)):
         raise TypeError(f"{analysis!r} is no subclass of genprior.pipeline.analyses.Analysis")
@@ -54,25 +54,25 @@ def register(analysis: type[Analysis]) -> type[Analysis]:
 
 
 def forget(name: str) -> None:
-    """Take an analysis back."""
+    """Remove an analysis from the registered ones."""
     forget_reading(name)
 
 
 def analyses() -> list[Analysis]:
-    """List the analyses in the order in which they are made, printed and listed."""
+    """List the registered analyses in the order in which they are made and printed."""
     return [reading for reading in readings() if isinstance(reading, Analysis)]
 
 
 def analysis_of(name: str) -> Analysis | None:
-    """Find an analysis by name; None if there is none of that name here."""
+    """Find a registered analysis by name, or None."""
     return next((analysis for analysis in analyses() if analysis.name == name), None)
 
 
 def check_needs(sweep: Sweep, kind: "Experiment") -> None:
-    """Refuse an analysis of a variable that no trial gives.
+    """Refuse a sweep with an analysis of a variable that its trials do not give.
 
     Raises:
-        SweepError: with the key that asks for it.
+        SweepError: the message names the key of the sweep file and the variable.
     """
     for analysis in analyses():
         known = [
@@ -93,13 +93,13 @@ def check_needs(sweep: Sweep, kind: "Experiment") -> None:
 
 
 def _names_of_trials() -> Iterable[str]:
-    """Name what trials of any task give."""
+    """Give the names of the variables of all tasks."""
     from ...tasks import KINDS
 
     return {variable.name for kind in KINDS.values() for variable in kind.variables}
 
 
-# A comparison is of the transitions, if there are any, and comes after them.
+# In the order in which they are made: a comparison reads the fitted transitions.
 for _analysis in (Transition, Uniform, Law, Comparison, Basin, Trajectory):
     register(_analysis)
 reserve(_names_of_trials)

@@ -1,4 +1,4 @@
-"""What an analysis is: from its table in a sweep file to its table, its rows and its picture."""
+"""The base class of analyses: settings in the sweep file, numbers, rows, table and picture."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...sweeps import Sweep
 from ...sweeps.readings import Reading
 
-# An analysis is imported to read a sweep file; what it computes and draws with, when it does.
+# Analyses are imported whenever a sweep file is read. Libraries that they compute and draw with are
+# imported only when they do.
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """One request for analyses of a store, by `fit` or by `plot`.
+    """One request for analyses of a store, from `fit` or `plot`.
 
     Attributes:
         info: the store.
-        along: the axis of the transition that the command names; None if the sweep does.
-        trials: the results, all of one reading.
+        along: the axis of the transition that the command names; None to use the sweep's.
+        trials: the results of the store at one moment.
         fits: the analyses made so far for this request, by name.
     """
 
@@ -40,26 +41,27 @@ class Request:
 
     @property
     def axis(self) -> str | None:
-        """The axis of the transition; None without one."""
+        """The axis of the transition; None if neither command nor sweep names one."""
         return self.along or self.sweep.fit.along
 
 
 class Analysis(Reading, ABC):
-    """One analysis of a store's results, kept in the group `analysis/<name>` of the store.
+    """One analysis of a store's results, stored in the group `analysis/<name>`.
 
-    Numbers are computed in `genprior.tasks`; here is what is asked, labelled, stored and shown.
+    The numbers are computed in `genprior.tasks`. This class says what a sweep asks for, and how the
+    numbers are labelled, stored and shown.
 
     Attributes:
-        json_name: the key of its rows in what `fit --json` prints.
+        json_name: key of its rows in the output of `fit --json`.
         counted_like: the variable over whose dimensions crashed trials are counted in `crashed`;
-            "" where nothing is counted.
+            "" to count none.
         takes_along: whether it depends on the axis that `fit --along` names.
-        reads_trials: whether it is made of trials; else of the sweep alone, so that `fit` does not
-            make it again while the sweep stays.
-        version: a number that changes when its numbers or its variables do; those that were stored
-            by another one are made again.
-        rank: of several that claim the picture, the one of the highest rank draws it.
-        no_log: why the axis below cannot be logarithmic; "" where it can.
+        reads_trials: whether it is made from trials; if False, it is made from the sweep alone, and
+            `fit` makes it again only if the sweep changes.
+        version: a number that changes when its numbers or its variables do; analyses that another
+            version stored are made again.
+        rank: if several analyses claim the picture of a store, that of the highest rank draws it.
+        no_log: why the horizontal axis cannot be logarithmic; "" if it can.
     """
 
     json_name: ClassVar[str]
@@ -71,35 +73,41 @@ class Analysis(Reading, ABC):
     no_log: ClassVar[str] = ""
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give all of a sweep that decides the analysis; None if the sweep does not ask for it.
+        """Give everything in a sweep on which the analysis depends, apart from trials.
 
         Args:
             info: the store.
-            along: the axis that a command names for the transition; None if the sweep does.
+            along: the axis that a command names for the transition; None to use the sweep's.
+
+        Returns:
+            The settings as plain values; None if the sweep does not ask for the analysis.
         """
         settings = self.settings_of(info.sweep)
         return None if settings is None else dict(settings.model_dump(mode="json"))
 
     def check_request(self, request: Request) -> None:
-        """Refuse a request as a whole, before anything is computed.
+        """Refuse a request that is impossible as a whole, before anything is computed.
 
         Raises:
-            SweepError: what the command asks for cannot be.
+            SweepError: the command asks for something impossible.
         """
 
     def refuse(self, request: Request) -> None:
-        """Refuse a store that cannot have the analysis; `fit` then leaves it out, and says why.
+        """Refuse a store for which the analysis cannot be made; `fit` then leaves it out.
 
         Raises:
-            SweepError: with the reason.
+            SweepError: the reason, which `fit` prints.
         """
 
     @abstractmethod
     def compute(self, request: Request) -> "xr.Dataset":
-        """Make the analysis, a labelled dataset; every variable has a long_name and units.
+        """Compute the analysis.
+
+        Returns:
+            A labelled dataset; every variable has a `long_name` and, if numeric, `units`.
 
         Raises:
-            SweepError: the results do not allow it.
+            SweepError: it cannot be computed from the results.
         """
 
     @abstractmethod
@@ -107,26 +115,26 @@ class Analysis(Reading, ABC):
         """Give the analysis as rows of plain values, without NaN."""
 
     def summary(self, dataset: "xr.Dataset") -> dict[str, Any]:
-        """Give what `fit --json` says of all rows together: the level of the intervals."""
+        """Give what `fit --json` prints once for all rows: the level of the intervals."""
         return {"level": dataset.attrs["level"]} if "level" in dataset.attrs else {}
 
     @abstractmethod
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """Give the analysis as a table for people."""
+        """Give the analysis as a printed table."""
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether it claims the picture of a store."""
+        """Say whether the analysis claims the picture of a store."""
         return False
 
     def drawn_along(self, info: "StoreInfo") -> str | None:
-        """Name the axis of a transition that the picture asks for; None if the sweep does."""
+        """Give the axis of a transition that the picture needs; None to use the sweep's."""
         return None
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw the analysis.
 
         Raises:
-            SweepError: there is too much to draw.
+            SweepError: there are too many curves or panels, or the options are impossible.
             StoreError: there is nothing to draw yet.
         """
         raise NotImplementedError

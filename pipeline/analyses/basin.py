@@ -1,4 +1,4 @@
-"""Basins: where the runs of a store end, in every cell."""
+"""Basins: where the runs of a store end, for every cell."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,12 @@ class Basins(Strict):
     """Where runs end: at x*, which is success, at the mirror point −ρ_d x*, or elsewhere."""
 
     radius: float = Field(
-        0.75, gt=0, le=1, description="distance from the mirror that counts as there, in ‖ρ_d x*‖"
+        0.75, gt=0, le=1, description="largest distance from the mirror, in units of ‖ρ_d x*‖"
     )
 
 
 class Basin(Analysis):
-    """The shares of runs that ended at the true code, at its mirror point, and elsewhere."""
+    """The shares of runs that end at the true code, at its mirror point, and elsewhere."""
 
     name = "basin"
     settings = Basins
@@ -41,23 +41,23 @@ class Basin(Analysis):
     no_log = "basins have a bar for every value"
 
     def names(self) -> Iterable[str]:
-        """Name shares and counts."""
+        """Give the names of its variables."""
         from ...tasks.basins import BASIN, LONG_NAMES
 
         return {BASIN, *LONG_NAMES}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
-        """Give success and the distance from the mirror."""
+        """Give success and the distance from the mirror as the variables that it reads."""
         return [("basins", name) for name in NEEDED] if self.settings_of(sweep) else ()
 
     def refuse(self, request: Request) -> None:
-        """Refuse trials that do not say how near the mirror they ended."""
+        """Refuse a store without the distance from the mirror."""
         missing = [name for name in NEEDED if name not in request.info.variables]
         if missing:
             raise SweepError(f"{request.info.path}: basins: its trials give no {missing[0]}.")
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Count the runs by where they ended."""
+        """Count the runs in each basin."""
         import xarray as xr
 
         from ...tasks.basins import basin_shares
@@ -69,7 +69,7 @@ class Basin(Analysis):
         return basin_shares(results["success"], results["mirror_error"], ratio, radius)
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give basins as rows, one a cell, with the share of each."""
+        """Give a row for each cell, with the shares of the basins."""
         from ...tasks.basins import BASIN
         from ..rows import indices, place_of, plain_values
 
@@ -87,7 +87,7 @@ class Basin(Analysis):
         return rows
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a cell: how many runs ended at the true code, at the mirror, elsewhere."""
+        """Make a table with a row for each cell: the shares of runs in each basin."""
         from ...sweeps.labels import value_label
         from ...tasks.basins import BASINS
         from ..crashes import crash_lines
@@ -107,20 +107,20 @@ class Basin(Analysis):
         return captioned(table, lines)
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether basins are what a picture shows: success, without a transition."""
+        """Say whether the picture shows basins: the sweep asks for them and for no transition."""
         sweep = info.sweep
         success = not sweep.fit.along and sweep.plot.variable in (None, "success")
         return self.settings_of(sweep) is not None and success
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
-        """Draw the shares of all runs over an axis, stacked."""
+        """Draw stacked shares of runs over an axis."""
         from ..basin_figures import draw_basins
 
         return draw_basins(request.info, dataset, look)
 
 
 def _ratios(grid: Grid) -> np.ndarray:
-    """ρ at every point of a grid; NaN where there is no mirror, or no point."""
+    """Give ρ over a grid; NaN for excluded points and for points without a mirror."""
     from ...tasks.instance import mirror_ratio_of
 
     ratios = np.full(grid.shape, np.nan)

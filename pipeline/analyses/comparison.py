@@ -1,4 +1,4 @@
-"""Comparisons: success at every value of an axis against one of them, cell by cell."""
+"""Comparisons: success at every value of an axis against a reference value, for every cell."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as differen
 
 
 class Compare(Strict):
-    """Whose success is compared: the values of an axis, with one of them."""
+    """The axis whose values are compared, and the value with which they are compared."""
 
     over: str
     reference: bool | int | float | str | list[int] | None = Field(
@@ -34,7 +34,7 @@ class Compare(Strict):
 
 
 class Comparison(Analysis):
-    """Rates of success cell by cell, and the shift of the 50 % point where it is fitted."""
+    """Differences of success rates for every cell, and shifts of the 50 % point if it is fitted."""
 
     name = "comparison"
     settings = Compare
@@ -46,7 +46,7 @@ class Comparison(Analysis):
     no_log = "a comparison has a place for every value"
 
     def names(self) -> Iterable[str]:
-        """Name what is compared."""
+        """Give the names of its variables and of the fields of its rows."""
         from ...tasks.comparisons import LONG_NAMES
 
         fields = {"over", "reference", "value", "paired", "along", "method", "flag"}
@@ -59,13 +59,16 @@ class Comparison(Analysis):
         return [("compare.over", compare.over)] if compare else ()
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
-        """Give success."""
+        """Give success as the variable that it reads."""
         return [("compare", "success")] if self.settings_of(sweep) else ()
 
     def check(self, sweep: Sweep) -> None:
-        """Refuse a comparison with a value that its axis does not have.
+        """Refuse a comparison along `fit.along`, or with a value that its axis does not have.
 
-        An axis of which a command leaves one value compares nothing, and may be run.
+        An axis with one value is not refused, so that a command can run a part of the axis.
+
+        Raises:
+            SweepError: the message names the key and the value.
         """
         compare = self.settings_of(sweep)
         if compare is None:
@@ -79,13 +82,13 @@ class Comparison(Analysis):
             reference_index(sweep)
 
     def check_draws(self, grid: Grid) -> None:
-        """Refuse values that share some of their draws only."""
+        """Refuse compared values that share a part of their draws, but not all."""
         compare = self.settings_of(grid.sweep)
         if compare is not None:
             check_compared(grid, compare.over, grid.sweep.fit.along)
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the settings with those of the transitions that are compared."""
+        """Give the settings, with those of the transitions that are compared."""
         settings = super().asked(info, along)
         fit = info.sweep.fit
         transition = {"along": along or fit.along, "direction": fit.direction}
@@ -100,11 +103,11 @@ class Comparison(Analysis):
             )
 
     def refuse(self, request: Request) -> None:
-        """Refuse a comparison over one value, with a value that is not there, or of mixed draws."""
+        """Refuse an axis with one value, a missing reference, or partly shared draws."""
         self._paired(request, request.axis)
 
     def _paired(self, request: Request, along: str | None) -> bool:
-        """Say whether the values meet the same draws, trial by trial."""
+        """Say whether trials of the same index have the same draws at all compared values."""
         over, path = self.settings_of(request.sweep).over, request.info.path
         values = request.sweep.axes[over]
         if len(values) < 2:
@@ -116,7 +119,7 @@ class Comparison(Analysis):
         return check_compared(Grid(request.sweep), over, along, f"{path}: compare.over")
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Compare rates, and the transitions of the request if they are fitted."""
+        """Compare rates, and the transitions if they are fitted in the same request."""
         from ...tasks.comparisons import compare_rates, compare_transitions
 
         over, reference = self.settings_of(request.sweep).over, reference_index(request.sweep)
@@ -132,17 +135,17 @@ class Comparison(Analysis):
         return merged.assign_attrs(along=along)
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give comparisons as rows, one a value and group, each with its cells."""
+        """Give a row for each value and group, with its cells."""
         return comparison_rows(dataset)
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a value where transitions are compared, else one a cell."""
+        """Make a table with a row for each value if there are transitions, else for each cell."""
         from ..comparison_tables import comparisons
 
         return comparisons(comparison_rows(dataset))
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether the comparison is what a picture shows: success, without a transition."""
+        """Say whether the picture shows the comparison: of success, and without a transition."""
         from ..canvas import shown_variable
 
         asked = self.settings_of(info.sweep) is not None and not info.sweep.fit.along
@@ -156,7 +159,7 @@ class Comparison(Analysis):
 
 
 def reference_index(sweep: Sweep) -> int:
-    """Find the place of the comparison's reference along its axis: the first if none is named.
+    """Find the index of the comparison's reference along its axis; 0 if the sweep names none.
 
     Raises:
         SweepError: the axis has no such value.
@@ -164,27 +167,26 @@ def reference_index(sweep: Sweep) -> int:
     compare = Comparison().settings_of(sweep)
     if compare is None or compare.reference is None:
         return 0
-    over, wanted = compare.over, compare.reference
+    over, reference = compare.over, compare.reference
     try:
-        wanted = check_value(over, wanted)
+        reference = check_value(over, reference)
     except SweepError as error:
         raise SweepError(f"compare.reference: {error}") from None
     labels = [value_label(value) for value in sweep.axes[over]]
-    if value_label(wanted) not in labels:
+    if value_label(reference) not in labels:
         known = ", ".join(labels[:10]) + (", …" if labels[10:] else "")
         raise SweepError(
-            f"compare.reference: '{over}' has no value {value_label(wanted)}; it has {known}."
+            f"compare.reference: '{over}' has no value {value_label(reference)}; it has {known}."
         )
-    return labels.index(value_label(wanted))
+    return labels.index(value_label(reference))
 
 
 def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
-    """Give comparisons as rows, one a value and group, each with its cells.
+    """Give a row for each compared value and group, with its cells.
 
-    `joint` is about all values of a group together, and the same in all of its rows.
-
-    Groups are the combinations of the axes besides `over` and the axis of the transition; without
-    transitions there is one, and its cells are all.
+    Groups are the combinations of values of all axes except `over` and the axis of the transition.
+    Without transitions there is one group, which has all cells. `joint` is a test of all values of
+    a group together, and the same in all rows of the group.
     """
     from ..rows import indices, place_of
 
@@ -224,7 +226,7 @@ def _transition(part: "xr.Dataset") -> dict[str, Any]:
 
 
 def _joint(compared: "xr.Dataset", part: "xr.Dataset") -> dict[str, Any]:
-    """Give the one test of all values together, which is no test of a single one."""
+    """Give the joint test of all values of a group."""
     from ..rows import plain_values
 
     others = [str(value) for value in compared[compared.attrs["over"]].values.tolist()]

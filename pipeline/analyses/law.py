@@ -1,4 +1,4 @@
-"""Error laws: powers of axes that a source claims, and what the trials show of them."""
+"""Error laws: exponents of axes that a source claims, next to those that the trials show."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,11 +26,11 @@ GROUP_FIELDS = (
     "share", "share_low", "share_high", "lack_of_fit", "flag",
 )  # fmt: skip
 REMARKS = {
-    "no-fit": "too few cells have 5 trials that entered",
-    "curved": "the medians are no power law; the exponents between neighbours are",
+    "no-fit": "too few cells have 5 trials in the law",
+    "curved": "the medians do not follow a power law; the exponents between neighbours are below",
     "threshold": "trials just miss the threshold of success, which cuts off the largest errors and "
     "flattens the law",
-    "no-logarithm": "trials with a value of 0, a negative or an infinite one stay out of the law",
+    "no-logarithm": "trials whose value is 0, negative or infinite are left out of the law",
 }
 
 
@@ -38,14 +38,14 @@ Exponent = Annotated[float, Field(strict=True)]
 
 
 class PowerLaw(Strict):
-    """The power law that a source claims: for the error of recovered trials, or for a constant."""
+    """The power law that a source claims for a variable, such as the error of recovered trials."""
 
     variable: str = "signal_error"
     exponents: Annotated[dict[str, Exponent], BeforeValidator(flatten)] = {}
 
 
 class Law(Analysis):
-    """The exponents of a variable along axes, next to those that are claimed."""
+    """The exponents of a variable along axes, next to the claimed ones."""
 
     name = "law"
     settings = PowerLaw
@@ -56,7 +56,7 @@ class Law(Analysis):
     rank = 2
 
     def names(self) -> Iterable[str]:
-        """Name what is fitted, and the dimensions of axes and of neighbours."""
+        """Give the names of its variables, its dimensions and the fields of its rows."""
         from ...tasks.law_fits import LONG_NAMES
 
         own = {"law_axis", "local", "local_axis", "local_from", "local_to"}
@@ -69,19 +69,22 @@ class Law(Analysis):
         return [("law.exponents", name) for name in law.exponents] if law else ()
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
-        """Give the variable of the law."""
+        """Give the variable of the law as the one that it reads."""
         law = self.settings_of(sweep)
         return [("law.variable", law.variable)] if law else ()
 
     def check(self, sweep: Sweep) -> None:
-        """Refuse a law that names no axis, or one along which no power can be taken."""
+        """Refuse a law without an axis, or with an axis whose values are not positive numbers.
+
+        Raises:
+            SweepError: the message names the axis.
+        """
         law = self.settings_of(sweep)
         if law is None:
             return
         if not law.exponents:
             raise SweepError(
-                "law.exponents: it is empty; name an axis and the exponent that is claimed, as in "
-                "k = 0.5."
+                "law.exponents: it is empty; give an axis and its claimed exponent, as in k = 0.5."
             )
         for name in law.exponents:
             if not has_positions(sweep, name):
@@ -96,17 +99,17 @@ class Law(Analysis):
                 )
 
     def check_draws(self, grid: Grid) -> None:
-        """Refuse axes along which points share some of their draws only."""
+        """Refuse axes along which points share a part of their draws, but not all."""
         law = self.settings_of(grid.sweep)
         if law is not None:
             shared_wholly(grid, list(law.exponents), "law.exponents")
 
     def refuse(self, request: Request) -> None:
-        """Refuse a law along an axis of one value, or along one that shares some draws only."""
+        """Refuse a law along an axis with one value or with partly shared draws."""
         self._shared(request)
 
     def _shared(self, request: Request) -> tuple[str, ...]:
-        """List the axes of the law all along which draws are shared."""
+        """List the axes of the law along which all points share their draws."""
         axes, path = list(self.settings_of(request.sweep).exponents), request.info.path
         for axis in axes:
             if len(request.sweep.axes[axis]) < 2:
@@ -117,7 +120,11 @@ class Law(Analysis):
         return shared_wholly(Grid(request.sweep), axes, f"{path}: law.exponents")
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Fit the law to the results."""
+        """Fit the law to the results.
+
+        Raises:
+            SweepError: the trials do not give its variable, or it cannot be fitted.
+        """
         from ...tasks.law_fits import fit_laws
 
         law, info = self.settings_of(request.sweep), request.info
@@ -139,7 +146,7 @@ class Law(Analysis):
             raise SweepError(f"{info.path}: {error}") from None
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give laws as rows, one a group and axis, each with the group's coordinates."""
+        """Give a row for each group and axis, with the group's coordinates."""
         from ...tasks.laws import REJECTED
         from ..rows import indices, place_of, plain_values
 
@@ -151,17 +158,17 @@ class Law(Analysis):
                 "variable": dataset.attrs["variable"],
                 "of": dataset.attrs["of"],
             }
-            whole = plain_values(group, GROUP_FIELDS)
+            of_group = plain_values(group, GROUP_FIELDS)
             fit = group["lack_of_fit"].item()
             for axis in dataset["law_axis"].values.tolist():
-                own = group.sel(law_axis=axis)
+                along_axis = group.sel(law_axis=axis)
                 names = ("claimed", "exponent", "exponent_low", "exponent_high")
                 rows.append(
                     {
                         **shared,
                         "axis": str(axis),
-                        **plain_values(own, names),
-                        **whole,
+                        **plain_values(along_axis, names),
+                        **of_group,
                         "curved": None if fit != fit else fit < REJECTED,
                         "clustered": bool(dataset.attrs["clustered_along"]),
                         "local": _local(group, axis),
@@ -171,13 +178,13 @@ class Law(Analysis):
         return rows
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a group and axis: the claimed exponent next to the measured one."""
+        """Make a table with a row for each group and axis: claimed and measured exponents."""
         from ..table_parts import before, captioned, estimate, percent, table_of
 
         rows = self.records(dataset)
         groups = before(rows[0], "variable")
-        some = rows[0]["of"] == "recovered trials"
-        share = ["recovered, %"] if some else []
+        of_recovered = rows[0]["of"] == "recovered trials"
+        share = ["recovered, %"] if of_recovered else []
         table = table_of(*groups, "axis", "claimed", "measured", *share, "remark")
         table.title = f"{rows[0]['variable']} of {rows[0]['of']} = C · Π axis^exponent"
         table.title_justify = "left"
@@ -187,13 +194,16 @@ class Law(Analysis):
                 row["axis"],
                 f"{row['claimed']:g}",
                 estimate(row, "exponent", "{:.3f}"),
-                *([percent(row, "share", row["trials"])] if some else []),
+                *([percent(row, "share", row["trials"])] if of_recovered else []),
                 ", ".join(filter(None, [_verdict(row), row["flag"]])),
             )
         return captioned(table, _remarks(rows, groups))
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether the law is what a picture shows: its variable, or nothing else is asked."""
+        """Say whether the picture shows the law.
+
+        It does if `plot.variable` is the law's, or if the sweep asks for no other picture.
+        """
         sweep, law = info.sweep, self.settings_of(info.sweep)
         if law is None:
             return False
@@ -209,7 +219,7 @@ class Law(Analysis):
 
 
 def _judged(results: "xr.Dataset") -> "xr.DataArray | None":
-    """Give the error that decided success as a part of the threshold."""
+    """Give the error that decides success, divided by its threshold; None if it is not stored."""
     if not {"success.metric", "success.below"} <= set(results.coords):
         return None
     if (results["success.metric"] == "nearest_target").any():
@@ -224,21 +234,21 @@ def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:
     """List the exponents between neighbours along an axis."""
     from ..rows import plain
 
-    found = []
-    for at in range(group.sizes["local"]):
-        one = group.isel(local=at)
-        if one["local_axis"].item() == axis:
+    exponents = []
+    for index in range(group.sizes["local"]):
+        pair = group.isel(local=index)
+        if pair["local_axis"].item() == axis:
             names = ("local_from", "local_to", "local_exponent", "local_exponent_low",
                      "local_exponent_high")  # fmt: skip
             keys = ("from", "to", "exponent", "exponent_low", "exponent_high")
-            found.append(
-                {key: plain(one[name].item()) for key, name in zip(keys, names, strict=True)}
+            exponents.append(
+                {key: plain(pair[name].item()) for key, name in zip(keys, names, strict=True)}
             )
-    return found
+    return exponents
 
 
 def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
-    """Explain the flags, and give the local exponents where a law is curved."""
+    """Explain the remarks, and list the exponents between neighbours if a law is curved."""
     from ..crashes import crash_lines
     from ..table_parts import estimate
 
@@ -250,33 +260,34 @@ def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     lines += _left_out(rows, groups)
     for row in rows:
         if row["curved"] and row["local"]:
-            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            group = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
             pieces = [
-                f"{value_label(one['from'])} – {value_label(one['to'])}: "
-                f"{estimate(one, 'exponent', '{:.2f}')}"
-                for one in row["local"]
+                f"{value_label(pair['from'])} – {value_label(pair['to'])}: "
+                f"{estimate(pair, 'exponent', '{:.2f}')}"
+                for pair in row["local"]
             ]
-            lines.append(f"{place}{row['axis']} {'; '.join(pieces)}")
+            lines.append(f"{group}{row['axis']} {'; '.join(pieces)}")
     if any(row["clustered"] for row in rows):
-        lines.append("draws are shared along an axis of the law; the intervals allow for it")
+        lines.append("draws are shared along an axis of the law; the intervals account for that")
     return lines + crash_lines(rows, groups, "trials")
 
 
 def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
-    """Count the recovered trials that have no logarithm, a line a group."""
+    """Count the recovered trials that have no logarithm, in a line for each group."""
     lines = []
     for row in rows:
         if row["no_logarithm"]:
-            place = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            group = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
             recovered = row["entered"] + row["no_logarithm"]
-            lines.append(f"{place}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
+            lines.append(f"{group}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
     return list(dict.fromkeys(lines))
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    """Say where the claimed exponent lies, seen from the interval.
+    """Say whether the claimed exponent lies below, in or above the measured interval.
 
-    Values that tie, as small counts do, show no scatter: an interval without length judges nothing.
+    If values tie, as small counts do, they show no scatter. The interval then has no length, and
+    the claim is not judged.
     """
     if row["exponent_low"] is None or row["exponent_high"] is None:
         return ""

@@ -1,4 +1,4 @@
-"""Transitions: where success crosses 50 % along an axis, for every group of the other axes."""
+"""Transitions: the 50 % point of success along an axis, for every group of the other axes."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
 
 
 class Transition(Analysis):
-    """The 50 % point of success along `fit.along`, and what an audit says of abandoned runs."""
+    """The 50 % point of success along `fit.along`, with counts of abandoned and audited runs."""
 
     name = "transition"
     json_name = "transitions"
@@ -36,28 +36,28 @@ class Transition(Analysis):
     rank = 0
 
     def names(self) -> Iterable[str]:
-        """Name the variables of fits and audits."""
+        """Give the names of its variables and of the fields of its rows."""
         from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
         from ...tasks.fits import LONG_NAMES
 
         return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
-        """Give success."""
+        """Give success as the variable that it reads."""
         return [("fit.along", "success")] if sweep.fit.along else ()
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the axis, and the direction that the sweep fixes."""
+        """Give the axis, and `fit.direction`."""
         axis = along or info.sweep.fit.along
         return {"along": axis, "direction": info.sweep.fit.direction} if axis else None
 
     def check_request(self, request: Request) -> None:
-        """Refuse an axis that cannot have a transition."""
+        """Refuse an axis along which no transition can be fitted."""
         if request.axis is not None:
             transition_axis(request.info, request.along)
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Fit the transitions, and count abandoned runs where there are any."""
+        """Fit the transitions, and count abandoned runs if there are any."""
         from ...tasks.audits import audit_abandonment
         from ...tasks.fits import fit_transitions
         from ...tasks.uniform import worst_over_targets
@@ -80,17 +80,17 @@ class Transition(Analysis):
         abandonment = results["abandonment"]
         if not (abandonment > 0).any():
             return fitted
-        # Runs are audited one by one, also where several targets make a trial.
+        # Each run is audited on its own, also if a trial has several targets.
         runs = [dim for dim in abandonment.dims if dim not in fitted["p50"].dims]
         audits = audit_abandonment(abandonment, [str(dim) for dim in runs])
         if number_of_targets(info):
-            # Targets of one trial share its draws, and are no sample of one rate.
+            # Targets of one trial share its draws, so that their runs are not independent.
             for name in RATES:
                 audits[name] = audits[name].where(False)
         return fitted.merge(audits, compat="override", join="exact", combine_attrs="override")
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give fits as rows, one a group, each with the group's coordinates."""
+        """Give a row for each group, with the group's coordinates."""
         from ..rows import indices, place_of, plain_values
 
         rows = []
@@ -108,7 +108,7 @@ class Transition(Analysis):
         return rows
 
     def summary(self, dataset: "xr.Dataset") -> dict[str, Any]:
-        """Give the axes that make groups, the level, and the ends of the axis."""
+        """Give the axes of the groups, the level of the intervals, and the ends of the axis."""
         positions = dataset[dataset.attrs["along"]].values
         return {
             "groups": [str(dim) for dim in dataset["p50"].dims],
@@ -117,13 +117,13 @@ class Transition(Analysis):
         }
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a group."""
+        """Make a table with a row for each group."""
         from ..tables import transitions
 
         return transitions(transitions_as_json(dataset))
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether success is drawn along an axis that can have a transition."""
+        """Say whether success is drawn along an axis on which a transition can be fitted."""
         from ..canvas import shown_variable
 
         axis = axis_drawn(info)
@@ -131,11 +131,11 @@ class Transition(Analysis):
         return shown_variable(info) == "success" and has_positions(info.sweep, axis) and independent
 
     def drawn_along(self, info: "StoreInfo") -> str | None:
-        """Give the axis below the picture."""
+        """Give the horizontal axis of the picture."""
         return axis_drawn(info)
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
-        """Draw curves along the axis, or maps where another axis has more than two numbers."""
+        """Draw curves along the axis, or maps if another axis has more than two numbers."""
         from ..success_figures import draw_curves, draw_maps
 
         others = [str(dim) for dim in dataset["p50"].dims]
@@ -147,16 +147,20 @@ class Transition(Analysis):
 
 
 def transitions_as_json(dataset: "xr.Dataset") -> dict[str, Any]:
-    """Give the rows of fits with what is said of all of them."""
+    """Give the rows of the transitions and their summary, as `fit --json` prints them."""
     analysis = Transition()
     return {"transitions": analysis.records(dataset), **analysis.summary(dataset)}
 
 
 def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
-    """Find the axis of the transition, and check that it may be one.
+    """Find the axis of the transition, and check it.
+
+    Args:
+        info: the store.
+        along: the axis that a command names; `fit.along` if None.
 
     Raises:
-        SweepError: there is none, or success cannot be fitted along it.
+        SweepError: no axis is named, it is not an axis, or success cannot be fitted along it.
     """
     sweep = info.sweep
     axis = along or sweep.fit.along
@@ -177,7 +181,7 @@ def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
 
 
 def axis_drawn(info: "StoreInfo") -> str:
-    """Name the axis along which a picture of trials is drawn.
+    """Give the axis along which a picture of trials is drawn.
 
     Raises:
         SweepError: the sweep has no axis.
@@ -193,7 +197,7 @@ def axis_drawn(info: "StoreInfo") -> str:
 
 
 def _audit_of(group: "xr.Dataset") -> dict[str, Any]:
-    """Give what is known of abandoned runs; no rate where none was audited."""
+    """Give the counts of abandoned and audited runs; the rate is None if none was audited."""
     from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
     from ..rows import plain_values
 

@@ -1,4 +1,4 @@
-"""Uniform recovery: trials in which several targets meet the same draws."""
+"""Uniform recovery: trials in which several targets have the same draws."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -15,32 +15,32 @@ TARGET = "target"
 
 
 class Uniform(Analysis):
-    """How many of the targets of a trial were recovered, and how many trials recovered all."""
+    """The share of recovered targets, and the share of trials that recovered all targets."""
 
     name = "uniform"
     json_name = "uniform"
     counted_like = "success_all"
 
     def names(self) -> Iterable[str]:
-        """Name what is measured over targets."""
+        """Give the names of its variables."""
         from ...tasks.uniform import LONG_NAMES
 
         return LONG_NAMES
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the number of targets, where there are several."""
+        """Give the number of targets, if there are several."""
         targets = number_of_targets(info)
         return {"targets": targets} if targets and "success" in info.variables else None
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Measure uniform recovery in every cell."""
+        """Compute uniform recovery for every cell."""
         from ...tasks.uniform import ERRORS, uniform_recovery
 
         names = [name for name in ("success", *ERRORS) if name in request.info.variables]
         return uniform_recovery(request.trials.load(names))
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give uniform recovery as rows, one a cell, with medians of the errors over trials."""
+        """Give a row for each cell, with medians of the errors over trials."""
         from ...tasks.uniform import medians_over_trials
         from ..rows import indices, place_of, plain_values
 
@@ -60,7 +60,7 @@ class Uniform(Analysis):
         return rows
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a cell: how many targets were recovered, and how large their errors are."""
+        """Make a table with a row for each cell: shares of recovered targets, and errors."""
         from ...sweeps.labels import value_label
         from ..crashes import crash_lines
         from ..table_parts import before, captioned, number, percent, table_of
@@ -70,9 +70,8 @@ class Uniform(Analysis):
         table = table_of(
             *axes, "trials", "targets recovered, %", "all recovered, %", "worst error", "mean error"
         )
-        table.title = (
-            f"{rows[0]['targets']} targets meet each draw; signal errors, medians over trials"
-        )
+        targets = rows[0]["targets"]
+        table.title = f"{targets} targets for each draw; signal errors, medians over trials"
         table.title_justify = "left"
         for row in rows:
             share = row["success_share"]
@@ -89,6 +88,6 @@ class Uniform(Analysis):
 
 
 def number_of_targets(info: "StoreInfo") -> int:
-    """How many targets share their draws; 0 if every trial has its own."""
+    """Count the targets that share each draw; 0 if every trial has draws of its own."""
     targets = len(info.sweep.axes.get(TARGET, ()))
     return targets if targets > 1 else 0

@@ -6,8 +6,8 @@
     gp.run(sweep, "quickstart.zarr")
     gp.open("quickstart.zarr").success.mean("trial")
 
-The folder `pipeline/public` of the source is this package, `genprior`; nothing else imports it.
-Names are imported when they are asked for, so that `import genprior` takes no time.
+The folder `pipeline/public` of the source is the package `genprior`; no other module imports it.
+Names are imported at their first use, so that `import genprior` is fast.
 """
 
 from importlib import import_module
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-HOMES = {
+MODULES = {
     "Sweep": "genprior.sweeps",
     "UserError": "genprior.sweeps",
     "analysis": "genprior.pipeline.registering",
@@ -61,24 +61,24 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or type checkers would let every name pass
+if not TYPE_CHECKING:  # with this function, type checkers would accept every name
 
     def __getattr__(name: str) -> Any:
-        """Import what is asked for."""
+        """Import a name at its first use."""
         if name == "__version__":
             from importlib.metadata import version
 
-            found: Any = version("genprior")
+            value: Any = version("genprior")
         elif name == "testing":
-            found = import_module("genprior.pipeline.testing")
-        elif name in HOMES:
-            found = getattr(import_module(HOMES[name]), name)
+            value = import_module("genprior.pipeline.testing")
+        elif name in MODULES:
+            value = getattr(import_module(MODULES[name]), name)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found
-        return found
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    """List what there is, also before it was asked for."""
-    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "Any", "import_module", "HOMES"})
+    """List all public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "Any", "import_module", "MODULES"})

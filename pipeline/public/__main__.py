@@ -1,4 +1,4 @@
-"""`python -m genprior` is the command line."""
+"""The command line as `python -m genprior`."""
 
 from genprior.pipeline.cli import main
 

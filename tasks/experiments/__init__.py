@@ -17,11 +17,12 @@ from .landscape import LandscapeTask
 from .no_operation import NoOperation
 from .recovery import Recovery
 from .successive_decoding import SuccessiveDecoding
+from .trajectory import Trajectory
 
 EXPERIMENTS: Registry[Experiment] = Registry(
     "experiment",
     Experiment,  # type: ignore[type-abstract]
-    (Recovery, ConditionBound, LandscapeTask, SuccessiveDecoding, NoOperation),
+    (Recovery, ConditionBound, LandscapeTask, Trajectory, SuccessiveDecoding, NoOperation),
 )
 # The built-in experiments, by name; tests add others.
 KINDS: dict[str, Experiment] = {name: cls() for name, cls in EXPERIMENTS.built_in.items()}

@@ -22,7 +22,6 @@ from ..latent_loss import LatentLoss
 from ..network import Matrix, Vector
 from ..problems import check_point, check_sweep
 from ..solvers import Subgradient
-from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 
@@ -167,68 +166,29 @@ class Place(NamedTuple):
         return {n: np.inf if np.isnan(value) else float(value) for n, value in values.items()}
 
 
-class Trajectory(NamedTuple):
-    """A descent, projected on the plane.
-
-    Attributes:
-        places: coordinates of some of its iterates, shape (s, 2); a row of NaN precedes an iterate
-            that was negated.
-        off_plane: distances of these iterates from the plane, in ‖x*‖, shape (s,).
-        end: the last state.
-        steps: number of steps.
-    """
-
-    places: Matrix
-    off_plane: Vector
-    end: State
-    steps: int
-
-
-def follow(landscape: Landscape, start: Vector, max_steps: int, resolution: float) -> Trajectory:
-    """Run the plain descent from a place on the plane; keep iterates that have moved visibly.
+def check_plane(point: Point, task: str = "landscape") -> None:
+    """Refuse a latent space without a plane, and a true code of 0, which gives no direction.
 
     Args:
-        landscape: problem and plane.
-        start: coordinates on the plane.
-        max_steps: step budget.
-        resolution: distance between iterates that are kept, in ‖x*‖.
-    """
-    objective, method = landscape.instance.objective, landscape.instance.method
-    state, steps = method.start(objective, landscape.code(*start)), 0
-    places, away = [np.asarray(start, dtype=float)], [0.0]
-    negations = 0
-    while steps < max_steps and method.finished(state) is None:
-        state, steps = method.step(objective, state), steps + 1
-        place = landscape.coordinates(state.code)
-        if state.negations > negations:
-            negations = state.negations
-            places.append(np.full(2, np.nan))
-            away.append(np.nan)
-        elif np.linalg.norm(place - places[-1]) < resolution and method.finished(state) is None:
-            continue
-        places.append(place)
-        inside = landscape.code(*place)
-        away.append(float(np.linalg.norm(state.code - inside)) / landscape.size)
-    places.append(landscape.coordinates(state.code))
-    away.append(float(np.linalg.norm(state.code - landscape.code(*places[-1]))) / landscape.size)
-    return Trajectory(np.stack(places), np.array(away), state, steps)
-
-
-def check_plane(point: Point) -> None:
-    """Refuse a latent space without a plane, and a true code of 0, which gives no direction.
+        point: all parameters.
+        task: the experiment, for the message.
 
     Raises:
         ValueError: says which.
     """
     if point.k < 2:
-        raise ValueError("task 'landscape' needs a plane of codes, and k = 1 has none; give k ≥ 2.")
+        raise ValueError(f"task '{task}' needs a plane of codes, and k = 1 has none; give k ≥ 2.")
     if point.codes and not any(point.codes[point.target]):
-        raise ValueError("task 'landscape' measures in units of ‖x*‖, and this target code is 0.")
+        raise ValueError(f"task '{task}' measures in units of ‖x*‖, and this target code is 0.")
 
 
 @dataclass(frozen=True)
 class LandscapeTask(Experiment):
-    """The experiment `landscape`: the loss and the descent vector at places of a plane."""
+    """The experiment `landscape`: the loss and the descent vector at places of a plane.
+
+    It runs no descent. It has the parameters of one all the same, so that a sweep of the experiment
+    `trajectory` on the same planes can have the same tables.
+    """
 
     name: str = "landscape"
     version: int = LANDSCAPE_VERSION

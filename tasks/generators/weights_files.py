@@ -200,6 +200,8 @@ READERS: dict[str, Callable[[str], Arrays]] = {
 
 def _check_bytes(size: int) -> None:
     if size > MOST_BYTES:
+        from dask.utils import format_bytes
+
         raise WeightsError(
-            f"it holds {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB are read."
+            f"it holds {format_bytes(size)}; at most {format_bytes(MOST_BYTES)} are read."
         )

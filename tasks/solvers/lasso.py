@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from ..network import Vector
 from ..problems import problem_class
 from ..problems.base import Streams
 from ..sensing import Sensing
+from ..shared_context import shared
 from .base import MethodTable, Solution, Solver
 from .descent import Verdict
 
@@ -87,7 +91,7 @@ class Lasso(Solver):
     @classmethod
     def check_installed(cls) -> None:
         """Refuse to run without scikit-learn."""
-        _estimator()
+        _lasso_path()
 
     @classmethod
     def solve(cls, point: Point, instance: Instance, streams: Streams) -> Solution:
@@ -110,8 +114,8 @@ class Lasso(Solver):
         return 3 * problem_class(point.problem).residuals(point) * point.n
 
 
-def _estimator() -> Any:
-    """Import scikit-learn's Lasso; only where it runs, as the import is slow.
+def _lasso_path() -> Any:
+    """Import scikit-learn's `lasso_path`; only where it runs, as the import is slow.
 
     Raises:
         UserError: it is not installed.
@@ -123,7 +127,7 @@ def _estimator() -> Any:
             "solver.method 'lasso' needs scikit-learn, which is not installed: "
             "pip install 'genprior[baselines]'."
         ) from None
-    return linear_model.Lasso
+    return linear_model.lasso_path
 
 
 def solve_lasso(
@@ -156,25 +160,36 @@ def solve_lasso(
         return LassoFit(np.zeros(n), square, 0.0, 0, square == 0)
     # Scikit-learn minimises the mean of squares, and we minimise their sum.
     alphas = np.geomspace(largest, penalty * largest, PENALTIES) / observed.size
-    estimator = _estimator()(alphas[0], fit_intercept=False, max_iter=max_rounds, warm_start=True)
-    rounds = 0
-    with warnings.catch_warnings():
-        # A fit that has not converged is a verdict here, so its warning is not needed.
-        warnings.simplefilter("ignore")
-        for alpha in alphas:
-            gap = LAST_GAP if alpha == alphas[-1] else FIRST_GAPS
-            estimator.set_params(alpha=alpha, tol=gap).fit(matrix, observed)
-            rounds += int(estimator.n_iter_)
-    signal, weight = np.array(estimator.coef_, dtype=float), penalty * largest
+    path = partial(_lasso_path(), matrix, observed, precompute=False, max_iter=max_rounds)
+    with _no_convergence_warnings():
+        _, signals, _, first = path(alphas=alphas[:-1], tol=FIRST_GAPS, return_n_iter=True)
+        _, signals, _, last = path(
+            alphas=alphas[-1:], tol=LAST_GAP, coef_init=signals[:, -1], return_n_iter=True
+        )
+    signal, weight = signals[:, -1], penalty * largest
     residual = matrix @ signal - observed
     violation = float(np.linalg.norm(shortest_subgradient(signal, matrix.T @ residual, weight)))
     return LassoFit(
         signal,
         0.5 * float(residual @ residual),
         violation,
-        rounds,
+        sum(first) + sum(last),
         violation < TOLERANCE * weight,
     )
+
+
+@shared
+@contextmanager
+def _no_convergence_warnings() -> Iterator[None]:
+    """Drop the warnings of fits that have not converged, which is a verdict here.
+
+    Threads share it: the filters of warnings are those of the whole process.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def shortest_subgradient(signal: Vector, gradient: Vector, weight: float) -> Vector:

@@ -1,5 +1,6 @@
 """A mistake or a damage ends in one line that says what to do, and doing so works."""
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from click.testing import Result
 from helpers import (
     STARTING,
     Scripted,
+    assert_names,
     assert_same_results,
     done,
     files,
@@ -26,7 +28,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.store import Status, record, survey_store
+from genprior.store import Status, StoreError, record, survey_store
 
 Command = Callable[..., Result]
 
@@ -56,22 +58,22 @@ def copy(undisturbed: Path, store: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["plan", "run"])
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("settings", "named"),
     [
-        (["--set", "stepp=1"], "there is no parameter or setting 'stepp'"),
-        (["--set", "solver.stepp=1"], "Did you mean 'solver.step'?"),
-        (["--set", "k=many"], "got 'many'"),
-        (["--set", "k="], "'k' is empty; give it at least one value"),
-        (["--set", "k=5:1:1"], "axis 'k' is empty"),
-        (["--set", "k=1:x:2"], "no range; write start:stop:step"),
-        (["--set", "k"], "no setting; write KEY=VALUE"),
-        (["--set", "k=13"], "k = 13 exceeds the width 12"),
-        (["--set", "m=0"], "'m': Input should be greater than or equal to 1, got 0"),
-        (["--trials", "0"], "'trials': Input should be greater than or equal to 1, got 0"),
-        (["--trials", "1000000000000"], "less than or equal to 100000000"),
-        (["--set", "m=1:10000:1", "--trials", "1000000"], "30,000 points × 1,000,000 trials"),
-        (["--seed", "-1"], "'seed': Input should be greater than or equal to 0"),
-        (["--set", "solver.step=nan"], "'solver.step': Input should be a finite number"),
+        (["--set", "stepp=1"], ["'stepp'"]),
+        (["--set", "solver.stepp=1"], ["'solver.stepp'", "'solver.step'"]),
+        (["--set", "k=many"], ["'k'", "'many'"]),
+        (["--set", "k="], ["'k'"]),
+        (["--set", "k=5:1:1"], ["'k'"]),
+        (["--set", "k=1:x:2"], ["k", "1:x:2"]),
+        (["--set", "k"], ["'k'", "KEY=VALUE"]),
+        (["--set", "k=13"], ["13", "12"]),
+        (["--set", "m=0"], ["'m'", "1", "0"]),
+        (["--trials", "0"], ["'trials'", "1", "0"]),
+        (["--trials", "1000000000000"], ["'trials'", "100000000", "1000000000000"]),
+        (["--set", "m=1:10000:1", "--trials", "1000000"], ["30,000", "1,000,000"]),
+        (["--seed", "-1"], ["'seed'", "0", "-1"]),
+        (["--set", "solver.step=nan"], ["'solver.step'", "nan"]),
     ],
 )
 def test_a_sweep_that_cannot_run_is_refused_before_anything_is_made(
@@ -80,24 +82,24 @@ def test_a_sweep_that_cannot_run_is_refused_before_anything_is_made(
     store: Path,
     command: str,
     settings: list[str],
-    expected: str,
+    named: list[str],
 ) -> None:
     where = [store] if command == "run" else []
-    assert expected in said(genprior(command, sweep_file, *where, *settings))
+    assert_names(said(genprior(command, sweep_file, *where, *settings)), *named)
     assert not store.exists()
     assert neighbours(store) == []
 
 
 @pytest.mark.parametrize(
-    ("named", "expected"),
+    ("given", "named"),
     [
-        ("quickstrat", "No sweep named 'quickstrat'. Did you mean 'quickstart'?"),
-        ("./nowhere.toml", "there is no such file"),
-        (".", "is a folder"),
+        ("quickstrat", ["'quickstrat'", "'quickstart'"]),
+        ("./nowhere.toml", ["nowhere.toml"]),
+        (".", ["."]),
     ],
 )
-def test_an_unknown_sweep_is_named(genprior: Command, named: str, expected: str) -> None:
-    assert expected in said(genprior("plan", named))
+def test_an_unknown_sweep_is_named(genprior: Command, given: str, named: list[str]) -> None:
+    assert_names(said(genprior("plan", given)), *named)
 
 
 def test_10_to_the_12_points_are_refused_at_once(genprior: Command, store: Path) -> None:
@@ -105,8 +107,7 @@ def test_10_to_the_12_points_are_refused_at_once(genprior: Command, store: Path)
     values = {"m": "1:10000:1", "solver.step": "0.0001:1:0.0001", "gain": "0.0001:1:0.0001"}
     settings = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
     line = said(genprior("run", "quickstart", store, "--set", "k=2", *settings))
-    assert "1,000,000,000,000 points" in line
-    assert "at most 10,000,000 points" in line
+    assert_names(line, "1,000,000,000,000", "10,000,000 ")
     assert not store.exists()
 
 
@@ -114,28 +115,27 @@ def test_a_trial_that_cannot_fit_in_memory_is_refused(genprior: Command, store: 
     """10⁶ × 10⁶ weights of 8 bytes are 8000 GB, which the fast engine may copy; 1/20 is added."""
     sizes = ["--set", "widths=1000000-1000000"]
     for command in (["plan", "quickstart"], ["run", "quickstart", store]):
-        assert "a trial needs 16,802," in said(genprior(*command, *sizes))
+        assert_names(said(genprior(*command, *sizes)), "k=4", "15.28 TiB")
         line = said(genprior(*command, *sizes, "--set", "solver.engine=plain"))
-        assert "a trial needs 8,400," in line
-        assert "MB are free for each" in line
+        assert_names(line, "k=4", "7.64 TiB")
     assert not store.exists()
 
 
 @pytest.mark.parametrize(
     ("setting", "difference"),
     [
-        ("solver.max_steps=5", "'solver.max_steps' is 10000 there and 5 here"),
-        ("seed=8", "'seed' is 7 there and 8 here"),
-        ("widths=13", "'widths' is '12' there and '13' here"),
-        ("gain=1,2", "'gain' is no axis there and one here"),
+        ("solver.max_steps=5", ["'solver.max_steps'", "10000", "5"]),
+        ("seed=8", ["'seed'", "7", "8"]),
+        ("widths=13", ["'widths'", "'12'", "'13'"]),
+        ("gain=1,2", ["'gain'"]),
     ],
 )
 def test_another_experiment_is_refused_and_the_difference_named(
-    genprior: Command, sweep_file: Path, copy: Path, setting: str, difference: str
+    genprior: Command, sweep_file: Path, copy: Path, setting: str, difference: list[str]
 ) -> None:
     before = files(copy.parent)
     line = said(genprior("run", sweep_file, copy, "--set", setting))
-    assert difference in line
+    assert_names(line, copy, *difference)
     assert files(copy.parent) == before
 
 
@@ -150,9 +150,7 @@ def test_what_is_no_store_is_left_alone(
     for path in (a_file, a_folder, tmp_path / "other.zarr"):
         before = files(tmp_path)
         for command in (["status"], ["fit"], ["plot"], ["run", sweep_file]):
-            line = said(genprior(command[0], *command[1:], path))
-            assert str(path) in line
-            assert "is a file" in line or "holds no store of genprior" in line
+            assert_names(said(genprior(command[0], *command[1:], path)), path)
         assert files(tmp_path) == before
 
 
@@ -165,17 +163,18 @@ def test_an_empty_folder_may_become_a_store(
 
 def test_a_store_that_is_not_there_is_said_to_be_missing(genprior: Command, store: Path) -> None:
     for command in ("status", "fit", "plot"):
-        assert "there is no such store; 'genprior run' makes one" in said(genprior(command, store))
+        assert_names(said(genprior(command, store)), store, "'genprior run'")
 
 
 def test_a_parent_folder_that_cannot_be_made_is_named(
     genprior: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    line = said(genprior("run", sweep_file, tmp_path / "file" / "deep" / "x.zarr"), 1)
-    assert "Not a directory" in line
-    line = said(genprior("run", sweep_file, "/proc/none/x.zarr"), 1)
-    assert "No such file or directory" in line
+    for path, number in (
+        (tmp_path / "file/deep/x.zarr", errno.ENOTDIR),
+        ("/proc/none/x.zarr", errno.ENOENT),
+    ):
+        assert_names(said(genprior("run", sweep_file, path), 1), path, os.strerror(number))
 
 
 def test_the_working_directory_cannot_be_the_store(
@@ -183,9 +182,9 @@ def test_the_working_directory_cannot_be_the_store(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    for path in (".", "../here"):
-        assert "working directory" in said(genprior("run", sweep_file, path))
-    assert "/ holds no store" in said(genprior("run", sweep_file, "/"))
+    for path in (".", "../here", "/"):
+        assert_names(said(genprior("run", sweep_file, path)), path)
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.mounts
@@ -200,10 +199,9 @@ def test_a_read_only_disk_can_be_read_and_not_written(
         assert genprior("plot", store, "-o", tmp_path / "x.png").exit_code == 0
         new = disk / "new.zarr"
         for command in (["fit", store], ["run", sweep_file, store], ["run", sweep_file, new]):
-            assert "Read-only file system" in said(genprior(*command), 1)
-        assert "Read-only file system while writing the picture" in said(
-            genprior("plot", store, "-o", disk / "x.png"), 1
-        )
+            assert_names(said(genprior(*command), 1), command[-1], os.strerror(errno.EROFS))
+        line = said(genprior("plot", store, "-o", disk / "x.png"), 1)
+        assert_names(line, disk / "x.png", os.strerror(errno.EROFS))
 
 
 def truncate(path: Path) -> None:
@@ -239,9 +237,7 @@ def test_damaged_metadata_at_the_root_never_ends_in_a_traceback(
     damage(copy / "zarr.json")
     before = files(copy)
     for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
-        line = said(genprior(*command), 1)
-        assert f"{copy / 'zarr.json'} is damaged" in line
-        assert "restore it from a copy" in line
+        assert_names(said(genprior(*command), 1), copy / "zarr.json")
     assert files(copy) == before
 
 
@@ -257,8 +253,7 @@ def test_a_full_disk_keeps_what_was_finished_and_the_same_command_completes(
         kept = done(store)
         ballast = fill(disk, leaving=44_096)
         line = said(genprior("run", sweep_file, store), 1)
-        assert "No space left on device while writing results" in line
-        assert "What was finished is kept; make room and repeat the same command" in line
+        assert_names(line, store, os.strerror(errno.ENOSPC))
         ballast.unlink()
         assert kept < done(store) < 48
         assert genprior("run", sweep_file, store).exit_code == 0
@@ -273,29 +268,27 @@ def test_a_store_that_cannot_fit_is_refused_before_it_is_made(
     """5 variables × (48 chunks + 16 folders) × a disk block of 4096 bytes, and 1.3 MB."""
     with small_disk(tmp_path / "disk", 0.5) as disk:
         line = said(genprior("run", sweep_file, disk / "x.zarr", "--set", "blocks.trials=1"), 1)
-        assert "would take up to 2.6 MB and 0.5 MB are free" in line
+        assert_names(line, disk / "x.zarr", "2.49 MiB", "508.00 kiB")
         assert list(disk.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "expected"),
+    ("scheduler", "exit_status"),
     [
-        ("nonsense", "not one of processes, threads, synchronous, nor an address"),
-        ("tcp://127.0.0.1:1", "no Dask scheduler answers there"),
-        ("127.0.0.1:1", "no Dask scheduler answers there"),
-        ("foo://127.0.0.1:1", "no Dask scheduler answers there"),
-        ("tcp://:::", "no Dask scheduler answers there"),
+        ("nonsense", 2),
+        ("tcp://127.0.0.1:1", 1),
+        ("127.0.0.1:1", 1),
+        ("foo://127.0.0.1:1", 2),
+        ("tcp://:::", 2),
     ],
 )
 def test_a_scheduler_that_is_not_there_is_named(
     genprior: Command, sweep_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch,
-    scheduler: str, expected: str,
+    scheduler: str, exit_status: int,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("genprior.pipeline.executors.CONNECT_TIMEOUT", 0.5)
-    refused = genprior("run", sweep_file, store, "--scheduler", scheduler)
-    line = said(refused, 1 if scheduler in ("tcp://127.0.0.1:1", "127.0.0.1:1") else 2)
-    assert f"--scheduler {scheduler}" in line
-    assert expected in line
+    ended = genprior("run", sweep_file, store, "--scheduler", scheduler)
+    assert_names(said(ended, exit_status), f"--scheduler {scheduler}")
     assert neighbours(store) == []
 
 
@@ -303,45 +296,44 @@ def test_a_picture_that_cannot_be_drawn_or_written_is_explained(
     genprior: Command, kind: Scripted, copy: Path, tmp_path: Path
 ) -> None:
     line = said(genprior("plot", copy, "-o", tmp_path / "x.doc"))
-    assert "the ending must be one of .png, .pdf, .svg" in line
-    line = said(genprior("plot", copy, "-o", tmp_path / "no" / "x.png"), 1)
-    assert "No such file or directory while writing the picture" in line
+    assert_names(line, tmp_path / "x.doc", ".png", ".pdf", ".svg")
     (tmp_path / "folder.png").mkdir()
-    assert "Is a directory" in said(genprior("plot", copy, "-o", tmp_path / "folder.png"), 1)
+    for path, number in (("no/x.png", errno.ENOENT), ("folder.png", errno.EISDIR)):
+        line = said(genprior("plot", copy, "-o", tmp_path / path), 1)
+        assert_names(line, tmp_path / path, os.strerror(number))
     new = copy.with_name("new.zarr")
     run_sweep(tiny_sweep(), new, kind=replace(kind, crash_at=(2, 3, 0)), fail_fast=True)
     shutil.rmtree(new / "status/c")
     shutil.rmtree(new / "success/c")
-    assert "no trial is done yet" in said(genprior("plot", new), 1)
+    assert_names(said(genprior("plot", new), 1), new)
 
 
 def test_a_fit_needs_an_axis_of_the_sweep(genprior: Command, kind: Scripted, store: Path) -> None:
     run_sweep(tiny_sweep(fit={}), store, kind=kind)
-    assert "give --along one of k, m" in said(genprior("fit", store))
-    assert "'mm' is no axis. Did you mean 'm'?" in said(genprior("fit", store, "--along", "mm"))
+    assert_names(said(genprior("fit", store)), "--along", "k, m")
+    assert_names(said(genprior("fit", store, "--along", "mm")), "'mm'", "'m'")
     assert genprior("fit", store, "--along", "k").exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "expected"),
+    ("attribute", "value"),
     [
-        ("kernel_version", 0, "its kernel version is '0' and here it is '1'"),
-        ("machine", "abacus", "its machine is 'abacus' and here it"),
-        ("numpy_version", "1.0.0", "its numpy version is '1.0.0' and here it"),
-        ("scipy_version", "1.0.0", "its scipy version is '1.0.0' and here it"),
-        ("python_version", "2.7.18", "its python version is '2.7.18' and here it"),
-        ("vector_instructions", "SSE", "its vector instructions is 'SSE' and here it"),
-        ("c_library", "glibc 1.0", "its c library is 'glibc 1.0' and here it"),
+        ("kernel_version", 0),
+        ("machine", "abacus"),
+        ("numpy_version", "1.0.0"),
+        ("scipy_version", "1.0.0"),
+        ("python_version", "2.7.18"),
+        ("vector_instructions", "SSE"),
+        ("c_library", "glibc 1.0"),
     ],
 )
 def test_results_that_may_round_otherwise_are_mixed_only_on_request(
-    genprior: Command, sweep_file: Path, copy: Path, attribute: str, value: object, expected: str
+    genprior: Command, sweep_file: Path, copy: Path, attribute: str, value: object
 ) -> None:
     record(copy, {attribute: value})
     before = files(copy)
     line = said(genprior("run", sweep_file, copy, "--trials", "5"), 1)
-    assert expected in line
-    assert "--allow-mixed" in line
+    assert_names(line, copy, attribute.replace("_", " "), f"'{value}'", "--allow-mixed")
     assert files(copy) == before
     for trials in (5, 5, 6):
         assert genprior("run", sweep_file, copy, "--trials", trials, "--allow-mixed").exit_code == 0
@@ -355,12 +347,11 @@ def test_a_format_of_the_future_is_not_read(
     attributes = zarr.open_group(copy, use_consolidated=False).attrs
     attributes.update({"genprior_format": 3, "genprior_version": "9.0"})
     for command in (["status", copy], ["fit", copy], ["plot", copy], ["run", sweep_file, copy]):
-        line = said(genprior(*command), 1)
-        assert "has format 3, this genprior reads formats 1 to 2" in line
-        assert "use the version that wrote it (9.0)" in line
+        assert_names(said(genprior(*command), 1), copy, "format 3", "1 to 2", "9.0")
 
 
 def test_debug_shows_where_a_mistake_was_found(genprior: Command, store: Path) -> None:
     result = genprior("--debug", "status", store)
-    assert "no such store" in str(result.exception)
+    assert isinstance(result.exception, StoreError)
+    assert_names(result.exception, store)
     assert result.exc_info[2] is not None

@@ -16,8 +16,8 @@ ASKS: dict[str, dict[str, Any]] = {
     "comparison": {"compare": {"over": "k"}},
     "basin": {"basins": {"radius": 0.5}},
     "trajectory": {
-        "task": "landscape", "trials": 1,
-        "axes": {"plane.along": [-1.0, 0.0, 1.0], "plane.across": [-1.0, 1.0]},
+        "task": "trajectory", "trials": 1,
+        "axes": {"trajectory.angle": [10.0, 170.0], "trajectory.step": [0, 20, 50]},
         "parameters": {"k": 2, "m": 20, "depth": 1, "widths": [30], "solver.max_steps": 50},
     },
 }  # fmt: skip
@@ -59,5 +59,5 @@ def test_an_analysis_without_labels_is_told() -> None:
 
 def test_an_analysis_that_the_sweep_does_not_ask_for_is_told() -> None:
     law: type[Analysis] = Law
-    with pytest.raises(AssertionError, match="law: fit does not make it"):
+    with pytest.raises(AssertionError, match="law"):
         check_analysis(law, fit={"along": "m"})

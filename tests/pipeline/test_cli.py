@@ -9,6 +9,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers import (
     GENPRIOR,
-    STARTING,
     Scripted,
+    assert_names,
     ended,
     recovery_sweep,
     results,
@@ -71,7 +72,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
 
 def test_the_installed_command_runs_by_name_and_says_its_version() -> None:
     said = subprocess.run([GENPRIOR, "--version"], capture_output=True, text=True, timeout=60)
-    assert said.stdout.startswith("genprior, version ")
+    assert said.stdout.split()[-1] == version("genprior")
     assert (said.returncode, said.stderr) == (0, "")
 
 
@@ -81,9 +82,10 @@ def test_the_installed_command_runs_by_name_and_says_its_version() -> None:
 )  # fmt: skip
 def test_wrong_usage_ends_with_2_and_a_hint(genprior: Command, arguments: list[str]) -> None:
     result = genprior(*arguments)
+    assert isinstance(result.exception, SystemExit)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Usage: ")
-    assert "Error: " in result.stderr
+    assert_names(result.stderr, "--help")
+    assert result.stdout == ""
 
 
 def test_sweeps_lists_every_preset(genprior: Command) -> None:
@@ -106,9 +108,7 @@ def test_plan_counts_what_a_run_would_do(genprior: Command, sweep_file: Path) ->
     assert planned["wall_seconds"] == pytest.approx(0.024)
     # 6 blocks of 6 numeric variables: at least a disk block of 4096 bytes each.
     assert planned["bytes"] >= 6 * 5 * 4096
-    shown = genprior(*command).stdout
-    assert "k (3) × m (4)" in shown
-    assert "6, trials in each: 8" in shown
+    assert_names(genprior(*command).stdout, "k (3) × m (4)", "48", "6", "8")
 
 
 def test_plan_and_run_agree_on_the_number_of_blocks(
@@ -125,10 +125,12 @@ def test_plan_and_run_agree_on_the_number_of_blocks(
 def test_run_prints_a_summary_for_people(genprior: Command, sweep_file: Path, store: Path) -> None:
     first = genprior("run", sweep_file, store)
     assert first.exit_code == 0
-    assert f"{store}: 48 of 48 trials done; 48 computed in " in first.stdout
-    assert "% of them recovered" in first.stdout
+    successes = int(results(store)["success"].sum())
+    assert_names(first.stdout, store, "48 of 48", f"{round(100 * successes / 48)} %")
     again = genprior("run", sweep_file, store)
-    assert again.stdout == f"{store}: 48 of 48 trials done; nothing left to compute.\n"
+    assert_names(again.stdout, store, "48 of 48")
+    assert again.stdout.count("\n") == 1
+    assert "%" not in again.stdout
 
 
 def test_run_prints_a_summary_for_programs(
@@ -149,9 +151,8 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
         printed, said = process.communicate(timeout=60)
     assert strict_json(printed)["workers"] == 2
     lines = said.splitlines()
-    assert lines[:2] == [STARTING, "0/48 trials, 0 %"]
-    assert lines[-1].startswith("48/48 trials, 100 %, ")
-    assert "trials/s, success so far " in lines[-1]
+    assert_names(lines[1], "0/48", "0 %")
+    assert_names(lines[-1], "48/48", "100 %", "/s")
     assert "\x1b" not in said
 
 
@@ -164,9 +165,7 @@ def test_a_run_with_a_crashed_trial_says_so_and_exits_with_3(
     )
     result = genprior("run", sweep_file, store)
     assert result.exit_code == 3
-    assert "47 of 48 trials done" in result.stdout
-    assert "1 crashed (last: k=4, m=5, trial=2: ArithmeticError: (4, 5, 2) was" in result.stdout
-    assert result.stdout.endswith("Repeat the same command to go on.\n")
+    assert_names(result.stdout, "47 of 48", "1 crashed", "k=4, m=5, trial=2: ArithmeticError")
 
 
 def test_retries_and_fail_fast_are_options_of_run(
@@ -193,8 +192,8 @@ def test_status_tells_done_crashed_and_pending_apart(genprior: Command, crashed:
     assert found["errors"] == [{"k": 2, "m": 3, "trial": 0, "error": said}]
     shown = genprior("status", crashed)
     assert shown.exit_code == 3
-    assert "13 of 48 done, 34 pending, 1 crashed" in shown.stdout
-    assert "1 trial at k=2, m=3, trial=0: ArithmeticError" in shown.stdout
+    assert_names(shown.stdout, "13 of 48", "34 pending", "1 crashed")
+    assert_names(shown.stdout, "k=2, m=3, trial=0: ArithmeticError")
 
 
 def test_status_says_each_crash_text_once(
@@ -294,7 +293,7 @@ def test_fit_gives_a_transition_for_every_group(
     kept = open_analysis(store, "transition")
     assert kept["p50"].values.tolist() == [row["p50"] for row in found["transitions"]]
     shown = genprior("fit", store).stdout
-    assert "50 % point (m)" in shown
+    assert_names(shown.splitlines()[0], "k", "(m)", "trials")
     assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["2", "4", "6"]
 
 
@@ -338,7 +337,8 @@ def test_plot_draws_curves_maps_and_panels(
     run_sweep(tiny_sweep("trials=2", **changes), store, kind=kind)
     picture = tmp_path / "picture.svg"
     result = genprior("plot", store, "-o", picture)
-    assert (result.exit_code, result.stdout) == (0, f"wrote {picture}\n")
+    assert result.exit_code == 0
+    assert result.stdout.split()[-1] == str(picture)
     assert_svg_says(picture, shown)
 
 
@@ -381,7 +381,7 @@ def test_plot_names_its_picture_after_the_store(
     genprior: Command, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert genprior("plot", undisturbed).stdout == "wrote tiny.png\n"
+    assert genprior("plot", undisturbed).stdout.split()[-1] == "tiny.png"
     assert (tmp_path / "tiny.png").exists()
 
 

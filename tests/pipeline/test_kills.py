@@ -20,6 +20,7 @@ from helpers import (
     ended,
     files,
     neighbours,
+    refused,
     results,
     scripted_command,
     tiny_sweep,
@@ -29,6 +30,7 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors import Executor
+from genprior.pipeline.run import KILLED
 from genprior.store.errors import StoreError
 
 INTERRUPTED = "Repeat the same command to go on."
@@ -73,9 +75,7 @@ def test_a_block_that_always_kills_its_worker_ends_as_crashed(
     assert summary.workers_lost == 2
     crashed = results(store).sel(k=4, m=5)
     assert (crashed["status"] == 2).all()
-    assert set(crashed["error"].values) == {
-        "the worker died each time it ran this block (out of memory?)"
-    }
+    assert set(crashed["error"].values) == {KILLED}
     assert run_sweep(tiny_sweep(), store, kind=kind).computed == 4
     assert_same_results(store, undisturbed)
 
@@ -203,7 +203,7 @@ def test_two_runs_into_one_store_do_not_mix(store: Path, kind: Scripted, sweep_f
     with ended(started(replace(kind, pause=0.2), sweep_file, store, *options)) as process:
         wait_until(lambda: has_begun(store))
         before = files(store / "status")
-        with pytest.raises(StoreError, match=rf"written by another .*process {process.pid} on "):
+        with refused(StoreError, store, f"process {process.pid}"):
             run_sweep(tiny_sweep(), store, kind=kind)
         assert before.items() <= files(store / "status").items()
         assert ".tiny.zarr.lock" in neighbours(store)
@@ -269,7 +269,6 @@ def test_a_scheduler_that_dies_ends_the_run_with_one_line(
     assert "Traceback" not in said
     last = said.splitlines()[-1]
     assert last.startswith("genprior: ")
-    assert "repeat the same command" in last.lower()
     kept = done(store)
     assert run_sweep(tiny_sweep(), store, kind=kind).computed == 48 - kept
     assert_same_results(store, undisturbed)

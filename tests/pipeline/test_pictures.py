@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import GENPRIOR, Scripted, recovery_sweep, tiny_sweep
+from helpers import GENPRIOR, Scripted, assert_names, recovery_sweep, tiny_sweep
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -73,6 +73,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "basins": {"axes": {"k": [2, 3], "m": [3, 5, 7]}, "basins": {}, "fit": {}, "task": "recovery",
                "parameters": {"depth": 2, "widths": [15, 20], "solver": {"max_steps": 9}}},
     "landscape": LANDSCAPE,
+    "trajectories": {**LANDSCAPE, "task": "trajectory", "axes": {
+        "problem": ["inversion", "phase-retrieval"],
+        "trajectory": {"angle": [10, 100, 190], "step": [0, 1, 5, 20]},
+    }},
 }  # fmt: skip
 
 
@@ -92,7 +96,7 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
     """What a picture says, with the boxes of the text in pixels."""
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
-    found = [t for t in (figure._suptitle, figure._supxlabel) if t is not None]
+    found = [text for text in figure.texts if text.get_text()]
     for axes in figure.axes:
         if axes.get_visible():
             found += [axes.title, axes.xaxis.label, axes.yaxis.label, *ticks(axes)]
@@ -104,7 +108,11 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
 
 def ticks(axes: Axes) -> Iterator[Text]:
     for axis in (axes.xaxis, axes.yaxis):
-        for tick in axis._update_ticks():
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            # One beyond the ends of the axis is not drawn.
+            if not low <= tick.get_loc() <= high:
+                continue
             yield from (label for label in (tick.label1, tick.label2) if label.get_visible())
 
 
@@ -180,26 +188,26 @@ def test_own_settings_of_a_notebook_stay(undisturbed: Path) -> None:
     with mpl.rc_context({"font.size": 31, "text.usetex": True}):
         figure = draw(read_info(undisturbed))
         assert mpl.rcParams["font.size"] == 31
-    assert figure._suptitle.get_fontsize() == 10
+    assert figure.texts[0].get_fontsize() == 10
     assert not any(text.get_usetex() for text in figure.findobj(Text))
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "named"),
     [
-        (["--size", "8"], "--size 8: give WIDTHxHEIGHT in inches"),
-        (["--size", "0x3"], "--size 0x3: give WIDTHxHEIGHT in inches"),
-        (["--size", "nanxinf"], "--size nanxinf: give WIDTHxHEIGHT in inches"),
-        (["--size", "1.2.3x4"], "--size 1.2.3x4: give WIDTHxHEIGHT in inches"),
-        (["--size", "1.5x1"], "--size 1.5x1: too small for this picture"),
+        (["--size", "8"], "--size 8"),
+        (["--size", "0x3"], "--size 0x3"),
+        (["--size", "nanxinf"], "--size nanxinf"),
+        (["--size", "1.2.3x4"], "--size 1.2.3x4"),
+        (["--size", "1.5x1"], "--size 1.5x1"),
     ],
 )
 def test_a_size_that_is_none_is_refused_in_one_line(
-    genprior: Command, undisturbed: Path, tmp_path: Path, options: list[str], said: str
+    genprior: Command, undisturbed: Path, tmp_path: Path, options: list[str], named: str
 ) -> None:
     result = genprior("plot", undisturbed, "-o", tmp_path / "x.png", *options)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"genprior: {said}")
+    assert result.stderr.startswith(f"genprior: {named}: ")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "x.png").exists()
 
@@ -209,7 +217,7 @@ def test_size_and_title_are_as_asked(genprior: Command, undisturbed: Path, tmp_p
     result = genprior("plot", undisturbed, "-o", tmp_path / "x.png", "--size", "4x3.5")
     assert result.exit_code == 0
     assert mpl.image.imread(tmp_path / "x.png").shape[:2] == (560, 640)
-    assert draw(read_info(undisturbed), Look(title=False))._suptitle is None
+    assert draw(read_info(undisturbed), Look(title=False)).get_suptitle() == ""
 
 
 def test_a_logarithmic_axis_needs_positive_numbers(
@@ -220,7 +228,7 @@ def test_a_logarithmic_axis_needs_positive_numbers(
     run_sweep(sweep, store, kind=kind)
     result = genprior("plot", store, "--log", "-o", tmp_path / "x.png")
     assert result.exit_code == 2
-    assert "--log: 'noise.sigma' has the value 0; a logarithmic axis needs" in result.stderr
+    assert_names(result.stderr, "--log", "'noise.sigma'", "0")
     text = {"axes": {"widths": [[9], [8]]}, "parameters": {"k": 2, "m": 3, "depth": 1}}
     for other, changes in (("text", {**text, "fit": {}}),
                            ("comparison", {"compare": {"over": "k"}, "fit": {}})):  # fmt: skip
@@ -313,3 +321,22 @@ def test_lines_break_at_spaces_but_not_in_formulas() -> None:
     assert wrapped("a/folder/file.npz", 8, len) == "a/\nfolder/\nfile.npz"
     assert wrapped(literal("$" * 4), 4, len) == "\\$\\$\n\\$\\$"
     assert wrapped("one two three", 5, len, most=2) == "one\ntwo …"
+
+
+def test_shares_of_several_curves_lie_side_by_side(undisturbed: Path) -> None:
+    """Every group has the share ½ at every position, and every mark can be seen."""
+    info = read_info(undisturbed)
+    fitted = Transition().compute(Request(info)).load()
+    fitted["successes"][:] = fitted["runs"] // 2
+    with own_style():
+        figure = draw_curves(info, fitted, "m", Look())
+        panel = figure.axes[0]
+        figure.draw_without_rendering()
+        marks = np.concatenate([
+            line.get_transform().transform(line.get_xydata())
+            for line in panel.lines
+            if line.get_marker() not in ("None", "", None, "D", "|")
+        ])  # fmt: skip
+    apart = [np.abs(one - other).max() for one, other in combinations(marks, 2)]
+    assert len(marks) == fitted["runs"].size
+    assert min(apart) > 4, "in pixels"

@@ -74,7 +74,7 @@ def test_all_workers_time_samples_at_once(monkeypatch):
     with open_executor("threads", 2) as executor:
         pilot = run_pilot(sweep, Placed(), executor=executor)
     assert len(threads) == 2
-    crashed = pilot.places[:, 0] == 0.5
+    crashed = pilot.positions[:, 0] == 0.5
     assert pilot.seconds[~crashed].tolist() == [2.0] * 4 + [6.0] * 4
     assert (pilot.seconds[crashed] < 1).all()
     assert pilot.cost((3, 4))[0].tolist() == [2.0] * 4
@@ -97,8 +97,8 @@ def test_a_sample_that_kills_its_worker_counts_as_a_long_one():
 def test_samples_lie_densely_along_a_long_axis():
     """Of 2 × 19 places 12 along the longer axis fit, less what is left out."""
     pilot = run_pilot(load_sweep("cocola-fig1-published"), NoOperation())
-    assert MAX_SAMPLES / 2 < len(pilot.places) <= MAX_SAMPLES
-    assert len(run_pilot(recovery_sweep(), NoOperation()).places) == 12
+    assert MAX_SAMPLES / 2 < len(pilot.positions) <= MAX_SAMPLES
+    assert len(run_pilot(recovery_sweep(), NoOperation()).positions) == 12
 
 
 def test_a_sample_is_timed_within_its_share(monkeypatch):

@@ -12,13 +12,12 @@ from pathlib import Path
 import dask
 import distributed  # noqa: F401 - its defaults must be there before settings are changed
 import pytest
-from helpers import ENVIRONMENT, GENPRIOR, dask_cluster
+from helpers import ENVIRONMENT, GENPRIOR, assert_names, dask_cluster, done
 
 from genprior.pipeline import interrupts, local_cluster
 from genprior.pipeline.cluster_errors import ClusterError, known_failure
 from genprior.pipeline.executors import Executor, open_executor
 from genprior.pipeline.memory import group_memory
-from genprior.sweeps import UserError
 
 SMALL = ("quickstart", "runs.zarr", "--set=k=2", "--set=m=11", "--trials=1")
 MEGABYTE = 10**6
@@ -59,7 +58,7 @@ def test_workers_mind_neither_a_small_limit_of_memory_nor_what_lies_where_they_s
 
     ended = command(tmp_path, "run", *SMALL, "--workers=2", preexec_fn=limit)
     assert ended.returncode == 0, ended.stderr
-    assert "1 of 1 trials done" in ended.stdout
+    assert done(tmp_path / "runs.zarr") == 1
 
 
 def test_as_many_workers_start_as_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +67,9 @@ def test_as_many_workers_start_as_fit_into_memory(monkeypatch: pytest.MonkeyPatc
     assert local_cluster.affordable_workers(2, told.append) == 2
     assert told == []
     assert local_cluster.affordable_workers(8, told.append) == 3
-    assert "8 workers would need 1,280 MB of memory and 500 MB are free" in told[0]
+    assert_names(told[0], "8 workers", "1.19 GiB", "476.84 MiB")
     monkeypatch.setattr(local_cluster, "available_memory", lambda: 100e6)
-    with pytest.raises(ClusterError, match="100 MB are free"):
+    with pytest.raises(ClusterError, match=r"95\.37 MiB"):
         local_cluster.affordable_workers(1, told.append)
 
 
@@ -81,7 +80,7 @@ def test_a_worker_that_may_not_have_what_it_needs_is_refused(
         return (100 * MEGABYTE if kind == resource.RLIMIT_RSS else resource.RLIM_INFINITY,) * 2
 
     monkeypatch.setattr(resource, "getrlimit", limited)
-    with pytest.raises(ClusterError, match="ulimit -m allows 100 MB a process"):
+    with pytest.raises(ClusterError, match=r"ulimit -m.* 95\.37 MiB"):
         local_cluster.affordable_workers(1, print)
 
 
@@ -144,7 +143,7 @@ def test_a_broken_dask_configuration_is_named_where_dask_is_needed(
 def test_a_failed_start_says_why() -> None:
     with (
         dask.config.set({"distributed.comm.require-encryption": True}),
-        pytest.raises(UserError, match=r"not be started: .* configuration may be"),
+        pytest.raises(ClusterError, match="TLS"),
         open_executor("processes", 1),
     ):
         pass
@@ -179,16 +178,16 @@ def test_workers_without_genprior_are_told_in_one_line(
 ) -> None:
     with dask_cluster(tmp_path, worker_python=without_genprior) as (address, _):
         line = last_line(command(tmp_path, "run", *SMALL, f"--scheduler={address}"))
-    assert "the workers cannot import genprior" in line
+    assert_names(line, "workers", "import genprior")
     assert not (tmp_path / "runs.zarr").exists()
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ModuleNotFoundError("No module named 'genprior'"), "the workers cannot import"),
-        (Exception("ModuleNotFoundError(\"No module named 'x'\")"), "the workers cannot import"),
-        (RuntimeError("Error during deserialization"), "the scheduler cannot import"),
+        (ModuleNotFoundError("No module named 'genprior'"), "workers"),
+        (Exception("ModuleNotFoundError(\"No module named 'x'\")"), "workers"),
+        (RuntimeError("Error during deserialization"), "scheduler"),
     ],
 )
 def test_what_dask_says_of_a_missing_module(error: Exception, said: str) -> None:
@@ -201,7 +200,7 @@ def test_what_dask_says_of_a_missing_module(error: Exception, said: str) -> None
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_a_call_that_kills_its_workers_ends_in_one_line(processes: Executor) -> None:
-    with pytest.raises(ClusterError, match="workers died each time"):
+    with pytest.raises(ClusterError, match="workers"):
         processes.call(os._exit, 1)
 
 
@@ -275,14 +274,14 @@ def test_a_step_that_must_be_whole_is_interrupted_at_its_end(
     steps = []
 
     def step() -> None:
-        with interrupts.undisturbed():
+        with interrupts.interrupts_deferred():
             signals(signal.SIGINT)
             steps.append("whole")
 
     with pytest.raises(KeyboardInterrupt):
         step()
     assert steps == ["whole"]
-    with interrupts.terminable(), interrupts.undisturbed():
+    with interrupts.terminable(), interrupts.interrupts_deferred():
         signals(signal.SIGINT)  # a command that closes ends anyway
         steps.append("closed")
     assert steps == ["whole", "closed"]

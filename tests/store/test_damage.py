@@ -11,7 +11,17 @@ import pytest
 import xarray as xr
 import zarr
 from click.testing import Result
-from helpers import Scripted, assert_same_results, files, flip_bit, results, tiny_sweep, write_sweep
+from helpers import (
+    Scripted,
+    assert_names,
+    assert_same_results,
+    files,
+    flip_bit,
+    refused,
+    results,
+    tiny_sweep,
+    write_sweep,
+)
 from zarr.core.group import GroupMetadata
 from zarr.errors import ZarrUserWarning
 from zarr.storage import LocalStore
@@ -133,8 +143,7 @@ def test_damage_is_named_by_those_who_read_it_and_mended_by_a_run(
     for command in fails:
         result = genprior(command, copy)
         assert result.exit_code == 1, result.output
-        assert f"{copy / place}".removesuffix("zarr.json") in result.stderr
-        assert "epeat the run" in result.stderr
+        assert_names(result.stderr, f"{copy / place}".removesuffix("zarr.json"))
         assert files(copy) == before
     if again is None:
         (copy / place).unlink()
@@ -158,9 +167,9 @@ def test_what_was_lost_is_pending_until_it_is_asked_for(
     assert (told["trials"]["done"], told["trials"]["pending"]) == (48 - 1 - 8, 8)
     kept = results(undisturbed)["success"].where(results(copy)["success"].notnull())
     assert told["successes"] == int(kept.sum())
-    assert told["damaged"][0]["what"] == f"{SUCCESS} is missing"
-    said = genprior("run", sweep_file, copy, "--set", "k=6").output
-    assert f"{SUCCESS} is missing: mended; trials of 1 block have to be computed again" in said
+    (damage,) = told["damaged"]
+    assert_names(damage["what"], SUCCESS)
+    assert_names(genprior("run", sweep_file, copy, "--set", "k=6").output, SUCCESS, "1 block")
     told = json.loads(genprior("status", copy, "--json").stdout)
     assert (told["trials"]["pending"], told["damaged"]) == (8, [])
     assert genprior("run", sweep_file, copy).exit_code == 0
@@ -172,7 +181,7 @@ def test_an_extension_carries_no_hole_on(
 ) -> None:
     (copy / SUCCESS).unlink()
     info, before = read_info(copy), files(copy)
-    with pytest.raises(StoreError, match=f"{SUCCESS} is missing"):
+    with refused(StoreError, SUCCESS):
         extend_store(info, Grid(union(info.sweep, tiny_sweep("k=3"))), kind.variables)
     assert files(copy) == before
     assert genprior("run", sweep_file, copy, "--trials", 5).exit_code == 0
@@ -192,11 +201,8 @@ def test_what_a_library_cannot_read_is_not_called_damaged(
     monkeypatch.setattr(xr, "open_zarr", old)
     result = genprior(command, copy)
     assert result.exit_code == 1
-    assert f"xarray {xr.__version__}, zarr {zarr.__version__} (AttributeError: 'Int8'" in (
-        result.stderr
-    )
-    assert "is damaged" not in result.stderr
-    assert "restore" not in result.stderr
+    assert_names(result.stderr, f"xarray {xr.__version__}", f"zarr {zarr.__version__}", "'Int8'")
+    assert "damaged" not in result.stderr
 
 
 def test_a_sweep_of_another_version_is_not_called_damaged(genprior: Command, copy: Path) -> None:
@@ -205,7 +211,7 @@ def test_a_sweep_of_another_version_is_not_called_damaged(genprior: Command, cop
     write_document(copy, root)
     result = genprior("status", copy)
     assert (result.exit_code, "damaged" in result.stderr) == (1, False)
-    assert "use the version that wrote it" in result.stderr
+    assert_names(result.stderr, copy, "'novel'")
 
 
 def test_without_assertions_fits_are_written_and_read(
@@ -304,6 +310,6 @@ def test_a_store_that_lost_its_root_document_is_damaged_and_no_strangers_folder(
     root = copy / "zarr.json"
     root.unlink() if text is None else root.write_text(text)
     for command in (["status", copy], ["fit", copy], ["run", sweep_file, copy]):
-        refused = genprior(*command)
-        assert refused.exit_code == 1
-        assert f"{root} is damaged" in refused.stderr
+        result = genprior(*command)
+        assert result.exit_code == 1
+        assert_names(result.stderr, root)

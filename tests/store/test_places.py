@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 import zarr
 from click.testing import Result
-from helpers import Scripted, done, files, neighbours, results, tiny_sweep, write_sweep
+from helpers import Scripted, done, files, neighbours, refused, results, tiny_sweep, write_sweep
 
 from genprior.pipeline import analysis, run_sweep
 from genprior.pipeline.run_request import check_request
@@ -78,7 +78,7 @@ def test_a_reader_renames_nothing_of_a_stranger_into_a_stores_place(store: Path)
             marker = {"made_by": exchange.MADE_BY, "store": owner}
             (store.parent / name / exchange.MARKER).write_text(json.dumps(marker))
     (store.parent / ".tiny.zarr.old").mkdir()
-    with pytest.raises(WrongStoreError, match="there is no such store"):
+    with refused(WrongStoreError, store):
         read_info(store)
     with exclusive(store):
         pass
@@ -100,7 +100,7 @@ def test_a_work_area_with_the_only_copy_is_not_cleared(made: Path) -> None:
 def test_a_lock_is_not_taken_of_a_file_that_is_none(made: Path, kind: Scripted) -> None:
     mine = made.parent / ".tiny.zarr.lock"
     mine.write_text("the combination of my bicycle")
-    with pytest.raises(WrongStoreError, match=r"\.tiny\.zarr\.lock is in the way"):
+    with refused(WrongStoreError, mine):
         run_sweep(small_sweep(), made, kind=kind)
     assert mine.read_text() == "the combination of my bicycle"
 
@@ -158,14 +158,14 @@ def test_where_files_cannot_have_two_names_they_are_copied(
 ) -> None:
     link = os.link
 
-    def refused(source: Path, target: Path, **options: object) -> None:
+    def refuse(source: Path, target: Path, **options: object) -> None:
         if source.suffix != ".partial":  # zarr makes its files so
             raise PermissionError
         link(source, target, **options)
 
     (made / "notes.txt").write_text("mine")
     (made / "notes.txt").chmod(0o640)
-    monkeypatch.setattr("os.link", refused)
+    monkeypatch.setattr("os.link", refuse)
     grown(made, kind)
     assert (made / "notes.txt").read_text() == "mine"
     assert stat.S_IMODE((made / "notes.txt").stat().st_mode) == 0o640
@@ -178,7 +178,7 @@ def test_an_array_that_would_no_longer_fit_stops_an_extension_by_name(
     group = zarr.open_group(made, mode="r+", use_consolidated=False)
     group.create_array("weight", data=np.ones(2), dimension_names=["k"])
     before = files(made)
-    with pytest.raises(StoreError, match=r"tiny.zarr/weight: .* along k, .* from 2 to 3"):
+    with refused(StoreError, made / "weight", "along k", "from 2 to 3"):
         grown(made, kind, "k=2,4,6")
     assert files(made) == before
     assert neighbours(made) == []
@@ -204,7 +204,7 @@ def test_a_store_in_a_store_that_is_being_written_stops_an_extension(
     before = files(made)
     with (
         held(made / "deep" / "inner.zarr"),
-        pytest.raises(StoreError, match=r"inner\.zarr is being written by another"),
+        refused(StoreError, made / "deep" / "inner.zarr"),
     ):
         grown(made, kind)
     assert files(made) == before
@@ -229,7 +229,7 @@ def test_an_empty_folder_that_becomes_a_store_keeps_its_mode(store: Path, kind: 
     "path", ["s3://bucket/x.zarr", "gs://b/x", "file:///tmp/x.zarr", "memory://x", "http://h/x"]
 )
 def test_a_url_is_no_folder(path: str) -> None:
-    with pytest.raises(SweepError, match=rf"{path.split(':')[0]}:.* is a URL"):
+    with refused(SweepError, f"{path.split(':')[0]}:", "URL"):
         check_local(Path(path))
 
 
@@ -252,10 +252,10 @@ def test_urls_and_unknown_homes_are_one_line_of_wrong_usage(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     write_sweep(small_sweep(), tmp_path / "tiny.toml")
-    refused = genprior(*command)
-    assert refused.exit_code == 2
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("genprior: ")
+    result = genprior(*command)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("genprior: ")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calls", "tiny.toml"]
 
 
@@ -321,11 +321,11 @@ def test_a_store_on_a_mount_point_is_refused_or_used_as_it_is(
     try:
         assert mount_points(empty) == [empty]
         assert mount_points(tmp_path) == [empty, store]
-        with pytest.raises(WrongStoreError, match="is a mount point"):
+        with refused(WrongStoreError, empty):
             check_request(small_sweep(), empty)
-        with pytest.raises(WrongStoreError, match="is a mount point"):
+        with refused(WrongStoreError, store):
             check_request(small_sweep("trials=3"), store)
-        with pytest.raises(WrongStoreError, match="is a mount point"):
+        with refused(WrongStoreError, store):
             grown(store, kind)
         check_request(small_sweep(), store)
         assert run_sweep(small_sweep(), store, kind=kind).exit_status == 0
@@ -341,10 +341,10 @@ def test_a_store_on_a_mount_point_is_refused_or_used_as_it_is(
 def no_flock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without locks, as Lustre often is."""
 
-    def refused(*arguments: object) -> None:
+    def refuse(*arguments: object) -> None:
         raise OSError(38, os.strerror(38))
 
-    monkeypatch.setattr(fcntl, "flock", refused)
+    monkeypatch.setattr(fcntl, "flock", refuse)
 
 
 def test_without_flock_a_file_is_the_lock_and_goes_again(
@@ -352,8 +352,7 @@ def test_without_flock_a_file_is_the_lock_and_goes_again(
 ) -> None:
     with exclusive(store):
         assert neighbours(store) == [".tiny.zarr.lock"]
-        said = rf"process {os.getpid()} on {socket.gethostname()}"
-        with pytest.raises(StoreError, match=said), held(store):
+        with refused(StoreError, os.getpid(), socket.gethostname()), held(store):
             pass
     assert run_sweep(small_sweep(), store, kind=kind).exit_status == 0
     assert neighbours(store) == []
@@ -374,6 +373,6 @@ def test_without_flock_a_dead_process_holds_nothing_and_another_host_does(
         assert lock.read_text().split("\n")[0] == str(os.getpid())
     assert not lock.exists()
     lock.write_text(f"{gone.pid}\nelsewhere\n")
-    with pytest.raises(StoreError, match=rf"process {gone.pid} on elsewhere.* remove {lock}"):
+    with refused(StoreError, gone.pid, "elsewhere", lock):
         run_sweep(small_sweep(), store, kind=kind)
     assert lock.exists()

@@ -1,6 +1,8 @@
 """A store is one labelled Zarr group that xarray opens without any help of ours."""
 
+import ctypes
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,18 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from helpers import Scripted, chunk_stamps, files, neighbours, recovery_sweep, results, tiny_sweep
+from helpers import (
+    OldLibrary,
+    Scripted,
+    chunk_stamps,
+    files,
+    neighbours,
+    recovery_sweep,
+    refused,
+    results,
+    tiny_sweep,
+)
+from zarr.storage import LocalStore
 
 from genprior.pipeline import run_sweep
 from genprior.store import (
@@ -237,9 +250,9 @@ def test_a_block_that_is_not_one_chunk_is_refused(store: Path, kind: Scripted) -
     before = files(store)
     for trials in (slice(0, 2), slice(1, 4), slice(0, 4), slice(3, 5)):
         region = (*whole[:-1], trials)
-        with pytest.raises(ValueError, match="is not one block of chunks"):
+        with pytest.raises(ValueError, match=r"slice\(0, 1"):
             writer.write(region, block)
-        with pytest.raises(ValueError, match="is not one block of chunks"):
+        with pytest.raises(ValueError, match=r"slice\(0, 1"):
             writer.read(region, ("status",))
     assert files(store) == before
     writer.write(whole, block)
@@ -250,18 +263,16 @@ def test_the_status_of_a_block_is_written_last(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer that ends before the status leaves a block that counts as not run."""
-    from genprior.store.blocks import BlockWriter
+    ordinary = LocalStore.set
 
-    ordinary = BlockWriter._array
-
-    def failing(writer: BlockWriter, name: str):
-        if name == "status" and writer.path.joinpath("latent_error/c/0/0/0").exists():
+    async def failing(local: LocalStore, key: str, *others: object) -> None:
+        if key.startswith("status/c/") and (local.root / "latent_error/c/0/0/0").exists():
             raise SystemError("killed here")
-        return ordinary(writer, name)
+        await ordinary(local, key, *others)
 
     sweep = tiny_sweep("blocks.trials=4")
     with monkeypatch.context() as patched:
-        patched.setattr(BlockWriter, "_array", failing)
+        patched.setattr(LocalStore, "set", failing)
         with pytest.raises(SystemError, match="killed here"):
             run_sweep(sweep, store, kind=kind)
     first = results(store).sel(k=2, m=3)
@@ -274,7 +285,7 @@ def test_the_status_of_a_block_is_written_last(
 def test_a_writer_refuses_a_store_it_was_not_sent_to(store: Path, kind: Scripted) -> None:
     """Workers on another file system may see another store under the same path."""
     made(tiny_sweep(), store, kind)
-    with pytest.raises(StoreError, match="workers need the same file system"):
+    with refused(StoreError, store):
         open_writer(store, "0" * 32)
 
 
@@ -326,7 +337,7 @@ def test_an_analysis_lies_beside_the_results_and_is_replaced_as_a_whole(
         xr.testing.assert_identical(open_analysis(store, "transition").load(), fit)
         plain = xr.open_zarr(store, group="analysis/transition", chunks=None)
         xr.testing.assert_identical(plain.load(), fit)
-        monkeypatch.setattr("genprior.store.exchange._exchange", lambda one, other: False)
+        monkeypatch.setattr(ctypes, "CDLL", OldLibrary)
     xr.testing.assert_identical(results(store), before)
     assert [entry.name for entry in (store / "analysis").iterdir() if entry.is_dir()] == [
         "transition"
@@ -335,20 +346,29 @@ def test_an_analysis_lies_beside_the_results_and_is_replaced_as_a_whole(
 
 
 def test_an_analysis_that_is_not_there_is_named(undisturbed: Path) -> None:
-    with pytest.raises(StoreError, match="holds no analysis/transition; 'genprior fit' makes it"):
+    with refused(StoreError, undisturbed, "analysis/transition", "'genprior fit'"):
         open_analysis(undisturbed, "transition")
 
 
 def test_a_store_is_never_made_over_something_else(store: Path, kind: Scripted) -> None:
     store.mkdir()
     (store / "thesis.tex").write_text("mine")
-    with pytest.raises(WrongStoreError, match="holds something else than a store"):
+    with refused(WrongStoreError, store):
         made(tiny_sweep(), store, kind)
     assert list(files(store)) == ["thesis.tex"]
 
 
-def test_opening_results_reads_no_result(undisturbed: Path) -> None:
-    """A store may be larger than memory; only coordinates are read at once."""
-    dataset = open_results(undisturbed)
-    assert not dataset["latent_error"].variable._in_memory
-    assert dataset["k"].variable._in_memory
+def test_opening_results_reads_no_result(undisturbed: Path, store: Path) -> None:
+    """A store may be larger than memory; only coordinates are read at once.
+
+    One with a damaged result can be opened, and one with a damaged coordinate cannot.
+    """
+    shutil.copytree(undisturbed, store)
+    (store / "latent_error/c/0/0/0").write_bytes(b"junk")
+    dataset = open_results(store)
+    assert dataset["success"].load().size == 48
+    with pytest.raises(ValueError, match="checksum"):
+        dataset["latent_error"].load()
+    (store / "k/c/0").write_bytes(b"junk")
+    with pytest.raises((ValueError, StoreError)):
+        open_results(store)

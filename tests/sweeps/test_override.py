@@ -102,6 +102,13 @@ def test_where_a_parameter_goes_may_be_said():
         ("m=[8, 11]", [8, 11], None),
         ("m= 8 , 11 ,", [8, 11], None),
         ("k=4", [4], None),
+        ("k=10:20:10", [10, 20], None),
+        ("m=0x10", None, 16),
+        ("m=016", None, 16),
+        ("noise.sigma=.5", None, 0.5),
+        ("solver.negation=False", None, False),
+        ("weights=2024-01-01", None, "2024-01-01"),
+        ("widths=2024-10-10", None, "2024-10-10"),
     ],
 )
 def test_a_value_may_be_quoted_as_in_a_file(setting, axis, value):
@@ -122,6 +129,8 @@ def test_a_value_may_be_quoted_as_in_a_file(setting, axis, value):
         ('title="a"\nseed = 3', "is more than one value"),
         ("k=" + "[" * 9999, "is no TOML"),
         ("k=" + "9" * 9999, "'k': Input should be a finite number"),
+        ("k=4 # and more", "'k': must be a number, got '4 # and more'"),
+        ("k=[2024-01-01]", "'k': Input should be a valid integer"),
         ("k=٢", "'k': must be a number, got '٢'"),
         ("k=2:٣:1", "is no range"),
         ("widths=٢٠-٣٠", "'widths': Input should be a valid integer"),

@@ -107,7 +107,7 @@ def test_whole_numbers_are_known_by_their_type():
         "k", "n", "m", "samples", "sparsity", "target", "depth", "widths", "solver.max_steps",
         "solver.max_rounds", "solver.stall_after", "solver.abandon_after", "search.draws",
         "search.ascents", "search.steps", "code.codewords", "code.message", "code.levels",
-        "code.starts",
+        "code.starts", "trajectory.step",
     }  # fmt: skip
     assert not any(map(is_whole, (bool, float, float | None, int | str, str)))
 
@@ -158,5 +158,5 @@ def test_a_variable_has_one_name_in_pictures():
     assert len(told) == len(dict(told))
     assert {name: name_of(name) for name, _ in told} == dict(told)
     assert name_of("noise.sigma") == "noise level $\\sigma$"
-    assert name_of("m_per_k") == "measurements a latent dimension, $m/k$"
+    assert name_of("m_per_k") == "measurements per latent dimension, $m/k$"
     assert name_of("a$b") == "a\\$b"

@@ -1,3 +1,5 @@
+"""Identities of points and the random streams that follow from them."""
+
 import hashlib
 import subprocess
 import sys
@@ -95,6 +97,7 @@ def test_every_parameter_is_known_to_decide_draws_or_not_to():
         "condition",
         "search",
         "code",
+        "trajectory",
     }
     assert deciding <= set(PARAMETERS)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import tiny_sweep, write_sweep
+from helpers import assert_names, tiny_sweep, write_sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +99,7 @@ def test_a_sweep_that_would_count_a_draw_twice_is_refused(key):
         "law": {"exponents": {"m_per_k": -0.5}},
         "compare": {"over": "m_per_k"},
     }
-    with pytest.raises(SweepError, match=rf"{key}.*'m_per_k' the values 2 and 2\.05 .* k = 2"):
+    with pytest.raises(SweepError, match=rf"{key}.*'m_per_k'.* 2 and 2\.05 .* k = 2"):
         check_reading(grid(**{key: read[key]}))
     apart = {"axes": {"k": [20], "m_per_k": NEARLY}}
     check_reading(grid(**apart, **{key: read[key]}))
@@ -116,7 +116,7 @@ def test_a_width_factor_whose_widths_round_to_the_same_is_no_axis_of_a_fit():
             }
         )
     )
-    with pytest.raises(SweepError, match=r"'width_factor' the values 1 and 1\.25"):
+    with pytest.raises(SweepError, match=r"'width_factor'.* 1 and 1\.25"):
         check_separate(made, "width_factor", "--along")
 
 
@@ -144,7 +144,7 @@ def test_a_store_is_not_fitted_along_an_axis_that_repeats_its_points(genprior, k
     run_sweep(sweep, store, kind=kind)
     refused = genprior("fit", store, "--along", "m_per_k")
     assert refused.exit_code == 2
-    assert "--along: along 'm_per_k' the values 2.15 and 2.2 make the same point" in refused.stderr
+    assert_names(refused.stderr, "--along", "'m_per_k'", "2.15 and 2.2")
     # As an earlier version left it, which let such a law pass.
     law = {"variable": "latent_error", "exponents": {"m_per_k": 1.0}}
     compared = {"over": "m_per_k"}
@@ -174,5 +174,5 @@ def test_comparing_values_that_all_make_one_point_is_paired(genprior, kind, stor
 def test_two_values_that_round_to_one_point_are_named():
     """Of k = 2 they are all that is there, so that no draw differs along the axis."""
     made = grid(axes={"k": [2], "m_per_k": [2, 2.1]})
-    with pytest.raises(SweepError, match=r"along 'm_per_k' the values 2 and 2\.1 make the same"):
+    with pytest.raises(SweepError, match=r"'m_per_k'.* 2 and 2\.1"):
         check_separate(made, "m_per_k", "fit.along")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from helpers import files, results, tiny_sweep
+from helpers import files, refused, results, tiny_sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,10 +89,10 @@ def test_products_are_exact_and_rounded_once(factor, base):
 
 def test_values_that_agree_in_twelve_digits_are_one():
     for values in ([0.3, COMPUTED], [COMPUTED, 0.3], [0.3, 0.3 + 1e-14]):
-        with pytest.raises(SweepError, match=r"'noise.sigma' lists 0\.3\d* and 0\.3\d*, which"):
+        with pytest.raises(SweepError, match=r"'noise.sigma'.* 0\.3\d*.* 0\.3\d*"):
             sweep({"noise.sigma": values})
     for values in ([4, 4.0], [0.0, -0.0]):
-        with pytest.raises(SweepError, match="twice"):
+        with pytest.raises(SweepError, match=r"plane\.along"):
             sweep({"plane.along": values}, task="landscape")
     assert len(sweep({"noise.sigma": [0.3, 0.30000000001]}).axes["noise.sigma"]) == 2
     assert value_label(-0.0) == "0"
@@ -119,7 +119,7 @@ def test_a_rule_compares_numbers_by_twelve_digits(rule, left):
 def test_a_comparison_finds_its_reference_by_twelve_digits():
     tables = {"compare": {"over": "solver.step", "reference": COMPUTED}}
     sweep({"solver.step": [0.1, 0.3]}, **tables)
-    with pytest.raises(SweepError, match=r"has no value 0\.31; it has 0\.1, 0\.3"):
+    with pytest.raises(SweepError, match=r"0\.31.* 0\.1, 0\.3"):
         sweep({"solver.step": [0.1, 0.3]}, compare={"over": "solver.step", "reference": 0.31})
 
 
@@ -147,18 +147,18 @@ def test_two_keys_of_one_number_are_refused_by_name(one, other):
 
 
 @pytest.mark.parametrize(
-    ("by", "key", "said"),
+    ("by", "key", "named"),
     [
-        ("k", "two", "key 'two' of its table: 'k': must be a number"),
-        ("k", "2.5", "key '2.5' of its table: 'k'"),
-        ("k", "nan", "key 'nan' of its table"),
-        ("k", "٢", "key '٢' of its table"),
-        ("k", "true", "key 'true' of its table: 'k': must be a number"),
-        ("ensemble", "gausian", "key 'gausian' of its table"),
+        ("k", "two", ["'two'", "'k'"]),
+        ("k", "2.5", ["'2.5'", "'k'"]),
+        ("k", "nan", ["'nan'"]),
+        ("k", "٢", ["'٢'"]),
+        ("k", "true", ["'true'", "'k'"]),
+        ("ensemble", "gausian", ["'gausian'"]),
     ],
 )
-def test_a_key_that_is_no_value_is_refused(by, key, said):
-    with pytest.raises(SweepError, match=said):
+def test_a_key_that_is_no_value_is_refused(by, key, named):
+    with refused(SweepError, *named):
         sweep({"k": [2]}, {"m": {"by": by, "table": {key: 5}}})
 
 
@@ -202,7 +202,7 @@ def test_a_store_whose_labels_were_rounded_otherwise_is_not_continued(store: Pat
     assert run_sweep(made, store, kind=kind).computed == 0
     zarr.open_group(store, mode="r+")["m"][1] = 57
     before = files(store)
-    with pytest.raises(UserError, match=r"'m' is 57 at k=50 there, and this version computes 58"):
+    with pytest.raises(UserError, match=r"'m'.* 57 .*k=50.* 58"):
         run_sweep(made.override(["trials=9"]), store, kind=kind)
     assert files(store) == before
 
@@ -212,7 +212,7 @@ def test_done_trials_of_points_that_a_rule_leaves_out_now_are_not_hidden(store: 
     ruled = tiny_sweep(exclude=["k == 2"])
     record(store, {"sweep": ruled.complete().as_json()})
     before = files(store)
-    with pytest.raises(UserError, match="leave out now"):
+    with refused(UserError, store):
         run_sweep(ruled, store, kind=kind)
     assert files(store) == before
 
@@ -233,5 +233,5 @@ def test_a_store_with_two_spellings_of_one_number_is_read_and_not_continued(
     written["axes"]["gain"] = [0.3, COMPUTED]
     record(store, {"sweep": json.dumps(written)})
     assert read_info(store).sweep.axes["gain"] == [0.3, COMPUTED]
-    with pytest.raises(UserError, match=r"'gain' has 0\.3 and 0\.3\d+ there, which are one value"):
+    with pytest.raises(UserError, match=r"'gain'.* 0\.3 and 0\.3\d+"):
         run_sweep(made, store, kind=kind)

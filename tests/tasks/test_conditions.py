@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_same_results, results
+from helpers import assert_names, assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
@@ -241,30 +241,30 @@ def test_the_one_bit_constant_falls_with_measurements():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "named"),
     [
-        ({"parameters": {**ONE_LAYER, "m": 5}}, "'m' is given, but condition"),
-        ({"parameters": {**ONE_LAYER, "solver.step": 1}}, "task 'condition'"),
-        ({"parameters": {**ONE_LAYER, "problem": "inversion"}}, "'problem' is"),
-        ({"parameters": {**ONE_LAYER, "last_layer": "linear"}}, "ReLU layers"),
-        ({"parameters": {**ONE_LAYER, "generator": "identity"}}, "'identity'"),
-        ({"parameters": {**ONE_LAYER, "target_norm": 2.0}}, "'target_norm' is given, but cond"),
+        ({"parameters": {**ONE_LAYER, "m": 5}}, ["'m'"]),
+        ({"parameters": {**ONE_LAYER, "solver.step": 1}}, ["'condition'"]),
+        ({"parameters": {**ONE_LAYER, "problem": "inversion"}}, ["'problem'"]),
+        ({"parameters": {**ONE_LAYER, "last_layer": "linear"}}, ["last_layer"]),
+        ({"parameters": {**ONE_LAYER, "generator": "identity"}}, ["'identity'"]),
+        ({"parameters": {**ONE_LAYER, "target_norm": 2.0}}, ["'target_norm'"]),
         ({"axes": {"condition": ["rric"]}, "parameters": ONE_LAYER},
-         "needs 'm'"),
+         ["'m'"]),
         ({"axes": {"condition": ["one-bit"]},
-          "parameters": {**ONE_LAYER, "m": 9}}, "needs 'dither.amplitude'"),
+          "parameters": {**ONE_LAYER, "m": 9}}, ["'dither.amplitude'"]),
         ({"axes": {"k": [2, 3]}, "parameters": {"depth": 1, "widths": [9], "condition": "wcd"}},
-         "wdc, r2wdc, rric, one-bit"),
+         ["wdc", "r2wdc", "rric", "one-bit"]),
         ({"law": {"variable": "epsilo", "exponents": {"width_factor": 1}}},
-         "Did you mean 'epsilon'"),
+         ["'epsilon'"]),
     ],
 )  # fmt: skip
-def test_a_sweep_that_makes_no_sense_is_refused(changes, said):
+def test_a_sweep_that_makes_no_sense_is_refused(changes, named):
     if "law" not in changes:
         changes = {"axes": {"condition": ["wdc", "r2wdc"]}, **changes, "law": None}
     with pytest.raises(SweepError) as caught:
         check_points(Grid(condition_sweep(**changes)), task_kind("condition"))
-    assert said in str(caught.value)
+    assert_names(caught.value, *named)
     assert "\n" not in str(caught.value)
 
 
@@ -291,7 +291,7 @@ def test_a_sweep_of_conditions_fills_a_store_and_fits_a_law(store, genprior):
     assert json.loads(genprior("status", store, "--json").stdout)["successes"] is None
     refused = genprior("fit", store, "--along", "width_factor")
     assert refused.exit_code == 2
-    assert "neither succeed nor fail" in refused.stderr
+    assert refused.stderr.count("\n") == 1
 
 
 def test_conditions_of_one_network_share_it_and_other_widths_do_not():

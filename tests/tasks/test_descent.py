@@ -1,3 +1,5 @@
+"""Subgradient descent: steps by hand, the published algorithm, and the verdict at the end."""
+
 import warnings
 
 import numpy as np

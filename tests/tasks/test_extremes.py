@@ -37,7 +37,7 @@ def test_listed_codes_keep_every_digit():
 
 @pytest.mark.parametrize("codes", ["1 0; 1 0", "1_0 1", "1.0 0; 1 0"])
 def test_equal_codes_and_odd_numbers_are_refused(codes):
-    with pytest.raises(ValidationError, match=r"must be (different )?codes"):
+    with pytest.raises(ValidationError, match="target_codes"):
         Point(k=2, depth=1, widths=(3,), target_codes=codes)
 
 
@@ -119,14 +119,14 @@ def test_signals_of_any_legal_size_are_recovered(problem, scale):
 def test_there_is_no_mirror_behind_a_single_layer():
     """ρ_1 = 0: the start would be 0, where nothing moves. Phase retrieval's is 2/π."""
     written = {"k": 2, "depth": 1, "widths": (9,), "m": 6, "solver": {"start": "mirror"}}
-    with pytest.raises(ValueError, match="at 0 at depth 1"):
+    with pytest.raises(ValueError, match="depth 1"):
         check_point(Point.model_validate(written))
     check_point(Point.model_validate({**written, "problem": "phase-retrieval"}))
 
 
 def test_the_identity_has_no_gain():
     point = Point.model_validate({**LISTED, "gain": 2.0})
-    with pytest.raises(ValueError, match=r"'gain' is 2\.0, but generator 'identity'"):
+    with pytest.raises(ValueError, match=r"'gain'.* 2\.0.*'identity'"):
         check_point(point)
 
 

@@ -2,25 +2,27 @@
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from fast_runs import (
+    METHOD,
+    agree,
+    both,
+    cocola,
+    draw_problem,
+    ending,
+    is_chaotic,
+    runs,
+)
 from helpers import SensingLoss, gaussian_sensing
 from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
-from genprior.sweeps import Grid, Point, load_sweep
-from genprior.tasks.generators import gaussian_network
-from genprior.tasks.instance import draw_instance
-from genprior.tasks.latent_loss import LatentLoss
-from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
-from genprior.tasks.problems import problem_class
 from genprior.tasks.solvers.descent import (
-    NO_END,
-    Descent,
     Patience,
     Progress,
     State,
@@ -33,146 +35,37 @@ from genprior.tasks.solvers.fast.least_squares import LeastSquares
 from genprior.tasks.solvers.fast.policy import Policy
 from genprior.tasks.solvers.fast.run import Run
 
-limit_blas_threads()
-
-COCOLA = Grid(load_sweep("cocola-fig1"))
-METHOD = SubgradientDescent(0.7, 1e-10)
-
-OTHERS = (
-    "inversion",
-    "denoising",
-    "phase-retrieval",
-    "one-bit",
-    "compressed-sensing, subsampled-dct",
-    "phase-retrieval, subsampled-dct",
-)
+Choice = Callable[[LeastSquares], Policy]
+REDUCED = {"reduces": True, "folds": False}
+POLICIES: dict[str, dict[str, Any]] = {
+    "as it pays": {},
+    "folded": {"reduces": True, "folds": True},
+    "reduced": REDUCED,
+    "hasty": {**REDUCED, "price": 3, "credit": 1e9},
+}
 
 
-def draw_problem(
-    rng: np.random.Generator, k: int, widths: list[int], m: int, sigma: float = 0.0
-) -> SensingLoss:
-    """A problem whose signal has a norm of 1, unless the network is dead."""
-    network = gaussian_network(rng, k, widths)
-    target = rng.standard_normal(k)
-    target /= max(np.linalg.norm(network(target)), 1e-3)
-    sensing = gaussian_sensing(rng, m, widths[-1])
-    observed = sensing @ network(target) + sigma * rng.standard_normal(m)
-    return SensingLoss(network, sensing, observed)
-
-
-def draw_other(
-    rng: np.random.Generator, kind: str, k: int, widths: list[int], m: int, sigma: float
-) -> LatentLoss:
-    """Another loss that is a sum of squares, or compressed sensing by a fast transform."""
-    name, _, ensemble = kind.partition(", ")
-    point = Point(
-        problem=name,
-        k=k,
-        depth=len(widths),
-        widths=tuple(widths),
-        m=min(m, widths[-1]) if ensemble else m,
-        ensemble=ensemble or "gaussian",
-        noise={"sigma": sigma},
-        dither={"amplitude": 3.0},
-    )
-    network = gaussian_network(rng, k, widths)
-    signal = network(rng.standard_normal(k))
-    signal /= max(np.linalg.norm(signal), 1e-3)
-    return LatentLoss(network, problem_class(name).draw(point, signal, lambda purpose: rng))
-
-
-def cocola(depth: int, k: int, trial: int = 0) -> tuple[SensingLoss, np.ndarray]:
-    """A trial of cocola-fig1, and its start."""
-    axes = COCOLA.sweep.axes
-    point = COCOLA.point((axes["depth"].index(depth), axes["k"].index(k)))
-    instance = draw_instance(point, trial, COCOLA.sweep.seed)
-    problem = instance.objective.problem
-    loss = SensingLoss(instance.objective.network, problem.sensing.matrix, problem.observed)
-    return loss, instance.start
-
-
-def both(problem, method, start, max_steps, patience=NO_END) -> tuple[Descent, Descent]:
-    """The runs of both engines."""
-    plain = descend(problem, method, start, max_steps=max_steps, patience=patience)
-    return plain, descend_fast(problem, method, start, max_steps=max_steps, patience=patience)
-
-
-def ending(run: Descent) -> tuple[int, Verdict, bool]:
-    """How a run ended."""
-    return run.steps, run.verdict, run.hopeless_code is not None
-
-
-def agree(one: Descent, other: Descent) -> bool:
-    """The contract: same steps, verdicts and negations, codes to 1e-9."""
-    if ending(one) != ending(other):
-        return False
-    if one.state.negations != other.state.negations:
-        return False
-    if one.verdict is Verdict.DIVERGED:
-        return True
-    difference = np.linalg.norm(other.state.code - one.state.code)
-    return bool(difference <= 1e-9 * np.linalg.norm(one.state.code))
-
-
-def is_chaotic(problem, method, start, max_steps, patience, plain: Descent) -> bool:
-    """Whether rounding alone parts the plain engine from itself: weights moved by last digits."""
-    rng = np.random.default_rng(0)
-    *lower, last = problem.network.weights
-    for _ in range(3):
-        moved = last * (1 + 3e-15 * rng.standard_normal(last.shape))
-        other = LatentLoss(Network((*lower, moved)), problem.problem)
-        again = descend(other, method, start, max_steps=max_steps, patience=patience)
-        if not agree(plain, again):
-            return True
-    return False
-
-
-@pytest.fixture(params=["as it pays", "folded", "reduced", "hasty"])
-def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=POLICIES.values(), ids=POLICIES)
+def policy(request: pytest.FixtureRequest) -> Choice:
     """Also where they do not pay, all regimes must be right."""
-    chosen = Policy.__init__
-
-    def forced(self: Policy, form: LeastSquares) -> None:
-        chosen(self, form)
-        if request.param != "as it pays":
-            self.reduces, self.folds = True, request.param == "folded"
-        if request.param == "hasty":
-            self.price = self._wait = 3
-            self._credit = 1e9
-
-    monkeypatch.setattr(Policy, "__init__", forced)
-    return str(request.param)
+    return partial(Policy, **request.param)
 
 
-@st.composite
-def runs(draw: Any) -> tuple[Any, ...]:
-    """Shapes, noise, starts, step sizes and budgets of all kinds."""
-    k = draw(st.sampled_from([1, 2, 3, 5, 8, 13, 30, 60]))
-    depth = draw(st.integers(1, 6 if k < 30 else 3))
-    widths = [draw(st.integers(k, 6 * k + 30)) for _ in range(depth)]
-    m = draw(st.sampled_from([max(1, k // 2), k + 3, 3 * k + 10, 2 * widths[-1]]))
-    sigma = draw(st.sampled_from([0.0, 0.0, 1e-3, 0.05]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kind = draw(st.sampled_from(["compressed-sensing", *OTHERS]))
-    problem = draw_problem(rng, k, widths, m, sigma)
-    if kind != "compressed-sensing":
-        problem = draw_other(rng, kind, k, widths, m, sigma)
-    start = rng.standard_normal(k) * draw(st.sampled_from([1.0, 1.0, 30.0, 1e-3, 1e-12]))
-    # α = 0.7·2^{d−2} suits a depth d; much larger ones make the descent oscillate or diverge.
-    step = draw(st.sampled_from([0.05, 0.7, 0.7 * 2.0 ** (depth - 2), 2.0, 8.0, 30.0]))
-    tolerance = draw(st.sampled_from([1e-10, 1e-7, 1e-4]))
-    method = SubgradientDescent(step, tolerance, draw(st.booleans() | st.just(True)))
-    patience = draw(
-        st.just(NO_END)
-        | st.builds(
-            Patience,
-            st.integers(0, 80),
-            st.sampled_from([1 + 1e-9, 1.01, 2.0]),
-            st.booleans(),
-            st.sampled_from([0, 0, 7, 60]),
-        )
-    )
-    return problem, method, start, draw(st.sampled_from([1, 7, 100, 600])), patience
+def test_a_run_asks_the_policy_that_it_is_given() -> None:
+    """Else the tests below would try the regimes that pay, four times over."""
+    asked: list[LeastSquares] = []
+
+    def asking(form: LeastSquares) -> Policy:
+        asked.append(form)
+        return Policy(form, price=3, credit=5, reduces=False, folds=True)
+
+    problem, start = cocola(2, 5)
+    both(problem, METHOD, start, 50, policy=asking)
+    assert len(asked) == 1
+    made = asking(asked[0])
+    assert (made.price, made.reduces, made.folds, made.is_quiet) == (3, False, True, False)
+    made.count(flipped=False, steps=3)
+    assert made.is_quiet
 
 
 @given(run=runs())
@@ -182,8 +75,8 @@ def runs(draw: Any) -> tuple[Any, ...]:
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_both_engines_take_the_same_run(policy: str, run: tuple[Any, ...]) -> None:
-    plain, fast = both(*run)
+def test_both_engines_take_the_same_run(policy: Choice, run: tuple[Any, ...]) -> None:
+    plain, fast = both(*run, policy=policy)
     if not agree(plain, fast):
         assume(not is_chaotic(*run, plain))
         raise AssertionError(
@@ -261,16 +154,18 @@ def test_descent_that_stops_at_a_kink_stalls_in_both() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-10])
-def test_a_start_at_exactly_zero_stays_there(policy: str, tolerance: float) -> None:
+def test_a_start_at_exactly_zero_stays_there(policy: Choice, tolerance: float) -> None:
     """All units are off at 0, so v = 0; without a tolerance the budget is spent on the spot."""
     problem = draw_problem(np.random.default_rng(0), 3, [20, 20], 10)
-    plain, fast = both(problem, SubgradientDescent(0.7, tolerance), np.zeros(3), 1000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.7, tolerance), np.zeros(3), 1000, policy=policy
+    )
     assert ending(plain) == ending(fast)
     assert fast.steps == (0 if tolerance else 1000)
     assert not fast.state.code.any()
 
 
-def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: str) -> None:
+def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: Choice) -> None:
     """Rows and columns of zeros give pre-activations of exactly 0 at every code."""
     rng = np.random.default_rng(1)
     problem = draw_problem(rng, 4, [30, 30, 30], 20)
@@ -278,17 +173,21 @@ def test_exact_zeros_in_the_weights_are_units_that_are_off(policy: str) -> None:
     first[::3], second[:, ::2], third[5:9] = 0, 0, 0
     problem = SensingLoss(Network((first, second, third)), problem.sensing, problem.observed)
     for _ in range(5):
-        assert agree(*both(problem, SubgradientDescent(1.4, 1e-10), rng.standard_normal(4), 600))
+        assert agree(
+            *both(
+                problem, SubgradientDescent(1.4, 1e-10), rng.standard_normal(4), 600, policy=policy
+            )
+        )
 
 
-def test_a_dead_network_is_flat_at_once(policy: str) -> None:
+def test_a_dead_network_is_flat_at_once(policy: Choice) -> None:
     network = Network((-np.abs(np.random.default_rng(0).standard_normal((4, 1))), np.zeros((3, 4))))
     problem = SensingLoss(network, np.eye(3), np.ones(3))
-    plain, fast = both(problem, METHOD, np.ones(1), 50)
+    plain, fast = both(problem, METHOD, np.ones(1), 50, policy=policy)
     assert ending(plain) == ending(fast) == (0, Verdict.FLAT, False)
 
 
-def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
+def test_a_negation_on_the_way_is_not_jumped_over(policy: Choice) -> None:
     """G(x) = x (1, 1) for x > 0 and |x| (0.9, 0) for x < 0; b = (1, 0).
 
     f(x) = ½ ((x − 1)² + x²) falls to ¼ at x = ½ without a flip, and f(−x) = ½ (0.9x − 1)² is larger
@@ -296,13 +195,15 @@ def test_a_negation_on_the_way_is_not_jumped_over(policy: str) -> None:
     """
     network = Network((np.array([[1.0], [-1.0]]), np.array([[1.0, 0.9], [1.0, 0.0]])))
     problem = SensingLoss(network, np.eye(2), np.array([1.0, 0.0]))
-    plain, fast = both(problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.002, 1e-9), np.array([0.01]), 3000, policy=policy
+    )
     assert plain.state.negations == 1
     assert plain.steps > 500
     assert agree(plain, fast)
 
 
-def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
+def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: Choice) -> None:
     """G(−x) = G(x): the plain engine finds f(−x) = f(x) to the bit, and keeps x."""
     rng = np.random.default_rng(0)
     half = np.abs(rng.standard_normal((256, 1))) / 16
@@ -310,14 +211,16 @@ def test_equal_losses_at_x_and_at_minus_x_negate_nothing(policy: str) -> None:
     network = Network((np.concatenate([half, -half]), np.concatenate([above, above], axis=1)))
     sensing = gaussian_sensing(rng, 200, 300)
     problem = SensingLoss(network, sensing, sensing @ network(np.ones(1)))
-    plain, fast = both(problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000)
+    plain, fast = both(
+        problem, SubgradientDescent(0.3, 1e-10), np.array([0.4]), 2000, policy=policy
+    )
     assert plain.state.negations == 0
     assert agree(plain, fast)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
-    policy: str, seed: int
+    policy: Choice, seed: int
 ) -> None:
     """Units that see x_1 alone are at 0, so off; rounding must not turn them on."""
     rng = np.random.default_rng(seed)
@@ -328,13 +231,13 @@ def test_a_coordinate_that_no_active_unit_sees_stays_at_exactly_zero(
     problem = SensingLoss(network, sensing, sensing @ network(rng.standard_normal(4)))
     start = rng.standard_normal(4)
     start[1] = 0
-    plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000)
+    plain, fast = both(problem, SubgradientDescent(0.2, 1e-10), start, 3000, policy=policy)
     assert plain.state.code[1] == fast.state.code[1] == 0
     assert agree(plain, fast)
 
 
 @pytest.mark.parametrize("windows", [1, 7])
-def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int) -> None:
+def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: Choice, windows: int) -> None:
     """Looks at every step or so cut the jumps; slow and fast coordinates share no unit."""
     for seed in (76, 187, 235):
         rng = np.random.default_rng(seed)
@@ -348,10 +251,10 @@ def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: str, windows: int
         observed = np.maximum(first @ target, 0)
         problem = SensingLoss(Network((first,)), np.eye(450), observed)
         method, patience = SubgradientDescent(0.1, 1e-10, False), Patience(windows, 1 + 1e-9, True)
-        assert agree(*both(problem, method, start, 300, patience))
+        assert agree(*both(problem, method, start, 300, patience, policy=policy))
 
 
-def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
+def test_chaotic_runs_end_alike_on_the_whole(policy: Choice) -> None:
     """α four times too large: rounding decides a single run, but not how many recover.
 
     The counts are binomial with at most n/4 = 20 of variance each: 4 √40 ≈ 25 is no chance.
@@ -360,7 +263,9 @@ def test_chaotic_runs_end_alike_on_the_whole(policy: str) -> None:
     for seed in range(80):
         rng = np.random.default_rng(seed)
         problem = draw_problem(rng, 3, [25, 25], 12)
-        plain, fast = both(problem, SubgradientDescent(8.0, 1e-6), rng.standard_normal(3), 300)
+        plain, fast = both(
+            problem, SubgradientDescent(8.0, 1e-6), rng.standard_normal(3), 300, policy=policy
+        )
         outcomes["plain"][plain.state.best_loss < 0.05] += 1
         outcomes["fast"][fast.state.best_loss < 0.05] += 1
     assert 0 < outcomes["plain"][True] < 80
@@ -387,47 +292,6 @@ def test_the_engine_holds_no_more_than_it_says() -> None:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 8 * engine_entries(k, widths, problem.observed.size)
-
-
-# Abandonment
-
-
-def scripted(losses: list[float], patience: Patience, max_steps: int) -> Progress:
-    """Judge a run with given best losses at its steps."""
-    progress = Progress(max_steps, patience)
-    for steps, loss in enumerate(losses):
-        if steps == progress.next_mark and progress.judge(steps, loss, np.array([loss])):
-            break
-    return progress
-
-
-def test_a_run_is_hopeless_when_its_best_loss_did_not_fall_by_the_factor() -> None:
-    """Windows of 2, factor 2: 8 → 4 → 2 keeps pace, 8 → 4 → 2.1 does not."""
-    patience = Patience(2, 2.0)
-    assert not scripted([8, 6, 4, 3, 2], patience, 100).hopeless_code
-    assert scripted([8, 6, 4, 3, 2.1], patience, 100).hopeless_code == 2.1
-    assert not scripted([8, 6, 4, 3, 2.1], NO_END, 100).hopeless_code
-
-
-@pytest.mark.parametrize("engine", [descend, descend_fast])
-@pytest.mark.parametrize("audited", [False, True])
-def test_abandoned_runs_stop_at_a_window_and_audited_ones_go_on(engine: Any, audited: bool) -> None:
-    problem, start = cocola(3, 80)
-    run = engine(problem, METHOD, start, max_steps=1200, patience=Patience(200, 1.5, audited))
-    assert run.hopeless_code is not None
-    if audited:
-        assert (run.steps, run.verdict) == (1200, Verdict.BUDGET_SPENT)
-    else:
-        assert run.verdict is Verdict.ABANDONED
-        assert run.steps in range(200, 1200, 200)
-
-
-def test_a_run_that_stands_still_is_abandoned_by_a_factor_next_to_one() -> None:
-    """The stationary start at 0, with no tolerance to end it."""
-    problem = draw_problem(np.random.default_rng(0), 3, [20, 20], 10)
-    patience = Patience(50, 1 + 1e-9)
-    plain, fast = both(problem, SubgradientDescent(0.7, 0.0), np.zeros(3), 1000, patience)
-    assert ending(plain) == ending(fast) == (50, Verdict.ABANDONED, True)
 
 
 def test_the_last_state_is_the_networks_own() -> None:

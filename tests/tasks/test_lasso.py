@@ -1,6 +1,8 @@
 """The Lasso as a baseline: its minimiser, its place in a sweep, and what it needs."""
 
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -170,3 +172,17 @@ def test_without_scikit_learn_a_plan_is_made_and_a_run_is_refused_in_one_line(
         check_request(sweep(), tmp_path / "none.zarr")
     check_request(sweep().override(["solver.method=descent"]), tmp_path / "none.zarr")
     assert not (tmp_path / "none.zarr").exists()
+
+
+def test_threads_that_solve_at_once_leave_the_filters_of_warnings_as_they_were() -> None:
+    """The filters belong to the process: a thread that restored them late would silence users."""
+    random = np.random.default_rng(5)
+    sensing = DenseSensing(random.standard_normal((20, 40)))
+    observed = random.standard_normal(20)
+    with ThreadPoolExecutor(4) as threads, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        fits = list(threads.map(lambda _: solve_lasso(sensing, observed, 40, 1e-4, 2), range(40)))
+        assert list(warnings.filters) == before
+    assert not all(fit.converged for fit in fits)
+    assert warned == []

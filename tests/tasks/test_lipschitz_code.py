@@ -1,8 +1,11 @@
+"""The generator that runs through codewords: its constant, its bounds, its set of points."""
+
 from itertools import combinations
 from math import comb, sqrt
 
 import numpy as np
 import pytest
+from helpers import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -39,15 +42,15 @@ def test_among_words_of_six_there_is_room_for_five():
     """Of 64 words, 2·(1 + 6) are at distance 0, 1, 5 or 6: 1 + ⌊0.9·64/14⌋ = 5 codewords fit."""
     assert 2 * (comb(6, 0) + comb(6, 1)) == 14
     check_length(5, 6)
-    with pytest.raises(ValueError, match=r"n/k = 6 is too short for 6 codewords .*room for 5\."):
+    with pytest.raises(ValueError, match=r"n/k = 6.* 6 codewords .*5"):
         check_length(6, 6)
-    with pytest.raises(ValueError, match="room for 5"):
+    with pytest.raises(ValueError, match=r"6 codewords .*5"):
         draw_signs(np.random.default_rng(0), 6, 6)
 
 
 def test_one_entry_separates_nothing():
     """Two different words of length 1 differ in all their entries, more than two thirds."""
-    with pytest.raises(ValueError, match=r"n/k = 1 is too short for 2 codewords .* room for 1"):
+    with pytest.raises(ValueError, match=r"n/k = 1.* 2 codewords .*1"):
         check_length(2, 1)
 
 
@@ -196,7 +199,7 @@ def test_lemma_three_three_omits_a_factor_of_two():
 @pytest.mark.parametrize(("k", "message"), [(4, 0), (4, 5), (8, 2)])
 def test_no_code_is_made_of_what_does_not_fit(k, message):
     """Seven symbols are too few for words of length 8: X = 0 and X = 7 are the same in GF(7)."""
-    with pytest.raises(ValueError, match="need 1 ≤ message ≤ k ≤ symbols"):
+    with refused(ValueError, "message", "symbols"):
         drawn(codewords=7, k=k, message=message)
 
 

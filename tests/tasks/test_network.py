@@ -1,3 +1,5 @@
+"""ReLU networks: their linear maps, slopes, scaling and the draws of their weights."""
+
 import numpy as np
 import pytest
 from helpers import SensingLoss, gaussian_sensing

@@ -1,5 +1,8 @@
+"""One trial of recovery: its draws, its values, its pilot, and what the papers report."""
+
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.machine import limit_blas_threads
 from genprior.tasks.network import Network
 from genprior.tasks.solvers.descent import Verdict
-from genprior.tasks.solvers.stopwatch import Mark, Stopwatch
+from genprior.tasks.solvers.stopwatch import Stopwatch
 from genprior.tasks.theory import mirror_ratio
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -103,7 +106,7 @@ def test_a_code_without_a_signal_is_drawn_again():
 def test_a_network_that_gives_no_usable_signal_ends_the_trial(weight):
     """relu(−relu(x)) is 0 for every x, and 10³⁰⁰ squared is no number."""
     network = Network((np.array([[1.0], [-1.0]]), np.array([[weight, weight]])))
-    with pytest.raises(ArithmeticError, match=r"^no code in 1000 draws gives a signal that is"):
+    with pytest.raises(ArithmeticError, match="1000"):
         draw_target(np.random.default_rng(0), network, Point(k=1, depth=1, widths=(1,)))
 
 
@@ -223,19 +226,22 @@ def test_the_pilot_tells_short_from_long_trials():
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0])
-def test_the_pilot_knows_that_late_steps_cost_less(power):
+def test_the_pilot_knows_that_late_steps_cost_less(power, monkeypatch):
     """Cost as the root of the steps: 100 times as many take ten times as long, not 100 times.
 
     Where steps shrink tenfold in 100, they are 1e-9 after 900; the run was cut at the 500th.
     """
+    spent = 0.0
+    monkeypatch.setattr(time, "thread_time", lambda: spent)
+    codes = -np.cumsum(10.0 ** (-np.arange(501) / 100))
     for shortest, steps in ((0.0, 50_000), (1e-9, 900)):
-        watch = Stopwatch(50_000, shortest=shortest)
-        places = -np.cumsum(10.0 ** (-np.arange(501) / 100))
-        watch._marks = [
-            Mark(step, 0.01 * step**power, places[step : step + 1])
-            for step in (1, 2, 10, 50, 100, 150, 200, 250, 300, 400, 500)
-        ]
-        watch.is_cut = True
+        spent = 0.0
+        watch = Stopwatch(50_000, seconds=0.01 * 499**power, shortest=shortest)
+        for step in (1, 2, 10, 50, 100, 150, 200, 250, 300, 400, 500):
+            assert not watch.is_cut
+            spent = 0.01 * step**power
+            watch.judge(step, 1.0, codes[step : step + 1])
+        assert watch.is_cut
         expected = 0.01 * (steps**power - 500**power)
         assert watch.rest() == pytest.approx(expected, rel=1e-3 if shortest == 0 else 0.25)
 

@@ -1,3 +1,5 @@
+"""Measurements and widths that the theorems ask for."""
+
 from math import ceil, e, log
 
 import numpy as np

@@ -289,17 +289,17 @@ def test_networks_hold_no_more_numbers_than_declared(generator):
 
 
 def test_parameters_that_make_no_generator_are_refused():
-    with pytest.raises(ValueError, match=r"^n = 16 is no multiple of sparsity = 3, .*n = 15 or 18"):
+    with pytest.raises(ValueError, match=r"n = 16.*sparsity = 3.*n = 15 or 18"):
         check_generator(point("group-sparse", n=16))
-    with pytest.raises(ValueError, match=r"'wedge_angle' 0.1 is too wide at n = 100: .*1/n = 0.01"):
+    with pytest.raises(ValueError, match=r"'wedge_angle' 0\.1.*n = 100.*1/n = 0\.01"):
         check_generator(point("sparse-random", n=100, wedge_angle=0.1))
-    with pytest.raises(ValueError, match=r"sparsity is 13, .* at most 12"):
+    with pytest.raises(ValueError, match=r"sparsity.* 13.* 12"):
         check_generator(point("sparse-random", sparsity=13, n=100, wedge_angle=1e-4))
-    with pytest.raises(ValueError, match=r"give success\.metric 'signal_error'"):
+    with pytest.raises(ValueError, match=r"success\.metric 'signal_error'"):
         check_metric(point("sparse", success={"metric": "latent_error"}))
-    with pytest.raises(ValueError, match="has 3 entries that are not 0 and sparsity is 2"):
+    with pytest.raises(ValueError, match=r"3 entries.*sparsity.* 2"):
         sparse_code(np.ones(3), 2)
-    with pytest.raises(ValueError, match="a negative entry, or a group with several"):
+    with pytest.raises(ValueError, match="group"):
         group_sparse_code(np.array([1.0, 1.0, 0.0, 0.0]), 2)
 
 

@@ -1,3 +1,5 @@
+"""Successive decoding of a coded signal: decoders, trials, refused points, a whole run."""
+
 import json
 import subprocess
 import tracemalloc
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, GENPRIOR
+from helpers import ENVIRONMENT, GENPRIOR, refused
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import beta, binom
 
@@ -231,30 +233,30 @@ def test_half_of_m_s_success_is_where_the_bits_of_a_point_are_paid_for():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "named"),
     [
-        ({"n": 122}, "n = 122 is no multiple of k = 4"),
-        ({"n": 24}, "n/k = 6 is too short for 11 codewords"),
-        ({"k": 12}, "code.codewords = 11 has no prime from k = 12 up to it"),
-        ({"k": 14, "n": 1400, "code.codewords": 16}, "code.codewords = 16 has no prime from k"),
-        ({"code.message": 5}, "code.message = 5 exceeds k = 4"),
+        ({"n": 122}, ["n = 122", "k = 4"]),
+        ({"n": 24}, ["k = 6", "11"]),
+        ({"k": 12}, ["code.codewords = 11", "k = 12"]),
+        ({"k": 14, "n": 1400, "code.codewords": 16}, ["code.codewords = 16"]),
+        ({"code.message": 5}, ["code.message = 5", "k = 4"]),
         (
             {"k": 8, "n": 800, "code.message": 8},
-            r"the code has 11\^8 points, .*; at most 10,000,000",
+            ["11", "8", "10,000,000"],
         ),
-        ({"code.levels": 8}, "code.levels = 8 scales of factor 96 .* at most 7 do"),
-        ({"m": 121, "ensemble": "subsampled-dct"}, "m = 121 exceeds n = 120"),
+        ({"code.levels": 8}, ["code.levels = 8", "96", "7"]),
+        ({"m": 121, "ensemble": "subsampled-dct"}, ["m = 121", "n = 120"]),
     ],
 )
-def test_points_that_make_no_code_are_refused_before_anything_runs(parameters, said):
+def test_points_that_make_no_code_are_refused_before_anything_runs(parameters, named):
     fixed = {"k": 4, "n": 120, "m": 5, **parameters}
     bad = Grid(sweep(axes={"code.starts": [5, 6]}, parameters=fixed, fit={}))
-    with pytest.raises(SweepError, match=said):
+    with refused(SweepError, *named):
         KIND.check(bad)
 
 
 def test_m_has_to_be_given():
-    with pytest.raises(SweepError, match="task 'successive-decoding' needs 'm'"):
+    with pytest.raises(SweepError, match=r"'successive-decoding'.* 'm'"):
         KIND.check(Grid(sweep(axes={"k": [2, 4]}, parameters={"n": 120}, fit={})))
 
 
@@ -262,19 +264,19 @@ def test_m_has_to_be_given():
 def test_k_and_n_have_to_be_given(missing):
     parameters = {"k": 4, "n": 120}
     del parameters[missing]
-    with pytest.raises(SweepError, match=f"'{missing}' is not given"):
+    with pytest.raises(SweepError, match=f"'{missing}'"):
         sweep(parameters=parameters)
 
 
 @pytest.mark.parametrize("name", ["depth", "widths", "problem", "generator", "noise.sigma"])
 def test_what_belongs_to_networks_is_refused(name):
     value = PARAMETERS[name].default if not PARAMETERS[name].is_required() else 1
-    with pytest.raises(SweepError, match=f"'{name}' is given, but task 'successive-decoding' has"):
+    with pytest.raises(SweepError, match=rf"'{name}'.* 'successive-decoding'"):
         sweep(parameters={"k": 4, "n": 120, name: value})
 
 
 def test_other_tasks_have_no_code():
-    with pytest.raises(SweepError, match=r"'code\.levels' is given, but task 'recovery'"):
+    with pytest.raises(SweepError, match=r"'code\.levels'.* 'recovery'"):
         sweep(task="recovery", parameters={"k": 4, "depth": 1, "n": 120, "code.levels": 2})
 
 

@@ -1,3 +1,5 @@
+"""Angles between codes from layer to layer, mirror ratios, and the pair matrix."""
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -100,7 +102,7 @@ def test_iterated_angles_of_many_angles_at_once():
 
 
 def test_a_negative_number_of_layers_is_refused():
-    with pytest.raises(ValueError, match="depth is -1; a network has 0 ReLU layers or more"):
+    with pytest.raises(ValueError, match=r"depth.* -1"):
         mirror_ratio(-1)
 
 

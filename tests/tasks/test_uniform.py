@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import refused
 
 from genprior.sweeps import Sweep, SweepError
 from genprior.tasks.uniform import medians_over_trials, uniform_recovery, worst_over_targets
@@ -109,7 +110,7 @@ def test_targets_are_no_axis_of_a_law_or_a_comparison(settings: dict[str, Any]) 
         "parameters": {"k": 2, "depth": 1, "widths": [9]},
         **settings,
     }
-    with pytest.raises(SweepError, match="of several targets the worst counts"):
+    with refused(SweepError, *settings, "target"):
         Sweep.parse(written)
 
 
@@ -120,14 +121,14 @@ def test_a_transition_along_targets_is_refused() -> None:
         "parameters": {"k": 2, "depth": 1, "widths": [9]},
         "fit": {"along": "target"},
     }
-    with pytest.raises(SweepError, match="the same draws are used all along 'target'"):
+    with pytest.raises(SweepError, match=r"fit\.along.*'target'"):
         Sweep.parse(written)
 
 
 def test_codes_have_no_worst_over_targets() -> None:
     """Of an abandoned and an audited run neither is worse."""
     abandonment = xr.DataArray([[1], [2]], dims=("target", "trial"), attrs={"flag_values": [1, 2]})
-    with pytest.raises(ValueError, match="abandonment holds codes"):
+    with pytest.raises(ValueError, match="abandonment"):
         worst_over_targets(abandonment.to_dataset(name="abandonment"))
 
 

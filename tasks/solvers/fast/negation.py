@@ -35,11 +35,14 @@ class NegationTest:
     Args:
         objective: f.
         form: f in the form that the maps need.
+
+    Attributes:
+        evaluations: how often f(−x) was computed.
     """
 
     def __init__(self, objective: LatentLoss, form: LeastSquares):
         self._objective, self._form = objective, form
-        self._evaluations = 0
+        self.evaluations = 0
         self._held, self._failures, self._pause, self._left_out = 0, 0, 0, 0
         self._rounding = ROUNDING * float(np.linalg.norm(form.observed))
         self._norms: tuple[float, float] | None = None
@@ -64,7 +67,7 @@ class NegationTest:
             moved: an upper bound of the distance from the code of the last call.
             first: W_1 x if it is known.
         """
-        if not self._has_centre or self._evaluations < PAYS_AFTER or self._left_out > 0:
+        if not self._has_centre or self.evaluations < PAYS_AFTER or self._left_out > 0:
             self._left_out = max(self._left_out - 1, 0)
             return self._is_lower(code, loss, first)
         self._aim()
@@ -127,7 +130,7 @@ class NegationTest:
         """Compute f(−x); set x as the centre, and the residual's direction as u."""
         first = self._objective.first(code) if first is None else first
         there = self._objective.evaluate(-first)
-        self._evaluations += 1
+        self.evaluations += 1
         self._residual, self._has_centre, self._is_aimed = there.misfit.residual, True, False
         self._moves = 0
         self._activation, self._change = there.activations[0], 0.0

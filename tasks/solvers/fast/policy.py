@@ -15,8 +15,15 @@ class Policy:
     They pay after as many steps without a flip as they cost. A region that is left sooner doubles
     the wait for the next region, and regions that do not pay may cost a twentieth of all steps.
 
+    Every choice gives the same result; another one than that by sizes serves to measure or to test
+    the regimes.
+
     Args:
-        form: its sizes decide.
+        form: its sizes decide what is not given.
+        folds: see Attributes.
+        reduces: see Attributes.
+        price: see Attributes.
+        credit: steps that may be spent on regions before any has paid; the price if not given.
 
     Attributes:
         folds: whether it pays to fold the layers below the last.
@@ -24,7 +31,15 @@ class Policy:
         price: cost of a linear region, in steps.
     """
 
-    def __init__(self, form: LeastSquares):
+    def __init__(
+        self,
+        form: LeastSquares,
+        *,
+        folds: bool | None = None,
+        reduces: bool | None = None,
+        price: int | None = None,
+        credit: float | None = None,
+    ):
         # Microseconds on one processor, fitted to measurements. They affect the speed only, never
         # the result.
         first, *others = form.weights
@@ -32,13 +47,14 @@ class Policy:
         inner = sum(weight.size for weight in others)
         units = sum(weight.shape[0] for weight in others)
         network = 0.23e-3 * form.evaluation_cost
-        self.folds = 0.23e-3 * inner > 15 + 1e-3 * k * units
+        self.folds = 0.23e-3 * inner > 15 + 1e-3 * k * units if folds is None else folds
         kept = 20 + 0.1e-3 * k * (units + first.shape[0] + 2 * m)
-        self.reduces = self.folds or network > kept
+        self.reduces = (self.folds or network > kept) if reduces is None else reduces
         a_step = 30 + 0.15 * k if self.reduces else 15 + 8 * depth + network
         a_region = 150 + 0.09 * k * k + (0 if self.reduces else 250 + 60 * depth)
-        self.price = ceil(a_region / a_step)
-        self._wait, self._steps, self._credit = self.price, 0, float(self.price)
+        self.price = ceil(a_region / a_step) if price is None else price
+        self._wait, self._steps = self.price, 0
+        self._credit = float(self.price if credit is None else credit)
 
     def count(self, flipped: bool, steps: int = 1) -> None:
         """Count steps, and whether a unit flipped in them."""

@@ -1,4 +1,4 @@
-"""How commands end: one line for a mistake, the right exit status, never a stray traceback."""
+"""The end of a command that fails: a message in one line, and the exit status."""
 
 import errno
 import os
@@ -18,10 +18,10 @@ FAILED, USAGE, INCOMPLETE = 1, 2, 3
 
 
 class FriendlyGroup(click.Group):
-    """Commands whose users' mistakes end in one line on stderr; `--debug` shows where."""
+    """Commands that report a user's mistake in one line on stderr; `--debug` shows a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command and explain what the user can mend."""
+        """Run the command, and explain errors that the user can correct."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -29,7 +29,7 @@ class FriendlyGroup(click.Group):
             _tell("interrupted; nothing is lost, repeat the same command.")
             ctx.exit(INCOMPLETE)
         except BrokenPipeError:
-            # The reader of our output went away, as `head` does; there is nobody to tell.
+            # The program that reads the output has ended, such as `head`: nobody can be told.
             sys.stderr.close()
             ctx.exit(FAILED)
         except OSError as error:
@@ -39,15 +39,18 @@ class FriendlyGroup(click.Group):
             _tell(f"{where}{error.strerror or error}.")
             ctx.exit(FAILED)
         except Exception as error:
-            known = _known(error)
-            if known is None or ctx.params.get("debug"):
+            user_error = _user_error(error)
+            if user_error is None or ctx.params.get("debug"):
                 raise
-            _tell(str(known))
-            ctx.exit(known.exit_status)
+            _tell(str(user_error))
+            ctx.exit(user_error.exit_status)
 
 
-def _known(error: Exception) -> "UserError | None":
-    """Give what a user can mend, if an error says that; any command may be the first with Dask."""
+def _user_error(error: Exception) -> "UserError | None":
+    """Explain an error that a user can correct; None for others.
+
+    Dask's configuration is among them: any command may be the first that imports Dask.
+    """
     from ..sweeps import UserError
     from .cluster_errors import malformed_configuration
 
@@ -59,24 +62,24 @@ def _known(error: Exception) -> "UserError | None":
 
 
 def _lacks_files(error: BaseException | None) -> bool:
-    """Say whether an error comes of too many open files, which libraries tell in many ways."""
+    """Say whether too many open files caused an error; libraries report that in several ways."""
     while error is not None:
-        few = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
-        if few or os.strerror(errno.EMFILE) in str(error):
+        by_number = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        if by_number or os.strerror(errno.EMFILE) in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 def _tell(message: str) -> None:
-    """Say it on stderr if anything can be said there; the exit status tells the rest."""
+    """Print a message on stderr, if stderr can be written."""
     with unheard():
         click.echo(f"genprior: {message}", err=True)
 
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Drop what cannot be printed any more, as after a terminal was closed."""
+    """Drop output that can no longer be printed, for example because the terminal was closed."""
     try:
         yield
     except OSError:

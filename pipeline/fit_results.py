@@ -1,4 +1,4 @@
-"""What `fit` gives: one labelled dataset for each analysis of a store."""
+"""The result of `fit`: a labelled dataset for each analysis of a store."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Fits(Mapping[str, xr.Dataset]):
 
     Attributes:
         store: path of the store.
-        datasets: the analyses, as the store keeps them.
-        left_out: which analyses cannot be made, and why.
-        expected: what the sweep says is to be expected.
-        source: whose claim that is.
+        datasets: the analyses, as they are stored.
+        left_out: by name of an analysis that cannot be made, the reason.
+        expected: the result that the sweep file announces.
+        source: the publication that claims it.
     """
 
     store: str
@@ -34,7 +34,7 @@ class Fits(Mapping[str, xr.Dataset]):
         return self.datasets[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Run through the names."""
+        """Iterate over the names."""
         return iter(self.datasets)
 
     def __len__(self) -> int:
@@ -42,37 +42,38 @@ class Fits(Mapping[str, xr.Dataset]):
         return len(self.datasets)
 
     def __hash__(self) -> int:
-        """Tell two results apart; datasets have no hash."""
+        """Hash the identity of the object, because datasets have no hash."""
         return id(self)
 
     def __eq__(self, other: object) -> bool:
-        """Two results are one only if they are the same object."""
+        """Compare identities: two results are equal only if they are the same object."""
         return self is other
 
     @property
     def parts(self) -> list[tuple[Analysis, xr.Dataset]]:
         """The analyses with their datasets."""
-        return [(each, self.datasets[each.name]) for each in analyses() if each.name in self]
+        registered = analyses()
+        return [(made, self.datasets[made.name]) for made in registered if made.name in self]
 
     def records(self) -> dict[str, Any]:
-        """Give all as plain values, as `fit --json` prints them.
+        """Give all analyses as plain values, as `fit --json` prints them.
 
-        The rows of every analysis are under its key, an empty list where it was not made.
+        The rows of each analysis are under its key; the list is empty if it was not made.
         """
-        found: dict[str, Any] = {analysis.json_name: [] for analysis in analyses()}
-        found["left_out"] = list(self.left_out.values())
-        found |= {"expected": self.expected, "source": self.source}
+        values: dict[str, Any] = {analysis.json_name: [] for analysis in analyses()}
+        values["left_out"] = list(self.left_out.values())
+        values |= {"expected": self.expected, "source": self.source}
         for analysis, dataset in self.parts:
-            found[analysis.json_name] = analysis.records(dataset)
-            found |= analysis.summary(dataset)
-        return found
+            values[analysis.json_name] = analysis.records(dataset)
+            values |= analysis.summary(dataset)
+        return values
 
     def tables(self) -> list[Table]:
-        """Give the tables for people, of those analyses that have an entry."""
+        """Give the printed tables of the analyses that have at least one row."""
         return [analysis.table(made) for analysis, made in self.parts if analysis.records(made)]
 
     def __str__(self) -> str:
-        """Write the tables of the command, and what was left out."""
+        """Write the printed tables, and the reasons why analyses were left out."""
         from io import StringIO
 
         from rich.console import Console
@@ -85,11 +86,11 @@ class Fits(Mapping[str, xr.Dataset]):
         return "\n".join([*lines, *(f"left out: {why}" for why in self.left_out.values())])
 
     def _repr_html_(self) -> str:
-        """Write the tables of the command, in letters of one width; Jupyter asks for it."""
+        """Write the printed tables in a fixed-width font; Jupyter calls this."""
         return f"<pre>{escape(str(self))}</pre>"
 
     def __repr__(self) -> str:
-        """Name the analyses with their dimensions, and what was left out."""
+        """List the analyses with their dimensions, and the reasons why others were left out."""
         lines = [f"<Fits of {self.store}>"]
         for name, dataset in self.datasets.items():
             sizes = ", ".join(f"{dim}: {size}" for dim, size in dataset.sizes.items())

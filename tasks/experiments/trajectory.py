@@ -1,0 +1,285 @@
+"""The experiment `trajectory`: iterates of descents that start on a circle of a plane of codes.
+
+Problem and plane are those that the experiment `landscape` draws.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...sweeps import Draws, Grid, SweepError
+from ...sweeps.parameter import quantity
+from ...sweeps.tables import Strict
+from ...sweeps.variables import Flag, Variable
+from ..checks import check_points
+from ..experiment import NETWORK, PROBLEM, Experiment
+from ..instance import mirror_ratio_of
+from ..problems import check_point, check_sweep
+from ..solvers import Subgradient
+from ..solvers.descent import State
+from ..unused import LANDSCAPE_RULES, refuse_unused
+from .landscape import Landscape, check_plane, draw_plane
+from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery, errors
+
+if TYPE_CHECKING:
+    from ..point import Point
+
+# Increase it whenever a stored number may change.
+TRAJECTORY_VERSION = 1
+STEP = "trajectory.step"
+AT_TARGET = 0.25  # relative latent error that counts as having arrived, noise or not
+AT_MIRROR = 0.75  # distance from the mirror that does, in its length
+STEPS_OF_A_PATH = 100  # for an estimate: how many values of `step` share a descent
+MOST_KEPT = 360  # descents that a worker can continue
+
+
+class End(IntEnum):
+    """Where a descent ended; the numbers are stored."""
+
+    RUNNING = 0
+    TARGET = 1
+    MIRROR = 2
+    ELSEWHERE = 3
+
+
+ENDS = tuple(end.name.lower() for end in End)
+VARIABLES = (
+    Variable("along", "float64", "coordinate of the iterate along the true code", "‖x*‖"),
+    Variable("across", "float64", "coordinate of the iterate along the plane's other axis", "‖x*‖"),
+    Variable("off_plane", "float64", "distance of the iterate from the plane", "‖x*‖"),
+    Variable(
+        "latent_error",
+        "float64",
+        "relative latent error ‖x − x*‖/‖x*‖",
+        symbol="relative latent error $\\|\\hat x - x^*\\|/\\|x^*\\|$",
+    ),
+    Variable("loss", "float64", "loss f(x)", LOSS_UNITS, symbol="loss $f(\\hat x)$"),
+    Variable("descent_norm", "float64", "norm of the descent vector ‖v(x)‖", VECTOR_UNITS),
+    Variable("negations", "int64", "times x was replaced by −x up to there"),
+    Variable(
+        "steps", "int64", "steps taken: fewer than asked for once the descent has ended", "steps"
+    ),
+    Variable(
+        "end",
+        "int8",
+        "where the descent ended, or that it goes on",
+        flags=tuple(Flag(end.value, end.name.lower()) for end in End),
+    ),
+)
+
+
+class TrajectoryTable(Strict):
+    """Where a descent starts, and after how many steps its iterate is told.
+
+    It starts at x = radius·‖x*‖ (cos(angle)·e_1 + sin(angle)·e_2); e_1 is the direction of x*, e_2
+    a random one orthogonal to it. No draw depends on these parameters.
+    """
+
+    angle: float = quantity(0.0, "angle of the start, from the true code", "degree", ge=0, lt=360)
+    radius: float = quantity(1.4, "distance of the start from 0", "‖x*‖", gt=0, le=1e6)
+    step: int = quantity(
+        0,
+        "steps of the descent after which its iterate is told",
+        "steps",
+        ge=0,
+        le=1_000_000_000,
+        symbol="steps",
+    )
+
+
+def table_of(point: Point) -> TrajectoryTable:
+    """Give the table `trajectory` of a point, which no point has but for this experiment."""
+    table: TrajectoryTable = point.trajectory  # type: ignore[attr-defined]
+    return table
+
+
+def start_place(angle: float, radius: float) -> tuple[float, float]:
+    """Compute the coordinates (along, across) of a start from its angle in degrees and radius."""
+    turned = np.deg2rad(angle)
+    return radius * float(np.cos(turned)), radius * float(np.sin(turned))
+
+
+class Path:
+    """A descent that is run as far as somebody asks, and continued from there.
+
+    Args:
+        plane: problem and plane.
+        start: its coordinates on the plane.
+        max_steps: step budget.
+
+    Attributes:
+        state: the last iterate.
+        steps: number of steps to it.
+    """
+
+    def __init__(self, plane: Landscape, start: tuple[float, float], max_steps: int):
+        self._instance, self._max_steps = plane.instance, max_steps
+        self.state: State = plane.instance.method.start(
+            plane.instance.objective, plane.code(*start)
+        )
+        self.steps = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no step follows: the descent has converged, diverged or spent its budget."""
+        finished = self._instance.method.finished(self.state) is not None
+        return finished or self.steps >= self._max_steps
+
+    def step(self) -> None:
+        """Take one step."""
+        self.state = self._instance.method.step(self._instance.objective, self.state)
+        self.steps += 1
+
+
+class Descents:
+    """The descents of one drawn plane, each as far as it was run."""
+
+    def __init__(self, plane: Landscape, max_steps: int):
+        self.plane, self._max_steps = plane, max_steps
+        self._paths: dict[tuple[float, float], Path] = {}
+
+    def after(self, step: int, start: tuple[float, float]) -> Path:
+        """Run the descent from a place up to a step, from where it was left or from its start."""
+        path = self._paths.get(start)
+        if path is None or path.steps > step:
+            if len(self._paths) >= MOST_KEPT:
+                self._paths.clear()
+            path = self._paths[start] = Path(self.plane, start, self._max_steps)
+        while path.steps < step and not path.has_ended:
+            path.step()
+        return path
+
+
+_kept = threading.local()
+
+
+def _kept_descents(origin: Point, draws: Draws) -> Descents:
+    """Draw a plane, or give the last one of this thread: workers compute a draw's steps in turn."""
+    key = (origin, draws)
+    if getattr(_kept, "key", None) != key:
+        _kept.key, _kept.descents = None, None
+        _kept.descents = Descents(draw_plane(origin, draws), origin.solver.max_steps)
+        _kept.key = key
+    descents: Descents = _kept.descents
+    return descents
+
+
+class TrajectoryTrial(NamedTuple):
+    """An iterate to be told: a drawn plane, its descents, and the point with start and step."""
+
+    point: Point
+    descents: Descents
+
+    def run(self) -> dict[str, int | float]:
+        """Descend to the step; give a value for each of `VARIABLES`."""
+        table = table_of(self.point)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            path = self.descents.after(table.step, start_place(table.angle, table.radius))
+            return tell(self.point, self.descents.plane, path)
+
+
+def tell(point: Point, plane: Landscape, path: Path) -> dict[str, int | float]:
+    """Measure where a descent is; give a value for each of `VARIABLES`."""
+    state, instance = path.state, plane.instance
+    along, across = plane.coordinates(state.code)
+    away = np.linalg.norm(state.code - plane.code(along, across)) / plane.size
+    measured = errors(point, instance, state.code)
+    values = {
+        "along": along,
+        "across": across,
+        "off_plane": away,
+        "latent_error": measured["latent_error"],
+        "loss": state.loss + instance.objective.problem.offset,
+        "descent_norm": state.gradient_norm,
+    }
+    # NaN means "not run" in the store.
+    told = {name: np.inf if np.isnan(value) else float(value) for name, value in values.items()}
+    end = _end(point, measured) if path.has_ended else End.RUNNING
+    return told | {"negations": state.negations, "steps": path.steps, "end": int(end)}
+
+
+def _end(point: Point, measured: dict[str, float]) -> End:
+    if measured["latent_error"] < AT_TARGET:
+        return End.TARGET
+    is_mirror = measured["mirror_error"] < AT_MIRROR * mirror_ratio_of(point)
+    return End.MIRROR if is_mirror else End.ELSEWHERE
+
+
+@dataclass(frozen=True)
+class Trajectory(Experiment):
+    """The experiment `trajectory`: the iterates of descents from a circle of a plane.
+
+    A worker computes the steps of a draw one after the other and continues its descents, so that
+    all values of `trajectory.step` together cost one descent.
+    """
+
+    name: str = "trajectory"
+    version: int = TRAJECTORY_VERSION
+    variables: tuple[Variable, ...] = VARIABLES
+    inner: tuple[str, ...] = ("trajectory.angle", "trajectory.radius", STEP)
+    table: tuple[str, type[Strict]] | None = ("trajectory", TrajectoryTable)
+    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses)
+
+    def check(self, grid: Grid) -> None:
+        """Refuse parameters that do not fit the problem, and a sweep without an axis of steps.
+
+        Raises:
+            SweepError: names the point.
+        """
+        if len(grid.sweep.axes.get(STEP, ())) < 2:
+            raise SweepError(
+                f"task 'trajectory' needs the axis '{STEP}' with two values or more; give it a "
+                'range, as in "0:200:5".'
+            )
+        check_sweep(grid)
+        check_points(grid, _check_plane)
+        refuse_unused(grid, LANDSCAPE_RULES)
+
+    def check_point(self, point: Point) -> None:
+        """Refuse a point that its problem or generator does not allow, or that has no plane.
+
+        Raises:
+            ValueError: says what is wrong, in one line.
+        """
+        check_point(point)
+        _check_plane(point)
+
+    def draw(self, point: Point, draws: Draws) -> TrajectoryTrial:
+        """Draw problem and plane, which all starts and steps of a trial share."""
+        origin = point.model_copy(update={"trajectory": TrajectoryTable()})
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return TrajectoryTrial(point, _kept_descents(origin, draws))
+
+    def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
+        """Estimate the processor time of a step; many of them share a draw and a descent."""
+        table, begun = table_of(point), time.thread_time()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            plane = draw_plane(point, draws)
+            path = Path(plane, start_place(table.angle, table.radius), point.solver.max_steps)
+            drawn = time.thread_time()
+            while path.steps < table.step and not path.has_ended:
+                if time.thread_time() - begun > seconds:
+                    break
+                path.step()
+            stepped = time.thread_time()
+            tell(point, plane, path)
+        told = time.thread_time() - stepped
+        left = 0 if path.has_ended else min(table.step, point.solver.max_steps) - path.steps
+        stepping = (stepped - drawn) * (1 + left / max(path.steps, 1))
+        return told + (drawn - begun + stepping) / STEPS_OF_A_PATH
+
+    def memory(self, point: Point) -> int:
+        """Count the bytes held at once: two draws, while one replaces the other, and iterates."""
+        solver = point.solver.model_copy(update={"engine": "plain"})
+        drawn = Recovery().memory(point.model_copy(update={"solver": solver}))
+        return 2 * drawn + 8 * 2 * point.k * MOST_KEPT
+
+
+def _check_plane(point: Point) -> None:
+    check_plane(point, Trajectory.name)

@@ -1,0 +1,78 @@
+"""A store is not continued by a class that computes something else, wherever it was defined."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import genprior as gp
+from genprior.tasks.experiments import EXPERIMENTS
+
+EXPERIMENT = """
+from genprior.sweeps import Purpose
+from genprior.sweeps.variables import Variable
+from genprior.tasks.experiment import Experiment
+
+FACTOR = 1.0
+
+class Trial:
+    def __init__(self, value):
+        self.value = value
+
+    def run(self):
+        return {"drawn": FACTOR * self.value}
+
+class Drawn(Experiment):
+    name = "drawn"
+    variables = (Variable("drawn", "float64", "what was drawn"),)
+    parameters = ("k", "depth", "widths")
+
+    def draw(self, point, draws):
+        return Trial(draws(Purpose.TARGET).random())
+"""
+SWEEP = {"task": "drawn", "axes": {"k": [2, 3]}, "parameters": {"depth": 1, "widths": [9]}}
+
+
+def define(source: str) -> dict[str, Any]:
+    """Define the experiment as a cell of a notebook does, and register it."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(source, names)
+    gp.experiment(names["Drawn"])
+    return names
+
+
+def run(store: Path, trials: int) -> None:
+    sweep = gp.Sweep.parse({**SWEEP, "trials": trials})
+    gp.run(sweep, store, scheduler="synchronous", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("FACTOR = 1.0", "FACTOR = 1000.0"), ("FACTOR * self", "-FACTOR * self")]
+)
+def test_a_class_that_was_changed_does_not_continue_a_store(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    """The constant and the class of the trial are both outside the experiment's own source."""
+    try:
+        define(EXPERIMENT)
+        run(tmp_path / "s.zarr", 2)
+        define(EXPERIMENT.replace(old, new))
+        with pytest.raises(gp.UserError, match="experiment packages"):
+            run(tmp_path / "s.zarr", 4)
+        define(EXPERIMENT)
+        run(tmp_path / "s.zarr", 4)
+        assert gp.status(tmp_path / "s.zarr").trials.done == 8
+    finally:
+        EXPERIMENTS.forget("drawn")
+
+
+def test_a_constant_that_a_later_cell_changes_counts(tmp_path: Path) -> None:
+    """The class is not registered again, and computes something else all the same."""
+    try:
+        cell = define(EXPERIMENT)
+        run(tmp_path / "s.zarr", 2)
+        cell["FACTOR"] = 1000.0
+        with pytest.raises(gp.UserError, match="experiment packages"):
+            run(tmp_path / "s.zarr", 4)
+    finally:
+        EXPERIMENTS.forget("drawn")
