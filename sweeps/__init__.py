@@ -4,7 +4,7 @@ This package imports none of the others and knows neither Dask nor Zarr. What pa
 and which experiments, is told to it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .catalogue import load_sweep, preset_names, preset_text
 from .compare import differences, union
@@ -15,7 +15,8 @@ from .paths import local_path
 from .sweep import Sweep
 
 if TYPE_CHECKING:
-    from .point import PointBase as Point
+    # `genprior.tasks.Point` has the types of its parameters; this package does not know them.
+    Point: TypeAlias = Any
 
 __all__ = [
     "Draws",

@@ -5,7 +5,7 @@ is checked without making all of its points.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from .parameter import flat_values
 from .tables import Strict
@@ -52,11 +52,6 @@ class PointBase(Strict):
     """
 
     fitting: ClassVar[tuple[str, ...]] = ()
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Give a parameter of the class that was told."""
 
     @classmethod
     def missing(cls, given: Given) -> str | None:

@@ -95,7 +95,7 @@ class TrajectoryTable(Strict):
 
 def table_of(point: Point) -> TrajectoryTable:
     """Give the table `trajectory` of a point, which no point has but for this experiment."""
-    table: TrajectoryTable = point.trajectory
+    table: TrajectoryTable = point.trajectory  # type: ignore[attr-defined]
     return table
 
 
