@@ -1,0 +1,68 @@
+"""A trial whose values cannot be stored crashes alone, with a reason."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import Scripted, results, tiny_sweep
+
+from genprior.pipeline import run_sweep
+from genprior.pipeline.status import store_status
+from genprior.sweeps import Draws, Point
+
+WRONG = {
+    "a missing key": ({"success": 1, "latent_error": 0.5}, "iterations: "),
+    "text": ({"latent_error": "small"}, "latent_error: "),
+    "an array": ({"latent_error": np.zeros(3)}, "latent_error: "),
+    "too large": ({"success": 300}, "success: "),
+    "no mapping": (7, "no mapping"),
+    "nothing": (None, "no mapping"),
+    "NaN": ({"latent_error": np.nan}, "latent_error: "),
+    "no code": ({"success": 7}, "success: "),
+    "below zero": ({"iterations": -5}, "iterations: "),
+    "undeclared": ({"other": 1}, "'other': "),
+}
+
+
+@dataclass(frozen=True)
+class Wrong(Scripted):
+    """At k=4, m=5 the second trial gives something else."""
+
+    case: str = ""
+
+    def run(self, point: Point, draws: Draws) -> Any:
+        values = super().run(point, draws)
+        if (point.k, point.m, draws.trial) != (4, 5, 1):
+            return values
+        given, _ = WRONG[self.case]
+        if not isinstance(given, dict) or "missing" in self.case:
+            return given
+        return values | given
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_trial_with_wrong_values_crashes_and_the_others_are_done(
+    store: Path, tmp_path: Path, case: str
+) -> None:
+    (tmp_path / "calls").mkdir()
+    summary = run_sweep(tiny_sweep(), store, kind=Wrong(str(tmp_path / "calls"), case=case))
+    assert (summary.computed, summary.crashed) == (47, 1)
+    (crash,) = store_status(store).crashes
+    assert crash["first"] == {"k": 4, "m": 5, "trial": 1}
+    assert WRONG[case][1] in crash["error"]
+    trial = results(store).sel(k=4, m=5, trial=1)
+    assert all(np.isnan(trial[name]) for name in ("success", "latent_error", "iterations"))
+
+
+def test_a_repeated_run_computes_the_wrong_trial_alone(
+    store: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    (tmp_path / "calls").mkdir()
+    kind = Wrong(str(tmp_path / "calls"), case="NaN")
+    run_sweep(tiny_sweep(), store, kind=kind)
+    mended = Scripted(kind.folder)
+    assert run_sweep(tiny_sweep(), store, kind=mended).computed == 1
+    assert sum(mended.calls().values()) == 49
+    assert results(store)["success"].equals(results(undisturbed)["success"])
