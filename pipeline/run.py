@@ -15,6 +15,7 @@ from ..sweeps import Sweep, UserError
 from ..tasks import Experiment
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
+from .cluster_errors import WorkersDiedError
 from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
@@ -313,18 +314,12 @@ def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockRe
     """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
 
     Raises:
-        UserError: the worker has another version of genprior.
         BaseException: any other exception of the block.
     """
     if isinstance(outcome, BlockReport):
         return outcome
-    if type(outcome).__name__ == "KilledWorker":
+    if isinstance(outcome, WorkersDiedError):
         return write_crashed(task, KILLED)
-    if isinstance(outcome, AttributeError | ImportError):
-        raise UserError(
-            f"a worker cannot run this block ({outcome}): it seems to have another version of "
-            "genprior. Install the same version where the workers run."
-        ) from outcome
     raise outcome
 
 

@@ -21,6 +21,7 @@ from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 from ..tasks.registry import ByValue
 from ..tasks.trial_values import values_check
+from .interrupts import pass_on
 
 LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
 _HELD: set[str] = set()
@@ -273,7 +274,8 @@ def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
     point, refused = grid.point(index), ""
     try:
         kind.check_point(point)
-    except (Exception, SystemExit) as raised:
+    except BaseException as raised:
+        pass_on(raised)
         refused = _in_a_line(raised)
     return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
 
@@ -299,7 +301,8 @@ def attempt(
         try:
             drawn = task.kind.draw(at.point, replace(at.draws, trial=trial))
             return check(drawn.run()), ""
-        except (Exception, SystemExit) as raised:
+        except BaseException as raised:
+            pass_on(raised)
             error = _in_a_line(raised)
     return None, error
 
