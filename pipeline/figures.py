@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from ..store import StoreError, StoreInfo, explained, read_info
 from ..sweeps import SweepError
+from ..sweeps.readings import AnalysisError
 from ..tasks.transitions import wilson_interval
 from .analyses import Request, analyses
 from .analyses.transition import axis_drawn
@@ -120,7 +121,13 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
     request = Request(info, analysis.drawn_along(info))
     if not request.trials.done:
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
-    return analysis.draw(request, stored_or_computed(analysis, request), look)
+    figure = analysis.draw(request, stored_or_computed(analysis, request), look)
+    if not isinstance(figure, Figure):
+        raise AnalysisError(
+            f"analysis {analysis.name!r}: draw gives a {type(figure).__name__}, and has to give a "
+            "Figure of Matplotlib."
+        )
+    return figure
 
 
 def _draw_levels(info: StoreInfo, look: Look) -> Figure:

@@ -4,13 +4,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..store import exclusive
+from ..store import StoreInfo, exclusive
 from ..sweeps import Sweep, UserError
 from ..tasks import Experiment
 from ..tasks.environment import Environment, needs_of
@@ -203,13 +203,27 @@ def run_request(
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
-        with closing(executor.stream(run_block, tasks)) as outcomes, _abandoned(executor, run):
-            ended = _Run(executor, run, path, summary, listen, tell, lost_before).take(
+        with (
+            _late_fits_marked(info) if todo.any() else nullcontext(),
+            closing(executor.stream(run_block, tasks)) as outcomes,
+            _abandoned(executor, run),
+        ):
+            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
                 outcomes, fail_fast
             )
-        if ended.blocks:
+
+
+@contextmanager
+def _late_fits_marked(info: StoreInfo) -> Iterator[None]:
+    """At the end of a run, however it ends, mark the analyses that were made during it."""
+    try:
+        yield
+    except BaseException:
+        # What ended the run is the error to tell; the next run marks what could not be marked.
+        with suppress(UserError, OSError):
             mark_late(info)
-        return ended
+        raise
+    mark_late(info)
 
 
 @contextmanager
