@@ -10,11 +10,13 @@ from ..store import (
     OtherLayoutError,
     StoreError,
     check_place,
+    mark_outdated,
     read_info,
     remove_analysis,
     write_analysis,
 )
-from ..sweeps import SweepError
+from ..sweeps import SweepError, UserError
+from ..sweeps.readings import AnalysisError
 from .analyses import Analysis, Request, analyses
 from .analyses.transition import transition_axis
 from .crashes import with_crashes
@@ -46,6 +48,7 @@ def fit_store(path: Path, along: str | None = None) -> Fits:
     Raises:
         SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.
         StoreError: the store cannot be read or written.
+        AnalysisError: a class from outside failed; the other analyses are written.
     """
     for _ in range(MOST_READINGS):
         try:
@@ -67,20 +70,47 @@ def _fit(request: Request) -> Fits:
             continue
         dataset = None if analysis.reads_trials else stored(analysis, request)
         if dataset is None:
-            dataset = compute(analysis, request)
+            try:
+                dataset = compute(analysis, request)
+            except OtherLayoutError:
+                raise
+            except UserError as error:
+                refused[analysis.name] = error
+                continue
             made.add(analysis.name)
         request.fits[analysis.name] = dataset
-    _write(request, made)
-    left_out = refused | {
+    if not request.fits:
+        raise next(iter(refused.values()))
+    refused |= _write(request, made)
+    # A fault of a class is raised when the other analyses are written, for its traceback.
+    if faults := [error for error in refused.values() if isinstance(error, AnalysisError)]:
+        raise faults[0]
+    left_out = {name: str(error) for name, error in refused.items()} | {
         table: f"{info.path}: [{table}]: {NOT_INSTALLED}." for table in info.sweep.unread
     }
     return Fits(str(info.path), request.fits, left_out, info.sweep.expected, info.sweep.source)
 
 
 def compute(analysis: Analysis, request: Request) -> xr.Dataset:
-    """Make one analysis of a request, and count the crashed trials of its cells."""
+    """Make one analysis of a request, and count the crashed trials of its cells.
+
+    Raises:
+        SweepError: it cannot be computed from the results.
+        StoreError: the results cannot be read.
+        AnalysisError: a class from outside failed, or gave no dataset.
+    """
     dataset = analysis.compute(request)
+    if not isinstance(dataset, xr.Dataset):
+        raise AnalysisError(
+            f"analysis {analysis.name!r}: compute gives a {type(dataset).__name__}, and has to "
+            "give an xarray.Dataset."
+        )
     if analysis.counted_like:
+        if analysis.counted_like not in dataset:
+            raise AnalysisError(
+                f"analysis {analysis.name!r}: counted_like is {analysis.counted_like!r}, which "
+                "compute does not give."
+            )
         dataset = with_crashes(dataset, request.trials.status, analysis.counted_like)
     if analysis.reads_trials:
         dataset = dataset.assign_attrs(trials_used=request.trials.done)
@@ -94,7 +124,7 @@ def asked_analyses(request: Request) -> Iterator[Analysis]:
             yield analysis
 
 
-def check_fits(request: Request) -> dict[str, str]:
+def check_fits(request: Request) -> dict[str, UserError]:
     """Find the analyses of a request that cannot be made, before any is computed.
 
     Returns:
@@ -108,37 +138,52 @@ def check_fits(request: Request) -> dict[str, str]:
         transition_axis(request.info, request.along)
     for analysis in asked:
         analysis.check_request(request)
-    refused = {}
+    refused = dict[str, UserError]()
     for analysis in asked:
         try:
             analysis.refuse(request)
-        except SweepError as error:
-            refused[analysis.name] = str(error)
+        except (SweepError, AnalysisError) as error:
+            refused[analysis.name] = error
     if len(refused) == len(asked):
-        raise SweepError(next(iter(refused.values())))
+        raise next(iter(refused.values()))
     return refused
 
 
-def _write(request: Request, made: set[str]) -> None:
+def _write(request: Request, made: set[str]) -> dict[str, UserError]:
     """Write the analyses that were made, and remove those that the request does not ask for.
 
     An analysis along an axis that a command named stays until its trials change.
 
+    Returns:
+        By name of an analysis that cannot be stored, the reason.
+
     Raises:
         OtherLayoutError: a run extended the store meanwhile.
     """
-    info = request.info
-    reason = LATER_TRIALS if request.trials.changed() else None
+    info, refused = request.info, dict[str, UserError]()
+    changed = request.trials.changed()
     for analysis in asked_analyses(request):
-        if analysis.name in made:
-            write_analysis(
+        name = analysis.name
+        if name not in made:
+            continue
+        try:
+            request.fits[name] = write_analysis(
                 info.path,
-                analysis.name,
-                request.fits[analysis.name],
+                name,
+                request.fits[name],
                 json.dumps(made_from(analysis, request)),
                 revision=info.revision,
-                outdated=reason if analysis.reads_trials else None,
+                outdated=LATER_TRIALS if changed and analysis.reads_trials else None,
             )
+        except (TypeError, ValueError, NotImplementedError) as error:
+            del request.fits[name]
+            refused[name] = AnalysisError(
+                f"analysis {name!r}: its dataset cannot be stored: {type(error).__name__}: {error}"
+            )
+            refused[name].__cause__ = error
+    if not changed and request.trials.changed():
+        written = [a.name for a in analyses() if a.reads_trials and a.name in request.fits]
+        mark_outdated(info.path, dict.fromkeys(written, LATER_TRIALS))
     present, outdated = present_analyses(info), outdated_of(info, request.trials.digest)
     for analysis in analyses():
         name = analysis.name
@@ -147,6 +192,7 @@ def _write(request: Request, made: set[str]) -> None:
         by_command = "along" in recorded(present[name])
         if not by_command or name in outdated:
             remove_analysis(info.path, name, revision=info.revision)
+    return refused
 
 
 def stored_or_computed(analysis: Analysis, request: Request) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from ..sweeps import UserError
 
 # Run as text on a worker: unlike a function of genprior, it arrives also where genprior is missing.
 IMPORT = "import genprior.pipeline.worker"
+# How errors of Python name one of our modules; a path of the user may contain the word as well.
+OURS = re.compile(r"'genprior[.']")
 
 
 class SchedulerError(UserError):
@@ -21,6 +24,10 @@ class SchedulerError(UserError):
 
 class ClusterError(UserError):
     """A cluster cannot be started, was lost, or has workers that lack something."""
+
+
+class WorkersDiedError(ClusterError):
+    """Every worker that got a task died, so that the task is given up."""
 
 
 def import_dask(*, workers: bool = False) -> None:
@@ -122,8 +129,11 @@ def known_failure(error: BaseException) -> ClusterError | None:
 
     A missing module arrives in one of three ways: as an ImportError from a function that was
     called; as a plain Exception with its text if the function could not be unpickled; or as the
-    cause of a RuntimeError from the scheduler.
+    cause of a RuntimeError from the scheduler. An AttributeError comes from a worker with another
+    version only if it names one of our modules; any other one is a fault of a class.
     """
+    from distributed.scheduler import KilledWorker
+
     cause = error.__cause__
     if isinstance(error, ImportError):
         return lacking("the workers", str(error))
@@ -131,8 +141,13 @@ def known_failure(error: BaseException) -> ClusterError | None:
         return lacking("the scheduler", str(cause))
     if type(error) is Exception and "ModuleNotFoundError" in str(error):
         return lacking("the workers", str(error))
-    if type(error).__name__ == "KilledWorker":
+    if isinstance(error, AttributeError) and OURS.search(str(error)):
         return ClusterError(
+            f"the workers have another version of genprior ({reason(error)}); install the same "
+            "version where they run."
+        )
+    if isinstance(error, KilledWorker):
+        return WorkersDiedError(
             "every worker that got this task died (perhaps killed because memory ran out). Repeat "
             "the same command with fewer --workers, or give them more memory."
         )
@@ -140,6 +155,20 @@ def known_failure(error: BaseException) -> ClusterError | None:
 
 
 def lacking(who: str, what: str) -> ClusterError:
+    """Say that genprior, or a module of a class, is not installed on workers or scheduler.
+
+    Args:
+        who: the workers, or the scheduler.
+        what: the error, which names the module.
+    """
+    if OURS.search(what):
+        return no_genprior(who, what)
+    return ClusterError(
+        f"{who} cannot import what this sweep needs ({what}); install it where they run."
+    )
+
+
+def no_genprior(who: str, what: str) -> ClusterError:
     """Say that genprior, or a package that it needs, is not installed on workers or scheduler."""
     return ClusterError(
         f"{who} cannot import genprior ({what}); install the same version of genprior, with its "

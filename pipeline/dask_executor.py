@@ -8,7 +8,14 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from .cluster_errors import IMPORT, ClusterError, explained, known_failure
+from .cluster_errors import (
+    IMPORT,
+    ClusterError,
+    WorkersDiedError,
+    explained,
+    known_failure,
+    no_genprior,
+)
 from .interrupts import check
 from .memory import thread_memory, trial_memory
 
@@ -115,7 +122,7 @@ class Distributed:
         with explained():
             for answer in self.client.run(exec, IMPORT, on_error="return").values():
                 if isinstance(answer, ImportError):
-                    raise answer
+                    raise no_genprior("the workers", str(answer)) from answer
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Submit a function to one worker, and wait for its result."""
@@ -258,9 +265,10 @@ class DistributedStream(Generic[Item, Result]):
             result: Result = future.result()
             future.release()
             return item, result
-        if type(failure).__name__ == "KilledWorker":
+        known = known_failure(failure)
+        if isinstance(known, WorkersDiedError):
             self._executor.check_imports()  # a missing package also kills workers
-        elif (known := known_failure(failure)) is not None:
-            raise known
+        elif known is not None:
+            raise known from failure
         future.release()
-        return item, failure
+        return item, known or failure

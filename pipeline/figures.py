@@ -12,9 +12,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
 from ..store import StoreError, StoreInfo, explained, read_info
 from ..sweeps import SweepError
+from ..sweeps.readings import AnalysisError
 from ..tasks.transitions import wilson_interval
 from .analyses import Request, analyses
 from .analyses.transition import axis_drawn
@@ -132,7 +134,13 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
     request = Request(info, analysis.drawn_along(info))
     if not request.trials.done:
         raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
-    return analysis.draw(request, stored_or_computed(analysis, request), look)
+    figure = analysis.draw(request, stored_or_computed(analysis, request), look)
+    if not isinstance(figure, Figure):
+        raise AnalysisError(
+            f"analysis {analysis.name!r}: draw gives a {type(figure).__name__}, and has to give a "
+            "Figure of Matplotlib."
+        )
+    return figure
 
 
 def _draw_levels(info: StoreInfo, look: Look) -> Figure:
@@ -148,8 +156,17 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Fig
     """Draw means and 95 % intervals of a variable against one axis, a curve for each group.
 
     Diverged trials have infinite errors; they are left out and counted below the picture.
+
+    Raises:
+        StoreError: all values are infinite.
+        SweepError: there are too many curves.
     """
     diverged = int(np.isinf(values).sum())
+    if not np.isfinite(values).any():
+        raise StoreError(
+            f"{info.path}: {values.name}: all {diverged} values are infinite, because the trials "
+            "diverged; there is no mean to draw. plot.variable names another variable."
+        )
     values = in_order(values.where(np.isfinite(values)), axis)
     groups = [dim for dim in values.dims if dim not in (axis, "trial")]
     curves = at_most(MAX_CURVES, "curves", each_part(values.to_dataset(), groups), info)
@@ -158,9 +175,10 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Fig
     is_numeric = positions.dtype.kind in "iuf"
     canvas = new_canvas(1, look)
     (axes,) = canvas.axes
+    share = _is_share(values)
     means, bars, absent = [], [], []
     for colour, (label, group) in zip(COLOURS, curves, strict=False):
-        mean, spread = _mean(group[values.name])
+        mean, spread = _mean(group[values.name], share)
         known = np.isfinite(mean)
         if not known.any():
             absent.append(label)
@@ -178,7 +196,7 @@ def _levels(info: StoreInfo, values: xr.DataArray, axis: str, look: Look) -> Fig
         tick_values(axes.xaxis, positions)
         axes.set_xlim(-0.5, positions.size - 0.5)
     axes.set(xlabel=name_of(axis), ylabel=name_of(str(values.name)))
-    if values.name == "success":
+    if share:
         axes.set_ylim(-0.03, 1.03)
     else:
         _scale(axes, np.concatenate(means), np.concatenate(bars))
@@ -205,17 +223,24 @@ def _scale(axes: Axes, means: np.ndarray, lows: np.ndarray) -> None:
     tick_magnitudes(axes.yaxis, low, high)
 
 
-def _mean(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+def _is_share(values: xr.DataArray) -> bool:
+    """Say whether a variable has the codes 0 and 1 alone, so that its mean is a share."""
+    return set(np.atleast_1d(values.attrs.get("flag_values", ())).tolist()) == {0, 1}
+
+
+def _mean(values: xr.DataArray, share: bool) -> tuple[np.ndarray, np.ndarray]:
     """Give the mean over trials, and how far its 95 % interval reaches below and above it.
 
-    The interval is Wilson's for success, else ± 1.96 standard errors.
+    The interval is Wilson's for a share, else Student's: t(n − 1) standard errors on each side,
+    NaN for fewer than two trials.
     """
     count = values.notnull().sum("trial").values
     total = values.sum("trial").values
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    if values.name == "success":
+    if share:
         low, high = wilson_interval(total, count)
         return mean, np.stack([mean - low, high - mean])
     deviations = ((values - values.mean("trial")) ** 2).sum("trial").values
-    half = 1.96 * np.sqrt(deviations / np.maximum(count - 1, 1) / np.maximum(count, 1))
+    freedom = np.where(count > 1, count - 1, np.nan)
+    half = stdtrit(freedom, 0.975) * np.sqrt(deviations / freedom / np.maximum(count, 1))
     return mean, np.stack([half, half])

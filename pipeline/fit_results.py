@@ -70,7 +70,9 @@ class Fits(Mapping[str, xr.Dataset]):
 
     def tables(self) -> list[Table]:
         """Give the printed tables of the analyses that have at least one row."""
-        return [analysis.table(made) for analysis, made in self.parts if analysis.records(made)]
+        filled = [(analysis, made) for analysis, made in self.parts if all(made.sizes.values())]
+        tables = [analysis.table(made) for analysis, made in filled]
+        return [table for table in tables if table.row_count]
 
     def __str__(self) -> str:
         """Write the printed tables, and the reasons why analyses were left out."""
@@ -79,7 +81,11 @@ class Fits(Mapping[str, xr.Dataset]):
         from rich.console import Console
 
         text = StringIO()
-        console = Console(file=text, width=100, markup=False, emoji=False, highlight=False)
+        # In a notebook rich would show the tables below the cell instead of writing them.
+        console = Console(
+            file=text, width=100, markup=False, emoji=False, highlight=False,
+            force_jupyter=False, force_terminal=False,
+        )  # fmt: skip
         for table in self.tables():
             console.print(table)
         lines = [line.rstrip() for line in text.getvalue().splitlines()]

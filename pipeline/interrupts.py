@@ -52,6 +52,22 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
+def pass_on(raised: BaseException) -> None:
+    """Raise the user's interruption of a trial; any other exception is the trial's own.
+
+    Python interrupts the main thread only. A KeyboardInterrupt in another thread is raised by the
+    trial itself, and there it would end a loop of Dask instead of the run.
+
+    Raises:
+        KeyboardInterrupt: the trial was interrupted.
+    """
+    if (
+        isinstance(raised, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+    ):
+        raise raised
+
+
 def heard() -> None:
     """Record that an interruption was caught."""
     for interrupts in _installed:

@@ -1,10 +1,10 @@
 """The pilot: a few timed trials, from which the cost of a run is estimated."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -15,11 +15,17 @@ from ..tasks import Experiment
 from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
 from ..tasks.registry import ByValue
+from .cluster_errors import WorkersDiedError
 from .executors import Executor, Synchronous
+from .interrupts import pass_on
 
 PILOT_SECONDS = 4.0  # with one worker; several workers share this time
 LEAST_SECONDS = 1.5  # of a pilot with many workers
 MAX_SAMPLES = 24  # timed trials
+GOLDEN = (5**0.5 - 1) / 2
+# By axis, the bits of a run's number whose parity is the end of the axis; odd numbers of bits come
+# first, so that the last run has the upper ends.
+GENERATORS = (1, 2, 4, 8, 7, 11, 13, 14, 15, 3, 5, 6, 9, 10, 12)
 MAX_WEIGHED = 2000  # points whose memory is estimated
 
 
@@ -91,7 +97,7 @@ def run_pilot(
         for sample, outcome in outcomes:
             if isinstance(outcome, BaseException):
                 # A trial that kills its worker has no duration; the run will record it as crashed.
-                if type(outcome).__name__ != "KilledWorker":
+                if not isinstance(outcome, WorkersDiedError):
                     raise outcome
                 outcome = sweep.blocks.seconds
             timed[sample.index] = outcome
@@ -123,7 +129,8 @@ def time_sample(sample: Sample) -> float:
     try:
         with one_blas_thread():
             return sample.kind.pilot(sample.point, sample.draws, sample.seconds)
-    except (Exception, SystemExit):
+    except BaseException as raised:
+        pass_on(raised)
         return time.perf_counter() - begun
 
 
@@ -156,10 +163,10 @@ def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
 
 
 def _sample_indices(grid: Grid) -> list[tuple[int, ...]]:
-    """Choose points to time, spread evenly over the grid.
+    """Choose points to time: corners of the grid first, then points spread evenly over it.
 
     Along each axis there are at least five values, or more if `MAX_SAMPLES` allows it. If these
-    are too many points, some are left out evenly.
+    are too many points, steps of the golden ratio through all points of the grid give them.
     """
     count = 5
     while prod(min(count + 1, size) for size in grid.shape) <= MAX_SAMPLES and count < MAX_SAMPLES:
@@ -167,8 +174,30 @@ def _sample_indices(grid: Grid) -> list[tuple[int, ...]]:
     along_axes = [
         sorted({part * (size - 1) // (count - 1) for part in range(count)}) for size in grid.shape
     ]
-    indices = [index for index in islice(product(*along_axes), 4096) if not grid.excluded[index]]
-    indices = indices or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
-    count = min(MAX_SAMPLES, len(indices))
-    chosen = np.unique(np.linspace(0, len(indices) - 1, count).astype(int))
-    return [indices[i] for i in chosen]
+    if prod(map(len, along_axes)) <= MAX_SAMPLES:
+        spread: Iterable[tuple[int, ...]] = product(*along_axes)
+    else:
+        kept = np.flatnonzero(~grid.excluded)
+        steps = np.arange(MAX_SAMPLES) * GOLDEN % 1
+        flat = kept[(steps * kept.size).astype(int)]
+        spread = (tuple(map(int, np.unravel_index(i, grid.shape))) for i in flat)
+    indices = [i for i in dict.fromkeys((*_corners(grid.shape), *spread)) if not grid.excluded[i]]
+    return indices[:MAX_SAMPLES] or [tuple(int(i) for i in np.argwhere(~grid.excluded)[0])]
+
+
+def _corners(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """List the corners of a grid; of more than four axes a fraction of them, the ends first.
+
+    The fraction is a two-level design: any two axes meet in all four combinations of their ends,
+    for up to 15 axes (Box, Hunter and Hunter, "Statistics for Experimenters", chapter 6).
+    """
+    ends = [tuple(0 for _ in shape), tuple(size - 1 for size in shape)]
+    runs = range(2 ** min(len(shape), 4))
+    generators = [GENERATORS[axis % len(GENERATORS)] for axis in range(len(shape))]
+    return ends + [
+        tuple(
+            ((run & generator).bit_count() % 2) * (size - 1)
+            for generator, size in zip(generators, shape, strict=True)
+        )
+        for run in runs
+    ]

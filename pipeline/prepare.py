@@ -141,13 +141,7 @@ def check_workers(
         UserError: workers lack a package or differ; the message names it.
     """
     kinds: list[Environment] = []
-    try:
-        answers = executor.everywhere(partial(environment, needs_of(kind, grid)))
-    except AttributeError as error:
-        raise UserError(
-            f"the workers have another version of genprior ({error}); install the same version "
-            "where they run."
-        ) from error
+    answers = executor.everywhere(partial(environment, needs_of(kind, grid)))
     for answer in answers:
         if answer not in kinds:
             kinds.append(answer)

@@ -4,17 +4,18 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..store import exclusive
+from ..store import StoreInfo, exclusive
 from ..sweeps import Sweep, UserError
 from ..tasks import Experiment
 from ..tasks.environment import Environment, needs_of
 from ..tasks.generators import weights_digests
+from .cluster_errors import WorkersDiedError
 from .executors import Executor, Outcomes, Synchronous
 from .freshness import mark, mark_late
 from .interrupts import announced, check, heard, heeding
@@ -202,13 +203,27 @@ def run_request(
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
-        with closing(executor.stream(run_block, tasks)) as outcomes, _abandoned(executor, run):
-            ended = _Run(executor, run, path, summary, listen, tell, lost_before).take(
+        with (
+            _late_fits_marked(info) if todo.any() else nullcontext(),
+            closing(executor.stream(run_block, tasks)) as outcomes,
+            _abandoned(executor, run),
+        ):
+            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
                 outcomes, fail_fast
             )
-        if ended.blocks:
+
+
+@contextmanager
+def _late_fits_marked(info: StoreInfo) -> Iterator[None]:
+    """At the end of a run, however it ends, mark the analyses that were made during it."""
+    try:
+        yield
+    except BaseException:
+        # What ended the run is the error to tell; the next run marks what could not be marked.
+        with suppress(UserError, OSError):
             mark_late(info)
-        return ended
+        raise
+    mark_late(info)
 
 
 @contextmanager
@@ -313,18 +328,12 @@ def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockRe
     """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
 
     Raises:
-        UserError: the worker has another version of genprior.
         BaseException: any other exception of the block.
     """
     if isinstance(outcome, BlockReport):
         return outcome
-    if type(outcome).__name__ == "KilledWorker":
+    if isinstance(outcome, WorkersDiedError):
         return write_crashed(task, KILLED)
-    if isinstance(outcome, AttributeError | ImportError):
-        raise UserError(
-            f"a worker cannot run this block ({outcome}): it seems to have another version of "
-            "genprior. Install the same version where the workers run."
-        ) from outcome
     raise outcome
 
 

@@ -4,12 +4,12 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
 from ..tasks.registry import ByValue
+from ..tasks.trial_values import values_check
+from .interrupts import pass_on
 
 LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
 _HELD: set[str] = set()
@@ -93,7 +95,8 @@ def _grid(path: Path, revision: str) -> Grid:
 def run_block(task: BlockTask) -> BlockReport:
     """Run the wanted trials of a block and write it.
 
-    A trial that raises is recorded as crashed, with the text of its error; the other trials run.
+    A trial that raises, or gives values that cannot be stored, is recorded as crashed, with the
+    text of its error; the other trials run.
 
     Raises:
         UserError: the environment of this worker differs, a weights file is not the expected one,
@@ -215,7 +218,7 @@ def _current(
 def _run_trials(
     task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
 ) -> BlockReport:
-    grid = _grid(task.path, task.revision)
+    grid, check = _grid(task.path, task.revision), values_check(task.kind.variables)
     points: dict[tuple[int, ...], _Prepared] = {}
     done = crashed = successes = 0
     total, last_error = 0.0, ""
@@ -227,7 +230,7 @@ def _run_trials(
         if at not in points:
             points[at] = _prepare(task.kind, grid, at)
         begun = time.perf_counter()
-        values, error = attempt(task, points[at], trial)
+        values, error = attempt(task, points[at], trial, check)
         seconds = time.perf_counter() - begun
         total += seconds
         results["seconds"][offset] = seconds
@@ -241,7 +244,7 @@ def _run_trials(
             crashed, last_error = crashed + 1, f"{grid.place(at)}, trial={trial}: {error}"
         else:
             results["status"][offset] = Status.DONE
-            done, successes = done + 1, successes + int(values.get("success", 0))
+            done, successes = done + 1, successes + int(values.get("success", 0) > 0)
     return BlockReport(
         task.block, done, crashed, successes, total, last_error, environment(task.needs)
     )
@@ -272,18 +275,22 @@ def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
     point, refused = grid.point(index), ""
     try:
         kind.check_point(point)
-    except (Exception, SystemExit) as raised:
+    except BaseException as raised:
+        pass_on(raised)
         refused = _in_a_line(raised)
     return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
 
 
-def attempt(task: BlockTask, at: _Prepared, trial: int) -> tuple[dict[str, float] | None, str]:
+def attempt(
+    task: BlockTask, at: _Prepared, trial: int, check: Callable[[Any], dict[str, Any]]
+) -> tuple[dict[str, Any] | None, str]:
     """Run a trial, and repeat it up to `task.retries` times if it raises.
 
     Args:
         task: the task of its block.
         at: its point.
         trial: its index.
+        check: refuses values that cannot be stored.
 
     Returns:
         Its values and "", or None and the text of its last error.
@@ -293,8 +300,10 @@ def attempt(task: BlockTask, at: _Prepared, trial: int) -> tuple[dict[str, float
     error = ""
     for _ in range(task.retries + 1):
         try:
-            return task.kind.draw(at.point, replace(at.draws, trial=trial)).run(), ""
-        except (Exception, SystemExit) as raised:
+            drawn = task.kind.draw(at.point, replace(at.draws, trial=trial))
+            return check(drawn.run()), ""
+        except BaseException as raised:
+            pass_on(raised)
             error = _in_a_line(raised)
     return None, error
 

@@ -45,7 +45,7 @@ def write_analysis(
     *,
     revision: str | None = None,
     outdated: str | None = None,
-) -> None:
+) -> "xr.Dataset":
     """Write a labelled analysis as the group `analysis/<name>` of a store, over an older one.
 
     A run may write trials at the same time: only the documents are locked, while the group is
@@ -58,6 +58,9 @@ def write_analysis(
         made_from: the trials and settings it was made from, stored as the attribute `made_from`.
         revision: the layout of the store from which it was made; None for the present one.
         outdated: why it is out of date already; None if it is not.
+
+    Returns:
+        The analysis as it was written.
 
     Raises:
         OtherLayoutError: the store has another layout now.
@@ -75,6 +78,7 @@ def write_analysis(
         marked = _for_netcdf(dataset).assign_attrs(marks)
         marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
         put_in_place(area, folder)
+    return marked
 
 
 def _for_netcdf(dataset: "xr.Dataset") -> "xr.Dataset":

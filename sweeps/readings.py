@@ -6,9 +6,12 @@ read.
 """
 
 from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import isfunction, isgenerator
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .errors import UserError
 from .tables import Strict
 from .told import load_offered
 
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from .sweep import Sweep
 
 GROUP = "genprior.analyses"
+
+
+class AnalysisError(UserError):
+    """A method of an analysis from outside raised something that it should not raise."""
 
 
 class Reading:
@@ -29,6 +36,8 @@ class Reading:
         tells_targets: whether it may go along a parameter that counts variants of a trial; for all
             others the worst variant counts.
         reads_codes: whether it may read a variable whose values are codes; success is none.
+        explained: the methods whose unexpected exceptions are told in one line, if the class comes
+            from outside.
     """
 
     name: ClassVar[str]
@@ -36,6 +45,18 @@ class Reading:
     settings_name: ClassVar[str] = ""
     tells_targets: ClassVar[bool] = False
     reads_codes: ClassVar[bool] = True
+    explained: ClassVar[tuple[str, ...]] = (
+        "settings_of", "names", "axes", "needs", "check", "check_draws",
+    )  # fmt: skip
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Have unexpected exceptions of a class from outside told in one line."""
+        super().__init_subclass__(**keywords)
+        if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            return
+        for name in cls.explained:
+            if isfunction(method := vars(cls).get(name)):
+                setattr(cls, name, _explained(name, method))
 
     def settings_of(self, sweep: "Sweep") -> Any:
         """Give its table of a sweep; None where the sweep has none."""
@@ -66,6 +87,28 @@ class Reading:
         Raises:
             SweepError: naming the key and the axis.
         """
+
+
+def _explained(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn unexpected exceptions of a method into one line; the user's mistakes stay as they are.
+
+    A generator is run to its end, so that its exceptions are among them.
+    """
+
+    @wraps(method)
+    def call(self: Reading, *arguments: Any, **keywords: Any) -> Any:
+        try:
+            given = method(self, *arguments, **keywords)
+            return list(given) if isgenerator(given) else given
+        except UserError:
+            raise
+        except Exception as error:
+            analysis = getattr(self, "name", type(self).__name__)
+            raise AnalysisError(
+                f"analysis {analysis!r}: {name} failed with {type(error).__name__}: {error}"
+            ) from error
+
+    return call
 
 
 _registered: dict[str, Reading] = {}

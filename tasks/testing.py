@@ -23,6 +23,7 @@ from .problems import PROBLEMS, Problem, check_point
 from .registry import Registry
 from .solvers import SOLVERS, Solution, Solver
 from .solvers.descent import Verdict
+from .trial_values import TrialValueError, values_check
 
 if TYPE_CHECKING:
     from .point import Point
@@ -175,16 +176,10 @@ def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None
     )
     named = [variable.name for variable in kind.variables]
     _require(len(set(named)) == len(named) > 0, f"{name}: its variables are {named}.")
-    _require(
-        sorted(values) == sorted(named), f"{name}: it gives {sorted(values)}, but declares {named}."
-    )
-    for variable in kind.variables:
-        value = values[variable.name]
-        _require(value == value, f"{name}: {variable.name} is NaN, which means not run.")
-        cast = np.asarray(value).astype(variable.dtype)
-        _require(cast == value, f"{name}: {variable.name} is {value}, no {variable.dtype}.")
-        codes = [flag.code for flag in variable.flags]
-        _require(not codes or value in codes, f"{name}: {variable.name} is {value}, not declared.")
+    try:
+        values_check(kind.variables)(values)
+    except TrialValueError as error:
+        raise AssertionError(f"{name}: {error}.") from None
     _require(kind.memory(point) >= 0, f"{name}: memory is negative.")
     seconds = kind.pilot(point, draws_of(point, 0, SEED), 0.1)
     _require(0 <= seconds < np.inf, f"{name}: the pilot gives {seconds} seconds.")

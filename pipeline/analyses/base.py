@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...sweeps import Sweep
+from ...sweeps import Sweep, SweepError
 from ...sweeps.readings import Reading
 
 # Analyses are imported whenever a sweep file is read. Libraries that they compute and draw with are
@@ -71,6 +71,11 @@ class Analysis(Reading, ABC):
     version: ClassVar[int] = 1
     rank: ClassVar[int] = 10
     no_log: ClassVar[str] = ""
+    explained: ClassVar[tuple[str, ...]] = (
+        *Reading.explained,
+        "asked", "check_request", "refuse", "compute", "records", "summary", "table", "shows",
+        "drawn_along", "draw",
+    )  # fmt: skip
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
         """Give everything in a sweep on which the analysis depends, apart from trials.
@@ -137,4 +142,4 @@ class Analysis(Reading, ABC):
             SweepError: there are too many curves or panels, or the options are impossible.
             StoreError: there is nothing to draw yet.
         """
-        raise NotImplementedError
+        raise SweepError(f"{request.info.path}: analysis {self.name!r} has no picture.")

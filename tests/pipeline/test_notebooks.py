@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,26 @@ def test_a_cell_shows_a_run_once_and_a_figure_once(tmp_path: Path) -> None:
     assert silent == []
     assert [len(figure), images(figure)] == [1, 1]
     assert [len(with_pyplot), images(with_pyplot)] == [1, 1]
+
+
+def test_fits_are_shown_once_as_tables(tmp_path: Path, undisturbed: Path) -> None:
+    """As the value of a cell, and as text; the tables do not appear below the cell as well."""
+    shutil.copytree(undisturbed, tmp_path / "s.zarr")
+    value, text, printed, silent = executed(
+        tmp_path,
+        "import genprior as gp\nfits = gp.fit('s.zarr')\nfits",
+        "str(fits)",
+        "print(fits)",
+        "text = str(fits), fits._repr_html_()",
+    )
+    (shown,) = value
+    assert "50 % point" in shown["data"]["text/html"]
+    (quoted,) = text
+    assert quoted["output_type"] == "execute_result"
+    assert "50 % point" in quoted["data"]["text/plain"]
+    (stream,) = printed
+    assert "50 % point" in stream["text"]
+    assert silent == []
 
 
 def test_processes_work_from_a_cell(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from itertools import combinations
 from math import prod
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from helpers import recovery_sweep, tiny_sweep
 
 from genprior.pipeline import pilot as pilot_module
+from genprior.pipeline.cluster_errors import WorkersDiedError
 from genprior.pipeline.executors import Synchronous, open_executor
-from genprior.pipeline.pilot import MAX_SAMPLES, Pilot, run_pilot, time_sample
+from genprior.pipeline.pilot import MAX_SAMPLES, Pilot, _corners, run_pilot, time_sample
 from genprior.pipeline.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape
 from genprior.store import Layout
 from genprior.sweeps import Grid, load_sweep
@@ -80,15 +82,11 @@ def test_all_workers_time_samples_at_once(monkeypatch):
     assert pilot.cost((3, 4))[0].tolist() == [2.0] * 4
 
 
-class KilledWorker(Exception):  # noqa: N818
-    """As Dask calls what comes of a task that takes its worker with it."""
-
-
 def test_a_sample_that_kills_its_worker_counts_as_a_long_one():
     class Killing(Synchronous):
         def stream(self, function, items):
             for item in items:
-                yield item, KilledWorker() if item.point.k == 6 else function(item)
+                yield item, WorkersDiedError("told") if item.point.k == 6 else function(item)
 
     pilot = run_pilot(tiny_sweep(), NoOperation(), executor=Killing())
     assert pilot.slowest == 10
@@ -115,3 +113,49 @@ def test_a_sample_is_timed_within_its_share(monkeypatch):
     run_pilot(tiny_sweep(), NoOperation(), executor=Noting())
     shares = [pilot_module.PILOT_SECONDS / left for left in range(12, 0, -1)]
     assert taken == pytest.approx(shares)
+
+
+AXES = {
+    "k": [2, 3],
+    "m": [10, 20, 30],
+    "noise.sigma": [0.0, 0.1, 0.2],
+    "gain": [0.9, 1.0, 1.1],
+    "target_norm": [1.0, 1.5, 2.0, 2.5, 3.0],
+    "ensemble": ["gaussian", "laplace"],
+    "solver.step": [0.5, 1.0, 1.5],
+    "success.below": [0.1, 0.01],
+}
+
+
+def many_axes():
+    return tiny_sweep(task="no-operation", axes=AXES, trials=1)
+
+
+def test_with_many_axes_the_pilot_sees_both_ends_of_every_axis():
+    """Cost that depends on one axis alone is estimated within a factor of two, whichever it is."""
+    sweep = many_axes()
+    grid = Grid(sweep)
+    positions = run_pilot(sweep, NoOperation(), grid).positions
+    for number, values in enumerate(AXES.values()):
+        assert set(positions[:, number]) >= {0.0, 1.0}
+        seconds = 1.0 + 1000.0 * (positions[:, number] == 1)
+        cost = Pilot(positions, seconds).cost(grid.shape).mean()
+        assert 0.5 < cost / (1 + 1000 / len(values)) < 3
+
+
+def test_any_two_axes_meet_in_all_combinations_of_their_ends():
+    for axes in range(2, 15):
+        shape = tuple(range(2, 2 + axes))
+        corners = {tuple(int(i > 0) for i in corner) for corner in _corners(shape)}
+        assert {(0,) * axes, (1,) * axes} <= corners
+        assert len(corners) <= MAX_SAMPLES
+        for one, other in combinations(range(axes), 2):
+            assert len({(corner[one], corner[other]) for corner in corners}) == 4
+    assert len(set(_corners((3, 3, 3)))) == 8
+
+
+def test_excluded_corners_leave_room_for_other_points():
+    sweep = many_axes().override(["exclude=m > 15"])
+    positions = run_pilot(sweep, NoOperation()).positions
+    assert len(positions) > MAX_SAMPLES // 2
+    assert set(positions[:, 1]) == {0.0}

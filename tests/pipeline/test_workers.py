@@ -12,10 +12,11 @@ from pathlib import Path
 import dask
 import distributed  # noqa: F401 - its defaults must be there before settings are changed
 import pytest
+from distributed.scheduler import KilledWorker
 from helpers import ENVIRONMENT, GENPRIOR, assert_names, dask_cluster, done
 
 from genprior.pipeline import interrupts, local_cluster
-from genprior.pipeline.cluster_errors import ClusterError, known_failure
+from genprior.pipeline.cluster_errors import ClusterError, WorkersDiedError, known_failure
 from genprior.pipeline.executors import Executor, open_executor
 from genprior.pipeline.memory import group_memory
 
@@ -195,6 +196,18 @@ def test_what_dask_says_of_a_missing_module(error: Exception, said: str) -> None
         error.__cause__ = ModuleNotFoundError("No module named 'genprior'")
     assert said in str(known_failure(error))
     assert known_failure(ValueError("something else")) is None
+
+
+def test_only_a_missing_module_of_ours_is_told_as_a_missing_genprior() -> None:
+    """A class of the user's may need a package, or have a fault, of its own."""
+    theirs = known_failure(ModuleNotFoundError("No module named 'mine'"))
+    assert "mine" in str(theirs)
+    assert "genprior" not in str(theirs)
+    faults = ["'NoneType' object has no attribute 'get'", "module '/data/genprior/x' has no 'y'"]
+    assert [known_failure(AttributeError(fault)) for fault in faults] == [None, None]
+    ours = "Can't get attribute 'Block' on <module 'genprior.pipeline.worker' from 'x.py'>"
+    assert "another version of genprior" in str(known_failure(AttributeError(ours)))
+    assert isinstance(known_failure(KilledWorker("task", None, 3)), WorkersDiedError)
 
 
 @pytest.mark.slow
