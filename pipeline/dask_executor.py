@@ -32,6 +32,24 @@ PAUSED = (
 TRIES = 3  # to reach every worker while some die
 
 
+def pack(function: Callable[..., Any], *arguments: Any) -> bytes:
+    """Pickle a call. A scheduler unpickles what is submitted to it, but does not look into bytes.
+
+    It lacks the classes that a user registers, and needs none of them.
+    """
+    from cloudpickle import dumps
+
+    return bytes(dumps((function, arguments)))
+
+
+def run_packed(packed: bytes) -> Any:
+    """Call on a worker what `pack` pickled."""
+    from cloudpickle import loads
+
+    function, arguments = loads(packed)
+    return function(*arguments)
+
+
 class Distributed:
     """Tasks on the workers of a Dask client.
 
@@ -128,7 +146,7 @@ class Distributed:
         """Submit a function to one worker, and wait for its result."""
         watch = Watch(self)
         with explained():
-            future = self.client.submit(function, *arguments, pure=False)
+            future = self.client.submit(run_packed, pack(function, *arguments), pure=False)
             while not future.done():
                 with suppress(TimeoutError):
                     future.exception(timeout=COUNT_EVERY)
@@ -232,7 +250,8 @@ class DistributedStream(Generic[Item, Result]):
         for item in islice(
             self._waiting, max(0, IN_FLIGHT * self._watch.threads - len(self._flying))
         ):
-            future = self._executor.client.submit(self._function, item, pure=False)
+            packed = pack(self._function, item)
+            future = self._executor.client.submit(run_packed, packed, pure=False)
             self._flying[future] = item
             future.add_done_callback(self._done.put)
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..sweeps import Draws, Grid, Sweep, SweepError, draws_of
 from ..sweeps.parameters import names_with
 from ..tasks import Experiment
+from ..tasks.environment import Needs, needs_of
 from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
 from ..tasks.registry import ByValue
@@ -77,6 +78,7 @@ class Sample(ByValue):
     kind: Experiment
     draws: Draws
     seconds: float
+    needs: Needs
 
 
 def run_pilot(
@@ -111,7 +113,7 @@ def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterat
 
     All workers together take the time of one, but a pilot takes at least `LEAST_SECONDS`.
     """
-    indices = _sample_indices(grid)
+    indices, needs = _sample_indices(grid), needs_of(kind, grid)
     deadline = time.perf_counter() + max(PILOT_SECONDS / workers, LEAST_SECONDS)
     for count, index in enumerate(indices):
         left = deadline - time.perf_counter()
@@ -120,7 +122,7 @@ def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterat
         share = workers * max(left, 0.01) / (len(indices) - count)
         point = grid.point(index)
         draws = draws_of(point, 0, sweep.seed, sweep.paired)
-        yield Sample(index, point, kind, draws, share)
+        yield Sample(index, point, kind, draws, share, needs)
 
 
 def time_sample(sample: Sample) -> float:

@@ -13,7 +13,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ..sweeps import Grid, Sweep
-from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes, task_has
+from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes
 from ..sweeps.variables import Variable
 from .documents import DOCUMENT, FORMAT, VARIABLES, consolidate
 from .errors import StoreError, WrongStoreError, explained, in_short
@@ -240,7 +240,7 @@ def _is_left_out(sweep: Sweep, name: str) -> bool:
     """
     if name not in PARAMETERS:
         return False
-    if not task_has(sweep.task, name):
+    if not sweep.has(name):
         return True
     is_optional = not (facts(name).labelled or facts(name).setting)
     return is_optional and sweep.parameters.get(name, ...) == PARAMETERS[name].default

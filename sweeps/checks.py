@@ -1,9 +1,8 @@
 """What must hold for a whole sweep: its names, its size, and which draws its points share."""
 
 import re
-from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
 from .identity import carriers
@@ -11,6 +10,7 @@ from .parameters import (
     PARAMETERS,
     check_is_task,
     groups,
+    is_added,
     names_with,
     point_model,
     task_has,
@@ -43,7 +43,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
         ask_more()
 
     def own() -> list[str]:
-        return [name for name in PARAMETERS if task_has(sweep.task, name)]
+        return [name for name in PARAMETERS if sweep.has(name)]
 
     multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
     for name, rule in sweep.dependent.items():
@@ -78,11 +78,18 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
             f"'{name}' is given twice; leave it in one of axes, parameters, dependent."
         )
     for name in tables:
-        if name in PARAMETERS and not task_has(sweep.task, name):
+        # A store that an older version made may have tables of classes that it does not name.
+        if name not in PARAMETERS or sweep.has(name) or (stored and is_added(name)):
+            continue
+        if is_added(name) and task_has(sweep.task, name):
             raise SweepError(
-                f"'{name}' is given, but task '{sweep.task}' has no such parameter; leave it out."
+                f"'{name}' is given, but the sweep names no class that has it; leave it out, or "
+                "name one."
             )
-    given = Given(tables, partial(task_has, sweep.task), partial(_written_values, sweep))
+        raise SweepError(
+            f"'{name}' is given, but task '{sweep.task}' has no such parameter; leave it out."
+        )
+    given = Given(tables, sweep.has, sweep.given_values)
     if not stored and (lacking := point_model().missing(given)) is not None:
         # Of an experiment that is none, nothing else can be said.
         check_is_task(sweep.task)
@@ -108,16 +115,6 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
 def _check_axis(sweep: "Sweep", key: str, axis: str | None) -> None:
     if axis is not None and axis not in sweep.axes:
         raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
-
-
-def _written_values(sweep: "Sweep", name: str) -> list[Any]:
-    """List the values of a parameter as they are written; none where the sweep does not give it."""
-    if name in sweep.dependent:
-        return list((sweep.dependent[name].table or {}).values())
-    if name in sweep.axes:
-        values = sweep.axes[name]
-        return values if isinstance(values, list) else [values]
-    return [sweep.parameters[name]] if name in sweep.parameters else []
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:

@@ -23,7 +23,6 @@ from .parameters import (
     names_with,
     point_model,
     required,
-    task_has,
 )
 from .point import Derivation, Given, NotDerivedError
 from .products import computed, products
@@ -135,7 +134,7 @@ class Grid:
     def _names(self) -> tuple[str, ...]:
         given = (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
         # What the experiment does not have, a point has all the same.
-        others = (name for name in required() if not task_has(self.sweep.task, name))
+        others = (name for name in required() if not self.sweep.has(name))
         return (*given, *others)
 
     def _at(self, name: str, index: tuple[int, ...]) -> Any:
@@ -166,8 +165,7 @@ class Grid:
 
     def _derived(self, name: str, path: tuple[str, ...]) -> Column | None:
         """Give what follows from other parameters, where it does."""
-        has = partial(task_has, self.sweep.task)
-        given = Given(self._names, has, partial(self._values_of, path=path))
+        given = Given(self._names, self.sweep.has, partial(self._values_of, path=path))
         derivation = point_model().derivation(name, given)
         return None if derivation is None else self._computed(derivation, path)
 

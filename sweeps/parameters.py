@@ -4,7 +4,7 @@ Who declares them tells this package the class of points, the experiments and th
 """
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
@@ -14,6 +14,7 @@ from .parameter import (
     Facts,
     derived,
     facts_of,
+    flat_values,
     forget_derived,
     nested,
     parameter_fields,
@@ -152,25 +153,58 @@ def make_point(values: dict[str, Any]) -> Any:
     return point_model().model_validate(nested(values))
 
 
-# Who knows the experiments says which parameters, or tables of them, one has; None: all.
-_TOLD: list[tuple[Callable[[str], Collection[str] | None], str]] = []
+def carried(point: PointBase) -> dict[str, Any]:
+    """List a point's values by name, without those of added tables that are at their defaults.
+
+    A process that has not the class of such a table does without it.
+    """
+    own = told_points().model_fields
+    defaults = {
+        f"{table}.{name}": field.default
+        for table, outer in type(point).model_fields.items()
+        if table not in own
+        for name, field in parameter_fields(outer.annotation).items()  # type: ignore[arg-type]
+    }
+    values = flat_values(point)
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in defaults or value != defaults[name]
+    }
 
 
-def tell_tasks(parameters_of: Callable[[str], Collection[str] | None], default: str) -> None:
-    """Say who knows which parameters an experiment has.
+# Lists the values that a sweep gives a parameter.
+Values = Callable[[str], Collection[Any]]
 
-    Args:
-        parameters_of: gives names of parameters, or of tables; None for all. It raises SweepError
-            for a name that is none.
+
+class Tasks(NamedTuple):
+    """Who knows the experiments.
+
+    Attributes:
+        parameters_of: gives an experiment's parameters, or tables of them; None for all. It raises
+            SweepError for a name that is none.
+        tables_of: gives the tables of an experiment and of the classes that a sweep of it names, by
+            the values that it gives; those of all classes without them.
         default: the experiment of sweep files that name none.
     """
-    _TOLD.append((parameters_of, default))
+
+    parameters_of: Callable[[str], Collection[str] | None]
+    tables_of: Callable[[str, Values | None], Collection[str]]
+    default: str
+
+
+_TOLD: list[Tasks] = []
+
+
+def tell_tasks(tasks: Tasks) -> None:
+    """Say who knows which parameters an experiment has."""
+    _TOLD.append(tasks)
 
 
 def default_task() -> str:
     """Name the experiment of sweep files that name none."""
     ask()
-    return _TOLD[-1][1] if _TOLD else ""
+    return _TOLD[-1].default if _TOLD else ""
 
 
 def check_is_task(name: str) -> None:
@@ -181,14 +215,23 @@ def check_is_task(name: str) -> None:
     """
     ask()
     if _TOLD:
-        _TOLD[-1][0](name)
+        _TOLD[-1].parameters_of(name)
 
 
-def task_has(task: str, name: str) -> bool:
-    """Say whether an experiment has a parameter."""
+def task_has(task: str, name: str, values: Values | None = None) -> bool:
+    """Say whether an experiment has a parameter.
+
+    Args:
+        task: the experiment.
+        name: the parameter.
+        values: of a sweep. Of the tables that classes declare, a sweep has those of the classes
+            that it names; without values, those of all classes count.
+    """
     ask()
+    if is_added(name) and _TOLD:
+        return name.split(".")[0] in _TOLD[-1].tables_of(task, values)
     try:
-        known = _TOLD[-1][0](task) if _TOLD else None
+        known = _TOLD[-1].parameters_of(task) if _TOLD else None
     except SweepError:
         # That there is no such experiment is said where it is looked for.
         known = None

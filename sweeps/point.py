@@ -7,7 +7,6 @@ is checked without making all of its points.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from .parameter import flat_values
 from .tables import Strict
 
 
@@ -85,6 +84,6 @@ class PointBase(Strict):
 
     def __reduce__(self) -> Any:
         """Pickle values: a class with tables that were added is made again by each process."""
-        from .parameters import make_point
+        from .parameters import carried, make_point
 
-        return make_point, (flat_values(self),)
+        return make_point, (carried(self),)

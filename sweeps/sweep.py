@@ -160,6 +160,19 @@ class Sweep(Strict):
         where = " ".join(f"--set {in_short(setting)}" for setting in settings)
         return self.reparsed(written, where)
 
+    def given_values(self, name: str) -> list[Any]:
+        """List the values of a parameter as they are written; none where it is not given."""
+        if name in self.dependent:
+            return list((self.dependent[name].table or {}).values())
+        if name in self.axes:
+            values = self.axes[name]
+            return list(values) if isinstance(values, list | tuple) else [values]
+        return [self.parameters[name]] if name in self.parameters else []
+
+    def has(self, name: str) -> bool:
+        """Say whether its experiment, or a class that it names, has a parameter."""
+        return task_has(self.task, name, self.given_values)
+
     def as_dict(self) -> dict[str, Any]:
         """Give the sweep as plain tables, as its file could have been written."""
         return self._own_tables() | self.unread
@@ -182,7 +195,7 @@ class Sweep(Strict):
         written = self._own_tables()
         given = {*self.axes, *self.parameters, *self.dependent, *names_with("absent")}
         for name, field in PARAMETERS.items():
-            if name in given or field.is_required() or not task_has(self.task, name):
+            if name in given or field.is_required() or not self.has(name):
                 continue
             # An empty list is derived.
             if field.default not in (None, ()):
@@ -192,13 +205,13 @@ class Sweep(Strict):
     def experiment(self) -> dict[str, Any]:
         """Give all that decides a result except how far the grid extends, defaults filled in.
 
-        Tables that classes declare are left out where the task has none of them, so that a class
-        that is added changes no other experiment.
+        Of the tables that classes declare, those of the classes that the sweep names are part of
+        it, so that a class that is added changes no other experiment.
         """
         fixed = {
             name: field.default
             for name, field in PARAMETERS.items()
-            if not field.is_required() and (not is_added(name) or task_has(self.task, name))
+            if not field.is_required() and (not is_added(name) or self.has(name))
         }
         fixed |= self.parameters
         rules = {

@@ -256,27 +256,41 @@ def unpack(classes: Iterable[Registered]) -> None:
             _UNPACKED.get(key, entry.pickled) == entry.pickled
         ):
             continue
-        registry.register(loads(entry.pickled), entry.source)
+        found = loads(entry.pickled)
+        _make_room(_table_name(found), key)
+        registry.register(found, entry.source)
         _UNPACKED[key] = entry.pickled
 
 
-class ByValue:
-    """A holder of an experiment that pickles the experiment's class by value where it must.
+def _make_room(table: str, key: tuple[str, str]) -> None:
+    """Forget other classes that came by value and have a table of this name: they were renamed."""
+    for what, name in [other for other in _UNPACKED if other != key]:
+        found, _ = REGISTRIES[what]._registered.get(name, (None, ""))
+        if table and _table_name(found) == table:
+            REGISTRIES[what].forget(name)
+            del _UNPACKED[what, name]
 
-    A class that can be imported is pickled by its name.
+
+class ByValue:
+    """What a worker computes: an experiment, points, and in `needs` what they are computed with.
+
+    Registered classes are restored first, because a point may have parameters of one. Classes that
+    can be imported are pickled by their names, others by value.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the experiment with cloudpickle, as Dask pickles a function of a notebook."""
+        """Pickle all but the needs with cloudpickle, as Dask pickles a function of a notebook."""
         from cloudpickle import dumps
 
-        return {**vars(self), "kind": dumps(vars(self)["kind"])}
+        state = dict(vars(self))
+        return {"needs": state.pop("needs"), "others": dumps(state)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the experiment."""
+        """Register the classes in this process, then restore what is computed with them."""
         from cloudpickle import loads
 
-        vars(self).update({**state, "kind": loads(state["kind"])})
+        unpack(state["needs"].registered)
+        vars(self).update({"needs": state["needs"], **loads(state["others"])})
 
 
 def _name(found: type) -> str:

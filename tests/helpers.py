@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -108,6 +108,8 @@ class Scripted:
     pause: float = 0.0
     megabytes: int = 0
     inner: tuple[str, ...] = ()
+    parameters: ClassVar[tuple[str, ...] | None] = None
+    table: ClassVar[Any] = None
 
     @property
     def variables(self) -> tuple[Variable, ...]:

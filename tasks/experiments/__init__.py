@@ -1,16 +1,17 @@
 """The experiments that a sweep can run, each a class in a module of its own."""
 
+from contextlib import suppress
 from typing import Any
 
 from ...sweeps import Grid, SweepError
 from ...sweeps.errors import did_you_mean
-from ...sweeps.parameters import tell_tasks
+from ...sweeps.parameters import PARAMETERS, Tasks, Values, tell_tasks
 from ...sweeps.values import is_foreign
 from ..conditions import CONDITIONS
 from ..experiment import Experiment
 from ..generators import GENERATORS
 from ..problems import PROBLEMS
-from ..registry import Registry
+from ..registry import REGISTRIES, Registry
 from ..solvers import SOLVERS
 from .condition import ConditionBound
 from .landscape import LandscapeTask
@@ -38,24 +39,30 @@ def task_kind(name: str) -> Experiment:
 
 
 def _parameters_of(name: str) -> tuple[str, ...] | None:
-    """List the parameters of an experiment, with the tables of the classes it may name."""
-    kind = task_kind(name)
-    own = getattr(kind, "parameters", None)
-    if own is None:
-        return None
-    named: dict[str, Registry[Any]]
-    named = {
-        "problem": PROBLEMS,
-        "generator": GENERATORS,
-        "solver": SOLVERS,
-        "condition": CONDITIONS,
-    }
-    classes: list[Any] = [kind]
-    classes += [cls for key in named if key in own for cls in named[key].known()]
-    return (*own, *(cls.table[0] for cls in classes if getattr(cls, "table", None)))
+    """List the parameters of an experiment, or tables of them; None for all."""
+    return task_kind(name).parameters
 
 
-tell_tasks(_parameters_of, default=Recovery.name)
+def _tables_of(name: str, values: Values | None) -> set[str]:
+    """List the tables of an experiment, and of the classes that a sweep of it names."""
+    classes: list[Any] = []
+    with suppress(SweepError):  # that there is no such experiment is said where it is looked for
+        classes.append(task_kind(name))
+    own = classes[0].parameters if classes else None
+    for registry in REGISTRIES.values():
+        what = registry.what
+        if registry is EXPERIMENTS or not (own is None or what in own or what.split(".")[0] in own):
+            continue
+        if values is None:
+            classes += registry.known()
+            continue
+        for named in values(what) or [PARAMETERS[what].default]:
+            with suppress(SweepError):  # as above
+                classes.append(registry.find(named))
+    return {cls.table[0] for cls in classes if cls.table is not None}
+
+
+tell_tasks(Tasks(_parameters_of, _tables_of, Recovery.name))
 
 
 def check_task(kind: Experiment, grid: Grid) -> None:
