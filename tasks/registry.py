@@ -1,4 +1,4 @@
-"""Classes that sweep files name: built-in, offered by installed packages, or registered here."""
+"""Classes that sweep files name: built-in, offered by installed packages, or registered."""
 
 import re
 from abc import ABC
