@@ -161,8 +161,8 @@ class Grid:
     def _make(self, name: str, path: tuple[str, ...]) -> Column | None:
         if name in path:
             raise SweepError(
-                f"dependent: {' → '.join((*path, name))} goes round in a circle; "
-                "give one of them as a number."
+                f"dependent: {' → '.join((*path, name))} is a circle; "
+                "give one of these parameters as a number."
             )
         sweep = self.sweep
         if name in sweep.axes:
