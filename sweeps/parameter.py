@@ -57,7 +57,7 @@ class Facts:
         if (self.draws or self.carried_by) and self.setting:
             raise TypeError("a setting decides no draws; leave out one of these facts.")
 
-    def told(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
         """Give the facts that differ from their defaults, by name."""
         return {name: fact for name, fact in vars(self).items() if fact != getattr(_NONE, name)}
 
@@ -83,7 +83,7 @@ def quantity(
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds: dict[str, Any] = {name: bound for name, bound in limits.items() if bound is not None}
-    extra = {"units": units, **Facts(units=units, **facts).told()}
+    extra = {"units": units, **Facts(units=units, **facts).given()}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 

@@ -157,7 +157,7 @@ def _load_offered() -> None:
                 raise error
             if isinstance(found, type):
                 if not issubclass(found, Reading):
-                    raise TypeError("it is no analysis")
+                    raise TypeError("it is not an analysis")
                 if _registered.get(found.name) is None:
                     register_reading(found())
         except (Exception, SystemExit) as mistake:

@@ -64,10 +64,10 @@ class Trajectory(Analysis):
 
         grid = Grid(request.sweep)
         others = plane_axes(grid)
-        told = request.trials.load(["steps", "end"]).sortby(STEP)
-        known = told["end"].notnull()
+        results = request.trials.load(["steps", "end"]).sortby(STEP)
+        known = results["end"].notnull()
         later = known.isel({STEP: slice(None, None, -1)}).argmax(STEP)
-        last = told.isel({STEP: known.sizes[STEP] - 1 - later}).where(known.any(STEP))
+        last = results.isel({STEP: known.sizes[STEP] - 1 - later}).where(known.any(STEP))
         within = [dim for dim in last["end"].dims if dim not in others]
         counts = [(last["end"] == End[name.upper()]).sum(within) for name in ENDS]
         labels = xr.Variable(END, np.array(ENDS, dtype=np.dtypes.StringDType()))
@@ -124,8 +124,8 @@ class Trajectory(Analysis):
         axes = before(rows[0], "descents")
         are_running = any(row["ends"]["running"] for row in rows)
         ends = [end for end in ENDS if end != "running" or are_running]
-        told = [HEADINGS[end] for end in ends]
-        table = table_of(*axes, "ρ", "descents", *told, "median steps")
+        headings = [HEADINGS[end] for end in ends]
+        table = table_of(*axes, "ρ", "descents", *headings, "median steps")
         table.title = "where descents on the plane ended; the mirror is −ρ x*"
         table.title_justify = "left"
         for row in rows:

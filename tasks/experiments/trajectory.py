@@ -85,7 +85,7 @@ class TrajectoryTable(Strict):
     radius: float = quantity(1.4, "distance of the start from 0", "‖x*‖", gt=0, le=1e6)
     step: int = quantity(
         0,
-        "steps of the descent after which its iterate is told",
+        "steps of the descent after which its iterate is stored",
         "steps",
         ge=0,
         le=1_000_000_000,
