@@ -1,9 +1,10 @@
-"""Draw digits, and what is recovered of them from few and from many measurements.
+"""Draw digits, and their recovery from few and from many measurements.
 
     python docs/draw_digits.py digits.toml digits.png
 
-takes the sweep file that docs/train_digits_decoder.py prints. The upper row has signals G(x*);
-below are the G(x) that descent ends at, in each column for the same digit from the same start.
+reads the sweep file that docs/train_digits_decoder.py prints. The upper row shows signals
+G(x*). A row below shows the signals G(x) where descent ended. A column has the same digit and the
+same start.
 """
 
 import argparse
@@ -21,7 +22,7 @@ COLUMNS = 10
 
 
 def main() -> None:
-    """Run one trial a column for each m, and draw."""
+    """Run a trial for each column and each m, and draw the signals."""
     parser = argparse.ArgumentParser(description="Draw recovered digits.")
     parser.add_argument("sweep", help="sweep file with an axis m")
     parser.add_argument("picture", type=Path)
@@ -32,15 +33,18 @@ def main() -> None:
     for m in options.m:
         sweep = load_sweep(options.sweep).override([f"m={m}"])
         point = Grid(sweep).point((0,) * len(sweep.axes))
-        drawn = [draw_instance(point, trial, sweep.seed, ["m"]) for trial in range(COLUMNS)]
-        rows["true"] = [each.signal for each in drawn]
+        instances = [draw_instance(point, trial, sweep.seed, ["m"]) for trial in range(COLUMNS)]
+        rows["true"] = [instance.signal for instance in instances]
         rows[f"m = {m}"] = [
-            each.objective.network(
+            instance.objective.network(
                 descend(
-                    each.objective, each.method, each.start, max_steps=point.solver.max_steps
+                    instance.objective,
+                    instance.method,
+                    instance.start,
+                    max_steps=point.solver.max_steps,
                 ).state.code
             )
-            for each in drawn
+            for instance in instances
         ]
     below = point.success.below
     rows = {"true": rows.pop("true"), **rows}
@@ -49,8 +53,8 @@ def main() -> None:
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")
         for cell, signal, true in zip(line, signals, rows["true"], strict=True):
             cell.imshow(signal.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-            found = np.linalg.norm(signal - true) < below * np.linalg.norm(true)
-            frame = "tab:green" if found else "tab:red"
+            is_recovered = np.linalg.norm(signal - true) < below * np.linalg.norm(true)
+            frame = "tab:green" if is_recovered else "tab:red"
             cell.set(xticks=[], yticks=[])
             cell.spines[:].set_color("tab:gray" if signal is true else frame)
             cell.spines[:].set_linewidth(1.5)

@@ -1,11 +1,11 @@
 """Train a decoder of handwritten digits and write its weights for genprior.
 
-Needs scikit-learn (the extra `baselines`), and takes some ten seconds on one core:
+It needs scikit-learn (the extra `baselines`) and takes about ten seconds on one core:
 
     python docs/train_digits_decoder.py digits.npz
 
-A code is what principal components make of a digit, scaled to variance 1; the decoder, two hidden
-layers of ReLUs and a linear one, learns to make the digit of it.
+The code of a digit is its principal components, scaled to variance 1. The decoder has two hidden
+layers of ReLUs and a linear layer. It learns to compute the digit from the code.
 """
 
 import argparse
@@ -41,7 +41,7 @@ along = "m"
 
 
 def main() -> None:
-    """Train, write the file, and print the errors and a sweep file."""
+    """Train the decoder, write its weights, and print its errors and a sweep file."""
     parser = argparse.ArgumentParser(description="Train a decoder of handwritten digits.")
     parser.add_argument("path", type=Path, help="file to write, .npz")
     parser.add_argument("--latent", type=int, default=10, help="numbers in a code")
@@ -59,7 +59,7 @@ def main() -> None:
         n_iter_no_change=options.epochs,
         random_state=0,
     )
-    # The passes are counted; whether more would help is not asked.
+    # The number of passes is fixed, so a warning that more would help is not needed.
     warnings.simplefilter("ignore", ConvergenceWarning)
     decoder.fit(components.transform(training), training)
 
@@ -67,7 +67,7 @@ def main() -> None:
     linear = components.inverse_transform(codes)
     print(f"relative error on held-out digits: {relative(decoder.predict(codes), held_out):.3f}")
     print(f"of the principal components alone: {relative(linear, held_out):.3f}")
-    # scikit-learn has (inputs, outputs).
+    # The weights of scikit-learn have shape (inputs, outputs).
     arrays = {f"weights_{i}": weight.T for i, weight in enumerate(decoder.coefs_, start=1)}
     arrays |= {f"biases_{i}": bias for i, bias in enumerate(decoder.intercepts_, start=1)}
     np.savez(options.path, **arrays, codes=codes)
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def relative(found: np.ndarray, expected: np.ndarray) -> float:
-    """‖found − expected‖/‖expected‖ over all digits at once."""
+    """Compute ‖found − expected‖/‖expected‖ over all digits together."""
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 

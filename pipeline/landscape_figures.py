@@ -1,4 +1,4 @@
-"""The picture of a landscape: contours of the loss, the points of the theory, stored descents."""
+"""The picture of a landscape: contours of the loss, x*, its mirror and 0, and stored descents."""
 
 import numpy as np
 import xarray as xr
@@ -29,16 +29,17 @@ ALONG, ACROSS = ON_PLANE[LANDSCAPE]
 
 
 def draw_landscapes(info: StoreInfo, look: Look, trajectories: StoreInfo | None = None) -> Figure:
-    """Draw the loss of a store's first trial over the plane, a panel for each other axis's values.
+    """Draw the loss of the first trial of a store over the plane, with a panel for each plane.
 
     Args:
         info: the store.
-        look: what is asked of the picture's look.
-        trajectories: a store of descents on the same planes, which are drawn over the contours.
+        look: options for the look of the picture.
+        trajectories: a store of descents on the same planes, drawn over the contours; None for no
+            descents.
 
     Raises:
         SweepError: there are too many panels, or the descents are on other planes.
-        StoreError: nothing was run.
+        StoreError: no trial is done, or a store is damaged.
     """
     refuse_log(look.log, "a plane has negative coordinates")
     lines = {} if trajectories is None else _lines_on(info, trajectories)
@@ -52,8 +53,8 @@ def draw_landscapes(info: StoreInfo, look: Look, trajectories: StoreInfo | None 
     points = plane_points(Grid(info.sweep))
     canvas = new_canvas(len(panels), look)
     canvas.room = 1.5, 0.0
-    for axes, (label, one), cell in zip(canvas.axes, panels, cells, strict=True):
-        _contours(axes, one[name].transpose(ACROSS, ALONG).sortby([ALONG, ACROSS]))
+    for axes, (label, part), cell in zip(canvas.axes, panels, cells, strict=True):
+        _contours(axes, part[name].transpose(ACROSS, ALONG).sortby([ALONG, ACROSS]))
         draw_lines(axes, lines.get(cell, ()), "white", edge="black")
         mark_points(axes, mirror_ratio_of(points[cell]) if cell in points else np.nan)
         axes.set(title=label, aspect="equal")
@@ -70,14 +71,14 @@ def draw_landscapes(info: StoreInfo, look: Look, trajectories: StoreInfo | None 
 
 
 def _lines_on(info: StoreInfo, trajectories: StoreInfo) -> dict[Cell, list[Line]]:
-    """Read the descents on every plane of a landscape."""
+    """Read the descents on every plane of a landscape, by the cell of the plane."""
     shared = shared_planes(info, trajectories)
     read = read_lines(Trials(trajectories), {cell for cells in shared.values() for cell in cells})
     return {cell: [line for each in cells for line in read[each]] for cell, cells in shared.items()}
 
 
 def _contours(axes: Axes, values: xr.DataArray) -> None:
-    """Fill between levels that are equally spaced in the square root, so that basins show."""
+    """Draw contours with levels equally spaced in the square root, so that basins are visible."""
     known = values.where(np.isfinite(values))
     if not known.notnull().any():
         axes.text(0.5, 0.05, "not run", transform=axes.transAxes, ha="center", color="0.4")

@@ -1,4 +1,4 @@
-"""What pictures of planes share: the points of the theory, and descents as lines."""
+"""Parts of pictures of planes: the true code, its mirror and 0, and descents as lines."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,16 +8,16 @@ from matplotlib.axes import Axes
 
 from .planes import Line
 
-VISIBLE = 1e-9  # length of a mirror point
+VISIBLE = 1e-9  # a mirror point closer to 0 is not marked; in units of ‖x*‖
 ALONG_LABEL, ACROSS_LABEL = "along $x^*$, in $\\|x^*\\|$", "across, in $\\|x^*\\|$"
 
 
 def mark_points(axes: Axes, ratio: float) -> None:
-    """Mark those of the true code, its mirror and 0 that lie within the limits of the axes.
+    """Mark the true code, its mirror and 0 if they lie within the limits of the axes.
 
     Args:
-        axes: of the plane.
-        ratio: length of the mirror point relative to x*; NaN where there is no mirror.
+        axes: the axes of the plane.
+        ratio: length of the mirror point in units of ‖x*‖; NaN if it is not known.
     """
     style: dict[str, Any] = {"ls": "none", "mec": "black", "mew": 0.7, "zorder": 5}
     marks: list[tuple[float, dict[str, Any]]] = [
@@ -27,7 +27,7 @@ def mark_points(axes: Axes, ratio: float) -> None:
     ]
     (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     for along, look in marks:
-        # A mirror at 0 is none, nor is one that is not known.
+        # A mirror at 0 is not marked, nor one that is not known.
         is_mark = look["marker"] != "X" or ratio > VISIBLE
         if is_mark and left <= along <= right and bottom <= 0 <= top:
             axes.plot([along], [0], **look, **style)
@@ -39,11 +39,11 @@ def draw_lines(
     """Draw descents with a ring at each start and a dot at each last iterate.
 
     Args:
-        axes: of the plane; their limits stay.
+        axes: the axes of the plane; their limits do not change.
         lines: the descents.
-        colour: of the lines.
-        edge: colour around the dots.
-        label: of the lines in the legend, if there is one.
+        colour: colour of the lines.
+        edge: colour of the edge of the dots.
+        label: label of the lines in the legend; empty for no entry.
     """
     bounds: Any = (*axes.get_xlim(), *axes.get_ylim())
     lines = [line for line in lines if len(line.places)]

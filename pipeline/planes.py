@@ -1,4 +1,4 @@
-"""Planes of codes in stores: whose cells share one, and the descents that were run there."""
+"""Planes of codes in stores: which cells share a plane, and the descents that were run on it."""
 
 import json
 from collections.abc import Collection
@@ -17,23 +17,31 @@ from .prepare import recorded_weights
 from .trials import Trials
 
 LANDSCAPE, TRAJECTORY = "landscape", Trajectory.name
-# The axes along which a plane stays, by task; all descents of a start are on the same one too.
+# Axes along which the plane is the same, by experiment.
 ON_PLANE = {
     LANDSCAPE: ("plane.along", "plane.across"),
     TRAJECTORY: ("trajectory.angle", STEP),
 }
-# What decides neither problem nor plane.
+# Tables of parameters that decide neither the problem nor the plane.
 OF_DESCENTS = ("solver", "plane", "trajectory")
 Cell = tuple[int, ...]
 
 
 def plane_axes(grid: Grid) -> list[str]:
-    """List the axes along which planes differ, or the descents on them as a whole."""
+    """List the axes along which the plane changes, or all descents on it."""
     return [name for name in grid.dims if name not in ON_PLANE[grid.sweep.task]]
 
 
 def plane_points(grid: Grid) -> dict[Cell, Point]:
-    """Give a point of every cell of `plane_axes`, but of those that are left out as a whole."""
+    """Give one point for every cell of `plane_axes`.
+
+    Args:
+        grid: the grid of a sweep of `landscape` or `trajectory`.
+
+    Returns:
+        A point by the cell's index along `plane_axes`. A cell whose points are all excluded is
+        left out.
+    """
     axes = plane_axes(grid)
     points = {}
     for cell in np.ndindex(tuple(len(grid.sweep.axes[name]) for name in axes)):
@@ -48,12 +56,13 @@ def plane_points(grid: Grid) -> dict[Cell, Point]:
 
 
 class Line(NamedTuple):
-    """A descent of trial 0, as it is drawn.
+    """A descent of trial 0 as a line of a picture.
 
     Attributes:
-        places: coordinates on the plane, shape (s, 2): the start and the iterates in their order; a
-            row of NaN precedes an iterate that negation moved.
-        end: code of where it ended, or that it goes on.
+        places: coordinates on the plane in units of ‖x*‖, shape (s, 2): the start and the iterates
+            in their order. A row of NaN precedes an iterate that was reached by negation. Without
+            iterates s is 0.
+        end: code of where the descent ended, a value of `End`.
     """
 
     places: np.ndarray
@@ -64,8 +73,14 @@ def read_lines(trials: Trials, cells: Collection[Cell]) -> dict[Cell, list[Line]
     """Read the descents of trial 0 in some cells of a store of trajectories.
 
     Args:
-        trials: of the store.
+        trials: the trials of the store.
         cells: indices along its `plane_axes`.
+
+    Returns:
+        The descents of each cell, one for each angle.
+
+    Raises:
+        StoreError: the store is damaged.
     """
     grid = Grid(trials.info.sweep)
     loaded = trials.load(["along", "across", "negations", "end"]).isel(trial=0).sortby(STEP)
@@ -86,7 +101,7 @@ def read_lines(trials: Trials, cells: Collection[Cell]) -> dict[Cell, list[Line]
 
 
 def _starts(grid: Grid) -> np.ndarray:
-    """Compute where descents start, over `plane_axes`, the angles, and the two coordinates."""
+    """Compute the coordinates of starts, shape (*plane_axes, angles, 2)."""
     order = [*plane_axes(grid), "trajectory.angle"]
     columns = []
     for name in ("trajectory.angle", "trajectory.radius"):
@@ -114,41 +129,47 @@ def _line(
 def check_task(info: StoreInfo, task: str, option: str) -> None:
     """Refuse a store of another experiment.
 
+    Args:
+        info: the store.
+        task: the experiment that it must have.
+        option: the option that needs it, for the message.
+
     Raises:
-        SweepError: naming both.
+        SweepError: names both experiments.
     """
     if info.sweep.task != task:
         raise SweepError(
             f"{option}: {info.path} holds task '{info.sweep.task}', not '{task}'; give a store "
-            f"of that one."
+            f"of '{task}'."
         )
 
 
 def shared_planes(landscape: StoreInfo, trajectories: StoreInfo) -> dict[Cell, list[Cell]]:
     """Find the descents on every plane of a landscape.
 
-    Two cells share their plane where seed, problem, draws, and all that decides them are the same;
-    the solver's parameters may differ.
+    Two cells share their plane if they have the same seed, the same problem and the same draws.
+    The parameters of the solver may differ.
 
     Args:
         landscape: a store of the experiment `landscape`.
-        trajectories: one of the experiment `trajectory`.
+        trajectories: a store of the experiment `trajectory`.
 
     Returns:
         Cells of the trajectories for each cell of the landscape, along their `plane_axes`.
 
     Raises:
-        SweepError: a plane has none, with the first difference.
+        SweepError: a store has another experiment, a plane has no descents, or the weights files
+            differ; the message names the first difference.
     """
     check_task(landscape, LANDSCAPE, "--trajectories")
     check_task(trajectories, TRAJECTORY, "--trajectories")
     grids = Grid(landscape.sweep), Grid(trajectories.sweep)
     here, there = ({cell: _content(p, grid) for cell, p in plane_points(grid).items()}
                    for grid in grids)  # fmt: skip
-    found = {}
+    shared = {}
     for cell, wanted in here.items():
-        found[cell] = [other for other, content in there.items() if content == wanted]
-        if not found[cell]:
+        shared[cell] = [other for other, content in there.items() if content == wanted]
+        if not shared[cell]:
             nearest = min(there.values(), key=lambda content: len(_differing(content, wanted)))
             _refuse(landscape, trajectories, nearest, wanted)
     known, other = recorded_weights(landscape), recorded_weights(trajectories)
@@ -156,13 +177,13 @@ def shared_planes(landscape: StoreInfo, trajectories: StoreInfo) -> dict[Cell, l
         if known[path] != other[path]:
             raise SweepError(
                 f"{trajectories.path}: its descents are not on the planes of {landscape.path}: "
-                f"the file {path!r} of the weights was another one there."
+                f"the weights file {path!r} had other content there."
             )
-    return found
+    return shared
 
 
 def _content(point: Point, grid: Grid) -> dict[str, Any]:
-    """Give all that decides a problem, its draws and its plane, by name."""
+    """Give all values that decide a problem, its draws and its plane, by name."""
     sweep = grid.sweep
     values = flat_values(point)
     content = {

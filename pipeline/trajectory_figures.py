@@ -1,4 +1,4 @@
-"""The picture of trajectories: descents on their plane, and the points of the theory."""
+"""The picture of trajectories: descents on their plane, with the true code, its mirror and 0."""
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from .picture_layout import add_legend
 from .plane_figures import ACROSS_LABEL, ALONG_LABEL, draw_lines, mark_points
 from .planes import plane_axes, plane_points, read_lines
 
-MARGIN = 1.08  # of the picture, beyond the farthest start
+MARGIN = 1.08  # half the width of the picture, relative to the farthest start
 LOOKS = {
     End.TARGET: (COLOURS["target"], "ended at $x^*$"),
     End.MIRROR: (COLOURS["mirror"], "ended at the mirror"),
@@ -24,15 +24,16 @@ LOOKS = {
 
 
 def draw_trajectories(request: Request, ends: xr.Dataset, look: Look) -> Figure:
-    """Draw the descents of a store's first trial, a panel for each other axis's values.
+    """Draw the descents of the first trial of a store, with a panel for each plane.
 
     Args:
-        request: the store.
-        ends: its analysis `trajectory`.
-        look: what is asked of the picture's look.
+        request: the store and its trials.
+        ends: the result of its analysis `trajectory`.
+        look: options for the look of the picture.
 
     Raises:
         SweepError: there are too many panels.
+        StoreError: the store is damaged.
     """
     info, grid = request.info, Grid(request.sweep)
     others = plane_axes(grid)
@@ -45,14 +46,14 @@ def draw_trajectories(request: Request, ends: xr.Dataset, look: Look) -> Figure:
     reach = MARGIN * max(1.0, *farthest)
     canvas = new_canvas(len(panels), look)
     canvas.room = 1.5, 0.0
-    for axes, (label, one), cell in zip(canvas.axes, panels, cells, strict=True):
+    for axes, (label, part), cell in zip(canvas.axes, panels, cells, strict=True):
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         if not any(len(line.places) for line in lines[cell]):
             axes.text(0.5, 0.05, "not run", transform=axes.transAxes, ha="center", color="0.4")
         for end, (colour, said) in LOOKS.items():
             own = [line for line in lines[cell] if line.end == end]
             draw_lines(axes, own, colour, edge="white", label=said)
-        mark_points(axes, float(one["mirror_ratio"]) if cell in points else np.nan)
+        mark_points(axes, float(part["mirror_ratio"]) if cell in points else np.nan)
         axes.set(title=label, aspect="equal")
     label_outer(canvas, ALONG_LABEL, ACROSS_LABEL)
     shown: dict[str, Artist] = {}

@@ -1,7 +1,7 @@
 """What to run: sweep files, their grids of points, identities and seeds.
 
-This package imports none of the others and knows neither Dask nor Zarr. What parameters there are,
-and which experiments, is told to it.
+This package imports no other package of genprior, and neither Dask nor Zarr. The other packages
+register which parameters and experiments there are.
 """
 
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,7 +40,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Give the class of points that was told to this package."""
+        """Give the class of points that was registered, as `Point`."""
         if name == "Point":
             from .parameters import told_points
 

@@ -1,4 +1,4 @@
-"""The named sweeps that come with genprior, and sweep files."""
+"""Presets, the sweeps that come with genprior, and loading of sweep files."""
 
 import os
 import tomllib
@@ -21,10 +21,10 @@ def preset_names() -> list[str]:
 
 
 def preset_text(name: str) -> str:
-    """Give a preset's file as it is, to copy and change.
+    """Give the text of a preset's file, to copy and change.
 
     Raises:
-        SweepError: there is no such preset.
+        SweepError: there is no preset of that name.
     """
     if name not in preset_names():
         hint = _hint(name)
@@ -36,7 +36,7 @@ def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     """Load a preset by name, or a sweep file by path.
 
     Raises:
-        SweepError: there is no such preset or file, or it is no sweep.
+        SweepError: there is no preset or file of that name, or it is not a valid sweep.
     """
     named = os.fspath(named)
     if named in preset_names():
@@ -44,7 +44,7 @@ def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     path = local_path(named)
     try:
         if path.is_file():
-            # Some editors open UTF-8 with a byte order mark.
+            # Some editors put a byte order mark at the start of a file.
             return _parse(path.read_text(encoding="utf-8-sig"), str(path), path.stem)
     except UnicodeDecodeError:
         raise SweepError(f"{path}: not a text file in UTF-8.") from None
@@ -53,7 +53,7 @@ def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     if named and path.is_dir():
         raise SweepError(f"{named}: is a folder, not a sweep file.")
     if path.suffix == ".toml" or len(path.parts) > 1:
-        raise SweepError(f"{named}: there is no such file.")
+        raise SweepError(f"{named}: this file does not exist.")
     hint = _hint(named)
     raise SweepError(f"No sweep named {shown(named)}.{hint} 'genprior sweeps' lists them all.")
 
@@ -67,7 +67,7 @@ def _parse(text: str, where: str, name: str) -> Sweep:
     try:
         written = tomllib.loads(text)
         return Sweep.parse({"name": name, **written}, where)
-    # A number of thousands of digits is a plain ValueError.
+    # tomllib raises a plain ValueError for a number with thousands of digits.
     except ValueError as error:
         raise SweepError(f"{where}: {error}") from None
     except RecursionError:

@@ -1,4 +1,4 @@
-"""What must hold for a whole sweep: its names, its size, and which draws its points share."""
+"""Checks of a whole sweep: its names, its size, and which draws its points share."""
 
 import re
 from math import prod
@@ -29,27 +29,28 @@ MAX_TRIALS = 1_000_000_000
 
 
 def check_names(sweep: "Sweep", stored: bool = False) -> None:
-    """Refuse names that are no parameter, are given twice, or are missing.
+    """Refuse names that are not parameters, are given twice, or are missing.
 
     Args:
-        sweep: whose names.
-        stored: whether it is a store's, whose classes may not all be here.
+        sweep: the sweep.
+        stored: whether a store holds it. Then a class that declares one of its parameters may be
+            missing here.
 
     Raises:
-        SweepError: naming the table and the name.
+        SweepError: names the table and the name.
     """
     tables = [*sweep.axes, *sweep.parameters, *sweep.dependent]
     if set(tables) - set(PARAMETERS):
         ask_more()
 
-    def own() -> list[str]:
+    def names_of_task() -> list[str]:
         return [name for name in PARAMETERS if sweep.has(name)]
 
     multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
     for name, rule in sweep.dependent.items():
         if isinstance(rule.times, str) and rule.times not in {*tables, *PARAMETERS}:
             raise SweepError(
-                f"dependent.{name}.times: '{rule.times}' is no axis. "
+                f"dependent.{name}.times: '{rule.times}' is not an axis. "
                 f"{did_you_mean(rule.times, sweep.axes)}"
             )
     for table, names in (
@@ -60,7 +61,9 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
         for name in sorted(names - set(PARAMETERS)):
             if stored and is_foreign(name):
                 continue
-            raise SweepError(f"{table}: unknown key '{name}'. {did_you_mean(name, own())}")
+            raise SweepError(
+                f"{table}: unknown key '{name}'. {did_you_mean(name, names_of_task())}"
+            )
     for name in sorted(set(sweep.axes) - set(PARAMETERS)):
         if stored and is_foreign(name):
             continue
@@ -70,13 +73,11 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
             or name in reserved_names()
         ):
             raise SweepError(
-                f"axes: '{name}' cannot name an axis; choose letters and digits, and no name that "
+                f"axes: '{name}' cannot name an axis; use letters and digits, and not a name that "
                 "a store uses."
             )
     for name in sorted({name for name in tables if tables.count(name) > 1}):
-        raise SweepError(
-            f"'{name}' is given twice; leave it in one of axes, parameters, dependent."
-        )
+        raise SweepError(f"'{name}' is given twice; keep it in one of axes, parameters, dependent.")
     for name in tables:
         # A store that an older version made may have tables of classes that it does not name.
         if name not in PARAMETERS or sweep.has(name) or (stored and is_added(name)):
@@ -91,7 +92,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
         )
     given = Given(tables, sweep.has, sweep.given_values)
     if not stored and (lacking := point_model().missing(given)) is not None:
-        # Of an experiment that is none, nothing else can be said.
+        # If there is no such experiment, this is the mistake to report.
         check_is_task(sweep.task)
         raise SweepError(f"'{lacking}' is not given; put it in axes, parameters or dependent.")
     for name, rule in sweep.dependent.items():
@@ -99,7 +100,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
             if needed not in {*tables, *PARAMETERS}:
                 raise SweepError(
                     f"dependent.{name}: '{needed}' is neither a parameter nor an axis. "
-                    f"{did_you_mean(needed, (*own(), *sweep.axes))}"
+                    f"{did_you_mean(needed, (*names_of_task(), *sweep.axes))}"
                 )
     named: list[tuple[str, str | None]] = [("paired", name) for name in sweep.paired]
     named += [("fit.along", sweep.fit.along), ("plot.x", sweep.plot.x)]
@@ -114,11 +115,15 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
 
 def _check_axis(sweep: "Sweep", key: str, axis: str | None) -> None:
     if axis is not None and axis not in sweep.axes:
-        raise SweepError(f"{key}: '{axis}' is no axis. {did_you_mean(axis, sweep.axes)}")
+        raise SweepError(f"{key}: '{axis}' is not an axis. {did_you_mean(axis, sweep.axes)}")
 
 
 def check_size(lengths: dict[str, int], trials: int) -> None:
-    """Refuse a grid that is too large before any of it is made."""
+    """Refuse a grid that is too large, before any of it is made.
+
+    Raises:
+        SweepError: names the sizes and the limits.
+    """
     points = prod(lengths.values())
     if points > MAX_POINTS or points * trials > MAX_TRIALS:
         sizes = " × ".join(f"{name} {length:,}" for name, length in lengths.items())
@@ -129,10 +134,10 @@ def check_size(lengths: dict[str, int], trials: int) -> None:
 
 
 def check_pairing(sweep: "Sweep") -> None:
-    """Refuse draws that are shared along the axis of the fit, and an axis that has no positions.
+    """Refuse draws that are shared along the axis of the fit, and an axis that is not numeric.
 
     Raises:
-        SweepError: naming the axis.
+        SweepError: names the axis.
     """
     for name in sweep.paired:
         if name not in PARAMETERS:
@@ -146,25 +151,25 @@ def check_pairing(sweep: "Sweep") -> None:
         raise SweepError(f"fit.along: '{along}' is not numeric; a transition needs positions.")
     if _never_differ(sweep, along):
         raise SweepError(
-            f"fit.along: the same draws are used all along '{along}', which would ruin the "
-            "intervals. Fit along another axis, or take it out of 'paired'."
+            f"fit.along: the same draws are used all along '{along}', which would make "
+            "the intervals wrong. Fit along another axis, or take it out of 'paired'."
         )
 
 
 def has_positions(sweep: "Sweep", axis: str) -> bool:
-    """Say whether the values of an axis are numbers, along which something can be located."""
+    """Say whether all values of an axis are numbers; truth values are not."""
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[axis])
 
 
 def _never_differ(sweep: "Sweep", axis: str) -> bool:
-    """Say by the names alone that the points along an axis share their draws.
+    """Say whether the names alone show that the points along an axis share their draws.
 
-    What the values make of it, `sharing` finds.
+    The module `sharing` compares the values too.
     """
     if axis in sweep.paired:
         return True
     if is_foreign(axis):
-        return False  # that was checked where its class was
+        return False  # it was checked where its class is installed
     reached = {axis}
     for _ in sweep.dependent:
         reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}

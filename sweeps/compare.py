@@ -1,4 +1,4 @@
-"""Whether two sweeps are one experiment, and the grid that holds both."""
+"""Comparison of a stored sweep with the sweep asked for, and their union."""
 
 from typing import Any
 
@@ -10,32 +10,39 @@ from .values import check_value, repeated
 
 
 def differences(stored: Sweep, asked: Sweep) -> list[str]:
-    """Name what makes two sweeps different experiments; larger or smaller grids are no difference.
+    """List what makes two sweeps different experiments; a larger grid alone is no difference.
+
+    Args:
+        stored: the sweep of the store, "there" in the phrases.
+        asked: the sweep asked for, "here".
 
     Returns:
-        One phrase a difference, `'solver.step' is 0.7 there and 0.5 here`.
+        A phrase for each difference, such as `'solver.step' is 0.7 there and 0.5 here`.
     """
-    found = []
+    phrases = []
     for name in sorted(set(stored.axes) ^ set(asked.axes)):
-        there, here = ("an axis", "none") if name in stored.axes else ("no axis", "one")
-        found.append(f"'{name}' is {there} there and {here} here")
+        there, here = "an axis", "not an axis"
+        if name in asked.axes:
+            there, here = here, there
+        phrases.append(f"'{name}' is {there} there and {here} here")
     for name, values in stored.axes.items():
         if twice := repeated(values):
-            found.append(f"'{name}' has {twice[0]} and {twice[1]} there, which are one value here")
+            first, second = twice
+            phrases.append(f"'{name}' has {first} and {second} there, which are one value here")
     old, new = stored.experiment(), asked.experiment()
     fixed = (set(old) | set(new)) - set(stored.axes) - set(asked.axes)
-    found += [
+    phrases += [
         f"'{name}' is {_show(old, name)} there and {_show(new, name)} here"
         for name in sorted(fixed)
         if not same_value(old.get(name), new.get(name))
     ]
-    mine, theirs = _entries(asked), _entries(stored)
-    found += [
-        f"'{key}' is {theirs[key]} there and {mine[key]} here"
-        for key in sorted(set(mine) & set(theirs))
-        if not same_value(mine[key], theirs[key])
+    old_entries, new_entries = _entries(stored), _entries(asked)
+    phrases += [
+        f"'{key}' is {old_entries[key]} there and {new_entries[key]} here"
+        for key in sorted(set(old_entries) & set(new_entries))
+        if not same_value(new_entries[key], old_entries[key])
     ]
-    return found
+    return phrases
 
 
 def _show(values: dict[str, Any], name: str) -> str:
@@ -54,7 +61,7 @@ def _entries(sweep: Sweep) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Write a table's entry as its parameter has it: [700, 650] is 700-650."""
+    """Write a table's entry as the parameter stores it: [700, 650] becomes 700-650."""
     try:
         return check_value(name, value)
     except SweepError:
@@ -62,10 +69,14 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def union(stored: Sweep, asked: Sweep) -> Sweep:
-    """Give the stored sweep with its grid grown to hold the asked one's too, read as asked."""
+    """Extend the grid of a stored sweep by that of another one, whose analyses replace its own.
+
+    Raises:
+        SweepError: the union is not a valid sweep.
+    """
     written = stored.as_dict()
     latest = asked.as_dict()
-    # An analysis that is asked for no longer goes.
+    # An analysis that the new sweep does not have is removed.
     reading = {*reading_keys(), *stored.unread, *asked.unread}
     written = {key: value for key, value in written.items() if key not in reading}
     written |= {key: value for key, value in latest.items() if key in reading}

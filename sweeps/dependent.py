@@ -13,7 +13,7 @@ def _check_times(written: Any) -> Any:
     """Accept a number, a list of numbers, or the name of an axis."""
     for part in written if isinstance(written, list) else [written]:
         is_number = isinstance(part, int | float) and not isinstance(part, bool)
-        # Not NaN, nor infinite.
+        # This also refuses NaN and infinity.
         if not (is_number and abs(part) < 1e15) and not (part is written and isinstance(part, str)):
             raise ValueError(
                 f"must be a number, a list of numbers or the name of an axis, got {shown(written)}"
@@ -22,7 +22,7 @@ def _check_times(written: Any) -> Any:
 
 
 def _check_table(written: Any) -> Any:
-    """Refuse what TOML makes of `{ 0.1 = 3 }`: a table in a table."""
+    """Refuse a table in a table: TOML reads `{ 0.1 = 3 }` as one."""
     for key, entry in written.items() if isinstance(written, dict) else ():
         if isinstance(entry, dict):
             raise ValueError(f"entry '{key}' is a table; put keys with a dot in quotes")
@@ -34,8 +34,8 @@ def _check_table(written: Any) -> Any:
 class Dependent(Strict):
     """A parameter computed from others.
 
-    The value is `table[by]` or `times`, multiplied by `of` where that is given and rounded to the
-    nearest integer (halves up) where the parameter counts something. `times` may name an axis.
+    The value is `table[by]` or `times`. It is multiplied by `of` if `of` is given, and rounded to
+    the nearest integer (halves up) if the parameter is an integer. `times` may name an axis.
     """
 
     of: str | None = None
@@ -64,9 +64,12 @@ class Dependent(Strict):
 
 
 def _labelled(by: str, table: dict[str, Any], stored: bool) -> dict[str, Any]:
-    """Write a table's keys, which TOML makes text, as the labels of the values they stand for.
+    """Write the keys of a table, which are text in TOML, as the labels of their values.
 
-    "0.10" and "0.1" are one number. Of two such keys an older store used the first.
+    The keys "0.10" and "0.1" are one number. An older store with both uses the first.
+
+    Raises:
+        ValueError: a key is not a value of the parameter `by`, or two keys are one value.
     """
     labels: dict[str, str] = {}
     for key in table:

@@ -1,4 +1,4 @@
-"""What is known of an axis before anything is run: where success rises, and where values end."""
+"""What is known of an axis before a run: whether success rises along it, and its least value."""
 
 import numpy as np
 
@@ -11,11 +11,12 @@ DIRECTIONS = {"rising": RISING, "falling": FALLING}
 
 
 def direction_along(sweep: Sweep, axis: str) -> int | None:
-    """Say whether success rises (+1) or falls (−1) along an axis; None where neither is known.
+    """Say whether success rises (+1) or falls (−1) along an axis; None if that is not known.
 
-    The sweep's own `fit.direction` goes first: it is about `fit.along`, or, where the sweep names
-    none, about any axis. Else the parameters decide that change along the axis, itself or what is
-    computed from it: a multiplier has the direction of what it multiplies. They have to agree.
+    The sweep's own `fit.direction` decides first. It holds for `fit.along`, or for any axis if the
+    sweep does not name `fit.along`. Otherwise the parameters that change along the axis decide: the
+    axis itself and what is computed from it, so that a multiplier has the direction of what it
+    multiplies. If they disagree, the direction is not known.
     """
     given = sweep.fit.direction
     if given is not None and sweep.fit.along in (None, axis):
@@ -24,14 +25,14 @@ def direction_along(sweep: Sweep, axis: str) -> int | None:
     known = {name: DIRECTIONS[str(facts(name).success)] for name in names_with("success")}
     found = {known[name] * change for name in known for change in _changes(grid, name, axis)}
     if not found and axis in known:
-        return known[axis]  # one value, along which nothing changes
+        return known[axis]  # the axis has one value, so nothing changes along it
     return found.pop() if len(found) == 1 else None
 
 
 def least_value(axis: str) -> float | None:
-    """Give the bound below which no value of an axis lies, 0 for all that is never negative.
+    """Give a lower bound of the values of an axis: 0 if they are never negative.
 
-    None where there is none. Multipliers are positive.
+    None if there is no bound. Multipliers are positive.
     """
     if axis not in PARAMETERS:
         return 0.0
@@ -40,7 +41,7 @@ def least_value(axis: str) -> float | None:
 
 
 def _changes(grid: Grid, name: str, axis: str) -> set[int]:
-    """List the signs of the steps of a parameter along an axis; empty where it does not change."""
+    """List the signs of the steps of a parameter along an axis; empty if it does not change."""
     column = grid.column(name)
     if column is None or axis not in column.dims:
         return set()

@@ -1,4 +1,4 @@
-"""Mistakes a user can make, each told in one line."""
+"""Errors for mistakes of the user, each with a message in one line."""
 
 import difflib
 import reprlib
@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
-MOST_NAMES = 12  # that a message lists
-NEAR = 0.7  # likeness from which another name may be meant
-LEAF_ALONE = 0.15  # what a last part alone is less like than a whole name
-# What pydantic tells in Python's words, by its type of error.
+MOST_NAMES = 12  # in a message
+NEAR = 0.7  # a name is suggested if its likeness is at least this
+LEAF_ALONE = 0.15  # subtracted from the likeness if only the last part is compared
+# Messages for errors that pydantic words in terms of Python, by its type of error.
 IN_TOML = {
     "dict_type": "Input should be a valid table",
     "model_type": "Input should be a valid table",
@@ -22,13 +22,13 @@ IN_TOML = {
 
 
 class UserError(Exception):
-    """Something the user can mend; shown as one line, without a traceback."""
+    """A mistake that the user can correct; shown as one line, without a traceback."""
 
     exit_status = 1
 
     def __init__(self, message: str):
         line = " ".join(message.split())
-        # A control character in a file's name or key shall not reach the terminal.
+        # A control character in the name of a file or key must not reach the terminal.
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
@@ -39,12 +39,12 @@ class SweepError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Complete a message about an unknown name with a near known one, or with all if they are few.
+    """Hint at what an unknown name may mean: a similar name, or all names if they are few.
 
     Args:
         wrong: what was written.
-        known: the names that there are.
-        otherwise: what to say if there are many names and none is near.
+        known: all valid names.
+        otherwise: the text if there are many names and none is similar.
     """
     names = list(dict.fromkeys(known))
     near = max(names, key=lambda name: _likeness(wrong, name), default="")
@@ -56,9 +56,10 @@ def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def _likeness(wrong: str, name: str) -> float:
-    """From 0 to 1; of dotted names table and last part must both be alike.
+    """Compute the likeness of two names, from 0 to 1.
 
-    A name without its table is as near as its last part: 'sigma' is meant for 'noise.sigma'.
+    In two dotted names both the table and the last part must be alike. A name without a table is
+    compared with the last part too, so that 'sigma' suggests 'noise.sigma'.
     """
     (wrong_table, _, wrong_leaf), (table, _, leaf) = wrong.rpartition("."), name.rpartition(".")
     if wrong_table and table:
@@ -67,19 +68,19 @@ def _likeness(wrong: str, name: str) -> float:
 
 
 def _ratio(one: str, other: str) -> float:
-    """Likeness of two words; one that begins the other is near if it is 3/7 of it."""
+    """Compute the likeness of two words; the first 3/7 of a word are similar to it."""
     ratio = difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
     begins = bool(one) and (other.startswith(one) or one.startswith(other))
     return max(ratio, NEAR) if begins and ratio >= 0.6 else ratio
 
 
 def shown(value: Any) -> str:
-    """Write a value for a message, not at any length."""
+    """Write a value for a message, shortened if it is long."""
     return _short.repr(value)
 
 
 def first_complaint(error: ValidationError, model: type[BaseModel] | None = None) -> str:
-    """Say the first thing pydantic found wrong as `where: what, got value`."""
+    """Word the first error that pydantic found, as `where: what, got value`."""
     complaint = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in complaint["loc"])
     if complaint["type"] == "extra_forbidden":
@@ -89,7 +90,7 @@ def first_complaint(error: ValidationError, model: type[BaseModel] | None = None
 
 
 def complaint_text(error: ValidationError) -> str:
-    """Say the first thing pydantic found wrong, in TOML's words, without where."""
+    """Word the first error that pydantic found in terms of TOML, without its place."""
     complaint = error.errors(include_url=False)[0]
     kind = complaint["type"]
     if kind == "value_error":
@@ -99,7 +100,7 @@ def complaint_text(error: ValidationError) -> str:
 
 
 def _known(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> Iterable[str]:
-    """List the keys of the table in which a key was not known."""
+    """List the keys of the table that has the unknown key."""
     if model is None:
         return ()
     for part in where[:-1]:

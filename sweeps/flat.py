@@ -7,20 +7,20 @@ from .dependent import Dependent
 from .parameters import PARAMETERS, groups
 from .told import ask_more
 
-# Keys by which a table of an unknown name is seen to be a value itself, of an axis or a rule: a
-# name that is no parameter may be that of an axis that multiplies, or misspelt.
+# A table with one of these keys is a value: a range of an axis, or a rule. They are needed if its
+# name is not a parameter: it may be an axis that only multiplies, or misspelt.
 VALUE_KEYS: dict[str, Collection[str]] = {"axes": {"stop"}, "dependent": Dependent.model_fields}
 
 
 def flatten(written: Any, table: str = "", prefix: str = "") -> Any:
     """Read nested tables of parameters as dotted keys.
 
-    Which tables there are is known from the parameters. The table of a range or a rule is a value.
+    The parameters decide which tables are read so. The table of a range or a rule is a value.
 
     Args:
-        written: the table; anything else is given back.
-        table: the key of a sweep file that has it, such as `axes`.
-        prefix: what goes before its keys.
+        written: the table; anything else is returned as it is.
+        table: the key of the sweep file that holds it, such as `axes`.
+        prefix: text before each of its keys.
 
     Raises:
         ValueError: a key is given twice.
@@ -43,5 +43,5 @@ def _is_table(key: str, value: Any, table: str) -> bool:
         return False
     if key not in groups():
         ask_more()
-    # Of an unknown table the whole key is told, `sovler.step`, so that a near one is found.
+    # For an unknown table give the whole key, `sovler.step`, so that a similar one is found.
     return key in groups() or bool(value and not set(value) & set(VALUE_KEYS.get(table, ())))

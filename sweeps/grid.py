@@ -1,7 +1,7 @@
 """The grid of a sweep: every parameter over the axes it varies with, and one point at a time.
 
-Nothing here is as large as the grid but the mask of excluded points: parameters are kept over
-their own axes only, and points are made where they are run.
+Only the mask of excluded points is as large as the grid: parameters are kept over the axes that
+they vary with, and a point is made when it is needed.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,8 @@ class Grid:
         """Lay out the grid and check it.
 
         Raises:
-            SweepError: a dependent value or a rule fails, values do not fit, no point is left.
+            SweepError: a dependent parameter or a rule fails, values do not fit together, or the
+                rules exclude every point.
         """
         self.sweep = sweep
         self.dims = tuple(sweep.axes)
@@ -58,17 +59,16 @@ class Grid:
         self._check_exclusive()
 
     def described_by(self, sweep: Sweep) -> "Grid":
-        """Give the grid of a sweep that has the same points, though it describes them otherwise.
+        """Give the same grid for a sweep with the same points. Nothing is checked again.
 
-        So do its defaults written out, and other texts and ways to read its results. Nothing is
-        checked again.
+        Such a sweep may have its defaults written out, other texts, or other analyses.
         """
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, sweep=sweep, _columns={})
         return other
 
     def column(self, name: str) -> Column | None:
-        """Give a parameter over the axes it varies with; None where the sweep does not set it."""
+        """Give a parameter over the axes it varies with; None if the sweep does not set it."""
         if name not in self._columns:
             made = self._make(name, ())
             if made is None:
@@ -77,25 +77,35 @@ class Grid:
         return self._columns[name]
 
     def over_grid(self, name: str) -> np.ndarray | None:
-        """Give a parameter broadcastable to the whole grid."""
+        """Give a parameter, broadcastable to the grid; None if the sweep does not set it."""
         column = self.column(name)
         return None if column is None else _spread(column, self.dims)
 
     @cached_property
     def excluded(self) -> np.ndarray:
-        """Truth values over the grid: points that a rule leaves out."""
+        """Mask over the grid: True at points that a rule excludes."""
         mask = np.zeros(self.shape, dtype=bool)
         for rule in self.sweep.exclude:
             mask |= rule_mask(rule, self.over_grid)
         return mask
 
     def completed(self, name: str) -> Column | None:
-        """Give a parameter as points have it, which may complete what the sweep gives."""
+        """Give a parameter with the values of points: a point may complete what the sweep gives."""
         completion = point_model().completion(name)
         return self.column(name) if completion is None else self._computed(completion, ())
 
     def point(self, index: tuple[int, ...]) -> Any:
-        """Make the point at an index along each axis, an instance of the class that was told."""
+        """Make a point.
+
+        Args:
+            index: its index along each axis.
+
+        Returns:
+            An instance of `point_model`.
+
+        Raises:
+            SweepError: the values do not fit together; the message names the point.
+        """
         values = {name: self._at(name, index) for name in self._names if name in PARAMETERS}
         try:
             return make_point(values)
@@ -103,29 +113,33 @@ class Grid:
             raise SweepError(f"{self.place(index)}: {first_complaint(error)}") from None
 
     def place(self, index: tuple[int, ...]) -> str:
-        """Name a point by its values along the axes, `k=5, depth=2`."""
+        """Name a point by its values along all axes, as in `k=5, depth=2`."""
         return self.place_along(self.dims, index)
 
     def place_along(self, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
-        """Name a place by its values along some of the axes."""
+        """Name a place by its values along some axes, `dims`."""
         named = ((dim, self.sweep.axes[dim][i]) for dim, i in zip(dims, index, strict=True))
         return ", ".join(f"{dim}={value_label(value)}" for dim, value in named)
 
     def distinct(self, names: tuple[str, ...], at_most: int) -> Iterator[tuple[int, ...]]:
-        """Run through one point for each combination of some parameters, leaving out excluded ones.
+        """Give the index of one point for each combination of some parameters.
+
+        Excluded points are left out.
 
         Args:
             names: the parameters.
-            at_most: of more combinations, that many spread evenly, the last among them.
+            at_most: number of points. If there are more combinations, the points are spread evenly
+                over them, from the first to the last.
         """
         completions = map(point_model().completion, names)
-        needs = (need for each in completions if each is not None for need in each.needs)
+        needs = (need for way in completions if way is not None for need in way.needs)
         columns = [self.column(name) for name in dict.fromkeys((*names, *needs))]
         dims = {dim for column in columns if column is not None for dim in column.dims}
         others = tuple(i for i, dim in enumerate(self.dims) if dim not in dims)
-        found = np.argwhere(~self.excluded.all(axis=others, keepdims=True))
-        chosen = np.linspace(0, len(found) - 1, min(at_most, len(found))).astype(int)
-        for start in found[chosen]:
+        combinations = np.argwhere(~self.excluded.all(axis=others, keepdims=True))
+        last = len(combinations) - 1
+        chosen = np.linspace(0, last, min(at_most, len(combinations))).astype(int)
+        for start in combinations[chosen]:
             box = tuple(slice(None) if i in others else int(at) for i, at in enumerate(start))
             free = iter(np.argwhere(~self.excluded[box])[0])
             yield tuple(int(next(free)) if i in others else int(at) for i, at in enumerate(start))
@@ -133,7 +147,7 @@ class Grid:
     @property
     def _names(self) -> tuple[str, ...]:
         given = (*self.sweep.axes, *self.sweep.parameters, *self.sweep.dependent)
-        # What the experiment does not have, a point has all the same.
+        # A point has them even if its experiment does not.
         others = (name for name in required() if not self.sweep.has(name))
         return (*given, *others)
 
@@ -146,8 +160,8 @@ class Grid:
     def _make(self, name: str, path: tuple[str, ...]) -> Column | None:
         if name in path:
             raise SweepError(
-                f"dependent: {' → '.join((*path, name))} goes round in a circle; "
-                "give one of them as a number."
+                f"dependent: {' → '.join((*path, name))} is a circle; "
+                "give one of these parameters as a number."
             )
         sweep = self.sweep
         if name in sweep.axes:
@@ -164,7 +178,7 @@ class Grid:
         return None if field is None or field.is_required() else Column((), _objects(field.default))
 
     def _derived(self, name: str, path: tuple[str, ...]) -> Column | None:
-        """Give what follows from other parameters, where it does."""
+        """Give a parameter that follows from others; None if it does not."""
         given = Given(self._names, self.sweep.has, partial(self._values_of, path=path))
         derivation = point_model().derivation(name, given)
         return None if derivation is None else self._computed(derivation, path)
@@ -174,7 +188,7 @@ class Grid:
         return set() if column is None else set(column.values.flat)
 
     def _computed(self, derivation: Derivation, path: tuple[str, ...]) -> Column | None:
-        """Compute a parameter from others, None where it does not follow at every point."""
+        """Compute a parameter from others; None if it does not follow at every point."""
         names = self._names
         taken = [each for each in derivation.takes if each in names and each not in path]
         columns = {each: self._make(each, path) for each in (*derivation.needs, *taken)}
@@ -216,12 +230,12 @@ class Grid:
         return Column(dims, values)
 
     def _check_sizes(self) -> None:
-        """Compute every size, so that what a rule makes of one is checked before anything runs."""
+        """Compute every size, so that the results of rules are checked before anything runs."""
         for name in (*point_model().fitting, *required(), *names_with("absent")):
             self.column(name)
 
     def _check_fit(self) -> None:
-        """Check the values that have to fit together, over the axes that they vary with only."""
+        """Check the values that have to fit together, over the axes that they vary with."""
         model = point_model()
         columns = {name: self.column(name) for name in model.fitting}
         own = {column.dims for column in columns.values() if column is not None}
@@ -241,31 +255,31 @@ class Grid:
                 place = self.place_along(axes, tuple(short))
                 raise SweepError(f"{place}: {error}" if place else str(error)) from None
         if self.excluded.all():
-            raise SweepError("exclude: the rules leave no point to run.")
+            raise SweepError("exclude: the rules exclude every point; loosen one of them.")
 
     def _check_exclusive(self) -> None:
-        """Refuse two parameters of which one point can have one, before anything runs."""
+        """Refuse two parameters that exclude each other, before anything runs."""
         for name in names_with("instead_of"):
             for other in facts(name).instead_of:
                 if self._is_given(name) and self._is_given(other):
                     raise SweepError(f"'{other}' and '{name}' are both given; give one.")
 
     def _is_given(self, name: str) -> bool:
-        """Say whether a parameter differs from its default anywhere."""
+        """Say whether a parameter differs from its default at any point."""
         column = self.column(name)
         default = PARAMETERS[name].default
         return column is not None and any(value != default for value in column.values.flat)
 
 
 def _objects(values: Any) -> np.ndarray:
-    """Keep Python values as they are: NumPy's own scalars would change a point's hash."""
+    """Make an array of Python values: NumPy's scalars would change the identity of a point."""
     array = np.empty(len(values) if isinstance(values, list) else (), dtype=object)
     array[...] = list_label(values) if isinstance(values, tuple) else values
     return array
 
 
 def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
-    """Reorder and pad a column's dimensions to those of a grid, for broadcasting."""
+    """Order the dimensions of a column as in a grid, with length 1 where it lacks one."""
     order = [column.dims.index(dim) for dim in dims if dim in column.dims]
     lengths = iter(np.transpose(column.values, order).shape)
     return np.transpose(column.values, order).reshape(
@@ -274,5 +288,5 @@ def _spread(column: Column, dims: tuple[str, ...]) -> np.ndarray:
 
 
 def _entry_at(values: np.ndarray, index: tuple[int, ...]) -> Any:
-    """Look up a spread column, whose dimensions of length 1 stand for all."""
+    """Look up an entry of a column from `_spread`; a dimension of length 1 is constant."""
     return values[tuple(min(i, s - 1) for i, s in zip(index, values.shape, strict=True))]

@@ -1,17 +1,16 @@
-"""Values as people read them, and when two numbers are one: where they read alike."""
+"""Values as text. Two numbers with the same text count as one value."""
 
 from typing import Any
 
-DIGITS = 12  # significant ones; numbers that agree in so many are one number
+DIGITS = 12  # significant digits; numbers that agree in all of them are one value
 
 
 def value_label(value: Any) -> str:
-    """Write a value of a parameter so that two values of an axis never read alike.
+    """Write a value of a parameter as text, different for any two values of an axis.
 
-    Numbers are written with up to 12 significant digits, for axis values that agree in so many are
-    refused as one; everything else as text.
+    Numbers get up to 12 significant digits: two values of an axis that agree in these are refused.
     """
-    # + 0.0 turns −0 into 0.
+    # Adding 0.0 turns −0 into 0.
     return f"{value + 0.0:.{DIGITS}g}" if isinstance(value, float) else str(value)
 
 
@@ -26,9 +25,9 @@ def rounded(value: Any) -> Any:
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Say whether two settings are the same: numbers by 12 significant digits, also within lists.
+    """Say whether two settings are the same.
 
-    Truth values are no numbers.
+    Numbers are compared in 12 significant digits, also inside lists. A truth value is not a number.
     """
     if isinstance(one, dict) and isinstance(other, dict):
         return set(one) == set(other) and all(same_value(one[key], other[key]) for key in one)

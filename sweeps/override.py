@@ -1,4 +1,4 @@
-"""Settings from the command line, KEY=VALUE: any key of a sweep file may be set."""
+"""Settings KEY=VALUE from the command line: they may set any key of a sweep file."""
 
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
@@ -16,22 +16,22 @@ Tables = dict[str, Any]
 
 DEFAULT = "default"  # as if the file did not give it
 ABSENT = object()  # what DEFAULT is read as; a quoted "default" is text
-LONGEST = 100  # characters of a setting that a message repeats
+LONGEST = 100  # characters of a setting in a message
 
 
 def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None:
     """Change a sweep, as plain tables, by one setting `KEY=VALUE`.
 
     KEY is a parameter, an axis, or any key of a sweep file: `trials`, `fit.along`, `exclude`,
-    `axes.m`, `dependent.m.times`. VALUE is a range, a list with commas, TOML, or else text.
+    `axes.m`, `dependent.m.times`. VALUE is a range, a list with commas, TOML, or text.
 
     Args:
         written: the sweep; its tables are changed.
         setting: the setting.
-        model: what a sweep file may hold.
+        model: the class of sweeps, which declares the keys.
 
     Raises:
-        SweepError: there is no such key, or the value cannot be read.
+        SweepError: no key has this name, or the value cannot be read.
     """
     key, text = _split(setting)
     key = "task" if key == "experiment" else key
@@ -41,21 +41,21 @@ def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None
     except (ValueError, SweepError) as error:
         raise SweepError(f"--set {in_short(setting)}: {error}") from None
     for axis in multipliers - _multipliers(written) - set(PARAMETERS):
-        # Nothing is left for this axis to multiply.
+        # No parameter is left that this axis multiplies.
         written["axes"].pop(axis, None)
 
 
 def in_short(setting: str) -> str:
-    """Cut what is too long for a message."""
+    """Shorten a setting for a message."""
     return setting if len(setting) <= LONGEST else f"{setting[:LONGEST]}…"
 
 
 def _split(setting: str) -> tuple[str, str]:
-    """Split `KEY=VALUE`; quotes around parts of the key are left out."""
+    """Split `KEY=VALUE`; quotes around parts of the key are removed."""
     key, equals, text = setting.partition("=")
     key, text = key.strip().replace('"', "").replace("'", ""), text.strip()
     if not equals or not key:
-        raise SweepError(f"{shown(setting)} is no setting; write KEY=VALUE, as in k=5:60:5.")
+        raise SweepError(f"{shown(setting)} is not a setting; write KEY=VALUE, as in k=5:60:5.")
     if not text:
         raise SweepError(f"'{key}' is empty; give it at least one value.")
     return key, text
@@ -92,7 +92,7 @@ def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None
 
 
 def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
-    """List the keys of a sweep file besides parameters and axes, with their types."""
+    """List the keys of a sweep file that are not parameters or axes, with their types."""
     for name, field in model.model_fields.items():
         yield name, field.annotation
         for table in _models(field.annotation):
@@ -101,7 +101,7 @@ def _kinds(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
 
 
 def _table_of(key: str, kinds: dict[str, Any]) -> str | None:
-    """Name the table of free keys that holds a key, as `law.exponents` does; None if none does."""
+    """Name the table with free keys that holds a key, as in `law.exponents`; None if none does."""
     tables = (name for name, kind in kinds.items() if "." in name and get_origin(kind) is dict)
     return next((name for name in tables if key.startswith(f"{name}.")), None)
 
@@ -112,7 +112,10 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 
 
 def _value_of(model: type[BaseModel], key: str) -> str | None:
-    """Name the key of the same table whose axis a key takes a value of, if its field says one."""
+    """Name the key whose axis a key takes its value from.
+
+    It is in the same table and declared by the field; None if there is none.
+    """
     table, _, leaf = key.partition(".")
     for inner in _models(model.model_fields[table].annotation):
         extra = inner.model_fields[leaf].json_schema_extra if leaf else None
@@ -122,14 +125,14 @@ def _value_of(model: type[BaseModel], key: str) -> str | None:
 
 
 def _set_key(written: Tables, key: str, text: str, kind: Any, value_of: str | None) -> None:
-    """Set a key that is no parameter: text as it is, a table as TOML, else one value.
+    """Set a key that is not a parameter: text as it is, a table as TOML, or one value.
 
     Args:
         written: the sweep, as plain tables.
-        key: the key, dotted where it is in a table.
-        text: what is given.
+        key: the key, with a dot if it is in a table.
+        text: VALUE of the setting.
         kind: the type of its value.
-        value_of: the key next to it that names the axis it takes a value of, if there is one.
+        value_of: the key that names the axis it takes its value from, if there is one.
     """
     *parents, leaf = key.split(".")
     for parent in parents:
@@ -157,7 +160,7 @@ def _set_key(written: Tables, key: str, text: str, kind: Any, value_of: str | No
 
 
 def _texts(key: str, text: str) -> Any:
-    """Read several names, `paired=a,b`, or one rule, `exclude=k > m`; more rules are TOML."""
+    """Read several names, `paired=a,b`, or one rule, `exclude=k > m`; several rules need TOML."""
     if text.startswith(BRACKETS):
         value = read_value(text)
         return [value] if isinstance(value, str) else value
@@ -170,8 +173,8 @@ def _set_parameter(written: Tables, key: str, text: str, table: str = "") -> Non
     Args:
         written: the sweep.
         key: the parameter or axis.
-        text: what is given.
-        table: where it goes, `axes` or `parameters`, if that is said.
+        text: VALUE of the setting.
+        table: `axes` or `parameters` if the setting names it, else empty.
     """
     value, several = (ABSENT, False) if text == DEFAULT else _values(key, text)
     if several and table == "parameters":
@@ -191,7 +194,7 @@ def _values(name: str, text: str) -> tuple[Any, bool]:
     """Read a parameter's value or an axis's values: TOML, a range, a list, or one value.
 
     Returns:
-        What a file would have, and whether it is several values.
+        The value as a file has it, and whether it is several values.
     """
     if text.startswith(BRACKETS):
         value = read_value(text)
@@ -207,7 +210,7 @@ def _is_several(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return ":" in value and not is_text(name)
     if isinstance(value, list):
-        # Text, or one level more than a value has, makes values of an axis.
+        # A list is several values if it has text, or one level more than one value has.
         holds_text = any(isinstance(each, str) for each in value)
         return holds_text or _depth(value) > (facts(name).list_depth if name in PARAMETERS else 0)
     return isinstance(value, dict)

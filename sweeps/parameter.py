@@ -1,6 +1,6 @@
-"""What is known of a parameter, said once where it is declared; all lists of names follow from it.
+"""Facts of a parameter. They are declared with it, and all lists of names are derived from them.
 
-The facts are kept in the field's `json_schema_extra`, so that a table's JSON schema has them too.
+A pydantic field holds them in `json_schema_extra`, so that the JSON schema of a table has them too.
 """
 
 from collections.abc import Callable
@@ -17,25 +17,25 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a parameter besides its type, its default, its bounds and its description.
+    """Facts of a parameter, in addition to its type, default, bounds and description.
 
     Attributes:
-        units: its unit; "1" for none.
-        symbol: its name in pictures, mathematics between dollar signs; empty for its own name.
-        short: its name where room is scarce; empty for the longer one.
+        units: its unit; "1" if it has no unit.
+        symbol: its name in pictures, with mathematics between dollar signs; empty for its own name.
+        short: a short name for pictures; empty for `symbol`.
         draws: whether the random draws of a trial depend on it: it is part of a point's identity.
-        carried_by: the parameters through which alone it decides draws.
+        carried_by: parameters through which it decides draws, if it decides none by itself.
         shapes: whether other parameters may be derived from it.
-        absent: the value that means that it is not given; None if there is none.
+        absent: the value that means "not given"; None if there is no such value.
         memory: whether the memory that a trial needs depends on it.
-        labelled: whether a store has it as a coordinate though the sweep leaves it out.
-        setting: whether it says how trials are run and judged; a store has it if the sweep gives
-            it, at its default too.
-        success: whether success rises or falls with it, where all others stay; None where that is
-            not known.
-        list_depth: how deep lists are that write one value.
-        instead_of: the parameters, of the same sweep, that it cannot be given together with.
-        variant: whether it counts variants of a trial that share most of its draws.
+        labelled: whether a store has it as a coordinate even if the sweep does not give it.
+        setting: whether it says how trials are run and judged. A store has it as a coordinate if
+            the sweep gives it, even at its default.
+        success: whether success rises or falls with it if all other parameters stay the same; None
+            if that is not known.
+        list_depth: depth of the list that writes one value; 0 if a value is not a list.
+        instead_of: parameters that the same sweep cannot give together with it.
+        variant: whether it numbers the variants of a trial, which share most draws of the trial.
     """
 
     units: str = "1"
@@ -57,8 +57,8 @@ class Facts:
         if (self.draws or self.carried_by) and self.setting:
             raise TypeError("a setting decides no draws; leave out one of these facts.")
 
-    def told(self) -> dict[str, Any]:
-        """Give the facts that differ from what holds of a parameter without any."""
+    def given(self) -> dict[str, Any]:
+        """Give the facts that differ from their defaults, by name."""
         return {name: fact for name, fact in vars(self).items() if fact != getattr(_NONE, name)}
 
 
@@ -79,20 +79,20 @@ def quantity(
     """Declare a parameter with its long name, its unit, its bounds and its `Facts`.
 
     Raises:
-        TypeError: there is no fact of such a name, or two contradict each other.
+        TypeError: a fact has an unknown name, or two facts contradict each other.
     """
     limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds: dict[str, Any] = {name: bound for name, bound in limits.items() if bound is not None}
-    extra = {"units": units, **Facts(units=units, **facts).told()}
+    extra = {"units": units, **Facts(units=units, **facts).given()}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
-# Declares a parameter that says how trials are run and judged, on which no draw depends.
+# Declares a parameter that says how trials are run and judged. No draw depends on it.
 setting = partial(quantity, setting=True)
 
 
 def facts_of(field: FieldInfo) -> Facts:
-    """Read the facts of a field, which a plain pydantic field has none of."""
+    """Read the facts of a field; a plain pydantic field has the defaults."""
     extra = field.json_schema_extra
     return Facts(**cast(dict[str, Any], extra)) if isinstance(extra, dict) else Facts()
 
@@ -106,7 +106,7 @@ def is_whole(kind: Any) -> bool:
 
 
 def derived(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Keep what a function derives from the parameters until `forget_derived` is called."""
+    """Cache a function of the parameters; `forget_derived` clears the cache."""
     kept = cache(function)
     _forget.append(kept.cache_clear)
     return cast(Callable[Arguments, Result], kept)
@@ -116,13 +116,13 @@ _forget: list[Callable[[], None]] = []
 
 
 def forget_derived() -> None:
-    """Derive everything from the parameters again: some were added or taken away."""
+    """Clear all caches of `derived` functions, because parameters were added or removed."""
     for forget in _forget:
         forget()
 
 
 def parameter_fields(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    """List every parameter by its dotted name, `solver.step` for example."""
+    """List the fields of all parameters by dotted name, such as `solver.step`."""
     fields: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -134,7 +134,7 @@ def parameter_fields(model: type[BaseModel], prefix: str = "") -> dict[str, Fiel
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
-    """Turn dotted keys into nested tables."""
+    """Turn a dict with dotted keys into nested tables."""
     tree: dict[str, Any] = {}
     for name, value in flat.items():
         *parents, leaf = name.split(".")
@@ -146,7 +146,7 @@ def nested(flat: dict[str, Any]) -> dict[str, Any]:
 
 
 def flat_values(point: BaseModel, prefix: str = "") -> dict[str, Any]:
-    """List a point's values by dotted name."""
+    """List the values of a point by dotted name."""
     values: dict[str, Any] = {}
     for name in type(point).model_fields:
         value = getattr(point, name)

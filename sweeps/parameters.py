@@ -1,6 +1,6 @@
-"""All parameters by name and what is known of each, those of classes from outside too.
+"""All parameters by name, with their facts; those of classes of other packages too.
 
-Who declares them tells this package the class of points, the experiments and their parameters.
+The package that declares them registers the class of points and the experiments here.
 """
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping
@@ -24,9 +24,9 @@ from .told import ask
 
 
 class Parameters(MutableMapping[str, FieldInfo]):
-    """The declarations of all parameters by name, in their order.
+    """The fields of all parameters by name, in the order of their declaration.
 
-    They are asked for when the first one is looked up.
+    The first look-up imports the modules that declare them.
     """
 
     def __init__(self) -> None:
@@ -56,21 +56,21 @@ class Parameters(MutableMapping[str, FieldInfo]):
         return name in self._asked()
 
     def replace(self, fields: dict[str, FieldInfo]) -> None:
-        """Have these parameters and no others."""
+        """Replace all parameters by these."""
         self._known = fields
 
 
 PARAMETERS = Parameters()
 
-# The class of points, as it was told; the last one counts.
+# The registered class of points; the last one counts.
 _POINTS: list[type[PointBase]] = []
 
-# Tables of parameters that classes from outside declare.
+# Tables of parameters that single classes declare, by name.
 _ADDED: dict[str, type[BaseModel]] = {}
 
 
 def tell_points(model: type[PointBase]) -> None:
-    """Say what a point is: the class that declares all parameters but those of added tables."""
+    """Register the class of points; it declares all parameters except those of added tables."""
     added = [(name, table) for name, table in _ADDED.items() if name not in model.model_fields]
     _POINTS[:] = [model]
     fields = parameter_fields(model)
@@ -81,10 +81,10 @@ def tell_points(model: type[PointBase]) -> None:
 
 
 def told_points() -> type[PointBase]:
-    """Give the class of points that was told, without the tables that were added.
+    """Give the registered class of points, without the tables of `add_table`.
 
     Raises:
-        SweepError: no installed package tells one.
+        SweepError: no installed package registers one.
     """
     if not _POINTS:
         ask()
@@ -94,12 +94,12 @@ def told_points() -> type[PointBase]:
 
 
 def add_table(name: str, table: type[BaseModel], *, replace: bool = False) -> None:
-    """Let points have a table of parameters, each declared by `quantity`, with a default.
+    """Add a table of parameters to points. Each is declared by `quantity` and has a default.
 
     Args:
-        name: of the table, in sweep files.
+        name: name of the table in sweep files.
         table: the model, a subclass of `Strict`.
-        replace: put it in place of another table of that name.
+        replace: whether it may replace another added table of that name.
 
     Raises:
         SweepError: the name is taken, or a parameter has no default.
@@ -119,7 +119,7 @@ def add_table(name: str, table: type[BaseModel], *, replace: bool = False) -> No
 
 
 def remove_table(name: str) -> None:
-    """Take a table back that was added."""
+    """Remove a table that `add_table` added; without effect if there is none of that name."""
     if _ADDED.pop(name, None) is not None:
         for parameter in [each for each in PARAMETERS if each.startswith(f"{name}.")]:
             del PARAMETERS[parameter]
@@ -127,13 +127,13 @@ def remove_table(name: str) -> None:
 
 
 def is_added(name: str) -> bool:
-    """Say whether a parameter is of a table that a class declares."""
+    """Say whether a parameter belongs to a table that `add_table` added."""
     return name.split(".")[0] in _ADDED
 
 
 @derived
 def point_model() -> type[PointBase]:
-    """Give what a point is: the class that was told, with the tables that were added."""
+    """Give the class of points: the registered one, with the tables of `add_table`."""
     told = told_points()
     if not _ADDED:
         return told
@@ -142,13 +142,16 @@ def point_model() -> type[PointBase]:
 
 
 def make_point(values: dict[str, Any]) -> Any:
-    """Make a point of its values by name, dotted or in tables.
+    """Make a point from its values.
+
+    Args:
+        values: values by name; names may be dotted, or the values nested in tables.
 
     Returns:
         A point, an instance of `point_model`.
 
     Raises:
-        ValidationError: they do not fit together.
+        ValidationError: a value is not valid, or the values do not fit together.
     """
     return point_model().model_validate(nested(values))
 
@@ -202,16 +205,16 @@ def tell_tasks(tasks: Tasks) -> None:
 
 
 def default_task() -> str:
-    """Name the experiment of sweep files that name none."""
+    """Name the experiment of sweep files that do not name one."""
     ask()
     return _TOLD[-1].default if _TOLD else ""
 
 
 def check_is_task(name: str) -> None:
-    """Refuse a name that is no experiment.
+    """Refuse a name that is not the name of an experiment.
 
     Raises:
-        SweepError: with the experiments that there are.
+        SweepError: lists the known experiments.
     """
     ask()
     if _TOLD:
@@ -233,7 +236,7 @@ def task_has(task: str, name: str, values: Values | None = None) -> bool:
     try:
         known = _TOLD[-1].parameters_of(task) if _TOLD else None
     except SweepError:
-        # That there is no such experiment is said where it is looked for.
+        # `check_is_task` reports that there is no such experiment.
         known = None
     return known is None or name in known or name.split(".")[0] in known
 
@@ -258,11 +261,11 @@ def facts(name: str) -> Facts:
 
 @derived
 def names_with(fact: str) -> tuple[str, ...]:
-    """List the parameters of which a fact is told, such as those with `draws`, in their order."""
+    """List the parameters whose fact differs from its default, such as `draws`, in their order."""
     untold = getattr(Facts(), fact)
     return tuple(name for name in PARAMETERS if getattr(facts(name), fact) != untold)
 
 
 def parameter_attributes(name: str) -> dict[str, str]:
-    """Give the long name and the unit of a parameter, for the coordinate that carries it."""
+    """Give the long name and the unit of a parameter, as attributes of its coordinate."""
     return {"long_name": PARAMETERS[name].description or name, "units": facts(name).units}

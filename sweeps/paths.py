@@ -10,33 +10,33 @@ NO_SCHEME = "is a URL; genprior reads and writes local folders and files only. G
 
 
 def local_path(written: str) -> Path:
-    """Read a path, `~` and `~user` as home folders: a shell leaves them as they are in quotes.
+    """Read a path and replace `~` and `~user`, which a shell does not do inside quotes.
 
     Raises:
-        SweepError: there is no such user or home folder, or it is a URL.
+        SweepError: there is no such user or home folder, or the path is a URL.
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", written):
         raise SweepError(f"{written}: {NO_SCHEME}")
     user = written.split(os.sep)[0]
-    # An empty HOME would make /x of ~/x.
+    # An empty HOME would turn ~/x into /x.
     homeless = user == "~" and os.environ.get("HOME") == ""
     expanded = written if homeless else os.path.expanduser(written)
     if expanded.startswith("~"):
         raise SweepError(
-            f"{written}: no home folder of {user} is known; write ./{written} for a file of that "
-            "name."
+            f"{written}: the home folder of {user} is not known; write ./{written} for a file of "
+            "that name."
         )
     check_local(Path(expanded))
     return Path(expanded)
 
 
 def check_local(path: Path) -> None:
-    """Refuse what is written as a URL: it would become a local folder named `s3:`.
+    """Refuse a path that is written as a URL: it would become a local folder such as `s3:`.
 
     Raises:
         SweepError: the path begins with a scheme and a colon.
     """
     scheme = "" if path.is_absolute() or not path.parts else path.parts[0]
     if len(scheme) > 1 and scheme.endswith(":"):
-        # A path has lost one of the slashes.
+        # `Path` has removed one of the slashes.
         raise SweepError(f"{scheme}//{'/'.join(path.parts[1:])}: {NO_SCHEME}")

@@ -1,7 +1,7 @@
-"""What a point of a sweep is: its parameters are declared by a class that is told to this package.
+"""The base class of points: a registered subclass declares the parameters.
 
-The class says how its parameters follow from each other and what must fit together, so that a grid
-is checked without making all of its points.
+It also says how parameters follow from each other and which must fit together. So a grid is checked
+without making all of its points.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -11,15 +11,15 @@ from .tables import Strict
 
 
 class NotDerivedError(ValueError):
-    """Values do not fit because one could not be derived; the point itself says what that lacks."""
+    """Values do not fit because one was not derived; making the point raises what is missing."""
 
 
 class Given(NamedTuple):
-    """What a sweep says of its parameters before any point is made.
+    """What a sweep says about its parameters before a point is made.
 
     Attributes:
         names: the parameters and axes that it gives.
-        has: tells whether its experiment has a parameter.
+        has: says whether its experiment has a parameter.
         values: lists the values of a parameter over the whole sweep.
     """
 
@@ -32,10 +32,10 @@ class Derivation(NamedTuple):
     """How a parameter follows from others.
 
     Attributes:
-        compute: gives its value, or None where it does not follow, from the values of the others
-            by name. It raises ValueError where they do not fit.
+        compute: computes its value from the values of the others by name; None if it does not
+            follow from them. It raises ValueError if they do not fit together.
         needs: the parameters that it follows from.
-        takes: further ones that it follows from where the sweep gives them.
+        takes: further parameters that it follows from if the sweep gives them.
     """
 
     compute: Callable[[Mapping[str, Any]], Any]
@@ -44,28 +44,28 @@ class Derivation(NamedTuple):
 
 
 class PointBase(Strict):
-    """Every parameter of one trial, checked. A subclass declares them.
+    """All parameters of a trial, checked. A subclass declares them.
 
     Attributes:
-        fitting: the parameters that `check_fit` sees; values of lists are written as their labels.
+        fitting: the parameters that `check_fit` gets; a list is given as its label.
     """
 
     fitting: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def missing(cls, given: Given) -> str | None:
-        """Name a parameter that a sweep has to give and does not; None if there is none."""
+        """Name a parameter that a sweep must give and does not; None if there is none."""
         required = (name for name, field in cls.model_fields.items() if field.is_required())
         return next((name for name in required if name not in given.names), None)
 
     @classmethod
     def derivation(cls, name: str, given: Given) -> Derivation | None:
-        """Say how a parameter follows that a sweep does not give; None where it does not."""
+        """Say how a parameter that is not given follows from others; None if it does not."""
         return None
 
     @classmethod
     def completion(cls, name: str) -> Derivation | None:
-        """Say how a point completes a value that it is given; None where it leaves it as it is."""
+        """Say how a point completes a value that is given; None if the point does not change it."""
         return None
 
     @classmethod
@@ -73,17 +73,17 @@ class PointBase(Strict):
         """Refuse values of the parameters in `fitting` that do not fit together.
 
         Args:
-            values: of these parameters; None where they are not known.
+            values: values of these parameters by name; None for a value that is not known.
             given: the parameters and axes that the sweep gives.
 
         Raises:
-            NotDerivedError: one of them could not be derived.
-            ValueError: they do not fit.
+            NotDerivedError: a value was not derived.
+            ValueError: the values do not fit together.
         """
         return
 
     def __reduce__(self) -> Any:
-        """Pickle values: a class with tables that were added is made again by each process."""
+        """Pickle the values: each process makes its own class with the added tables."""
         from .parameters import carried, make_point
 
         return make_point, (carried(self),)

@@ -1,4 +1,4 @@
-"""Dependent parameters: products computed as the numbers are written, and entries of tables."""
+"""Values of dependent parameters: products in decimal arithmetic, and entries of tables."""
 
 from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal, localcontext
@@ -22,18 +22,18 @@ HALF = Decimal("0.5")
 def products(
     name: str, rule: Dependent, spread: Mapping[str, np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Multiply `times` and `of` over the whole grid; their bounds are checked at the ends.
+    """Multiply `times` and `of` over the whole grid; check the smallest and the largest product.
 
-    A grid of 10⁶ products takes half a second, and of numbers with many digits two seconds.
+    10⁶ products take half a second, or two seconds if the numbers have many digits.
 
     Args:
         name: the parameter that is computed.
         rule: its rule, which has no table and no list.
         spread: the inputs, broadcastable to the shape.
-        shape: of the result.
+        shape: shape of the result.
 
     Raises:
-        SweepError: a factor is no number, or a product is out of bounds.
+        SweepError: a factor is not a number, or a product is out of bounds.
     """
     given = spread[rule.times] if isinstance(rule.times, str) else np.array(rule.times, object)
     factors, base = np.atleast_1d(given), np.atleast_1d(spread[str(rule.of)])
@@ -56,7 +56,7 @@ def products(
 
 
 def computed(name: str, rule: Dependent, given: Mapping[str, Any]) -> Any:
-    """Look a table up, or multiply a list: what `products` does not do for a whole grid.
+    """Compute one value from a table or a list of factors, which `products` does not take.
 
     Args:
         name: the parameter that is computed.
@@ -64,7 +64,7 @@ def computed(name: str, rule: Dependent, given: Mapping[str, Any]) -> Any:
         given: the inputs of one point.
 
     Raises:
-        SweepError: the table has no such entry, or a factor is no number.
+        SweepError: the table has no entry for the value, or a factor is not a number.
     """
     factor: Any = rule.times
     if rule.table is not None and rule.by is not None:
@@ -83,7 +83,7 @@ def _is_whole(name: str) -> bool:
 
 
 def _entry(name: str, table: dict[str, Any], by: str, value: Any) -> Any:
-    """Look a value up among a table's keys, which are written as labels."""
+    """Look up a value in a table, whose keys are labels."""
     label = "default" if value is None else value_label(value)
     if label not in table:
         raise SweepError(
@@ -109,13 +109,14 @@ def _refuse(name: str, rule: Dependent, factor: Any, base: Any) -> None:
     for number, given in ((factor, rule.times), (base, rule.of)):
         if number is None:
             raise SweepError(
-                f"dependent.{name}: '{given}' is not given, and its default is no number; give it."
+                f"dependent.{name}: '{given}' is not given, and its default is not a number; "
+                "give it."
             )
     raise SweepError(f"dependent.{name}: cannot multiply {shown(factor)} by {shown(base)}.")
 
 
 def _decimals(numbers: np.ndarray) -> np.ndarray:
-    """Numbers as they are written: 1.15 is no longer a little less."""
+    """Convert numbers to decimals as they are written: 1.15 is exact."""
     decimals: np.ndarray = np.frompyfunc(lambda number: Decimal(repr(number)), 1, 1)(numbers)
     return decimals
 
@@ -123,7 +124,8 @@ def _decimals(numbers: np.ndarray) -> np.ndarray:
 def _exact(factors: np.ndarray, base: np.ndarray, whole: bool) -> np.ndarray:
     """Multiply decimals without rounding, then round once: to integers, or to floats.
 
-    Where the products are integers below 2⁵² over a power of ten below 2⁵⁰, NumPy does the same.
+    NumPy gives the same result faster if each product is an integer below 2⁵² divided by a power of
+    ten below 2⁵⁰.
     """
     places = _decimal_places(factors) + _decimal_places(base)
     largest = abs(factors).max() * abs(base).max()

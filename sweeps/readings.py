@@ -1,8 +1,7 @@
-"""What analyses add to a sweep file: a table of settings each, and names that no axis may have.
+"""What an analysis adds to sweep files: a table of settings, and names that no axis may have.
 
-This package knows no analysis by name. The packages above register theirs; those that installed
-packages offer as entry points of the group `genprior.analyses` are loaded when the first sweep is
-read.
+The packages that import this one register their analyses. Other installed packages offer analyses
+as entry points of the group `genprior.analyses`; these are loaded when the first sweep is read.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,15 +26,16 @@ class AnalysisError(UserError):
 
 
 class Reading:
-    """What a sweep file may ask of the results: the part of an analysis that this package sees.
+    """The part of an analysis that sweep files need: its settings, its names and its checks.
 
     Attributes:
-        name: of the analysis.
-        settings: its table in the sweep file; None where it has none.
-        settings_name: what that table is called.
-        tells_targets: whether it may go along a parameter that counts variants of a trial; for all
-            others the worst variant counts.
-        reads_codes: whether it may read a variable whose values are codes; success is none.
+        name: name of the analysis.
+        settings: model of its table in sweep files; None if it has no table.
+        settings_name: name of that table.
+        tells_targets: whether it may have an axis that numbers the variants of a trial. All other
+            analyses use the worst variant.
+        reads_codes: whether it may read a variable whose values are codes. The variable `success`
+            does not count as one.
         explained: the methods whose unexpected exceptions are told in one line, if the class comes
             from outside.
     """
@@ -59,33 +59,33 @@ class Reading:
                 setattr(cls, name, _explained(name, method))
 
     def settings_of(self, sweep: "Sweep") -> Any:
-        """Give its table of a sweep; None where the sweep has none."""
+        """Give its table in a sweep; None if the sweep does not have it."""
         return getattr(sweep, self.settings_name, None) if self.settings is not None else None
 
     def names(self) -> Iterable[str]:
-        """Name its variables, dimensions and JSON fields; no axis of one's own may be called so."""
+        """Name its variables, dimensions and JSON fields, which no axis of a user may have."""
         return ()
 
     def axes(self, sweep: "Sweep") -> Iterable[tuple[str, str]]:
-        """Give the axes that its settings name, each after the key that names it."""
+        """Give pairs (key, axis): the axes that its settings name, and the keys that name them."""
         return ()
 
     def needs(self, sweep: "Sweep") -> Iterable[tuple[str, str]]:
-        """Give the variables of trials that its settings need, each after the key that asks."""
+        """Give pairs (key, variable): the results that its settings need, and the keys that ask."""
         return ()
 
     def check(self, sweep: "Sweep") -> None:
-        """Refuse settings that do not suit the sweep; called for every sweep.
+        """Refuse settings that do not fit the sweep; called for every sweep.
 
         Raises:
-            SweepError: naming the key.
+            SweepError: names the key.
         """
 
     def check_draws(self, grid: "Grid") -> None:
         """Refuse a sweep in which one draw would count twice; called before every run.
 
         Raises:
-            SweepError: naming the key and the axis.
+            SweepError: names the key and the axis.
         """
 
 
@@ -119,10 +119,10 @@ _state = {"asked": False, "number": 0}
 
 
 def register_reading(reading: Reading) -> None:
-    """Make an analysis known to sweep files, in place of one of the same name.
+    """Register an analysis; it replaces one of the same name.
 
     Raises:
-        ValueError: its table has no name, or that of another table.
+        ValueError: its table has no name, or the name of another table.
     """
     table = reading.settings_name
     if (reading.settings is None) != (not table):
@@ -136,14 +136,14 @@ def register_reading(reading: Reading) -> None:
 
 
 def forget_reading(name: str) -> None:
-    """Take an analysis back."""
+    """Remove an analysis."""
     with _lock:
         _registered.pop(name, None)
         _state["number"] += 1
 
 
 def readings() -> list[Reading]:
-    """List what is registered, in its order; what installed packages offer is loaded first."""
+    """List all analyses in the order of registration; the first call loads offered ones."""
     with _lock:
         if not _state["asked"]:
             _state["asked"] = True
@@ -152,36 +152,36 @@ def readings() -> list[Reading]:
 
 
 def search_again() -> None:
-    """Have packages asked once more what they offer: one may have been installed meanwhile."""
+    """Search the installed packages again at the next use, after one was installed."""
     with _lock:
         _state["asked"] = False
         _unloadable.clear()
 
 
 def state() -> int:
-    """Give a number that changes whenever something is registered or taken back."""
+    """Give a number that changes whenever an analysis is registered or removed."""
     readings()
     return _state["number"]
 
 
 def settings_tables() -> dict[str, type[Strict]]:
-    """Give the tables that analyses add to a sweep file, by name."""
+    """Give the models of the tables that analyses add to sweep files, by name."""
     return {r.settings_name: r.settings for r in readings() if r.settings is not None}
 
 
 def reserve(names: Callable[[], Iterable[str]]) -> None:
-    """Have a function asked for further names that no axis may have."""
+    """Register a function that lists further names which no axis of a user may have."""
     _reservers.append(names)
 
 
 def reserved_by_others() -> set[str]:
-    """Give the names that analyses and the packages above use in stores."""
+    """Give the names that analyses and the functions of `reserve` use in stores."""
     found = {name for reading in readings() for name in reading.names()}
     return found.union(*(names() for names in _reservers))
 
 
 def unloadable() -> dict[str, str]:
-    """Say which analyses of installed packages cannot be loaded, and why."""
+    """Give the offered analyses that cannot be loaded, by name, each with the error."""
     readings()
     return dict(_unloadable)
 
@@ -193,14 +193,14 @@ def _own_keys() -> Iterable[str]:
 
 
 def _load_offered() -> None:
-    """Load what installed packages offer: a subclass of `Reading`, or a module that registers."""
+    """Load what packages offer: subclasses of `Reading`, or modules that register them."""
     for point, found, error in load_offered(GROUP):
         try:
             if error is not None:
                 raise error
             if isinstance(found, type):
                 if not issubclass(found, Reading):
-                    raise TypeError("it is no analysis")
+                    raise TypeError("it is not an analysis")
                 if _registered.get(found.name) is None:
                     register_reading(found())
         except (Exception, SystemExit) as mistake:

@@ -1,11 +1,11 @@
-"""Names that stores use, which no axis of one's own may have."""
+"""Names that stores use. An axis that only multiplies cannot have such a name."""
 
 from .readings import reserved_by_others
 
-# What every store has. What trials give and what analyses are called is told to this package.
+# Names in every store. Variables of trials and analyses are registered by other packages.
 OF_STORES = ("trial", "status", "seconds", "error", "analysis")
 
 
 def reserved_names() -> set[str]:
-    """Give all names that a store may use for something else than an axis."""
+    """Give all names that a store may use for something other than an axis."""
     return {*OF_STORES, *reserved_by_others()}

@@ -1,4 +1,4 @@
-"""Exclusion rules, `depth == 3 and k > 100`: comparisons joined by `and`, nothing else."""
+"""Exclusion rules such as `depth == 3 and k > 100`: comparisons joined by `and`."""
 
 import operator
 import re
@@ -30,14 +30,14 @@ def parse_rule(rule: str) -> list[Comparison]:
     """Split a rule into its comparisons (left, operator, right).
 
     Raises:
-        SweepError: it is no such rule.
+        SweepError: it is not such a rule.
     """
     comparisons = []
     for part in re.split(r"\band\b", rule):
         match = COMPARISON.fullmatch(part)
         if not match:
             raise SweepError(
-                f"exclude: {rule!r} is no rule; write comparisons joined by 'and', "
+                f"exclude: {rule!r} is not a rule; write comparisons joined by 'and', "
                 "as in 'depth == 3 and k > 100'."
             )
         left, sign, right = match.groups()
@@ -46,17 +46,18 @@ def parse_rule(rule: str) -> list[Comparison]:
 
 
 def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
-    """Say where a rule holds; numbers that agree in 12 digits are equal.
+    """Compute where a rule holds; numbers that agree in 12 digits are equal.
 
     Args:
         rule: the rule.
-        lookup: gives the values of a name over the grid (broadcastable), None if there is none.
+        lookup: gives the values of a name, broadcastable to the grid; None for an unknown name.
 
     Returns:
-        Truth values, broadcastable to the grid.
+        A mask, broadcastable to the grid.
 
     Raises:
-        SweepError: it is no rule, names what is not there, or compares text with a number.
+        SweepError: it is not a rule, has an unknown name, compares text with a number, or orders
+            text.
     """
     holds = np.asarray(True)
     for left, sign, right in parse_rule(rule):
@@ -71,7 +72,7 @@ def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
 
 
 def _operand(text: str, rule: str, lookup: Lookup) -> np.ndarray:
-    """Give the values of a name or of a literal: text in quotes, a truth value, a number."""
+    """Give the values of a name, or of a literal: text in quotes, a truth value or a number."""
     literal: Any = None
     values = lookup(text)
     if values is not None and values.flat[0] is not None:
@@ -103,12 +104,12 @@ def _number(text: str) -> float | None:
 
 
 def normal_rule(rule: str) -> str:
-    """Write a rule in one way, whatever its white space, its numbers and their order are."""
+    """Write a rule in its normal form: white space, numbers and the order of comparisons."""
     return " and ".join(sorted(" ".join(map(_normal, parts)) for parts in parse_rule(rule)))
 
 
 def _normal(part: str) -> str:
-    """Write a name, a sign or a literal in one way."""
+    """Write a name, an operator or a literal in its normal form."""
     number = _number(part)
     if number is not None:
         return value_label(number)

@@ -1,8 +1,9 @@
-"""Which points of a sweep meet the same draws, by their identities.
+"""Which points of a sweep share their draws: those with the same identity.
 
-Two points whose parameters decide the same draws hold the same trials, not twice as many: counted
-as independent they make every interval too short. Points share draws on purpose (`paired`), by
-nature (two solvers), or because rounding makes them one: 2 · 2 and 2 · 2.1 measurements are both 4.
+Two points with the same draws have the same trials. If an analysis counts them as independent, its
+intervals are too short. Points share draws because the sweep asks for it (`paired`), because they
+differ only in settings such as the solver, or because rounding makes them equal: 2 · 2 and 2 · 2.1
+measurements are both 4.
 """
 
 from collections.abc import Sequence
@@ -20,12 +21,12 @@ from .values import is_foreign
 
 
 class Clash(NamedTuple):
-    """Two points that share their draws where others do not.
+    """Two points that share their draws, while other points along the axis do not.
 
     Attributes:
         axis: the first axis along which they differ.
         values: their values along it.
-        place: the axes on which that depends, as in "k = 2"; empty if there are none.
+        place: where on the other axes, as in "k = 2"; empty if that does not matter.
     """
 
     axis: str
@@ -37,9 +38,9 @@ class SharedDraws(NamedTuple):
     """How the points along some axes share their draws.
 
     Attributes:
-        shared: the axes all along which the draws are the same.
-        clash: two points that share their draws though they differ along another axis; None if
-            there are none, so that points are independent unless they differ along `shared` only.
+        shared: the axes along which all draws are the same.
+        clash: two points that share their draws and differ along another axis; None if there are
+            none. Then two points are independent unless they differ only along `shared`.
     """
 
     shared: tuple[str, ...]
@@ -47,18 +48,18 @@ class SharedDraws(NamedTuple):
 
 
 def shared_draws(grid: Grid, axes: Sequence[str]) -> SharedDraws:
-    """Compare the identities of all points that differ along some axes only.
+    """Compare the identities of all points that differ only along some axes.
 
-    Excluded points do not count. Only the parameters that decide draws are compared, over the axes
-    that they vary with; the whole grid is looked at only where a rule excludes points and the rest
-    does not settle it. The result is that of `point_identity`, point by point.
+    Excluded points do not count. The result is as if `point_identity` were compared for every pair
+    of points. Faster, only the parameters that decide draws are compared, over the axes that they
+    vary with. The whole grid is needed only if a rule excludes points and the rest does not decide.
 
     Args:
         grid: the points.
-        axes: those along which points are taken together.
+        axes: the axes along which points are compared.
     """
     columns = [column for column in _deciding(grid) if set(axes) & set(column.dims)]
-    # An axis that decides draws by itself keeps its points apart.
+    # Two points that differ along one of these axes never share draws.
     apart = {c.dims[0] for c in columns if len(c.dims) == 1 and _is_distinct(c)}
     if set(axes) <= apart:
         return SharedDraws((), None)
@@ -69,46 +70,46 @@ def shared_draws(grid: Grid, axes: Sequence[str]) -> SharedDraws:
 
 
 def check_separate(grid: Grid, axis: str, key: str) -> None:
-    """Refuse an axis along which points share draws, wholly or in part.
+    """Refuse an axis along which all or some points share draws.
 
     Args:
         grid: the points.
-        axis: the axis of a fit that takes its points as independent.
-        key: where the axis was named, for the message.
+        axis: the axis of a fit that assumes independent points.
+        key: the key that names the axis, for the message.
 
     Raises:
-        SweepError: naming the axis and two of its values.
+        SweepError: names the axis, and two values if only some points share draws.
     """
-    found = shared_draws(grid, [axis])
-    if axis in found.shared and (twins := _twins(grid, axis)):
+    sharing = shared_draws(grid, [axis])
+    if axis in sharing.shared and (twins := _twins(grid, axis)):
         raise SweepError(_refusal(key, twins))
-    if axis in found.shared:
+    if axis in sharing.shared:
         ask = ", or take it out of 'paired'" if axis in grid.sweep.paired else ""
         raise SweepError(
-            f"{key}: the same draws are used all along '{axis}', which would ruin the intervals. "
-            f"Fit along another axis{ask}."
+            f"{key}: the same draws are used all along '{axis}', which would make the "
+            f"intervals wrong. Fit along another axis{ask}."
         )
-    if found.clash:
-        raise SweepError(_refusal(key, found.clash))
+    if sharing.clash:
+        raise SweepError(_refusal(key, sharing.clash))
 
 
 def shared_wholly(grid: Grid, axes: Sequence[str], key: str) -> tuple[str, ...]:
-    """Find the axes all along which draws are shared, and refuse those that share some only.
+    """Find the axes along which all draws are the same; refuse axes that share only some.
 
     Raises:
-        SweepError: naming the axis and two of its values.
+        SweepError: names the axis and two of its values.
     """
-    found = shared_draws(grid, axes)
-    if found.clash:
-        raise SweepError(_refusal(key, found.clash))
-    return found.shared
+    sharing = shared_draws(grid, axes)
+    if sharing.clash:
+        raise SweepError(_refusal(key, sharing.clash))
+    return sharing.shared
 
 
 def check_reading(grid: Grid) -> None:
-    """Refuse a sweep of which a fit or another analysis would count the same draws twice.
+    """Refuse a sweep if a fit or another analysis would count the same draws twice.
 
     Raises:
-        SweepError: naming the key, the axis and two of its values.
+        SweepError: names the key, the axis and two of its values.
     """
     sweep = grid.sweep
     along = sweep.fit.along
@@ -119,26 +120,26 @@ def check_reading(grid: Grid) -> None:
 
 
 def check_compared(grid: Grid, over: str, along: str | None, key: str = "compare.over") -> bool:
-    """Refuse a comparison of values that share some of their draws only.
+    """Refuse a comparison of values that share only some of their draws.
 
     Args:
         grid: the points.
         over: the axis whose values are compared.
-        along: the axis of the transitions that are compared; None without them.
-        key: where the comparison was asked for, for the message.
+        along: the axis of the transitions that are compared; None if they are not transitions.
+        key: the key that asks for the comparison, for the message.
 
     Returns:
-        Whether all its values meet the same draws, trial by trial.
+        Whether all values have the same draws, trial by trial.
 
     Raises:
-        SweepError: naming the axis and two of its values.
+        SweepError: names the axis and two of its values.
     """
     axes = [over] if along is None else [over, along]
     return over in shared_wholly(grid, axes, key)
 
 
 def _twins(grid: Grid, axis: str) -> Clash | None:
-    """Give two values of an axis that decides draws, but whose values all make the same points."""
+    """Give two values of an axis that decides draws if all its values make the same points."""
     values = grid.sweep.axes[axis]
     if len(values) < 2 or not any(axis in column.dims for column in _deciding(grid)):
         return None
@@ -155,15 +156,16 @@ def _refusal(key: str, clash: Clash) -> str:
 
 
 def _deciding(grid: Grid) -> list[Column]:
-    """Give the columns that identities hold, their values complete.
+    """Give the columns of the parameters that decide draws, with the values of points.
 
-    What a class has that is not here is taken to decide draws; where it was, that was checked.
+    A parameter of a class that is missing here counts as one that decides draws; that was checked
+    where the class is installed.
     """
     left_out = carriers(grid.sweep.paired)
     foreign = [name for name in grid.sweep.axes if is_foreign(name)]
     names = [name for name in (*names_with("draws"), *foreign) if name not in left_out]
-    found = [grid.completed(name) for name in names]
-    return [column for column in found if column is not None and column.dims]
+    columns = [grid.completed(name) for name in names]
+    return [column for column in columns if column is not None and column.dims]
 
 
 def _is_distinct(column: Column) -> bool:
@@ -171,9 +173,10 @@ def _is_distinct(column: Column) -> bool:
 
 
 def _codes(grid: Grid, columns: list[Column]) -> np.ndarray:
-    """Number the identities, broadcastable to the grid: equal numbers, equal draws.
+    """Number the identities of points: equal numbers mean equal draws.
 
-    Columns that do not vary along the axes looked at are the same for all points compared.
+    Returns:
+        Integers, broadcastable to the grid.
     """
     codes = np.zeros((1,) * len(grid.dims), dtype=np.int64)
     for column in columns:
@@ -183,13 +186,13 @@ def _codes(grid: Grid, columns: list[Column]) -> np.ndarray:
         order = [column.dims.index(dim) for dim in grid.dims if dim in column.dims]
         lengths = [len(grid.sweep.axes[d]) if d in column.dims else 1 for d in grid.dims]
         mixed = codes * len(known) + np.transpose(part, order).reshape(lengths)
-        # Small numbers again, so that no product overflows.
+        # Make the numbers small again, so that no product overflows.
         codes = np.unique(mixed, return_inverse=True)[1].reshape(mixed.shape)
     return codes
 
 
 def _is_constant(grid: Grid, codes: np.ndarray, axis: str) -> bool:
-    """Say whether any two points that differ along an axis only have the same draws."""
+    """Say whether any two points that differ only along an axis have the same draws."""
     at = grid.dims.index(axis)
     if codes.shape[at] == 1 or (codes == codes.take([0], axis=at)).all():
         return True
@@ -203,16 +206,16 @@ def _is_constant(grid: Grid, codes: np.ndarray, axis: str) -> bool:
 
 
 def _clash(grid: Grid, codes: np.ndarray, axes: Sequence[str], own: Sequence[str]) -> Clash | None:
-    """Find two points of one code that differ along an axis of their own."""
+    """Find two points with the same code that differ along one of the axes `own`."""
     spans = [len(grid.sweep.axes[a]) if a in own else codes.shape[i]
              for i, a in enumerate(grid.dims)]  # fmt: skip
-    # Without excluded points the axes that codes do not vary with need not be looked at.
-    found = _search(grid, np.broadcast_to(codes, spans), axes, own)
-    if found is None or not grid.sweep.exclude:
-        return found
+    # Without excluded points, the axes that codes do not vary with do not matter.
+    clash = _search(grid, np.broadcast_to(codes, spans), axes, own)
+    if clash is None or not grid.sweep.exclude:
+        return clash
     whole = np.array(np.broadcast_to(codes, grid.shape))
     excluded = grid.excluded
-    # Each a code of its own, which clashes with none.
+    # Each excluded point gets a code of its own, so that it clashes with no other point.
     whole[excluded] = -1 - np.arange(int(excluded.sum()))
     return _search(grid, whole, axes, own)
 
@@ -223,7 +226,7 @@ def _search(grid: Grid, codes: np.ndarray, axes: Sequence[str], own: Sequence[st
     lines = np.transpose(codes, [*rest, *places])
     inner = lines.shape[len(rest) :]
     lines = lines.reshape(-1, int(np.prod(inner)))
-    # Points that differ along shared axes only have one label, and may share their draws.
+    # Points that differ only along shared axes have the same label: they may share their draws.
     indices = [np.arange(n) * (axis in own) for axis, n in zip(axes, inner, strict=True)]
     labels = np.ravel_multi_index(tuple(np.meshgrid(*indices, indexing="ij")), inner).ravel()
     order = np.argsort(lines, axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""The sweep file: axes, fixed and dependent parameters, exclusions, and how results are read."""
+"""The sweep file: axes, fixed and dependent parameters, exclusions, and settings of analyses."""
 
 import hashlib
 import json
@@ -26,37 +26,37 @@ from .rules import normal_rule
 from .tables import Strict, is_stored
 from .values import axis_length, axis_values, check_value
 
-# What changes how results are computed and read, not which results they are; so do the tables of
-# analyses.
+# Keys that do not change the results of trials, only how they are computed and analysed; so are the
+# tables of analyses.
 READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
 
 
 class Blocks(Strict):
-    """How many trials a task runs; changes no result."""
+    """How many trials a Dask task runs. This does not change any result."""
 
     seconds: float = Field(10.0, gt=0, description="target duration of a task, in seconds")
     trials: int | None = Field(None, ge=1, description="trials in a task, instead of a duration")
 
 
 class Fit(Strict):
-    """Where the transition is looked for, and whether success rises or falls there."""
+    """The axis along which the transition is fitted, and whether success rises or falls there."""
 
     along: str | None = None
     direction: Literal["rising", "falling"] | None = None
 
 
 class Plot(Strict):
-    """What the picture shows: a variable against an axis."""
+    """The variable that the picture shows, and the axis of its x."""
 
     variable: str | None = None
     x: str | None = None
 
 
 class Sweep(Strict):
-    """A validated sweep; `axes` hold expanded values, keys are dotted parameter names.
+    """A validated sweep. `axes` holds expanded values; keys are dotted names of parameters.
 
-    The table of every registered analysis is an attribute too, by the table's name: None where the
-    sweep has none.
+    The table of every registered analysis is an attribute too, by the name of the table; None if
+    the sweep does not have it.
     """
 
     name: str = "sweep"
@@ -82,7 +82,7 @@ class Sweep(Strict):
     @model_validator(mode="before")
     @classmethod
     def _experiment_is_task(cls, written: Any) -> Any:
-        """Take `experiment` for `task`, its older name."""
+        """Accept the key `experiment` for `task`, its older name."""
         if not isinstance(written, dict) or "experiment" not in written:
             return written
         if "task" in written:
@@ -116,12 +116,12 @@ class Sweep(Strict):
         Args:
             written: its tables.
             where: the file, for messages.
-            stored: whether it is read from a store. An older version may have let two spellings of
-                one number pass there; it can be read, but not continued. Tables of analyses that
-                are not registered are kept as they are, in `unread`.
+            stored: whether it is read from a store. An older version may have accepted two
+                spellings of one number; such a sweep can be read, but not continued. Tables of
+                analyses that are not registered are kept in `unread`.
 
         Raises:
-            SweepError: with the file, the key and what is wrong, in one line.
+            SweepError: names the file, the key and what is wrong, in one line.
         """
         model, unread = _whole(state()), dict[str, Any]()
         if stored:
@@ -134,10 +134,10 @@ class Sweep(Strict):
         try:
             sweep = model.model_validate(written, context={"stored": stored})
         except ValidationError as error:
-            said = first_complaint(error, model)
+            message = first_complaint(error, model)
             if error.errors()[0]["type"] == "extra_forbidden":
-                said = " ".join([said, *_not_loaded()])
-            raise SweepError(f"{where}: {said}") from None
+                message = " ".join([message, *_not_loaded()])
+            raise SweepError(f"{where}: {message}") from None
         except SweepError as error:
             raise SweepError(f"{where}: {error}") from None
         sweep._unread = unread
@@ -145,14 +145,17 @@ class Sweep(Strict):
 
     @property
     def unread(self) -> dict[str, Any]:
-        """Tables of analyses that are not registered here, as a store has them."""
+        """The tables of a store's sweep whose analyses are not registered here, by name."""
         return dict(self._unread)
 
     def override(self, settings: list[str] | tuple[str, ...]) -> "Sweep":
-        """Apply `--set KEY=VALUE` settings; of two for the same key the later one wins.
+        """Apply settings KEY=VALUE, as `--set` does; the last one for a key counts.
 
-        Several values make KEY an axis; one value sets it, and an axis stays an axis. The value
-        `default` leaves a key as if the file did not give it.
+        Several values make KEY an axis. One value sets the key; an axis stays an axis. The value
+        `default` removes a key, as if the file did not give it.
+
+        Raises:
+            SweepError: no key has this name, or the sweep is not valid with the value.
         """
         written, model = self._own_tables(), _whole(state())
         for setting in settings:
@@ -174,36 +177,36 @@ class Sweep(Strict):
         return task_has(self.task, name, self.given_values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the sweep as plain tables, as its file could have been written."""
+        """Give the sweep as plain tables, as a sweep file has them."""
         return self._own_tables() | self.unread
 
     def _own_tables(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
 
     def reparsed(self, written: dict[str, Any], where: str = "sweep") -> "Sweep":
-        """Validate changed tables; those that are not read here stay."""
+        """Validate changed tables of this sweep; `unread` is kept."""
         sweep = Sweep.parse(written, where)
         sweep._unread = self.unread
         return sweep
 
     def as_json(self) -> str:
-        """Give the sweep as JSON text, its axes in their order, for the store's attributes."""
+        """Give the sweep as JSON text for the attributes of a store; axes keep their order."""
         return json.dumps(self.as_dict())
 
     def complete(self) -> "Sweep":
-        """Give the sweep with every default written out, so that it outlives a change of them."""
+        """Write out every default, so that another default later does not change the sweep."""
         written = self._own_tables()
         given = {*self.axes, *self.parameters, *self.dependent, *names_with("absent")}
         for name, field in PARAMETERS.items():
             if name in given or field.is_required() or not self.has(name):
                 continue
-            # An empty list is derived.
+            # An empty list means that the parameter is derived.
             if field.default not in (None, ()):
                 written["parameters"][name] = field.default
         return self.reparsed(written)
 
     def experiment(self) -> dict[str, Any]:
-        """Give all that decides a result except how far the grid extends, defaults filled in.
+        """Give all that decides the results except the extent of the grid, with defaults.
 
         Of the tables that classes declare, those of the classes that the sweep names are part of
         it, so that a class that is added changes no other experiment.
@@ -230,23 +233,23 @@ class Sweep(Strict):
 
     @property
     def hash(self) -> str:
-        """Hash of the experiment and the names of its axes."""
+        """Hash of the experiment and of the names of its axes, 12 hexadecimal digits."""
         text = json.dumps([sorted(self.axes), self.experiment()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def __getattr__(self, name: str) -> Any:
-        """Give the table of an analysis; None where it was registered after the sweep was read."""
+        """Give the table of an analysis; None if it was registered after the sweep was read."""
         if not name.startswith("_") and name in settings_tables():
             return None
         return super().__getattr__(name)  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle it as tables: a process that reads it may have other analyses."""
+        """Pickle the sweep as tables: another process may have other analyses."""
         return _restored, (self.as_dict(),)
 
 
 def _not_loaded() -> list[str]:
-    """Say which analyses cannot be loaded: the unknown table may be theirs."""
+    """Word which analyses cannot be loaded: the unknown table may belong to one of them."""
     return [f"Analysis {name!r} cannot be loaded: {why}" for name, why in unloadable().items()]
 
 
@@ -256,10 +259,10 @@ def _restored(written: dict[str, Any]) -> Sweep:
 
 @lru_cache(maxsize=8)
 def _whole(number: int) -> type[Sweep]:
-    """Make the class of sweeps that has the tables of all registered analyses.
+    """Make the class of sweeps with the tables of all registered analyses.
 
     Args:
-        number: what `state` gives; it changes when analyses are registered.
+        number: the result of `state`; it changes when an analysis is registered or removed.
     """
     tables: dict[str, Any] = {
         name: (settings | None, None) for name, settings in settings_tables().items()
@@ -270,5 +273,5 @@ def _whole(number: int) -> type[Sweep]:
 
 
 def reading_keys() -> tuple[str, ...]:
-    """Name the keys that change how results are computed and read, not which results they are."""
+    """Name the keys that do not change the results of trials, only how they are analysed."""
     return (*READING, *settings_tables())

@@ -1,4 +1,4 @@
-"""What the tables of a sweep file have in common: frozen, and closed to what they do not know."""
+"""The base class for tables of a sweep file: frozen, without unknown keys, with strict types."""
 
 from typing import Any
 
@@ -8,9 +8,12 @@ from .errors import shown
 
 
 def refuse_lookalikes(value: Any, kind: Any) -> Any:
-    """Refuse text and truth values for a number, and anything but a truth value for one.
+    """Refuse text or a truth value for a number, and anything but a truth value for a truth value.
 
-    Pydantic would convert them; in a sweep file they are slips.
+    Pydantic would convert them; in a sweep file they are mistakes.
+
+    Raises:
+        ValueError: the value has the wrong type.
     """
     if kind is bool and not isinstance(value, bool):
         raise ValueError(f"must be true or false, got {shown(value)}")
@@ -20,12 +23,12 @@ def refuse_lookalikes(value: Any, kind: Any) -> Any:
 
 
 def is_stored(info: ValidationInfo) -> bool:
-    """Say whether a sweep is read from a store, which an older version may have made."""
+    """Say whether the sweep being validated is read from a store, maybe of an older version."""
     return bool((info.context or {}).get("stored"))
 
 
 class Strict(BaseModel):
-    """A frozen table that refuses unknown keys, and values that only look like its numbers."""
+    """A frozen table that refuses unknown keys, and text or truth values for numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -1,7 +1,7 @@
-"""How this package learns which experiments, parameters and analyses there are.
+"""Loading of the modules that register experiments, parameters and analyses.
 
-Installed packages name modules and classes by entry points. They register what they know when they
-are imported, so that `sweeps` imports no other package of ours.
+Installed packages name these modules by entry points. So `sweeps` imports no other package of
+genprior.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ class Offered(NamedTuple):
 
     Attributes:
         point: its entry point.
-        found: what was loaded; None where that failed.
-        error: why it could not be loaded; None if it could.
+        found: the loaded object; None if loading failed.
+        error: the error in loading; None if there was none.
     """
 
     point: EntryPoint
@@ -31,7 +31,7 @@ class Offered(NamedTuple):
 
 
 def load_offered(group: str) -> Iterator[Offered]:
-    """Load what installed packages offer as entry points of a group, one after the other."""
+    """Load the entry points of a group, one after the other."""
     for point in entry_points(group=group):
         try:
             offered = Offered(point, point.load(), None)
@@ -41,14 +41,14 @@ def load_offered(group: str) -> Iterator[Offered]:
 
 
 def ask() -> None:
-    """Import, once, the modules that installed packages name.
+    """Import the modules that installed packages name; only the first call does something.
 
     Raises:
-        SweepError: naming one that cannot be imported.
+        SweepError: names a module that cannot be imported.
     """
     if _ASKED and _ASKED[-1]:
         return
-    with _lock:  # another thread waits until everything is told
+    with _lock:  # other threads wait until all modules are imported
         if _ASKED:
             return
         _ASKED.append(False)
@@ -63,12 +63,12 @@ _MORE: list[Callable[[], None]] = []
 
 
 def tell_more(load: Callable[[], None]) -> None:
-    """Register a function that imports classes of installed packages, which may add parameters."""
+    """Register a function that imports further classes, which may add parameters."""
     _MORE.append(load)
 
 
 def ask_more() -> None:
-    """Import the classes that installed packages offer, because a name is not known yet."""
+    """Import the classes that installed packages offer; called when a name is not known."""
     ask()
     for load in _MORE:
         load()

@@ -1,4 +1,4 @@
-"""Values as people write them: lists, ranges, text from the command line; and their checks."""
+"""Values from sweep files and the command line: lists, ranges and text, and their checks."""
 
 import tomllib
 from datetime import date, time
@@ -14,14 +14,14 @@ from .parameters import PARAMETERS, facts
 from .tables import refuse_lookalikes
 
 MAX_AXIS_LENGTH = 100_000
-# Beyond these, decimal arithmetic with its 28 digits would not be exact.
+# Outside these limits, decimal arithmetic with 28 digits would not be exact.
 LARGEST, SMALLEST_STEP = Decimal("1e12"), Decimal("1e-12")
 RANGE_KEYS = ("start", "stop", "step")
-BRACKETS = ('"', "'", "[", "{")  # what starts with one of these is TOML
+BRACKETS = ('"', "'", "[", "{")  # text that starts with one of these is TOML
 
 
 class Range(NamedTuple):
-    """Equally spaced numbers in decimal: 0:0.4:0.1 is five clean values."""
+    """Equally spaced decimal numbers: 0:0.4:0.1 is 0, 0.1, 0.2, 0.3, 0.4 without rounding."""
 
     start: Decimal
     stop: Decimal
@@ -29,7 +29,7 @@ class Range(NamedTuple):
     length: int
 
     def values(self) -> list[int | float]:
-        """Whole numbers if all are whole, else floats."""
+        """List the numbers: integers if all are integers, else floats."""
         whole = all(number == number.to_integral_value() for number in (self.start, self.step))
         numbers = (self.start + index * self.step for index in range(self.length))
         return [int(number) if whole else float(number) for number in numbers]
@@ -39,7 +39,7 @@ def axis_length(name: str, written: Any) -> int:
     """Count the values of an axis without making them.
 
     Raises:
-        SweepError: the axis is empty, too long, or is no range.
+        SweepError: the axis is empty or too long, or its range is not valid.
     """
     span = _range(name, written)
     if span is not None:
@@ -62,7 +62,7 @@ def expand_axis(name: str, written: Any) -> list[Any]:
             start, stop and step, or one value.
 
     Raises:
-        SweepError: the axis is empty, too long, or is no range.
+        SweepError: the axis is empty or too long, or its range is not valid.
     """
     axis_length(name, written)
     span = _range(name, written)
@@ -72,10 +72,10 @@ def expand_axis(name: str, written: Any) -> list[Any]:
 
 
 def check_stop(name: str, written: Any) -> None:
-    """Refuse a range whose stop is not one of its values, which a file may have.
+    """Refuse a range whose stop is not one of its values. Sweep files may have such ranges.
 
     Raises:
-        SweepError: with the two ranges that may be meant; or it is no range.
+        SweepError: gives the two ranges that may be meant, or says that it is not a range.
     """
     span = _range(name, written)
     if span is None or not span.length:
@@ -90,12 +90,12 @@ def check_stop(name: str, written: Any) -> None:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a parameter is any text, and so never a range of numbers."""
+    """Say whether the values of a parameter are text, so that it has no ranges."""
     return name in PARAMETERS and PARAMETERS[name].annotation is str
 
 
 def _range(name: str, written: Any) -> Range | None:
-    """Read a range, stop included; None if the axis is written as values."""
+    """Read a range, stop included; None if the axis lists its values."""
     if isinstance(written, str) and ":" in written and not is_text(name):
         parts = written.split(":")
     elif isinstance(written, dict):
@@ -111,7 +111,7 @@ def _range(name: str, written: Any) -> Range | None:
         start, stop, step = (Decimal(part.strip()) for part in parts if part.isascii())
     except (ValueError, InvalidOperation):
         raise SweepError(
-            f"axis '{name}': {shown(':'.join(parts))} is no range; write start:stop:step, "
+            f"axis '{name}': {shown(':'.join(parts))} is not a range; write start:stop:step, "
             "as in 5:60:5."
         ) from None
     if not all(number.is_finite() for number in (start, stop, step)):
@@ -127,25 +127,25 @@ def _range(name: str, written: Any) -> Range | None:
 
 
 def read_value(text: str) -> Any:
-    """Read a value of `--set`, or a table's key: TOML, or text where it is none.
+    """Read a value of `--set` or a key of a table: TOML, or text if it is not valid TOML.
 
-    TOML's dates and times are text too: no parameter is one. Numbers may also be written as `.5`
-    or `007`, which TOML refuses.
+    Dates and times are read as text, because no parameter is one. Numbers may also be written as
+    `.5` or `007`, which TOML refuses.
 
     Raises:
-        SweepError: it starts with a quote or a bracket, and is not one TOML value.
+        SweepError: it starts with a quote or a bracket and is not one TOML value.
     """
     text = text.strip()
     is_toml = text.startswith(BRACKETS)
     if not is_toml and "#" in text:
-        return text  # of which TOML would read what is before the comment
-    # Labels in stores are True and False.
+        return text  # TOML would take the # for a comment
+    # The labels of truth values in stores are True and False.
     written = text.lower() if text.lower() in ("true", "false") else text
     try:
         read = tomllib.loads(f"value = {written}")
     except (ValueError, RecursionError) as error:
         if is_toml:
-            raise SweepError(f"{shown(text)} is no TOML: {error}") from None
+            raise SweepError(f"{shown(text)} is not TOML: {error}") from None
         return _number_or_text(text)
     if set(read) != {"value"}:
         raise SweepError(f"{shown(text)} is more than one value.")
@@ -154,22 +154,22 @@ def read_value(text: str) -> Any:
 
 def _number_or_text(text: str) -> float | str:
     try:
-        # Python would read the digits of every script.
+        # `float` accepts the digits of every script.
         return float(text) if text.isascii() else text
     except ValueError:
         return text
 
 
 def axis_values(name: str, written: Any, stored: bool = False) -> list[Any]:
-    """Expand an axis and check its values; numbers come ascending, the rest as written.
+    """Expand an axis and check its values; numbers are sorted, others stay as written.
 
     Args:
         name: the axis.
         written: as for `expand_axis`.
-        stored: whether it is a store's, in which values may differ after 12 digits.
+        stored: whether a store holds it; its values may agree in 12 digits.
 
     Raises:
-        SweepError: a value cannot be, or is listed twice.
+        SweepError: a value is not valid, or is listed twice.
     """
     values = [check_value(name, value, stored) for value in expand_axis(name, written)]
     if twice := None if stored else repeated(values):
@@ -186,7 +186,7 @@ def axis_values(name: str, written: Any, stored: bool = False) -> list[Any]:
 
 
 def repeated(values: list[Any]) -> tuple[Any, Any] | None:
-    """Find two values of an axis that are one."""
+    """Find two values of an axis with the same label; None if there are none."""
     known: dict[str, Any] = {}
     for value in values:
         label = value_label(value)
@@ -197,10 +197,14 @@ def repeated(values: list[Any]) -> tuple[Any, Any] | None:
 
 
 def key_label(by: str, key: str) -> str:
-    """Write a table's key as the label of the value of a parameter or axis that it stands for.
+    """Write the key of a table as a label.
+
+    Args:
+        by: the parameter or axis whose values are the keys.
+        key: the key.
 
     Raises:
-        SweepError: the parameter has no such value.
+        SweepError: the key is not a value of the parameter.
     """
     if by not in PARAMETERS:
         return value_label(read_value(key))
@@ -218,7 +222,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def is_foreign(name: str) -> bool:
-    """Say whether a name can only be a parameter of a class that is not here."""
+    """Say whether a name can only be a parameter of a class that is missing here."""
     return "." in name and name not in PARAMETERS
 
 
@@ -228,10 +232,14 @@ def check_value(name: str, value: Any, stored: bool = False) -> Any:
     Args:
         name: the parameter, or the axis.
         value: its value.
-        stored: whether it is a store's, whose parameter a class may have that is not here.
+        stored: whether a store holds it. Then a parameter of a class that is missing here is not
+            checked.
+
+    Returns:
+        The value as a point has it; a list is written as its label.
 
     Raises:
-        SweepError: naming the parameter and the value.
+        SweepError: names the parameter and the value.
     """
     if stored and is_foreign(name):
         return value

@@ -1,4 +1,4 @@
-"""What a task kind promises to fill for every trial of a sweep."""
+"""The variables that an experiment gives for every trial."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Flag(NamedTuple):
-    """A code of a coded variable and its meaning, one word as CF asks."""
+    """A code of a coded variable, and its meaning in one word, as the CF conventions ask."""
 
     code: int
     meaning: str
@@ -17,8 +17,8 @@ class Flag(NamedTuple):
 class Variable:
     """One result of a trial, stored over the sweep's axes and `trial`.
 
-    `fill` means *not run*; it is never a legal value. `symbol` is its name in pictures, mathematics
-    between dollar signs; empty for its own name.
+    `fill` means *not run*; it is never the result of a trial. `symbol` is the name in pictures,
+    with mathematics between dollar signs; empty for `name`.
     """
 
     name: str
@@ -30,6 +30,6 @@ class Variable:
 
     @property
     def fill(self) -> Any:
-        """NaN for floats, −1 for counts and codes."""
+        """The value that means *not run*: NaN for floats, −1 for counts and codes."""
         kind = np.dtype(self.dtype)
         return kind.type(np.nan) if kind.kind == "f" else kind.type(-1)

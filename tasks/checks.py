@@ -16,13 +16,13 @@ MOST_CHECKED = 20_000  # points of a sweep
 
 
 def check_optional(grid: Grid, optional: Collection[str], used: Collection[str], who: str) -> None:
-    """Refuse optional parameters that a sweep gives and that nothing in it has.
+    """Refuse optional parameters that a sweep gives but that none of its classes has.
 
     Args:
         grid: the sweep.
         optional: parameters that only some classes have.
-        used: those of them that something in the sweep has.
-        who: names that, for the message.
+        used: the optional parameters of the classes that the sweep names.
+        who: names these classes, for the message.
 
     Raises:
         SweepError: names the parameter.
@@ -37,7 +37,7 @@ def check_optional(grid: Grid, optional: Collection[str], used: Collection[str],
 
 
 def given_parameters(sweep: Sweep) -> tuple[str, ...]:
-    """List what a sweep gives: its axes, what depends on others, and values other than defaults."""
+    """List the parameters that a sweep gives: axes, dependent ones, and values not at a default."""
     fixed = {n for n, value in sweep.parameters.items() if value != PARAMETERS[n].default}
     return (*sweep.axes, *sorted(fixed), *sweep.dependent)
 
@@ -46,7 +46,7 @@ def check_points(grid: Grid, check: Callable[[Point], None]) -> None:
     """Check a point for each combination of the parameters that the check reads.
 
     Raises:
-        SweepError: names the point and what the check says.
+        SweepError: names the point; `check` raised a ValueError.
     """
     for index, point in points_to_check(grid, MOST_CHECKED):
         try:

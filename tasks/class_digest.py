@@ -1,4 +1,4 @@
-"""A digest of what a class computes with: it changes when results may change."""
+"""A digest of the code of a class: it changes if the results of the class may change."""
 
 import hashlib
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 LENGTH = 12  # hexadecimal digits of a digest
-# What Python and libraries put into every class, and what only describes it.
+# Attributes that Python and libraries add to every class, or that only describe the class.
 DESCRIPTION = {
     "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
     "__abstractmethods__", "_abc_impl", "__firstlineno__", "__static_attributes__",
@@ -25,15 +25,15 @@ SIMPLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 
 
 def class_digest(found: type) -> str:
-    """Digest a class: its methods, attributes, parameters, and all that these refer to.
+    """Digest a class: its methods, attributes and parameters, and all that these refer to.
 
-    Of functions the byte code counts, with its constants, defaults, closures and globals; names,
-    comments and docstrings do not. Base classes, helper functions and constants of modules count
-    too. What comes with Python, genprior or an installed package counts by its name only.
+    A function counts with its byte code, constants, defaults, closures and globals; its name,
+    comments and docstring do not count. Base classes, helper functions and constants of modules
+    count too. An object of Python, genprior or an installed package counts only with its name.
 
     Returns:
-        The start of a SHA-256, 12 hexadecimal digits. Byte code differs between versions of
-        Python, and so do the digests.
+        The first 12 hexadecimal digits of a SHA-256. They differ between versions of Python, whose
+        byte code differs.
     """
     digest = hashlib.sha256()
     for part in _Walk().parts(found):
@@ -42,14 +42,14 @@ def class_digest(found: type) -> str:
 
 
 class _Walk:
-    """Goes once through everything that a class refers to."""
+    """A walk through everything that a class refers to; each object is described once."""
 
     def __init__(self) -> None:
-        # Kept, so that no other object gets the identity of one that was seen.
+        # Objects are kept, so that no later object gets the `id` of one that was seen.
         self._seen: dict[int, tuple[int, Any]] = {}
 
     def parts(self, value: Any) -> Iterator[str]:
-        """Describe a value in parts that do not depend on where or when it was made."""
+        """Describe a value in texts that do not depend on the process or the time."""
         if isinstance(value, SIMPLE):
             yield f"{type(value).__name__} {value!r}"
             return
@@ -79,7 +79,7 @@ class _Walk:
         for name in sorted(set(vars(found)) - DESCRIPTION):
             member = vars(found)[name]
             if is_model and not isinstance(member, FunctionType | classmethod | staticmethod):
-                continue  # pydantic's; its fields follow
+                continue  # attributes of pydantic; the fields follow
             yield name
             yield from self.parts(member)
         if is_model:
@@ -144,14 +144,14 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _is_own(module: str) -> bool:
-    """Say whether a module is the user's: not of Python, genprior or an installed package."""
+    """Say whether a module is the user's own: not Python, genprior or an installed package."""
     if module == "genprior" or module.startswith("genprior."):
         return False
     if module == "__main__":
         return True
     found = sys.modules.get(module)
     if found is None:
-        return True  # it came by value, from a process that has it
+        return True  # the class was pickled by value in a process that has the module
     file = getattr(found, "__file__", None)
     if file is None:
         return False

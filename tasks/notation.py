@@ -1,4 +1,4 @@
-"""How widths and codes are written, as lists or as text, and their bounds."""
+"""Widths and codes as lists or text, and their bounds."""
 
 from math import isfinite
 from typing import Annotated, Any
@@ -11,7 +11,11 @@ MAX_WIDTH = 10_000_000
 
 
 def parse_widths(written: Any) -> Any:
-    """Accept widths as a list or as their label, `700-650`."""
+    """Read widths from a list, one number, or a label such as `700-650`.
+
+    Raises:
+        ValueError: a width is a truth value.
+    """
     if isinstance(written, int) and not isinstance(written, bool):
         return (written,)
     if isinstance(written, str):
@@ -25,7 +29,7 @@ def parse_widths(written: Any) -> Any:
 
 
 def code_rows(label: str) -> tuple[tuple[float, ...], ...]:
-    """Read codes as they are written, `1 0; 1 0.5`."""
+    """Read codes from text such as `1 0; 1 0.5`; all have the same length."""
     return tuple(tuple(float(number) for number in row.split()) for row in label.split(";"))
 
 
@@ -34,9 +38,13 @@ def _code_entry(entry: Any) -> str:
 
 
 def check_codes(written: Any) -> Any:
-    """Refuse what is no list of different codes of one length, and write it in one way.
+    """Check codes and write them as text, such as `1 0; 1 0.5`.
 
-    They may be lists of numbers, or text as in `1 0; 1 0.5`.
+    Args:
+        written: lists of numbers, or text in that form.
+
+    Raises:
+        ValueError: these are not codes of one length, or two codes are the same.
     """
     if isinstance(written, int | float) and not isinstance(written, bool):
         written = str(written)
@@ -56,7 +64,7 @@ def check_codes(written: Any) -> Any:
         raise ValueError(f"must be finite numbers, got {shown(written)}")
     if len(set(rows)) < len(rows):
         raise ValueError(f"must be different codes, got {shown(written)}")
-    # Every digit, for codes are part of a point's identity.
+    # With every digit, because codes are part of a point's identity.
     return "; ".join(" ".join(repr(number).removesuffix(".0") for number in row) for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""A point of a sweep: the parameters of all experiments, each declared where it is used."""
+"""The point of a sweep: all parameters, each declared in the module that uses it."""
 
 from typing import Self
 
@@ -23,7 +23,7 @@ from .registry import declare_tables
 from .solvers import SolverParameters
 
 
-# The parameters of the last base come first.
+# The order of the parameters starts with the last base class.
 class Point(
     CodeParameters,
     ConditionParameters,
@@ -38,7 +38,7 @@ class Point(
     NetworkParameters,
     ProblemParameters,
 ):
-    """Every parameter of one trial, checked."""
+    """All parameters of a trial, checked."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -46,7 +46,8 @@ class Point(
         codes = self.codes
         if codes and len(codes[0]) != self.k:
             raise ValueError(
-                f"target_codes have {len(codes[0])} coordinates and k is {self.k}; give k of them."
+                f"target_codes have {len(codes[0])} coordinates and k is {self.k}; "
+                "give k coordinates."
             )
         if codes and self.target >= len(codes):
             raise ValueError(
@@ -58,7 +59,7 @@ class Point(
 
     @property
     def relu_layers(self) -> int:
-        """Number of layers that end in a ReLU."""
+        """Number of layers with a ReLU."""
         return self.depth - (self.last_layer == "linear")
 
 

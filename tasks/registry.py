@@ -1,4 +1,4 @@
-"""Classes that sweep files name: built-in, offered by installed packages, or registered here."""
+"""Classes that sweep files name: built-in, offered by installed packages, or registered."""
 
 import re
 from abc import ABC
@@ -18,13 +18,13 @@ T = TypeVar("T", bound=ABC)
 
 
 class Registered(NamedTuple):
-    """A class of this process, in the form in which it is sent to workers.
+    """A registered class, in the form that is sent to workers.
 
     Attributes:
-        what: key of its name in sweep files.
-        name: its name there.
-        source: its digest, as `class_digest` gives it.
-        pickled: the class itself, by cloudpickle.
+        what: the key of sweep files that names it, such as `solver.method`.
+        name: its name.
+        source: its digest, from `class_digest`.
+        pickled: the class, pickled by cloudpickle.
     """
 
     what: str
@@ -34,10 +34,10 @@ class Registered(NamedTuple):
 
 
 class Registry(Generic[T]):
-    """The classes of one kind, by the name that sweep files give them.
+    """The classes of one kind, by name.
 
     Args:
-        what: key of the name in sweep files.
+        what: the key of sweep files that names a class, such as `solver.method`.
         base: base class of all of them.
         built_in: classes of genprior; no other class can take their names.
     """
@@ -54,18 +54,20 @@ class Registry(Generic[T]):
         tell_more(self.load)
 
     def register(self, found: type[T], source: str = "") -> type[T]:
-        """Let sweep files of this process name a class; it replaces an earlier one of its name.
+        """Register a class in this process; it replaces a registered class of the same name.
 
         Args:
             found: the class; its attribute `name` is its name.
-            source: its digest in the process it comes from; if empty, it is of this process, where
-                what it refers to may still change: its digest is computed when it is asked for.
+            source: its digest in the process that it comes from. If empty, it is a class of this
+                process: its digest is computed when it is needed, because functions and constants
+                that it refers to may still change.
 
         Returns:
             The class, so that this can be used as a decorator.
 
         Raises:
-            SweepError: it is no subclass of the base, is not complete, or has a built-in name.
+            SweepError: it is not a subclass of the base, is not complete, or has the name of a
+                built-in class.
         """
         where = f"{self.what}: {getattr(found, '__qualname__', found)!s}"
         name = self._checked(found, where)
@@ -99,7 +101,8 @@ class Registry(Generic[T]):
         offered = self.offered()
         if name not in offered:
             hint = did_you_mean(name, (*self.built_in, *self._registered, *offered))
-            raise SweepError(f"{self.what}: there is none named {name!r}. {hint}")
+            kind = self.what.split(".")[0]
+            raise SweepError(f"{self.what}: there is no {kind} named {name!r}. {hint}")
         where = f"{self.what}: {name!r}, offered as {offered[name].value},"
         try:
             found = offered[name].load()
@@ -112,13 +115,13 @@ class Registry(Generic[T]):
         return self._loaded[name]
 
     def load(self) -> None:
-        """Import what installed packages offer; `find` reports what cannot be imported."""
+        """Import the classes that installed packages offer; `find` reports those that fail."""
         for name in self.offered():
             with suppress(SweepError):
                 self.find(name)
 
     def known(self) -> Iterator[type[T]]:
-        """Give the classes at hand: built-in, registered, and those imported so far."""
+        """Give the classes that are loaded: built-in, registered, and imported so far."""
         yield from self.built_in.values()
         yield from (found for found, _ in self._registered.values())
         yield from self._loaded.values()
@@ -129,13 +132,13 @@ class Registry(Generic[T]):
         return tuple(name for name in PARAMETERS if name in used)
 
     def offered(self) -> dict[str, EntryPoint]:
-        """Give what installed packages offer, by name; the first call searches them, slowly."""
+        """Give the entry points of installed packages, by name; the first call is slow."""
         if self._offered is None:
             self._offered = {point.name: point for point in entry_points(group=self.group)}
         return self._offered
 
     def search_again(self) -> None:
-        """Forget what installed packages offer, so that one installed meanwhile is found."""
+        """Search the installed packages again at the next use, after one was installed."""
         loaded = list(self._loaded.values())
         self._offered, self._loaded = None, {}
         for found in loaded:
@@ -143,11 +146,11 @@ class Registry(Generic[T]):
                 remove_table(table)
 
     def origin(self, name: str) -> str:
-        """Name where a class comes from that is not built in.
+        """Say where a class that is not built in comes from.
 
         Returns:
-            The package and its version; `source` and a digest for a class of this process; an
-            empty string if there is no such class.
+            The package and its version; `source` and the digest for a registered class; an empty
+            string if there is no such class.
         """
         if name in self._registered:
             return f"source {self._source(name)}"
@@ -180,11 +183,11 @@ class Registry(Generic[T]):
         )
 
     def _checked(self, found: Any, where: str) -> str:
-        """Give the name of a class; refuse one of another kind, or one that is not complete."""
+        """Give the name of a class; refuse a class of another kind or one that is not complete."""
         if not (isinstance(found, type) and issubclass(found, self._base)):
             base = f"{self._base.__module__}.{self._base.__qualname__}"
             raise SweepError(
-                f"{where} is no subclass of {base.replace('.base.', '.')}; derive it from that."
+                f"{where} is not a subclass of {base.replace('.base.', '.')}; derive it from that."
             )
         if lacking := sorted(found.__abstractmethods__):
             raise SweepError(f"{where} lacks {', '.join(lacking)}; define it.")
@@ -205,14 +208,14 @@ REGISTRIES: dict[str, Registry[Any]] = {}
 
 
 def declare_tables() -> None:
-    """Let points have the tables of the built-in classes; those of others come with them."""
+    """Add the tables of the built-in classes; a registered class adds its own table."""
     for what, registry in REGISTRIES.items():
         for name, cls in registry.built_in.items():
             _add_table(cls, f"{what}: {name!r}")
 
 
 def parameters_of(found: Any) -> tuple[str, ...]:
-    """List the parameters a class has and not all of its kind have, those of its table too."""
+    """List the parameters that a class has but not all of its kind; also those of its table."""
     own = parameter_fields(found.table[1], f"{found.table[0]}.") if found.table else {}
     return (*found.uses, *own)
 
@@ -224,13 +227,13 @@ def _table_name(cls: Any) -> str:
 
 
 def _has_users(table: str) -> bool:
-    """Say whether a class at hand declares a table of this name."""
+    """Say whether a loaded class declares a table of this name."""
     classes = (cls for registry in REGISTRIES.values() for cls in registry.known())
     return any(_table_name(cls) == table for cls in classes)
 
 
 def _add_table(found: Any, where: str, replaced: Any = None) -> None:
-    """Declare the table of parameters of a class, in place of that of the class it replaces."""
+    """Add the table of a class; it replaces the table of the class that is replaced."""
     table = getattr(found, "table", None)
     try:
         if table is not None:
@@ -242,12 +245,12 @@ def _add_table(found: Any, where: str, replaced: Any = None) -> None:
         remove_table(old)
 
 
-# What this process unpacked last, by key and name: a class of one source may have other globals.
+# Classes that were unpacked last, by key and name: with the same digest, globals may differ.
 _UNPACKED: dict[tuple[str, str], bytes] = {}
 
 
 def unpack(classes: Iterable[Registered]) -> None:
-    """Register in this process the classes that another process registered, as they are there."""
+    """Register the classes that another process has registered, as they are there."""
     from cloudpickle import loads
 
     for entry in classes:

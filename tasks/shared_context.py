@@ -1,4 +1,4 @@
-"""Contexts that change something for the whole process, used by several threads at once."""
+"""Context managers with an effect on the whole process, shared by several threads."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,30 +8,30 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 def shared(
     make: Callable[[], AbstractContextManager[object]],
 ) -> Callable[[], AbstractContextManager[None]]:
-    """Let threads share a context: the first user enters it, the last one leaves it.
+    """Share a context manager between threads: the first user enters it, the last one exits it.
 
     Args:
-        make: makes the context. It is called each time that there is no user yet.
+        make: makes the context manager. It is called whenever a user comes and there is no other.
 
     Returns:
-        What makes a user's context.
+        A function that makes a context manager for one user.
     """
-    turn, opened, users = threading.Lock(), ExitStack(), set[object]()
+    lock, entered, users = threading.Lock(), ExitStack(), set[object]()
 
     @contextmanager
     def use() -> Iterator[None]:
         user = object()
-        with turn:
+        with lock:
             if not users:
-                opened.enter_context(make())
+                entered.enter_context(make())
             users.add(user)
         try:
             yield
         finally:
-            with turn:
+            with lock:
                 users.remove(user)
                 if not users:
-                    opened.close()
+                    entered.close()
 
     use.__doc__ = make.__doc__
     use.__name__ = getattr(make, "__name__", "use")

@@ -1,4 +1,4 @@
-"""Refuse parameters that a sweep gives and that no point of it uses."""
+"""Refusal of parameters that a sweep gives but that none of its points uses."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Uses = Callable[["Point"], Collection[str]]
 
 
 class Rule(NamedTuple):
-    """When a point uses some parameters.
+    """A rule for when a point uses some parameters.
 
     Attributes:
         names: the parameters.
-        used: tells whether a point uses them.
-        otherwise: what is the case if no point does, for the message.
+        used: says whether a point uses them.
+        otherwise: the reason why no point uses them, for the message.
     """
 
     names: tuple[str, ...]
@@ -33,7 +33,7 @@ class Rule(NamedTuple):
     otherwise: str
 
 
-# Descents on a plane start on a circle and run by the plain engine to their end.
+# Descents on a plane start on a circle of it and run with the plain engine to their end.
 OF_NO_LANDSCAPE = (
     "solver.engine", "solver.start", "solver.start_scale", "solver.stall_after",
     "solver.abandon_after", "solver.abandon_factor", "solver.audit",
@@ -41,12 +41,12 @@ OF_NO_LANDSCAPE = (
 
 
 def refuse_unused(grid: Grid, rules: Collection[Rule]) -> None:
-    """Refuse parameters that a sweep gives and that none of its points uses.
+    """Refuse parameters that a sweep gives but that none of its points uses.
 
-    A value that is the default counts as not given, as stores write all of them.
+    A value at its default counts as not given, because stores write out all defaults.
 
     Raises:
-        SweepError: names the parameter, and why nothing uses it.
+        SweepError: names the parameter, and the reason why nothing uses it.
     """
     given = given_parameters(grid.sweep)
     for rule in rules:
@@ -102,15 +102,15 @@ def _uses_norm(point: Point) -> bool:
 
 
 def recovery_rules(solvers: Collection[str]) -> tuple[Rule, ...]:
-    """Make the rules for the trials of a recovery sweep.
+    """Make the rules for a sweep of the experiment `recovery`.
 
     Args:
         solvers: names of the sweep's solvers.
     """
-    theirs = sorted({name for solver in solvers for name in parameters_of(solver_class(solver))})
-    own = " and ".join(name.removeprefix("solver.") for name in theirs[:3]) or "none"
-    named = " or ".join(map(repr, solvers))
-    otherwise = f"solver.method is {named}, which has {own}{' and others' if theirs[3:] else ''}"
+    names = sorted({name for solver in solvers for name in parameters_of(solver_class(solver))})
+    shown = " and ".join(name.removeprefix("solver.") for name in names[:3]) or "no parameters"
+    others = " and others" if names[3:] else ""
+    otherwise = f"solver.method is {' or '.join(map(repr, solvers))}, which has {shown}{others}"
     of_solvers = (
         Rule((name,), partial(_uses, name=name), otherwise) for name in SOLVERS.parameters()
     )
@@ -121,7 +121,7 @@ RECOVERY_RULES = (
     Rule(
         ("solver.start_scale",),
         _scales_start,
-        "solver.start is neither 'gaussian' nor 'ones', which it is a factor on",
+        "solver.start is neither 'gaussian' nor 'ones', the only starts that it scales",
     ),
     Rule(
         ("solver.abandon_factor", "solver.audit"),

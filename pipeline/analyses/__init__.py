@@ -46,7 +46,7 @@ def register(analysis: type[Analysis]) -> type[Analysis]:
         ValueError: the name of its table in sweep files is missing or taken.
     """
     if not (isinstance(analysis, type) and issubclass(analysis, Analysis)):
-        raise TypeError(f"{analysis!r} is no subclass of genprior.pipeline.analyses.Analysis")
+        raise TypeError(f"{analysis!r} is not a subclass of genprior.pipeline.analyses.Analysis")
     if lacking := [name for name in ("name", "json_name") if not hasattr(analysis, name)]:
         raise TypeError(f"{analysis.__name__} lacks {' and '.join(lacking)}")
     register_reading(analysis())

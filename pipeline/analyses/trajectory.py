@@ -1,4 +1,4 @@
-"""Trajectories: where the descents of a store of the experiment `trajectory` ended."""
+"""The analysis `trajectory`: where the descents of the experiment `trajectory` ended."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TASK = "trajectory"
 END = "end"
-# In the order in which they are told, with their columns.
+# Ends of descents in the order of the table, with the headings of their columns.
 HEADINGS = {
     "target": "at x*", "mirror": "at the mirror", "elsewhere": "elsewhere", "running": "not ended",
 }  # fmt: skip
@@ -32,7 +32,7 @@ LONG_NAMES = {
 
 
 class Trajectory(Analysis):
-    """How many descents of every plane ended at the true code, at its mirror point, elsewhere."""
+    """Counts of the descents of every plane that ended at x*, at its mirror point or elsewhere."""
 
     name = "trajectory"
     json_name = "trajectories"
@@ -42,19 +42,19 @@ class Trajectory(Analysis):
     no_log = "a plane has negative coordinates"
 
     def names(self) -> Iterable[str]:
-        """Name what is told of descents."""
+        """Name its variables, dimensions and JSON fields."""
         return {*LONG_NAMES, END, "ends"}
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Every store of trajectories has it."""
+        """Ask for the analysis in every store of the experiment `trajectory`."""
         return {} if info.sweep.task == TASK else None
 
     def compute(self, request: Request) -> "xr.Dataset":
-        """Count the descents by where they were at the last step that was run.
+        """Count the descents by their end at the last step that was run.
 
         Returns:
-            Over the axes but angle and step `descents`, `median_steps` and `mirror_ratio`, NaN
-            where there is none; and over "end" `count`.
+            `descents`, `median_steps` and `mirror_ratio` over all axes except angle and step, and
+            `count` over these and "end". A median or a ratio that does not exist is NaN.
         """
         import xarray as xr
 
@@ -64,10 +64,10 @@ class Trajectory(Analysis):
 
         grid = Grid(request.sweep)
         others = plane_axes(grid)
-        told = request.trials.load(["steps", "end"]).sortby(STEP)
-        known = told["end"].notnull()
+        results = request.trials.load(["steps", "end"]).sortby(STEP)
+        known = results["end"].notnull()
         later = known.isel({STEP: slice(None, None, -1)}).argmax(STEP)
-        last = told.isel({STEP: known.sizes[STEP] - 1 - later}).where(known.any(STEP))
+        last = results.isel({STEP: known.sizes[STEP] - 1 - later}).where(known.any(STEP))
         within = [dim for dim in last["end"].dims if dim not in others]
         counts = [(last["end"] == End[name.upper()]).sum(within) for name in ENDS]
         labels = xr.Variable(END, np.array(ENDS, dtype=np.dtypes.StringDType()))
@@ -95,7 +95,7 @@ class Trajectory(Analysis):
         return dataset
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give descents as rows, one a plane: how many ended where, after how many steps."""
+        """Give a row for each plane: the counts of its descents, and the median of their steps."""
         from ..rows import indices, place_of, plain_values
 
         rows = []
@@ -115,7 +115,7 @@ class Trajectory(Analysis):
         return rows
 
     def table(self, dataset: "xr.Dataset") -> "Table":
-        """One row a plane: where its descents ended."""
+        """Make a table with a row for each plane: where its descents ended."""
         from ...sweeps.labels import value_label
         from ..crashes import crash_lines
         from ..table_parts import before, captioned, number, table_of
@@ -124,8 +124,8 @@ class Trajectory(Analysis):
         axes = before(rows[0], "descents")
         are_running = any(row["ends"]["running"] for row in rows)
         ends = [end for end in ENDS if end != "running" or are_running]
-        told = [HEADINGS[end] for end in ends]
-        table = table_of(*axes, "ρ", "descents", *told, "median steps")
+        headings = [HEADINGS[end] for end in ends]
+        table = table_of(*axes, "ρ", "descents", *headings, "median steps")
         table.title = "where descents on the plane ended; the mirror is −ρ x*"
         table.title_justify = "left"
         for row in rows:
@@ -139,11 +139,11 @@ class Trajectory(Analysis):
         return captioned(table, crash_lines(rows, axes, "descents"))
 
     def shows(self, info: "StoreInfo") -> bool:
-        """Say whether a picture of the store shows descents."""
+        """Say whether the picture of the store shows this analysis."""
         return self.asked(info, None) is not None
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
-        """Draw the descents on their plane."""
+        """Draw the descents on their planes."""
         from ..trajectory_figures import draw_trajectories
 
         return draw_trajectories(request, dataset, look)

@@ -175,7 +175,7 @@ def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
             f"--along one of {', '.join(sweep.axes)}."
         )
     if axis not in sweep.axes:
-        raise SweepError(f"--along: {axis!r} is no axis. {did_you_mean(axis, sweep.axes)}")
+        raise SweepError(f"--along: {axis!r} is not an axis. {did_you_mean(axis, sweep.axes)}")
     check_separate(Grid(sweep), axis, f"{info.path}: {'--along' if along else 'fit.along'}")
     return axis
 

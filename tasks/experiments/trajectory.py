@@ -1,6 +1,6 @@
-"""The experiment `trajectory`: iterates of descents that start on a circle of a plane of codes.
+"""The experiment `trajectory`: iterates of descents from a circle on a plane of codes.
 
-Problem and plane are those that the experiment `landscape` draws.
+It draws the same problem and the same plane as the experiment `landscape`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 # Increase it whenever a stored number may change.
 TRAJECTORY_VERSION = 1
 STEP = "trajectory.step"
-AT_TARGET = 0.25  # relative latent error that counts as having arrived, noise or not
-AT_MIRROR = 0.75  # distance from the mirror that does, in its length
-STEPS_OF_A_PATH = 100  # for an estimate: how many values of `step` share a descent
-MOST_KEPT = 360  # descents that a worker can continue
+AT_TARGET = 0.25  # below this relative latent error a descent ended at x*, with noise or without
+AT_MIRROR = 0.75  # below this distance it ended at the mirror, in lengths of the mirror point
+STEPS_OF_A_PATH = 100  # values of `step` that share a descent, assumed by `pilot`
+MOST_KEPT = 360  # descents that a worker keeps, to continue them
 
 
 class End(IntEnum):
-    """Where a descent ended; the numbers are stored."""
+    """Where a descent ended, or that it has not; the numbers are stored."""
 
     RUNNING = 0
     TARGET = 1
@@ -75,17 +75,17 @@ VARIABLES = (
 
 
 class TrajectoryTable(Strict):
-    """Where a descent starts, and after how many steps its iterate is told.
+    """Where a descent starts, and after how many steps its iterate is stored.
 
-    It starts at x = radius·‖x*‖ (cos(angle)·e_1 + sin(angle)·e_2); e_1 is the direction of x*, e_2
-    a random one orthogonal to it. No draw depends on these parameters.
+    It starts at x = radius·‖x*‖ (cos(angle)·e_1 + sin(angle)·e_2). The unit vector e_1 has the
+    direction of x*, e_2 a random direction orthogonal to it. No draw depends on these parameters.
     """
 
     angle: float = quantity(0.0, "angle of the start, from the true code", "degree", ge=0, lt=360)
     radius: float = quantity(1.4, "distance of the start from 0", "‖x*‖", gt=0, le=1e6)
     step: int = quantity(
         0,
-        "steps of the descent after which its iterate is told",
+        "steps of the descent after which its iterate is stored",
         "steps",
         ge=0,
         le=1_000_000_000,
@@ -94,7 +94,7 @@ class TrajectoryTable(Strict):
 
 
 def table_of(point: Point) -> TrajectoryTable:
-    """Give the table `trajectory` of a point, which no point has but for this experiment."""
+    """Give the table `trajectory` of a point, which this experiment adds to points."""
     table: TrajectoryTable = point.trajectory  # type: ignore[attr-defined]
     return table
 
@@ -106,16 +106,16 @@ def start_place(angle: float, radius: float) -> tuple[float, float]:
 
 
 class Path:
-    """A descent that is run as far as somebody asks, and continued from there.
+    """A descent that is run step by step and can be continued.
 
     Args:
-        plane: problem and plane.
-        start: its coordinates on the plane.
+        plane: the problem and the plane.
+        start: coordinates (along, across) of the start, in units of ‖x*‖.
         max_steps: step budget.
 
     Attributes:
         state: the last iterate.
-        steps: number of steps to it.
+        steps: number of steps taken.
     """
 
     def __init__(self, plane: Landscape, start: tuple[float, float], max_steps: int):
@@ -127,7 +127,7 @@ class Path:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no step follows: the descent has converged, diverged or spent its budget."""
+        """Whether the descent has converged, diverged or spent its step budget."""
         finished = self._instance.method.finished(self.state) is not None
         return finished or self.steps >= self._max_steps
 
@@ -138,14 +138,22 @@ class Path:
 
 
 class Descents:
-    """The descents of one drawn plane, each as far as it was run."""
+    """The descents on one drawn plane. Each can be continued from its last iterate."""
 
     def __init__(self, plane: Landscape, max_steps: int):
         self.plane, self._max_steps = plane, max_steps
         self._paths: dict[tuple[float, float], Path] = {}
 
     def after(self, step: int, start: tuple[float, float]) -> Path:
-        """Run the descent from a place up to a step, from where it was left or from its start."""
+        """Run a descent up to a step: continue it, or run it again if it is further.
+
+        Args:
+            step: number of steps.
+            start: coordinates (along, across) of the start, in units of ‖x*‖.
+
+        Returns:
+            The descent; with fewer steps if it has ended.
+        """
         path = self._paths.get(start)
         if path is None or path.steps > step:
             if len(self._paths) >= MOST_KEPT:
@@ -160,7 +168,7 @@ _kept = threading.local()
 
 
 def _kept_descents(origin: Point, draws: Draws) -> Descents:
-    """Draw a plane, or give the last one of this thread: workers compute a draw's steps in turn."""
+    """Draw a plane, or give the last one of this thread: all steps of a draw use the same plane."""
     key = (origin, draws)
     if getattr(_kept, "key", None) != key:
         _kept.key, _kept.descents = None, None
@@ -171,13 +179,13 @@ def _kept_descents(origin: Point, draws: Draws) -> Descents:
 
 
 class TrajectoryTrial(NamedTuple):
-    """An iterate to be told: a drawn plane, its descents, and the point with start and step."""
+    """A trial: the point, with its start and step, and the descents on the drawn plane."""
 
     point: Point
     descents: Descents
 
     def run(self) -> dict[str, int | float]:
-        """Descend to the step; give a value for each of `VARIABLES`."""
+        """Descend up to the step; give a value for each of `VARIABLES`."""
         table = table_of(self.point)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             path = self.descents.after(table.step, start_place(table.angle, table.radius))
@@ -185,7 +193,7 @@ class TrajectoryTrial(NamedTuple):
 
 
 def tell(point: Point, plane: Landscape, path: Path) -> dict[str, int | float]:
-    """Measure where a descent is; give a value for each of `VARIABLES`."""
+    """Measure the last iterate of a descent; give a value for each of `VARIABLES`."""
     state, instance = path.state, plane.instance
     along, across = plane.coordinates(state.code)
     away = np.linalg.norm(state.code - plane.code(along, across)) / plane.size
@@ -213,10 +221,10 @@ def _end(point: Point, measured: dict[str, float]) -> End:
 
 @dataclass(frozen=True)
 class Trajectory(Experiment):
-    """The experiment `trajectory`: the iterates of descents from a circle of a plane.
+    """The experiment `trajectory`: iterates of descents from a circle on a plane.
 
-    A worker computes the steps of a draw one after the other and continues its descents, so that
-    all values of `trajectory.step` together cost one descent.
+    A worker computes the values of `trajectory.step` one after the other and continues its
+    descents. So all values together cost as much as one descent.
     """
 
     name: str = "trajectory"
@@ -230,7 +238,7 @@ class Trajectory(Experiment):
         """Refuse parameters that do not fit the problem, and a sweep without an axis of steps.
 
         Raises:
-            SweepError: names the point.
+            SweepError: names the point, the parameter or the missing axis.
         """
         if len(grid.sweep.axes.get(STEP, ())) < 2:
             raise SweepError(
@@ -242,7 +250,7 @@ class Trajectory(Experiment):
         refuse_unused(grid, LANDSCAPE_RULES)
 
     def check_point(self, point: Point) -> None:
-        """Refuse a point that its problem or generator does not allow, or that has no plane.
+        """Refuse a point that its problem or its generator does not allow, or that has no plane.
 
         Raises:
             ValueError: says what is wrong, in one line.
@@ -251,13 +259,16 @@ class Trajectory(Experiment):
         _check_plane(point)
 
     def draw(self, point: Point, draws: Draws) -> TrajectoryTrial:
-        """Draw problem and plane, which all starts and steps of a trial share."""
+        """Draw the problem and the plane. All starts and steps of a trial share them."""
         origin = point.model_copy(update={"trajectory": TrajectoryTable()})
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return TrajectoryTrial(point, _kept_descents(origin, draws))
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
-        """Estimate the processor time of a step; many of them share a draw and a descent."""
+        """Estimate the processor time of a trial in seconds.
+
+        Many values of `trajectory.step` share a draw and a descent, so each costs a part of them.
+        """
         table, begun = table_of(point), time.thread_time()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             plane = draw_plane(point, draws)
@@ -275,7 +286,7 @@ class Trajectory(Experiment):
         return told + (drawn - begun + stepping) / STEPS_OF_A_PATH
 
     def memory(self, point: Point) -> int:
-        """Count the bytes held at once: two draws, while one replaces the other, and iterates."""
+        """Count the bytes held at once: iterates, and two draws while one replaces the other."""
         solver = point.solver.model_copy(update={"engine": "plain"})
         drawn = Recovery().memory(point.model_copy(update={"solver": solver}))
         return 2 * drawn + 8 * 2 * point.k * MOST_KEPT

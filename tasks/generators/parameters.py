@@ -1,4 +1,4 @@
-"""The parameters of networks, what a generator or a width rule derives, and what must fit."""
+"""The parameters of networks: how a generator or a width rule derives them, and their checks."""
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
@@ -26,8 +26,8 @@ SETS_SHAPE = {"generator", "width_rule"}
 class NetworkParameters(PointBase):
     """The parameters of a network.
 
-    `widths` lists n_1 … n_d. Where `n` is given, `widths` may leave the last one out. Generators of
-    fixed make, files of trained networks, and width rules set what they derive.
+    `widths` lists n_1 … n_d. If `n` is given, `widths` may leave the last one out. Some generators,
+    files of trained networks, and width rules set the parameters that they derive.
     """
 
     fitting: ClassVar[tuple[str, ...]] = ("k", "depth", "widths", "n")
@@ -145,9 +145,9 @@ class NetworkParameters(PointBase):
 
     @classmethod
     def missing(cls, given: Given) -> str | None:
-        """Name what a sweep lacks: k and depth, or n of an experiment without a network.
+        """Name a parameter that a sweep lacks: k or depth, or n for an experiment without network.
 
-        Generators may set k and depth: by their make, or by their file.
+        None if there is none, or if every generator of the sweep sets k and depth.
         """
         needed = ("k", "depth" if given.has("depth") else "n")
         lacking = next((name for name in needed if name not in given.names), None)
@@ -156,11 +156,11 @@ class NetworkParameters(PointBase):
 
     @classmethod
     def derivation(cls, name: str, given: Given) -> Derivation | None:
-        """Derive n from widths, and k, depth and widths from a generator's make or a rule."""
+        """Derive n from widths, and k, depth and widths from a generator or a width rule."""
         if name == "n":
             return Derivation(_last_width, needs=("widths",))
         if name == "depth" and not given.has(name):
-            # Of an experiment without a network, one layer of width n stands for the signal.
+            # In an experiment without a network, one layer of width n stands for the signal.
             return Derivation(lambda values: 1)
         if name not in ("k", "depth", "widths") or not SETS_SHAPE & set(given.names):
             return None
@@ -171,14 +171,19 @@ class NetworkParameters(PointBase):
 
     @classmethod
     def completion(cls, name: str) -> Derivation | None:
-        """Complete widths by n."""
+        """Complete widths with n."""
         if name != "widths":
             return None
         return Derivation(_complete, needs=("widths", "n", "depth"))
 
     @classmethod
     def check_fit(cls, values: Mapping[str, Any], given: Collection[str]) -> None:
-        """Refuse layers that do not chain, or that are narrower than the code."""
+        """Refuse widths that do not fit depth or n, or that are narrower than the code.
+
+        Raises:
+            NotDerivedError: a generator or a width rule did not derive them.
+            ValueError: they do not fit together.
+        """
         k, depth, widths, n = (values[name] for name in cls.fitting)
         try:
             full, _ = full_widths(parse_widths(widths or ()), n if "n" in given else None, depth)
@@ -211,17 +216,18 @@ def _completed(widths: Any, n: Any, depth: Any) -> tuple[int, ...]:
 
 
 def _derived(values: dict[str, Any]) -> dict[str, Any]:
-    """Give what a generator's make or a width rule sets.
+    """Derive the parameters that a generator or a width rule sets.
 
     Raises:
-        ValueError: too little is given for it, or something else than what it sets.
+        ValueError: a parameter that it needs is not given, or a given value differs from the
+            derived one.
     """
     generator, rule = values.get("generator"), values.get("width_rule", "listed")
     shape = shape_of(generator)
     in_file = shape is not None and shape.in_file
     if shape is not None:
         if in_file and all(values.get(name) for name in ("k", "depth", "widths")):
-            # Nothing is left to read a file for; whether they agree is checked with the network.
+            # The file is not read here: later the network is compared with these values.
             return {}
         needed = shape.needs
     elif rule != "listed":
@@ -245,8 +251,8 @@ def _derived(values: dict[str, Any]) -> dict[str, Any]:
             if given in ((), value[:-1] if values.get("n") else value):
                 continue
         if given not in (None, value):
-            makes = "has" if in_file else "makes"
-            raise ValueError(f"{what} {makes} {name} {_written(value)}, and it is given as "
+            verb = "has" if in_file else "sets"
+            raise ValueError(f"{what} {verb} {name} {_written(value)}, but it is given as "
                              f"{_written(given)}; leave it out.")  # fmt: skip
     return derived
 

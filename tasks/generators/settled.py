@@ -1,14 +1,19 @@
-"""Shapes that files decide, written into a sweep, so that a store knows them without the files."""
+"""Shapes of trained networks, written into their sweep: then a store needs no weights files."""
 
 from ...sweeps import Grid, Sweep
 from .shapes import reads_shape, shape_in_file
 
 
 def settled(grid: Grid) -> Sweep:
-    """Write k, depth and widths of trained networks into their sweep, where it leaves them out.
+    """Write k, depth and widths of trained networks into their sweep if it does not give them.
 
-    A fixed file gives parameters; where files vary, a table by `weights`. Any other sweep is given
-    as it is.
+    With one file they become parameters, with several files tables by `weights`.
+
+    Args:
+        grid: the grid of the sweep.
+
+    Returns:
+        The sweep; unchanged if its generator does not read its shape from a file.
     """
     sweep = grid.sweep
     generators, weights = grid.column("generator"), grid.column("weights")

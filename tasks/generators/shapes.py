@@ -1,4 +1,4 @@
-"""Shapes of networks: what follows from other parameters, by a make or a rule, and what may be."""
+"""Shapes of networks: how k, depth and widths follow from other parameters, and their checks."""
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -15,9 +15,9 @@ class Shape(NamedTuple):
     """How a generator's k and widths n_1 … n_d follow from other parameters.
 
     Attributes:
-        needs: those parameters.
-        derive: gives k and the widths from their values; raises ValueError where it cannot.
-        in_file: whether they are read from the file `weights`.
+        needs: the other parameters.
+        derive: computes k and the widths from their values by name; raises ValueError if it cannot.
+        in_file: whether k and the widths are read from the file `weights`.
     """
 
     needs: tuple[str, ...]
@@ -26,10 +26,10 @@ class Shape(NamedTuple):
 
 
 def made_of_sparsity(make: Callable[[int, int], tuple[int, tuple[int, ...]]]) -> Shape:
-    """The shape of a generator of sparse vectors.
+    """Make the shape of a generator of sparse vectors.
 
     Args:
-        make: gives k, and the widths but n, from sparsity s and n.
+        make: computes k, and all widths except the last one, from the sparsity s and n.
     """
 
     def derive(given: Mapping[str, Any]) -> tuple[int, tuple[int, ...]]:
@@ -40,10 +40,10 @@ def made_of_sparsity(make: Callable[[int, int], tuple[int, tuple[int, ...]]]) ->
 
 
 def shape_of(generator: Any) -> Shape | None:
-    """Give how a generator's shape follows from other parameters; None where it does not.
+    """Give the shape of a generator; None if it does not follow from other parameters.
 
     Raises:
-        SweepError: there is no such generator.
+        SweepError: there is no generator of that name.
     """
     from . import generator_class
 
@@ -51,7 +51,7 @@ def shape_of(generator: Any) -> Shape | None:
 
 
 def shape_if_known(generator: Any) -> Shape | None:
-    """Give how a generator's shape follows; None also where the generator is not here."""
+    """Give the shape of a generator; None also if there is no generator of that name."""
     try:
         return shape_of(generator)
     except SweepError:
@@ -59,21 +59,21 @@ def shape_if_known(generator: Any) -> Shape | None:
 
 
 def reads_shape(generator: Any) -> bool:
-    """Say whether a generator's file sets its k, depth and widths."""
+    """Say whether k, depth and widths of a generator are read from its file."""
     shape = shape_if_known(generator)
     return shape is not None and shape.in_file
 
 
 def sets_shape(generator: Any) -> bool:
-    """Say whether a generator sets its k, depth and widths: by its make, or by its file."""
+    """Say whether a generator sets k, depth and widths, or reads them from its file."""
     return shape_of(generator) is not None
 
 
 def shape_in_file(generator: str, path: str) -> dict[str, Any]:
-    """Give k, depth and widths of the network in a file.
+    """Read k, depth and widths of the network in a file.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: the file does not hold a network.
     """
     shape = shape_of(generator)
     assert shape is not None
@@ -82,7 +82,7 @@ def shape_in_file(generator: str, path: str) -> dict[str, Any]:
 
 
 def expansive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
-    """Widths n_i = c n_{i−1} log n_{i−1}, rounded up, n_0 = k; at least one more a layer.
+    """Widths n_i = c n_{i−1} log n_{i−1}, rounded up, n_0 = k; at least n_{i−1} + 1.
 
     Args:
         k: latent dimension.
@@ -115,15 +115,15 @@ def polylogarithmic_widths(k: int, depth: int, factor: float) -> tuple[int, ...]
 
 
 def contractive_widths(k: int, depth: int, factor: float) -> tuple[int, ...]:
-    """Widths n_i = a k d (2d − i), rounded up: every layer is narrower than the one before it.
+    """Widths n_i = a k d (2d − i), rounded up.
 
-    But for the first, which is wider than k.
+    Every layer except the first is narrower than the layer before it.
 
     Args:
         k: latent dimension.
         depth: number of layers d.
-        factor: a, the source's product C̄·α, where it is an integer: C̄ is a constant of its
-            theorem and α ≥ max{2 log(C̄k)/d², log(e²C̄)}.
+        factor: a, the product C̄·α of the source, which takes it as an integer. C̄ is a constant
+            of its theorem, and α ≥ max{2 log(C̄k)/d², log(e²C̄)}.
 
     Source: Cocola 2022, Appendix G.
     """
@@ -138,17 +138,17 @@ WIDTH_RULES: dict[str, Callable[[int, int, float], tuple[int, ...]]] = {
 
 
 def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Derive k, depth and widths where a generator's make, its file or a width rule sets them.
+    """Derive k, depth and widths if a generator, its file or a width rule sets them.
 
     Args:
-        given: values of the parameters with the fact `shapes`; None, 0 or missing where they are
-            not given.
+        given: values of the parameters with the fact `shapes`, by name. A parameter that is not
+            given is None, 0 or missing.
 
     Returns:
-        What follows, by name; nothing where nothing does, or where too little is given.
+        The derived values by name; empty if nothing sets them, or if too few parameters are given.
 
     Raises:
-        ValueError: a width overflows, or a file holds no network.
+        ValueError: a width overflows, or a file does not hold a network.
     """
     shape = shape_if_known(given.get("generator"))
     if shape is not None:
@@ -167,13 +167,22 @@ def derived_shape(given: Mapping[str, Any]) -> dict[str, Any]:
     except OverflowError:
         if factor == inf:
             return {}
-        raise ValueError(f"width_rule '{rule}' makes layers without bound here.") from None
+        raise ValueError(
+            f"width_rule '{rule}' gives a width that overflows; lower width_factor, k or depth."
+        ) from None
     except (TypeError, ValueError):
         return {}
 
 
 def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
-    """Complete n_1 … n_d and n from each other; what cannot be completed is left as it is."""
+    """Complete widths n_1 … n_d by n, or n by widths, if one lacks it.
+
+    Returns:
+        The widths and n, each unchanged if it cannot be completed.
+
+    Raises:
+        ValueError: the last width is not n.
+    """
     widths = tuple(widths)
     if n is None:
         return widths, widths[-1] if widths else 0
@@ -181,13 +190,13 @@ def full_widths(widths: Any, n: Any, depth: Any) -> tuple[Any, Any]:
         return (*widths, n), n
     if widths and widths[-1] != n:
         raise ValueError(
-            f"widths end in {widths[-1]} but n is {n}; the last width is n: give it once."
+            f"widths end in {widths[-1]} but n is {n}; the last width is n; give only one of them."
         )
     return widths, n
 
 
 def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
-    """Refuse a network whose layers do not chain, or that cannot be injective.
+    """Refuse widths that do not fit depth, or that are too small for an injective network.
 
     Raises:
         ValueError: widths and depth disagree, or a layer is narrower than the latent code.
@@ -205,7 +214,7 @@ def check_shapes(k: int, depth: int, widths: tuple[int, ...]) -> None:
 
 
 def _ceil_times(factor: float, count: int) -> int:
-    """Round a product up, with the factor as it is written: 1.1 · 50 is 55, not a little more."""
+    """Round up the product with a factor as it is written: 1.1 · 50 is exactly 55. At least 1."""
     return max(ceil(Fraction(str(factor)) * count), 1)
 
 

@@ -11,7 +11,7 @@ from ..notation import Codes, Count, code_rows
 
 
 class ProblemParameters(PointBase):
-    """Which problem is solved."""
+    """The parameter that names the problem."""
 
     problem: str = quantity(
         "compressed-sensing", "recovery problem", draws=True, memory=True, labelled=True
@@ -19,7 +19,7 @@ class ProblemParameters(PointBase):
 
 
 class TargetParameters(PointBase):
-    """What is recovered."""
+    """The parameters of the target, the code and signal to recover."""
 
     target: int = quantity(
         0,
@@ -41,12 +41,12 @@ class TargetParameters(PointBase):
 
     @property
     def codes(self) -> tuple[tuple[float, ...], ...]:
-        """The rows of `target_codes`."""
+        """The codes of `target_codes`, each of k numbers; empty if they are drawn."""
         return code_rows(self.target_codes) if self.target_codes else ()
 
 
 class MeasurementParameters(PointBase):
-    """How much is measured."""
+    """The parameters for the amount of data."""
 
     m: Count = quantity(
         0,
@@ -70,9 +70,10 @@ class MeasurementParameters(PointBase):
 
 
 class Noise(Strict):
-    """Noise of the data: independent entries by sigma, or of fixed norm by SNR; not both.
+    """Noise of the data: independent entries, given by `sigma`, or a fixed norm, given by `snr_db`.
 
-    For one-bit it is added before the sign is taken; in spiked models it is the matrix's.
+    Only one of the two may be given. In one-bit recovery the noise is added before the sign is
+    taken; in spiked models it is the noise of the matrix.
     """
 
     sigma: float = quantity(

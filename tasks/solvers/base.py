@@ -1,4 +1,4 @@
-"""What a solver is: it estimates the code, or the signal, of a drawn problem."""
+"""The base class of solvers: a solver estimates the code or the signal of a drawn problem."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class Solution(NamedTuple):
-    """Where a solver ended.
+    """The result of a solver.
 
     Attributes:
-        code: x̂, shape (k,); None where the solver estimates only a signal.
-        signal: ŷ, shape (n,), where there is no code.
-        loss: the source's loss at the end.
-        gradient_norm: norm of the descent vector, or of the shortest subgradient.
+        code: x̂, shape (k,); None if the solver estimates only a signal.
+        signal: ŷ, shape (n,), if there is no code; else None.
+        loss: loss of the problem at the end, as its source defines it.
+        gradient_norm: norm of the descent vector, or of the shortest subgradient, at the end.
         steps: number of iterations.
         verdict: why it stopped.
         negations: how often x was replaced by −x.
-        hopeless_code: the code where the run first was hopeless; None if it never was.
+        hopeless_code: the code at which the run was first judged hopeless; None if it never was.
     """
 
     code: Vector | None
@@ -41,9 +41,9 @@ class Solution(NamedTuple):
 
 
 class MethodTable(Strict):
-    """Which solver runs; no random draw depends on it.
+    """The table `solver` with the name of the solver only; no random draw depends on it.
 
-    Each solver derives its own settings from this table; `SolverTable` has those of all.
+    Each solver has a subclass with its own settings; `SolverTable` has the settings of all.
     """
 
     method: str = setting(
@@ -55,7 +55,7 @@ class MethodTable(Strict):
 
     @classmethod
     def own(cls) -> tuple[str, ...]:
-        """List what a solver adds, by the names that sweep files give."""
+        """List the parameters that a subclass adds, by their names in sweep files."""
         return tuple(f"solver.{name}" for name in cls.model_fields if name != "method")
 
 
@@ -67,10 +67,10 @@ class Solver(ABC):
 
     Attributes:
         name: value of `solver.method`.
-        uses: the parameters of the table `solver` that it has.
-        table: parameters of this solver alone: the name of their table in sweep files, and its
-            model, a subclass of `Strict` whose fields are declared by `quantity`.
-        packages: distributions that it computes with, in addition to NumPy and SciPy.
+        uses: its parameters of the table `solver`, by their names in sweep files.
+        table: the table of parameters that only this solver has: its name in sweep files, and its
+            model, a subclass of `Strict` whose fields are declared by `quantity`. None without one.
+        packages: distributions that it needs, in addition to NumPy and SciPy.
     """
 
     name: ClassVar[str]
@@ -85,8 +85,12 @@ class Solver(ABC):
 
         Args:
             point: all parameters.
-            instance: network, data and start; its target serves only to judge the result.
+            instance: network, data and start. A solver must not use its target, which serves to
+                judge the result.
             streams: opens the random stream of a purpose.
+
+        Returns:
+            The estimate. A run that does not converge has a verdict and raises nothing.
         """
 
     @classmethod
@@ -100,7 +104,7 @@ class Solver(ABC):
 
     @classmethod
     def check_installed(cls) -> None:
-        """Refuse to run where a package is missing; planning needs none.
+        """Refuse to run if a package is missing; a plan needs none of them.
 
         Raises:
             UserError: says how to install it.
@@ -111,14 +115,14 @@ class Solver(ABC):
     def timed(
         cls, point: Point, instance: Instance, streams: Streams, seconds: float
     ) -> tuple[Solution, float]:
-        """Solve within about `seconds`.
+        """Solve for about `seconds` of processor time.
 
         Returns:
-            Where it ended, and the processor time in seconds that the rest would take.
+            The result so far, and the processor time in seconds that the rest would take.
         """
         return cls.solve(point, instance, streams), 0.0
 
     @classmethod
     def entries(cls, point: Point) -> int:
-        """Count the numbers held at once, in addition to network, data and some vectors."""
+        """Count the numbers held at once, in addition to the network, the data and some vectors."""
         return 0

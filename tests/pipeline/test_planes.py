@@ -185,7 +185,7 @@ def test_descents_of_another_weights_file_are_refused(store, other, tmp_path, mo
     for task, axes, path in (("landscape", plane, store), ("trajectory", descents, other)):
         np.savez("net.npz", weights_1=random.standard_normal((9, 2)))
         run_sweep(sweep_of(task, axes=axes, paired=[], parameters=trained), path)
-    with pytest.raises(gp.UserError, match=r"'net\.npz' of the weights was another one"):
+    with pytest.raises(gp.UserError, match=r"weights file 'net\.npz' had other content"):
         gp.plot(store, trajectories=other)
 
 

@@ -56,7 +56,7 @@ def test_n_completes_hidden_widths():
     made = grid(axes={"k": [2], "n": [30, 40]}, parameters={"widths": [20]})
     assert values(made, "widths") == [(20, 30), (20, 40)]
     assert values(grid(parameters={"n": 30}), "widths") == [(20, 30)] * 2
-    assert "the last width is n: give it once" in refusal(parameters={"n": 31})
+    assert "the last width is n; give only one of them" in refusal(parameters={"n": 31})
 
 
 # Dependent parameters

@@ -253,7 +253,7 @@ def test_no_value_at_any_key_raises_anything_but_one_line(changes):
 def test_an_unknown_experiment_is_told_before_what_its_sweep_lacks():
     """What a sweep lacks depends on its experiment."""
     written = {"axes": {"k": [2]}, "parameters": {"n": 9}}
-    with pytest.raises(SweepError, match="experiment: there is none named 'recovry'"):
+    with pytest.raises(SweepError, match="experiment: there is no experiment named 'recovry'"):
         Sweep.parse({**written, "experiment": "recovry"})
     with pytest.raises(SweepError, match="'depth'"):
         Sweep.parse(written)

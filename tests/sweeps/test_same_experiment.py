@@ -34,7 +34,7 @@ def test_a_larger_grid_and_more_trials_are_the_same_experiment():
         ("seed=1", "'seed' is 2204 there and 1 here"),
         ("noise.snr_db=20", "'noise.snr_db' is default there and 20 here"),
         ("success.below=0.01", "'success.below' is 0.001 there and 0.01 here"),
-        ("gain=1,2", "'gain' is no axis there and one here"),
+        ("gain=1,2", "'gain' is not an axis there and an axis here"),
     ],
 )
 def test_another_experiment_is_told_with_both_values(setting, said):
@@ -58,7 +58,7 @@ def test_a_lost_axis_a_rule_and_a_replaced_dependence_are_each_named_once():
     assert len(found) == 1
     assert found[0].startswith("'solver.step' is {'by': 'depth'} there and 0.7 here")
     fewer = stored.override(["m=30", "fit.along=k"])
-    assert "'m_per_k' is an axis there and none here" in differences(stored, fewer)
+    assert "'m_per_k' is an axis there and not an axis here" in differences(stored, fewer)
     ruled = change(stored, exclude=["k > 10"])
     assert differences(stored, ruled) == ["'exclude' is [] there and ['k > 10'] here"]
 

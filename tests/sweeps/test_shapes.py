@@ -71,14 +71,14 @@ def test_what_a_make_sets_may_be_given_if_it_is_right():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({**SPARSE, "k": 5}, "generator 'sparse' makes k 4, and it is given as 5; leave it out."),
-        ({**SPARSE, "widths": [9, 9]}, "makes widths 80-40-10, and it is given as 9-9"),
-        ({**SPARSE, "depth": 2}, "makes depth 3, and it is given as 2"),
+        ({**SPARSE, "k": 5}, "generator 'sparse' sets k 4, but it is given as 5; leave it out."),
+        ({**SPARSE, "widths": [9, 9]}, "sets widths 80-40-10, but it is given as 9-9"),
+        ({**SPARSE, "depth": 2}, "sets depth 3, but it is given as 2"),
         ({**SPARSE, "sparsity": 0}, "generator 'sparse' needs 'sparsity'"),
         ({"generator": "sparse", "sparsity": 2}, "generator 'sparse' needs 'n'"),
         ({**SPARSE, "width_rule": "expansive", "width_factor": 2}, "leave width_rule out"),
         ({**RULED, "width_factor": None}, "width_rule 'contractive' needs 'width_factor'"),
-        ({**RULED, "widths": [9, 9, 9]}, "makes widths 150-120-90, and it is given as 9-9-9"),
+        ({**RULED, "widths": [9, 9, 9]}, "sets widths 150-120-90, but it is given as 9-9-9"),
         ({**RULED, "n": 80}, "widths end in 90 but n is 80"),
         ({**RULED, "width_factor": 0.01}, "k = 5 exceeds the width"),
     ],
@@ -130,7 +130,7 @@ def test_widths_by_rule_follow_depth():
         ({"width_factor": [1, 2]}, {"k": 2, "depth": 1, "widths": [9]}, "without a 'width_rule'"),
         ({"k": [2, 3]}, {"depth": 1, "widths": [9], "wedge_angle": 0.2}, "'sparse-random' has"),
         ({"k": [2, 3]}, {"depth": 999, "width_rule": "expansive", "width_factor": 2},
-         "width_rule 'expansive' makes layers without bound here"),
+         "width_rule 'expansive' gives a width that overflows; lower width_factor"),
         ({"k": [2, 3]}, {"depth": 2, "width_rule": "expansive"}, "needs 'width_factor'"),
     ],
 )  # fmt: skip
