@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..sweeps import Draws, Grid
 from ..sweeps.tables import Strict
@@ -65,12 +65,12 @@ class Experiment(ABC):
         parameters: the parameters it has, or whole tables of them; None means all.
     """
 
-    name: str
-    version: int = 1
-    variables: tuple[Variable, ...]
-    inner: tuple[str, ...] = ()
-    table: tuple[str, type[Strict]] | None = None
-    parameters: tuple[str, ...] | None = None
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    variables: ClassVar[tuple[Variable, ...]]
+    inner: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[tuple[str, type[Strict]] | None] = None
+    parameters: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def draw(self, point: Point, draws: Draws) -> Trial:

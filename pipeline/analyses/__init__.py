@@ -93,10 +93,10 @@ def check_needs(sweep: Sweep, kind: "Experiment") -> None:
 
 
 def _names_of_trials() -> Iterable[str]:
-    """Give the names of the variables of all tasks."""
-    from ...tasks import KINDS
+    """Give the names of the variables of all built-in tasks."""
+    from ...tasks import EXPERIMENTS
 
-    return {variable.name for kind in KINDS.values() for variable in kind.variables}
+    return {variable.name for kind in EXPERIMENTS.built_in.values() for variable in kind.variables}
 
 
 # In the order in which they are made: a comparison reads the fitted transitions.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -182,7 +181,6 @@ def check_plane(point: Point, task: str = "landscape") -> None:
         raise ValueError(f"task '{task}' measures in units of ‖x*‖, and this target code is 0.")
 
 
-@dataclass(frozen=True)
 class LandscapeTask(Experiment):
     """The experiment `landscape`: the loss and the descent vector at places of a plane.
 
@@ -190,11 +188,11 @@ class LandscapeTask(Experiment):
     `trajectory` on the same planes can have the same tables.
     """
 
-    name: str = "landscape"
-    version: int = LANDSCAPE_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ("plane.along", "plane.across")
-    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses, "plane")
+    name: ClassVar[str] = "landscape"
+    version: ClassVar[int] = LANDSCAPE_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    inner: ClassVar[tuple[str, ...]] = ("plane.along", "plane.across")
+    parameters: ClassVar[tuple[str, ...] | None] = (*PROBLEM, *NETWORK, *Subgradient.uses, "plane")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem, and axes that make no plane.

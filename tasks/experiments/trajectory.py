@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -211,7 +210,6 @@ def _end(point: Point, measured: dict[str, float]) -> End:
     return End.MIRROR if is_mirror else End.ELSEWHERE
 
 
-@dataclass(frozen=True)
 class Trajectory(Experiment):
     """The experiment `trajectory`: the iterates of descents from a circle of a plane.
 
@@ -219,12 +217,12 @@ class Trajectory(Experiment):
     all values of `trajectory.step` together cost one descent.
     """
 
-    name: str = "trajectory"
-    version: int = TRAJECTORY_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ("trajectory.angle", "trajectory.radius", STEP)
-    table: tuple[str, type[Strict]] | None = ("trajectory", TrajectoryTable)
-    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses)
+    name: ClassVar[str] = "trajectory"
+    version: ClassVar[int] = TRAJECTORY_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    inner: ClassVar[tuple[str, ...]] = ("trajectory.angle", "trajectory.radius", STEP)
+    table: ClassVar[tuple[str, type[Strict]] | None] = ("trajectory", TrajectoryTable)
+    parameters: ClassVar[tuple[str, ...] | None] = (*PROBLEM, *NETWORK, *Subgradient.uses)
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem, and a sweep without an axis of steps.
