@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,6 +17,7 @@ from ..store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
 from ..sweeps import Draws, Grid, UserError, draws_of
 from ..tasks import Experiment
 from ..tasks.environment import Environment, Needs, environment
+from ..tasks.experiment import Trial
 from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
@@ -217,6 +218,7 @@ def _run_trials(
 ) -> BlockReport:
     grid = _grid(task.path, task.revision)
     points: dict[tuple[int, ...], _Prepared] = {}
+    draw = task.kind.sampler()
     done = crashed = successes = 0
     total, last_error = 0.0, ""
     for offset in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
@@ -227,7 +229,7 @@ def _run_trials(
         if at not in points:
             points[at] = _prepare(task.kind, grid, at)
         begun = time.perf_counter()
-        values, error = attempt(task, points[at], trial)
+        values, error = attempt(task, points[at], trial, draw)
         seconds = time.perf_counter() - begun
         total += seconds
         results["seconds"][offset] = seconds
@@ -277,13 +279,16 @@ def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
     return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
 
 
-def attempt(task: BlockTask, at: _Prepared, trial: int) -> tuple[dict[str, float] | None, str]:
+def attempt(
+    task: BlockTask, at: _Prepared, trial: int, draw: Callable[[Point, Draws], Trial]
+) -> tuple[dict[str, float] | None, str]:
     """Run a trial, and repeat it up to `task.retries` times if it raises.
 
     Args:
         task: the task of its block.
         at: its point.
         trial: its index.
+        draw: draws the trials of the block.
 
     Returns:
         Its values and "", or None and the text of its last error.
@@ -293,7 +298,7 @@ def attempt(task: BlockTask, at: _Prepared, trial: int) -> tuple[dict[str, float
     error = ""
     for _ in range(task.retries + 1):
         try:
-            return task.kind.draw(at.point, replace(at.draws, trial=trial)).run(), ""
+            return draw(at.point, replace(at.draws, trial=trial)).run(), ""
         except (Exception, SystemExit) as raised:
             error = _in_a_line(raised)
     return None, error

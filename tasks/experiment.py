@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..sweeps import Draws, Grid
@@ -80,6 +81,14 @@ class Experiment(ABC):
             point: all parameters; `check_point` has accepted them.
             draws: opens the random stream of a purpose.
         """
+
+    def sampler(self) -> Callable[[Point, Draws], Trial]:
+        """Give what draws the trials of one block, one after the other.
+
+        It may keep what trials share, such as a problem that several of them look at. A worker asks
+        for one for each block and drops it at the block's end.
+        """
+        return self.draw
 
     def check(self, grid: Grid) -> None:
         """Refuse a sweep with a point that cannot be run, before anything runs.

@@ -5,8 +5,8 @@ Problem and plane are those that the experiment `landscape` draws.
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -23,7 +23,7 @@ from ..problems import check_point, check_sweep
 from ..solvers import Subgradient
 from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
-from .landscape import Landscape, check_plane, draw_plane
+from .landscape import Landscape, LastDrawn, check_plane, draw_plane
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery, errors
 
 if TYPE_CHECKING:
@@ -155,18 +155,8 @@ class Descents:
         return path
 
 
-_kept = threading.local()
-
-
-def _kept_descents(origin: Point, draws: Draws) -> Descents:
-    """Draw a plane, or give the last one of this thread: workers compute a draw's steps in turn."""
-    key = (origin, draws)
-    if getattr(_kept, "key", None) != key:
-        _kept.key, _kept.descents = None, None
-        _kept.descents = Descents(draw_plane(origin, draws), origin.solver.max_steps)
-        _kept.key = key
-    descents: Descents = _kept.descents
-    return descents
+def _draw_descents(origin: Point, draws: Draws) -> Descents:
+    return Descents(draw_plane(origin, draws), origin.solver.max_steps)
 
 
 class TrajectoryTrial(NamedTuple):
@@ -249,10 +239,18 @@ class Trajectory(Experiment):
         _check_plane(point)
 
     def draw(self, point: Point, draws: Draws) -> TrajectoryTrial:
-        """Draw problem and plane, which all starts and steps of a trial share."""
-        origin = point.model_copy(update={"trajectory": TrajectoryTable()})
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return TrajectoryTrial(point, _kept_descents(origin, draws))
+        """Draw problem and plane."""
+        return self.sampler()(point, draws)
+
+    def sampler(self) -> Callable[[Point, Draws], TrajectoryTrial]:
+        """Give what draws problem and plane once for all starts and steps of a trial."""
+        drawn = LastDrawn(_draw_descents)
+
+        def draw(point: Point, draws: Draws) -> TrajectoryTrial:
+            origin = point.model_copy(update={"trajectory": TrajectoryTable()})
+            return TrajectoryTrial(point, drawn(origin, draws))
+
+        return draw
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a step; many of them share a draw and a descent."""
