@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..sweeps import SweepError
 from ..sweeps.errors import first_complaint
+from ..sweeps.naming import is_identifier
 from ..sweeps.parameter import parameter_fields
 from ..sweeps.parameters import PARAMETERS, groups, told_points
 from ..sweeps.reserved import OF_STORES
@@ -24,28 +23,9 @@ if TYPE_CHECKING:
 
     from .experiment import Experiment
 
-LONGEST_NAME = 64
-# Of a name in sweep files; `--set KEY=default` leaves a key out.
-NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
-NOT_NAMED = ("default",)
-# Of a table, a parameter or a variable, which are attributes and names of arrays.
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # What a store keeps, with a value that means "not run".
 DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64")
 KEYS = ("experiment", "table", "default")
-
-
-def check_name(name: Any) -> None:
-    """Refuse a name that no sweep file can give.
-
-    Raises:
-        SweepError: says what a name is.
-    """
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name in NOT_NAMED:
-        raise SweepError(
-            f"is named {name!r}; a name is a letter, then letters, digits, hyphens or underscores, "
-            f"{LONGEST_NAME} in all at most, and not 'default'."
-        )
 
 
 def check_packages(packages: Any) -> None:
@@ -82,7 +62,7 @@ def check_table(table: Any) -> None:
     if not isinstance(table, tuple) or len(table) != 2:
         raise SweepError(f"has the table {table!r}; give its name and its model, a pair.")
     name, model = table
-    if not _is_identifier(name):
+    if not is_identifier(name):
         raise SweepError(f"has a table named {name!r}; give it a name of letters and digits.")
     taken = {*Sweep.model_fields, *reading_keys(), *KEYS, *OF_STORES}
     # Fields of points that a table was added to are no attributes of their class.
@@ -101,7 +81,7 @@ def check_table(table: Any) -> None:
 def _complaints(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
     for name, field in parameter_fields(model).items():
         extra = field.json_schema_extra
-        if not all(map(_is_identifier, name.split("."))) or hasattr(Strict, name):
+        if not all(map(is_identifier, name.split("."))) or hasattr(Strict, name):
             yield name, "has no name of letters and digits, or one that every table has"
         elif not isinstance(extra, dict) or "units" not in extra:
             yield name, "is not declared by quantity or setting"
@@ -165,7 +145,7 @@ def _check_variables(variables: Any) -> None:
     names = [variable.name for variable in variables]
     for variable in variables:
         name = variable.name
-        if not _is_identifier(name) or name in PARAMETERS or name in OF_STORES:
+        if not is_identifier(name) or name in PARAMETERS or name in OF_STORES:
             raise SweepError(
                 f"has a variable named {name!r}; give it a name of letters and digits that is no "
                 "parameter and no array of every store."
@@ -189,10 +169,6 @@ def _check_flags(variable: Variable) -> None:
             f"has the variable {variable.name!r} with the flags {variable.flags!r}; give a tuple "
             f"of Flag, none with the code {variable.fill}, which means not run."
         )
-
-
-def _is_identifier(name: Any) -> bool:
-    return isinstance(name, str) and bool(IDENTIFIER.fullmatch(name)) and not iskeyword(name)
 
 
 def _are_known(names: Any, known: Any) -> bool:

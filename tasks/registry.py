@@ -8,11 +8,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..sweeps import Grid, SweepError
 from ..sweeps.errors import did_you_mean
+from ..sweeps.naming import check_name
 from ..sweeps.parameter import parameter_fields
 from ..sweeps.parameters import PARAMETERS, add_table, remove_table
 from ..sweeps.told import tell_more
 from .class_digest import class_digest
-from .declared import check_name, check_packages, check_table, check_uses
+from .declared import check_packages, check_table, check_uses
 
 T = TypeVar("T", bound=ABC)
 
