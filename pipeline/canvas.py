@@ -20,7 +20,7 @@ from ..store import StoreInfo
 from ..sweeps import SweepError
 from ..sweeps.parameter import Facts
 from ..sweeps.parameters import PARAMETERS, facts
-from ..tasks import KINDS
+from ..tasks import EXPERIMENTS
 from .analyses.uniform import number_of_targets
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
@@ -246,5 +246,5 @@ def _axis_facts(name: str) -> Facts:
 
 
 def _variable_symbols() -> dict[str, str]:
-    variables = (variable for kind in KINDS.values() for variable in kind.variables)
+    variables = (variable for kind in EXPERIMENTS.known() for variable in kind.variables)
     return {variable.name: variable.symbol for variable in variables if variable.symbol}

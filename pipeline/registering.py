@@ -63,8 +63,7 @@ def analysis(definition: AnalysisClass) -> AnalysisClass:
     """Register an analysis: sweep files may have its table, and `fit` makes it.
 
     Raises:
-        TypeError: it is not a subclass of `Analysis`, or not complete.
-        ValueError: the name of its table is missing or taken.
+        SweepError: the class is not complete, or takes a name of something else.
     """
     register(definition)
     return definition

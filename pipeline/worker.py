@@ -17,6 +17,7 @@ from ..store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
 from ..sweeps import Draws, Grid, UserError, draws_of
 from ..tasks import Experiment
 from ..tasks.environment import Environment, Needs, environment
+from ..tasks.experiment import Trial
 from ..tasks.generators import weights_digest
 from ..tasks.machine import one_blas_thread
 from ..tasks.point import Point
@@ -220,6 +221,7 @@ def _run_trials(
 ) -> BlockReport:
     grid, check = _grid(task.path, task.revision), values_check(task.kind.variables)
     points: dict[tuple[int, ...], _Prepared] = {}
+    draw = task.kind.sampler()
     done = crashed = successes = 0
     total, last_error = 0.0, ""
     for offset in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
@@ -230,7 +232,7 @@ def _run_trials(
         if at not in points:
             points[at] = _prepare(task.kind, grid, at)
         begun = time.perf_counter()
-        values, error = attempt(task, points[at], trial, check)
+        values, error = attempt(task, points[at], trial, draw, check)
         seconds = time.perf_counter() - begun
         total += seconds
         results["seconds"][offset] = seconds
@@ -282,7 +284,11 @@ def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
 
 
 def attempt(
-    task: BlockTask, at: _Prepared, trial: int, check: Callable[[Any], dict[str, Any]]
+    task: BlockTask,
+    at: _Prepared,
+    trial: int,
+    draw: Callable[[Point, Draws], Trial],
+    check: Callable[[Any], dict[str, Any]],
 ) -> tuple[dict[str, Any] | None, str]:
     """Run a trial, and repeat it up to `task.retries` times if it raises.
 
@@ -290,6 +296,7 @@ def attempt(
         task: the task of its block.
         at: its point.
         trial: its index.
+        draw: draws the trials of the block.
         check: refuses values that cannot be stored.
 
     Returns:
@@ -300,8 +307,7 @@ def attempt(
     error = ""
     for _ in range(task.retries + 1):
         try:
-            drawn = task.kind.draw(at.point, replace(at.draws, trial=trial))
-            return check(drawn.run()), ""
+            return check(draw(at.point, replace(at.draws, trial=trial)).run()), ""
         except BaseException as raised:
             pass_on(raised)
             error = _in_a_line(raised)

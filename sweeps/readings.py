@@ -10,7 +10,9 @@ from inspect import isfunction, isgenerator
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .errors import UserError
+from .errors import SweepError, UserError
+from .naming import check_name, is_identifier
+from .parameters import PARAMETERS, groups
 from .tables import Strict
 from .told import load_offered
 
@@ -36,6 +38,7 @@ class Reading:
             analyses use the worst variant.
         reads_codes: whether it may read a variable whose values are codes. The variable `success`
             does not count as one.
+        after: names of analyses whose results it reads; they are made before it.
         explained: the methods whose unexpected exceptions are told in one line, if the class comes
             from outside.
     """
@@ -43,6 +46,7 @@ class Reading:
     name: ClassVar[str]
     settings: ClassVar[type[Strict] | None] = None
     settings_name: ClassVar[str] = ""
+    after: ClassVar[tuple[str, ...]] = ()
     tells_targets: ClassVar[bool] = False
     reads_codes: ClassVar[bool] = True
     explained: ClassVar[tuple[str, ...]] = (
@@ -112,27 +116,101 @@ def _explained(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _registered: dict[str, Reading] = {}
+_built_in: set[str] = set()
+_checks: list[Callable[[Any], None]] = []
 _reservers: list[Callable[[], Iterable[str]]] = []
 _unloadable: dict[str, str] = {}
 _lock = RLock()
 _state = {"asked": False, "number": 0}
 
 
-def register_reading(reading: Reading) -> None:
-    """Register an analysis; it replaces one of the same name.
+def judge_readings(check: Callable[[Any], None]) -> None:
+    """Have a function refuse, with SweepError, classes that are offered or registered."""
+    _checks.append(check)
+
+
+def register_reading(found: Any, *, built_in: bool = False) -> None:
+    """Make an analysis known to sweep files, in place of one of the same name.
+
+    Args:
+        found: its class.
+        built_in: whether it is one of genprior; no other class can take its name.
 
     Raises:
-        ValueError: its table has no name, or the name of another table.
+        SweepError: it is no analysis, is not complete, or takes a name of something else.
     """
-    table = reading.settings_name
-    if (reading.settings is None) != (not table):
-        raise ValueError(f"analysis {reading.name!r}: give settings and settings_name, or neither")
-    others = {r.settings_name for r in _registered.values() if r.name != reading.name}
-    if table and (table in others or table in _own_keys() or not table.isidentifier()):
-        raise ValueError(f"analysis {reading.name!r}: a table cannot be called {table!r}")
+    where = f"analysis: {getattr(found, '__qualname__', found)!s}"
+    try:
+        for check in _checks:
+            check(found)
+        reading = _made(found)
+        if not built_in:
+            _check_free(reading)
+        _ordered({**_registered, reading.name: reading})
+    except SweepError as error:
+        raise SweepError(f"{where} {error}") from None
     with _lock:
+        if built_in:
+            _built_in.add(reading.name)
         _registered[reading.name] = reading
         _state["number"] += 1
+
+
+def _made(found: Any) -> Reading:
+    """Make the one object of a class."""
+    if not (isinstance(found, type) and issubclass(found, Reading)):
+        raise SweepError("is no analysis; derive it from genprior.pipeline.analyses.Analysis.")
+    check_name(getattr(found, "name", None))
+    if not isinstance(found.after, tuple) or not all(isinstance(n, str) for n in found.after):
+        raise SweepError(f"is made after {found.after!r}; give a tuple of names of analyses.")
+    try:
+        reading = found()
+        names = list(reading.names())
+    except (Exception, SystemExit) as error:
+        raise SweepError(f"cannot be made: {type(error).__name__}: {error}.") from None
+    if not all(isinstance(name, str) for name in names):
+        raise SweepError(f"names() gives {names!r}; give names.")
+    return reading
+
+
+def _check_free(reading: Reading) -> None:
+    """Refuse the name of a class of genprior, and a table that hides something else."""
+    if reading.name in _built_in and type(reading) is type(_registered[reading.name]):
+        return
+    if reading.name in _built_in:
+        raise SweepError(f"is named {reading.name!r}, the name of a class of genprior; rename it.")
+    table, settings = reading.settings_name, reading.settings
+    if (settings is None) != (not table):
+        raise SweepError("has settings or settings_name; give both, or neither.")
+    if settings is None:
+        return
+    if not (isinstance(settings, type) and issubclass(settings, Strict)):
+        raise SweepError(
+            f"has the settings {settings!r}, which are no subclass of "
+            "genprior.sweeps.tables.Strict; derive them from that."
+        )
+    others = {other.settings_name for other in _registered.values() if other.name != reading.name}
+    taken = {*others, *_own_keys(), *groups(), *PARAMETERS}
+    if not is_identifier(table) or table in taken:
+        raise SweepError(f"has a table that cannot be called {table!r}; give it another name.")
+
+
+def _ordered(registered: dict[str, Reading]) -> list[Reading]:
+    """Put analyses after those that they read; all others keep the order of registration."""
+    made: dict[str, Reading] = {}
+
+    def add(reading: Reading, path: tuple[str, ...]) -> None:
+        if reading.name in path:
+            circle = " → ".join((*path, reading.name))
+            raise SweepError(f"reads results of its own: {circle}; leave one out of 'after'.")
+        for name in reading.after:
+            if name in registered:
+                add(registered[name], (*path, reading.name))
+        made.setdefault(reading.name, reading)
+
+    for reading in registered.values():
+        add(reading, ())
+    return list(made.values())
 
 
 def forget_reading(name: str) -> None:
@@ -148,7 +226,12 @@ def readings() -> list[Reading]:
         if not _state["asked"]:
             _state["asked"] = True
             _load_offered()
-        return list(_registered.values())
+        return _ordered(_registered)
+
+
+def registered_readings() -> list[Reading]:
+    """List what is registered so far; nothing is loaded."""
+    return list(_registered.values())
 
 
 def search_again() -> None:
@@ -189,7 +272,7 @@ def unloadable() -> dict[str, str]:
 def _own_keys() -> Iterable[str]:
     from .sweep import Sweep
 
-    return Sweep.model_fields
+    return (*Sweep.model_fields, "experiment", *dir(Sweep))
 
 
 def _load_offered() -> None:
@@ -198,10 +281,9 @@ def _load_offered() -> None:
         try:
             if error is not None:
                 raise error
-            if isinstance(found, type):
-                if not issubclass(found, Reading):
-                    raise TypeError("it is not an analysis")
-                if _registered.get(found.name) is None:
-                    register_reading(found())
+            if isinstance(found, type) and getattr(found, "name", None) not in _registered:
+                register_reading(found)
+        except SweepError as mistake:
+            _unloadable[point.name] = str(mistake)
         except (Exception, SystemExit) as mistake:
             _unloadable[point.name] = f"{type(mistake).__name__}: {mistake}"

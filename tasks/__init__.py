@@ -4,13 +4,13 @@ This package imports `sweeps` and no other package of genprior; it knows neither
 """
 
 from .experiment import Experiment
-from .experiments import KINDS, check_task, task_kind
+from .experiments import EXPERIMENTS, check_task, task_kind
 from .experiments.recovery import KERNEL_VERSION, Recovery, recover
 from .point import Point
 
 __all__ = [
+    "EXPERIMENTS",
     "KERNEL_VERSION",
-    "KINDS",
     "Experiment",
     "Point",
     "Recovery",

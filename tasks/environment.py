@@ -13,7 +13,7 @@ import numpy as np
 from ..sweeps import Grid
 from .conditions import CONDITIONS
 from .experiment import Experiment
-from .experiments import EXPERIMENTS, KINDS
+from .experiments import EXPERIMENTS
 from .generators import GENERATORS
 from .machine import machine_kind
 from .problems import PROBLEMS
@@ -52,7 +52,7 @@ def needs_of(kind: Experiment, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
     solvers = map(solver_class, SOLVERS.named_by(grid))
     packages = sorted({package for solver in solvers for package in solver.packages})
-    own = kind.name in KINDS or not EXPERIMENTS.origin(kind.name)
+    own = kind.name in EXPERIMENTS.built_in or not EXPERIMENTS.origin(kind.name)
     foreign: dict[Registry[Any], list[str]] = {EXPERIMENTS: [] if own else [kind.name]}
     foreign |= {
         registry: registry.foreign(grid) for registry in (PROBLEMS, GENERATORS, SOLVERS, CONDITIONS)
@@ -69,8 +69,7 @@ def needs_of(kind: Experiment, grid: Grid) -> Needs:
 def environment(needs: Needs) -> Environment:
     """Describe what this process computes with.
 
-    The kernel's version is that of this process: a pickled experiment still has the version of the
-    process that it came from.
+    The kernel's version is that of this process's own class, if it is built in.
     """
     # Not kept: another run may have brought another class of the same name meanwhile.
     unpack(needs.registered)
@@ -79,7 +78,7 @@ def environment(needs: Needs) -> Environment:
 
 @cache
 def _environment(needs: Needs) -> Environment:
-    kind = KINDS.get(needs.task)
+    kind = EXPERIMENTS.built_in.get(needs.task)
     facts: dict[str, str | int] = {
         "kernel_version": needs.version if kind is None else kind.version,
         "machine": machine_kind(),

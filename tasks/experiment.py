@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..sweeps import Draws, Grid
 from ..sweeps.tables import Strict
@@ -65,12 +66,12 @@ class Experiment(ABC):
         parameters: the parameters it has, or whole tables of them; None means all.
     """
 
-    name: str
-    version: int = 1
-    variables: tuple[Variable, ...]
-    inner: tuple[str, ...] = ()
-    table: tuple[str, type[Strict]] | None = None
-    parameters: tuple[str, ...] | None = None
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    variables: ClassVar[tuple[Variable, ...]]
+    inner: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[tuple[str, type[Strict]] | None] = None
+    parameters: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def draw(self, point: Point, draws: Draws) -> Trial:
@@ -80,6 +81,14 @@ class Experiment(ABC):
             point: all parameters; `check_point` has accepted them.
             draws: opens the random stream of a purpose.
         """
+
+    def sampler(self) -> Callable[[Point, Draws], Trial]:
+        """Give what draws the trials of one block, one after the other.
+
+        It may keep what trials share, such as a problem that several of them look at. A worker asks
+        for one for each block and drops it at the block's end.
+        """
+        return self.draw
 
     def check(self, grid: Grid) -> None:
         """Refuse a sweep with a point that cannot be run, before anything runs.

@@ -1,18 +1,19 @@
 """Classes that sweep files name: built-in, offered by installed packages, or registered."""
 
-import re
 from abc import ABC
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..sweeps import Grid, SweepError
 from ..sweeps.errors import did_you_mean
+from ..sweeps.naming import check_name
 from ..sweeps.parameter import parameter_fields
 from ..sweeps.parameters import PARAMETERS, add_table, remove_table
 from ..sweeps.told import tell_more
 from .class_digest import class_digest
+from .declared import check_packages, check_table, check_uses
 
 T = TypeVar("T", bound=ABC)
 
@@ -40,13 +41,20 @@ class Registry(Generic[T]):
         what: the key of sweep files that names a class, such as `solver.method`.
         base: base class of all of them.
         built_in: classes of genprior; no other class can take their names.
+        check: refuses with SweepError what a class of this kind alone declares.
     """
 
-    def __init__(self, what: str, base: type[T], built_in: Iterable[type[T]]):
+    def __init__(
+        self,
+        what: str,
+        base: type[T],
+        built_in: Iterable[type[T]],
+        check: Callable[[type[T]], None] = lambda found: None,
+    ):
         self.what = what
         self.group = f"genprior.{what.split('.')[0]}s"
         self.built_in = {_name(cls): cls for cls in built_in}
-        self._base = base
+        self._base, self._check = base, check
         self._registered: dict[str, tuple[type[T], str]] = {}
         self._offered: dict[str, EntryPoint] | None = None
         self._loaded: dict[str, type[T]] = {}
@@ -192,16 +200,15 @@ class Registry(Generic[T]):
         if lacking := sorted(found.__abstractmethods__):
             raise SweepError(f"{where} lacks {', '.join(lacking)}; define it.")
         named = getattr(found, "name", None)
-        if not isinstance(named, str) or not named:
-            raise SweepError(f"{where} is named {named!r} in its class; give it one name.")
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", named):
-            raise SweepError(
-                f"{where} is named {named!r}; a name has letters, digits, hyphens, and no blanks."
-            )
-        uses = getattr(found, "uses", ())
-        if not isinstance(uses, tuple) or not set(uses) <= set(PARAMETERS):
-            raise SweepError(f"{where} uses {uses!r}; give a tuple of names of parameters.")
-        return named
+        try:
+            check_name(named)
+            check_uses(getattr(found, "uses", ()))
+            check_table(getattr(found, "table", None))
+            check_packages(getattr(found, "packages", ()))
+            self._check(found)
+        except SweepError as error:
+            raise SweepError(f"{where} {error}") from None
+        return str(named)
 
 
 REGISTRIES: dict[str, Registry[Any]] = {}

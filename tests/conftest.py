@@ -14,7 +14,7 @@ from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
 from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
 from genprior.pipeline.executors import Executor, open_executor
-from genprior.tasks import KINDS
+from genprior.tasks import EXPERIMENTS
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Call the command line in this process, the scripted task known to it."""
-    monkeypatch.setitem(KINDS, "scripted", kind)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
 
     def call(*arguments: object) -> Result:
         command = list(map(str, arguments))

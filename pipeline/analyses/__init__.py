@@ -5,11 +5,19 @@ points of the group `genprior.analyses`.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...sweeps import Sweep, SweepError
 from ...sweeps.errors import did_you_mean
-from ...sweeps.readings import forget_reading, readings, register_reading, reserve
+from ...sweeps.naming import is_identifier
+from ...sweeps.readings import (
+    forget_reading,
+    judge_readings,
+    readings,
+    register_reading,
+    registered_readings,
+    reserve,
+)
 from .base import Analysis, Request
 from .basin import Basin
 from .comparison import Comparison
@@ -42,15 +50,36 @@ def register(analysis: type[Analysis]) -> type[Analysis]:
     """Register an analysis; it replaces one of the same name. Usable as a class decorator.
 
     Raises:
-        TypeError: it is not a subclass of `Analysis`, or not complete.
-        ValueError: the name of its table in sweep files is missing or taken.
+        SweepError: it is no subclass of `Analysis`, is not complete, or takes a name of something
+            else.
     """
-    if not (isinstance(analysis, type) and issubclass(analysis, Analysis)):
-        raise TypeError(f"{analysis!r} is not a subclass of genprior.pipeline.analyses.Analysis")
-    if lacking := [name for name in ("name", "json_name") if not hasattr(analysis, name)]:
-        raise TypeError(f"{analysis.__name__} lacks {' and '.join(lacking)}")
-    register_reading(analysis())
+    register_reading(analysis)
     return analysis
+
+
+def _check(found: Any) -> None:
+    """Refuse a class that is no analysis, or whose declarations cannot be used."""
+    if not (isinstance(found, type) and issubclass(found, Analysis)):
+        raise SweepError(
+            "is no subclass of genprior.pipeline.analyses.Analysis; derive it from that."
+        )
+    if lacking := sorted(found.__abstractmethods__):
+        raise SweepError(f"lacks {', '.join(lacking)}; define it.")
+    json_name = getattr(found, "json_name", None)
+    others = {
+        getattr(other, "json_name", "")
+        for other in registered_readings()
+        if other.name != getattr(found, "name", "")
+    }
+    if not is_identifier(json_name) or json_name in {*others, *OF_FITS}:
+        raise SweepError(f"has the json_name {json_name!r}; give it another one.")
+    for name in ("version", "rank"):
+        if type(getattr(found, name)) is not int:
+            raise SweepError(f"has the {name} {getattr(found, name)!r}; give a whole number.")
+
+
+# What the output of `fit --json` has besides rows.
+OF_FITS = ("left_out", "expected", "source", "level")
 
 
 def forget(name: str) -> None:
@@ -93,13 +122,14 @@ def check_needs(sweep: Sweep, kind: "Experiment") -> None:
 
 
 def _names_of_trials() -> Iterable[str]:
-    """Give the names of the variables of all tasks."""
-    from ...tasks import KINDS
+    """Give the names of the variables of all built-in tasks."""
+    from ...tasks import EXPERIMENTS
 
-    return {variable.name for kind in KINDS.values() for variable in kind.variables}
+    return {variable.name for kind in EXPERIMENTS.built_in.values() for variable in kind.variables}
 
 
-# In the order in which they are made: a comparison reads the fitted transitions.
+judge_readings(_check)
+# In the order in which they are printed.
 for _analysis in (Transition, Uniform, Law, Comparison, Basin, Trajectory):
-    register(_analysis)
+    register_reading(_analysis, built_in=True)
 reserve(_names_of_trials)

@@ -37,6 +37,7 @@ class Comparison(Analysis):
     """Differences of success rates for every cell, and shifts of the 50 % point if it is fitted."""
 
     name = "comparison"
+    after = ("transition",)
     settings = Compare
     settings_name = "compare"
     json_name = "comparisons"

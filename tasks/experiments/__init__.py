@@ -8,6 +8,7 @@ from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS, Tasks, Values, tell_tasks
 from ...sweeps.values import is_foreign
 from ..conditions import CONDITIONS
+from ..declared import check_experiment_class
 from ..experiment import Experiment
 from ..generators import GENERATORS
 from ..problems import PROBLEMS
@@ -24,9 +25,8 @@ EXPERIMENTS: Registry[Experiment] = Registry(
     "experiment",
     Experiment,  # type: ignore[type-abstract]
     (Recovery, ConditionBound, LandscapeTask, Trajectory, SuccessiveDecoding, NoOperation),
+    check_experiment_class,
 )
-# The built-in experiments, by name; tests add others.
-KINDS: dict[str, Experiment] = {name: cls() for name, cls in EXPERIMENTS.built_in.items()}
 
 
 def task_kind(name: str) -> Experiment:
@@ -35,19 +35,19 @@ def task_kind(name: str) -> Experiment:
     Raises:
         SweepError: no experiment has that name, it cannot be loaded, or it is not complete.
     """
-    return KINDS[name] if name in KINDS else EXPERIMENTS.find(name)()
+    return EXPERIMENTS.find(name)()
 
 
 def _parameters_of(name: str) -> tuple[str, ...] | None:
     """List the parameters of an experiment, or tables of them; None for all."""
-    return task_kind(name).parameters
+    return EXPERIMENTS.find(name).parameters
 
 
 def _tables_of(name: str, values: Values | None) -> set[str]:
     """List the tables of an experiment, and of the classes that a sweep of it names."""
     classes: list[Any] = []
     with suppress(SweepError):  # that there is no such experiment is said where it is looked for
-        classes.append(task_kind(name))
+        classes.append(EXPERIMENTS.find(name))
     own = classes[0].parameters if classes else None
     for registry in REGISTRIES.values():
         what = registry.what
@@ -79,6 +79,11 @@ def check_task(kind: Experiment, grid: Grid) -> None:
         if is_foreign(name):
             raise SweepError(
                 f"'{name}' is a parameter of a class that is not here; install or register it."
+            )
+    for name in sweep.axes:
+        if name in (variable.name for variable in kind.variables):
+            raise SweepError(
+                f"axes: '{name}' is a variable of task '{kind.name}'; give the axis another name."
             )
     known = [v.name for v in kind.variables if not v.flags or v.name == "success"]
     if sweep.plot.variable and sweep.plot.variable not in known:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...sweeps import Draws, Grid, Purpose, draws_of
 from ...sweeps.parameter import quantity
@@ -129,14 +128,13 @@ def check_condition(point: Point) -> None:
     condition_class(point.condition).check(point)
 
 
-@dataclass(frozen=True)
 class ConditionBound(Experiment):
     """The experiment `condition`: search the largest violation of a condition in a network."""
 
-    name: str = "condition"
-    version: int = CONDITION_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    parameters: tuple[str, ...] | None = (*NETWORK, "condition", "search")
+    name: ClassVar[str] = "condition"
+    version: ClassVar[int] = CONDITION_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    parameters: ClassVar[tuple[str, ...] | None] = (*NETWORK, "condition", "search")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that no condition of the sweep has, and points without meaning.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +25,8 @@ from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery
 
 if TYPE_CHECKING:
     from ..point import Point
+
+Drawn = TypeVar("Drawn")
 
 # Increase it whenever a stored number may change.
 LANDSCAPE_VERSION = 1
@@ -106,18 +106,24 @@ def draw_plane(point: Point, draws: Draws) -> Landscape:
     return Landscape(instance, np.stack([along, across / np.linalg.norm(across)]), size)
 
 
-_kept = threading.local()
+class LastDrawn(Generic[Drawn]):
+    """Draws what trials share, and keeps the last one: workers compute a draw's trials in turn.
 
+    Args:
+        make: draws it for a point.
+    """
 
-def _kept_landscape(origin: Point, draws: Draws) -> Landscape:
-    """Draw a landscape, or give the last one of this thread: workers compute a draw's places."""
-    key = (origin, draws)
-    if getattr(_kept, "key", None) != key:
-        _kept.key, _kept.landscape = None, None
-        _kept.landscape = draw_plane(origin, draws)
-        _kept.key = key
-    landscape: Landscape = _kept.landscape
-    return landscape
+    def __init__(self, make: Callable[[Point, Draws], Drawn]):
+        self._make = make
+        self._kept: tuple[Point, Draws, Drawn] | None = None
+
+    def __call__(self, origin: Point, draws: Draws) -> Drawn:
+        """Draw it for a point, or give the last one if that is the same."""
+        if self._kept is None or self._kept[:2] != (origin, draws):
+            self._kept = None
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                self._kept = origin, draws, self._make(origin, draws)
+        return self._kept[2]
 
 
 def evaluate(objective: LatentLoss, code: Vector) -> tuple[float, Vector]:
@@ -182,7 +188,6 @@ def check_plane(point: Point, task: str = "landscape") -> None:
         raise ValueError(f"task '{task}' measures in units of ‖x*‖, and this target code is 0.")
 
 
-@dataclass(frozen=True)
 class LandscapeTask(Experiment):
     """The experiment `landscape`: the loss and the descent vector at places of a plane.
 
@@ -190,11 +195,11 @@ class LandscapeTask(Experiment):
     `trajectory` on the same planes can have the same tables.
     """
 
-    name: str = "landscape"
-    version: int = LANDSCAPE_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ("plane.along", "plane.across")
-    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses, "plane")
+    name: ClassVar[str] = "landscape"
+    version: ClassVar[int] = LANDSCAPE_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    inner: ClassVar[tuple[str, ...]] = ("plane.along", "plane.across")
+    parameters: ClassVar[tuple[str, ...] | None] = (*PROBLEM, *NETWORK, *Subgradient.uses, "plane")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem, and axes that make no plane.
@@ -222,19 +227,27 @@ class LandscapeTask(Experiment):
         check_plane(point)
 
     def draw(self, point: Point, draws: Draws) -> Place:
-        """Draw problem and plane, which the places of a trial share."""
-        origin = point.model_copy(update={"plane": Plane()})
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return Place(_kept_landscape(origin, draws), point.plane)
+        """Draw problem and plane."""
+        return self.sampler()(point, draws)
+
+    def sampler(self) -> Callable[[Point, Draws], Place]:
+        """Give what draws problem and plane once for all places of a trial."""
+        drawn = LastDrawn(draw_plane)
+
+        def draw(point: Point, draws: Draws) -> Place:
+            return Place(drawn(point.model_copy(update={"plane": Plane()}), draws), point.plane)
+
+        return draw
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a place, in seconds; many places share a draw."""
         begun = time.thread_time()
         draw_plane(point, draws)
         drawn = time.thread_time()
-        self.draw(point, draws).run()
+        draw = self.sampler()
+        draw(point, draws).run()
         looked = time.thread_time()
-        self.draw(point, draws).run()
+        draw(point, draws).run()
         return time.thread_time() - looked + (drawn - begun) / PLACES_OF_A_DRAW
 
     def memory(self, point: Point) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...sweeps import Draws
 from ...sweeps.variables import Flag, Variable
@@ -21,13 +20,12 @@ class Nothing(NamedTuple):
         return {"success": 1}
 
 
-@dataclass(frozen=True)
 class NoOperation(Experiment):
     """An experiment that does nothing."""
 
-    name: str = "no-operation"
-    version: int = 1
-    variables: tuple[Variable, ...] = (
+    name: ClassVar[str] = "no-operation"
+    version: ClassVar[int] = 1
+    variables: ClassVar[tuple[Variable, ...]] = (
         Variable("success", "int8", "always 1", flags=(Flag(0, "failed"), Flag(1, "succeeded"))),
     )
 

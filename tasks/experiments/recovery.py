@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -237,14 +236,13 @@ def _abandonment(point: Point, instance: Instance, found: Solution, success: boo
     return Abandonment.AUDITED_WRONG if wrong else Abandonment.AUDITED
 
 
-@dataclass(frozen=True)
 class Recovery(Experiment):
     """The experiment `recovery`: solve a drawn problem, measure the distance from the truth."""
 
-    name: str = "recovery"
-    version: int = KERNEL_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, "solver", "success")
+    name: ClassVar[str] = "recovery"
+    version: ClassVar[int] = KERNEL_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    parameters: ClassVar[tuple[str, ...] | None] = (*PROBLEM, *NETWORK, "solver", "success")
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem.

@@ -8,9 +8,8 @@ carries about log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from math import log2
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -235,14 +234,13 @@ def check_point(point: Point) -> None:
     ENSEMBLES[point.ensemble].check(point)
 
 
-@dataclass(frozen=True)
 class SuccessiveDecoding(Experiment):
     """The experiment `successive-decoding`: send points of a code at once, decode them in turn."""
 
-    name: str = "successive-decoding"
-    version: int = DECODING_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    parameters: tuple[str, ...] | None = ("k", "n", "m", "ensemble", "student_df", "code")
+    name: ClassVar[str] = "successive-decoding"
+    version: ClassVar[int] = DECODING_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    parameters: ClassVar[tuple[str, ...] | None] = ("k", "n", "m", "ensemble", "student_df", "code")
 
     def check(self, grid: Grid) -> None:
         """Refuse points that make no code, or that float64 cannot decode.

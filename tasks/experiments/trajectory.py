@@ -5,11 +5,10 @@ It draws the same problem and the same plane as the experiment `landscape`.
 
 from __future__ import annotations
 
-import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from ..problems import check_point, check_sweep
 from ..solvers import Subgradient
 from ..solvers.descent import State
 from ..unused import LANDSCAPE_RULES, refuse_unused
-from .landscape import Landscape, check_plane, draw_plane
+from .landscape import Landscape, LastDrawn, check_plane, draw_plane
 from .recovery import LOSS_UNITS, VECTOR_UNITS, Recovery, errors
 
 if TYPE_CHECKING:
@@ -164,18 +163,8 @@ class Descents:
         return path
 
 
-_kept = threading.local()
-
-
-def _kept_descents(origin: Point, draws: Draws) -> Descents:
-    """Draw a plane, or give the last one of this thread: all steps of a draw use the same plane."""
-    key = (origin, draws)
-    if getattr(_kept, "key", None) != key:
-        _kept.key, _kept.descents = None, None
-        _kept.descents = Descents(draw_plane(origin, draws), origin.solver.max_steps)
-        _kept.key = key
-    descents: Descents = _kept.descents
-    return descents
+def _draw_descents(origin: Point, draws: Draws) -> Descents:
+    return Descents(draw_plane(origin, draws), origin.solver.max_steps)
 
 
 class TrajectoryTrial(NamedTuple):
@@ -219,7 +208,6 @@ def _end(point: Point, measured: dict[str, float]) -> End:
     return End.MIRROR if is_mirror else End.ELSEWHERE
 
 
-@dataclass(frozen=True)
 class Trajectory(Experiment):
     """The experiment `trajectory`: iterates of descents from a circle on a plane.
 
@@ -227,12 +215,12 @@ class Trajectory(Experiment):
     descents. So all values together cost as much as one descent.
     """
 
-    name: str = "trajectory"
-    version: int = TRAJECTORY_VERSION
-    variables: tuple[Variable, ...] = VARIABLES
-    inner: tuple[str, ...] = ("trajectory.angle", "trajectory.radius", STEP)
-    table: tuple[str, type[Strict]] | None = ("trajectory", TrajectoryTable)
-    parameters: tuple[str, ...] | None = (*PROBLEM, *NETWORK, *Subgradient.uses)
+    name: ClassVar[str] = "trajectory"
+    version: ClassVar[int] = TRAJECTORY_VERSION
+    variables: ClassVar[tuple[Variable, ...]] = VARIABLES
+    inner: ClassVar[tuple[str, ...]] = ("trajectory.angle", "trajectory.radius", STEP)
+    table: ClassVar[tuple[str, type[Strict]] | None] = ("trajectory", TrajectoryTable)
+    parameters: ClassVar[tuple[str, ...] | None] = (*PROBLEM, *NETWORK, *Subgradient.uses)
 
     def check(self, grid: Grid) -> None:
         """Refuse parameters that do not fit the problem, and a sweep without an axis of steps.
@@ -259,10 +247,18 @@ class Trajectory(Experiment):
         _check_plane(point)
 
     def draw(self, point: Point, draws: Draws) -> TrajectoryTrial:
-        """Draw the problem and the plane. All starts and steps of a trial share them."""
-        origin = point.model_copy(update={"trajectory": TrajectoryTable()})
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return TrajectoryTrial(point, _kept_descents(origin, draws))
+        """Draw problem and plane."""
+        return self.sampler()(point, draws)
+
+    def sampler(self) -> Callable[[Point, Draws], TrajectoryTrial]:
+        """Give what draws problem and plane once for all starts and steps of a trial."""
+        drawn = LastDrawn(_draw_descents)
+
+        def draw(point: Point, draws: Draws) -> TrajectoryTrial:
+            origin = point.model_copy(update={"trajectory": TrajectoryTable()})
+            return TrajectoryTrial(point, drawn(origin, draws))
+
+        return draw
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a trial in seconds.

@@ -7,6 +7,7 @@ import pytest
 
 import genprior as gp
 from genprior.tasks.experiments import EXPERIMENTS
+from genprior.tasks.problems import PROBLEMS
 
 EXPERIMENT = """
 from genprior.sweeps import Purpose
@@ -76,3 +77,38 @@ def test_a_constant_that_a_later_cell_changes_counts(tmp_path: Path) -> None:
             run(tmp_path / "s.zarr", 4)
     finally:
         EXPERIMENTS.forget("drawn")
+
+
+PROBLEM = """
+from genprior.tasks.problems import Denoising, Misfit
+
+class Scaled(Denoising):
+    name = "scaled"
+    FACTOR = 1.0
+
+    def misfit(self, signal):
+        misfit = super().misfit(signal)
+        return misfit._replace(loss=self.FACTOR * misfit.loss)
+"""
+
+
+@pytest.mark.parametrize("task", ["landscape", "trajectory"])
+def test_nothing_of_a_class_is_kept_for_the_next_run(tmp_path: Path, task: str) -> None:
+    """The same points, draws and process: what a block draws once ends with the block."""
+    axes: dict[str, Any] = {"plane.along": [0.5, 1.5], "plane.across": [0.0, 1.0]}
+    if task == "trajectory":
+        axes = {"trajectory.step": [0, 1]}
+    parameters = {"k": 2, "depth": 1, "widths": [9], "problem": "scaled"}
+    written = {"task": task, "trials": 1, "axes": axes, "parameters": parameters}
+    losses = []
+    try:
+        for factor in ("1.0", "3.0"):
+            names: dict[str, Any] = {"__name__": "__main__"}
+            exec(PROBLEM.replace("1.0", factor), names)
+            gp.problem(names["Scaled"])
+            store = tmp_path / f"{factor}.zarr"
+            gp.run(gp.Sweep.parse(written), store, scheduler="synchronous", progress=False)
+            losses.append(gp.open(store).loss.values.ravel()[0])
+    finally:
+        PROBLEMS.forget("scaled")
+    assert losses[1] == pytest.approx(3 * losses[0])

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -32,6 +31,7 @@ from genprior.pipeline.cli import main
 from genprior.pipeline.consoles import Output
 from genprior.pipeline.status import store_status
 from genprior.store import open_analysis
+from genprior.tasks import EXPERIMENTS
 
 Command = Callable[..., Result]
 SIGNATURES = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
@@ -161,7 +161,7 @@ def test_a_run_with_a_crashed_trial_says_so_and_exits_with_3(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setitem(
-        sys.modules["genprior.tasks"].KINDS, "scripted", replace(kind, crash_at=(4, 5, 2))
+        EXPERIMENTS.built_in, "scripted", replace(kind, crash_at=(4, 5, 2)).as_class()
     )
     result = genprior("run", sweep_file, store)
     assert result.exit_code == 3
@@ -173,7 +173,7 @@ def test_retries_and_fail_fast_are_options_of_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     failing = replace(kind, crash_at=(2, 3, 0), crashes=2)
-    monkeypatch.setitem(sys.modules["genprior.tasks"].KINDS, "scripted", failing)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", failing.as_class())
     options = ("run", sweep_file, store, "--json")
     stopped = strict_json(genprior(*options, "--fail-fast", "--retries", "0").stdout)
     assert (stopped["computed"], stopped["crashed"], stopped["pending"]) == (7, 1, 40)

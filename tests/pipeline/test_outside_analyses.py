@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from helpers import (
 from spread_analysis import Spread, Spreads
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analyses import analyses, analysis_of, forget, register
+from genprior.pipeline.analyses import Analysis, analyses, analysis_of, forget, register
 from genprior.pipeline.analysis import fit_store
 from genprior.store import (
     read_info,
@@ -156,14 +157,65 @@ def test_what_is_no_analysis_is_not_registered() -> None:
         name = "nameless"
         settings_name = "law"
 
-    with pytest.raises(TypeError):
+    with pytest.raises(SweepError, match="int"):
         register(int)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="'law'"):
+    with pytest.raises(SweepError, match="'law'"):
         register(Nameless)
     Nameless.settings_name = "trials"
-    with pytest.raises(ValueError, match="'trials'"):
+    with pytest.raises(SweepError, match="'trials'"):
         register(Nameless)
     assert analysis_of("nameless") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "law"},
+        {"name": "default"},
+        {"name": "two words"},
+        {"name": None},
+        {"json_name": "laws"},
+        {"json_name": "left_out"},
+        {"json_name": "two words"},
+        {"settings_name": "solver"},
+        {"settings_name": "parse"},
+        {"settings_name": "lambda"},
+        {"settings": dict},
+        {"settings": None},
+        {"version": None},
+        {"after": "transition"},
+        {"after": ("other",)},
+        {"names": lambda self: 1 / 0},
+        {"compute": Analysis.compute},
+        {"__init__": lambda self: sys.exit(3)},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_an_analysis_that_would_break_others_is_refused(changes: dict[str, Any]) -> None:
+    """By the same rules and in the same class of errors as all other classes from outside."""
+    before = [analysis.name for analysis in analyses()]
+    found = type("Other", (Spread,), {"name": "other", **changes})
+    with pytest.raises(SweepError, match="Other"):
+        register(found)
+    assert [analysis.name for analysis in analyses()] == before
+
+
+def test_an_analysis_is_made_after_those_that_it_reads(spread: type[Spread]) -> None:
+    """Whatever was registered first; a class that is registered again keeps its place."""
+    changes = {"name": "early", "json_name": "early", "settings_name": "early"}
+    early = register(type("Early", (Spread,), changes))
+    try:
+        register(type("Spread", (Spread,), {"after": ("early", "nowhere")}))
+        names = [analysis.name for analysis in analyses()]
+        assert names.index("early") < names.index("spread")
+        assert names.index("transition") < names.index("comparison")
+        register(early)
+        register(Spread)
+        assert [analysis.name for analysis in analyses()][-2:] == ["spread", "early"]
+        with pytest.raises(SweepError, match="early → early"):
+            register(type("Early", (early,), {"after": ("early",)}))
+    finally:
+        forget("early")
 
 
 def test_a_sweep_with_tables_is_pickled(spread: type[Spread]) -> None:

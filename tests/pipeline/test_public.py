@@ -26,7 +26,7 @@ import genprior as gp
 from genprior.pipeline import run_sweep
 from genprior.pipeline.shown import html_table
 from genprior.sweeps import Grid
-from genprior.tasks import KINDS
+from genprior.tasks import EXPERIMENTS
 
 Command = Callable[..., Result]
 PLAN_FIELDS = [
@@ -43,7 +43,7 @@ STATUS_FIELDS = [
 @pytest.fixture
 def scripted(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """The scripted task, known by its name."""
-    monkeypatch.setitem(KINDS, "scripted", kind)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
     return kind
 
 
@@ -257,7 +257,8 @@ def test_an_interrupted_run_raises_and_goes_on_where_it_was(
 def test_a_crash_stays_readable(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, "scripted", replace(kind, crash_at=(2, 3, 0)))
+    crashing = replace(kind, crash_at=(2, 3, 0))
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", crashing.as_class())
     assert gp.run(tiny_sweep(), store, scheduler="synchronous").crashed == 1
     told = results(store)["error"].sel(k=2, m=3, trial=0).item()
     assert told == "ArithmeticError: (2, 3, 0) was told to crash"

@@ -141,7 +141,8 @@ def _slowly(item: int) -> int:
 
 def test_a_store_of_a_version_that_recorded_less_is_refused(store: Path) -> None:
     """Its trials would have no value for the newer variable, whatever is allowed to mix."""
-    older = replace(Recovery(), version=1, variables=Recovery().variables[:-1])
+    changes = {"version": 1, "variables": Recovery.variables[:-1]}
+    older = type("Older", (Recovery,), changes)()
     run_sweep(recovery_sweep("trials=1"), store, kind=older, allow_mixed=True)
     with refused(StoreError, store, Recovery().variables[-1].name):
         run_sweep(recovery_sweep("trials=2"), store, allow_mixed=True)

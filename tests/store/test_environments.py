@@ -127,10 +127,9 @@ def block(store: Path, kind: Recovery) -> BlockTask:
 
 JOINED = """
 import pickle, sys
-from dataclasses import replace
 from genprior.sweeps import UserError
-from genprior.tasks import KINDS, Recovery
-KINDS["recovery"] = replace(Recovery(), version=999)  # what is installed there
+from genprior.tasks import Recovery
+Recovery.version = 999  # what is installed there
 from genprior.pipeline.worker import run_block
 try:
     run_block(pickle.load(sys.stdin.buffer))

@@ -30,6 +30,7 @@ from genprior.store.lock import exclusive, held
 from genprior.store.places import mount_points
 from genprior.sweeps import Grid, Sweep, SweepError, union
 from genprior.sweeps.paths import check_local
+from genprior.tasks import EXPERIMENTS
 from genprior.tasks.generators.weights_files import read_weights, weights_digest
 
 SMALL = ("k=2,6", "m=3,9", "trials=2")
@@ -299,7 +300,7 @@ def test_a_folder_that_cannot_be_a_store_is_refused_before_anything_runs(
     (tmp_path / "here").mkdir()
     (tmp_path / "file").write_text("")
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setitem(sys.modules["genprior.tasks"].KINDS, "scripted", kind)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
     for path in (".", "..", "/", "../file/x.zarr", "n" * 250):
         with pytest.raises(StoreError):
             check_request(small_sweep(), Path(path))
@@ -313,7 +314,7 @@ def test_a_store_on_a_mount_point_is_refused_or_used_as_it_is(
     tmp_path: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its folder cannot be replaced: it is neither made nor extended, and goes on else."""
-    monkeypatch.setitem(sys.modules["genprior.tasks"].KINDS, "scripted", kind)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
     run_sweep(small_sweep(), tmp_path / "real.zarr", kind=kind)
     for name in ("empty disk", "tiny.zarr"):
         (tmp_path / name).mkdir()

@@ -12,7 +12,7 @@ from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
 from genprior.sweeps import Grid, Sweep, SweepError
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.reserved import reserved_names
-from genprior.tasks import KINDS
+from genprior.tasks import EXPERIMENTS
 from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.basins import BASIN
 from genprior.tasks.basins import LONG_NAMES as BASIN_NAMES
@@ -227,7 +227,7 @@ def test_an_axis_of_ones_own_may_not_take_a_name_of_the_store(name):
 
 def test_the_reserved_names_are_those_of_every_stored_variable():
     """A variable that a task kind gains must be added there, or an axis could shadow it."""
-    stored = {variable.name for kind in KINDS.values() for variable in kind.variables}
+    stored = {variable.name for kind in EXPERIMENTS.known() for variable in kind.variables}
     stored |= {TRIAL, STATUS.name, ERROR.name, SECONDS.name}
     stored |= {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "analysis"}
     stored |= {*LAW_NAMES, "law_axis", "local", "local_axis", "local_from", "local_to"}

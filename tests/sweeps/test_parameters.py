@@ -16,7 +16,7 @@ from genprior.sweeps.parameters import (
     parameter_fields,
 )
 from genprior.sweeps.tables import Strict
-from genprior.tasks import KINDS
+from genprior.tasks import EXPERIMENTS
 
 ORDER = (
     "problem", "k", "depth", "widths", "n", "generator", "gain", "last_layer", "width_rule",
@@ -153,7 +153,7 @@ def test_a_field_without_facts_has_the_usual_ones():
 
 def test_a_variable_has_one_name_in_pictures():
     """Pictures look it up by the variable's name, whichever task it is of."""
-    variables = [variable for kind in KINDS.values() for variable in kind.variables]
+    variables = [variable for kind in EXPERIMENTS.known() for variable in kind.variables]
     told = {(variable.name, variable.symbol) for variable in variables if variable.symbol}
     assert len(told) == len(dict(told))
     assert {name: name_of(name) for name, _ in told} == dict(told)

@@ -1,6 +1,5 @@
 """Loss and descent vector on planes of latent space."""
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -146,7 +145,6 @@ def test_a_draw_serves_all_places_of_a_block(store, monkeypatch, order):
         return draw_plane(*arguments)
 
     monkeypatch.setattr(landscape, "draw_plane", counted)
-    monkeypatch.setattr(landscape, "_kept", threading.local())
     axes = landscape_sweep().as_dict()["axes"]
     named = {name: [key for key in axes if key.startswith(name)] for name in order}
     ordered = {key: axes[key] for name in order for key in named[name]}

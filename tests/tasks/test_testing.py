@@ -121,14 +121,12 @@ def test_a_solver_that_looks_at_the_target_is_told() -> None:
         testing.check_solver(Lasso)
 
 
-@dataclass(frozen=True)
 class Forgetful(Experiment):
-    name: str = "forgetful"
-    variables: tuple[Variable, ...] = (Variable("error", "float64", "an error"),)
-    value: float = np.nan
+    name: ClassVar[str] = "forgetful"
+    variables: ClassVar[tuple[Variable, ...]] = (Variable("away", "float64", "an error"),)
 
     def draw(self, point: Any, draws: Any) -> Any:
-        return _Given(self.value)
+        return _Given(np.nan)
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ class _Given:
     value: float
 
     def run(self) -> dict[str, float]:
-        return {"error": self.value}
+        return {"away": self.value}
 
 
 def test_an_experiment_whose_value_means_not_run_is_told() -> None:

@@ -1,7 +1,6 @@
 """Descents on planes of latent space: what is told of them, and that it is told in any order."""
 
 import random
-import threading
 import time
 from typing import Any
 
@@ -60,7 +59,7 @@ def told(at: Point, trial: int = 0, seed: int = 2) -> dict[str, Any]:
 
 @pytest.fixture
 def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Nothing is kept from other tests, and the steps that are taken are counted."""
+    """The steps that are taken are counted."""
     taken = []
 
     def counted(path: Path, _step=Path.step) -> None:
@@ -68,7 +67,6 @@ def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         taken.append(path.steps)
 
     monkeypatch.setattr(Path, "step", counted)
-    monkeypatch.setattr(trajectory, "_kept", threading.local())
     return taken
 
 
@@ -169,12 +167,13 @@ def test_values_do_not_depend_on_the_order_of_steps():
     places = [(s, a, t) for s in (0, 3, 17, 40) for a in (50.0, 170.0) for t in (0, 1)]
     alone = {}
     for step, angle, trial in places:
-        trajectory._kept = threading.local()
         alone[step, angle, trial] = told(point(step, angle), trial)
     for seed in range(3):
         random.Random(seed).shuffle(places)
+        draw = Trajectory().sampler()
         for step, angle, trial in places:
-            assert told(point(step, angle), trial) == alone[step, angle, trial]
+            at = point(step, angle)
+            assert draw(at, draws_of(at, trial, 2)).run() == alone[step, angle, trial]
 
 
 @pytest.mark.parametrize("order", [("angle", "step"), ("step", "angle")])
@@ -190,10 +189,12 @@ def test_an_axis_of_steps_costs_one_descent(store, steps_taken, order):
 
 def test_many_starts_do_not_fill_the_memory(steps_taken, monkeypatch):
     monkeypatch.setattr(trajectory, "MOST_KEPT", 2)
-    found = [told(point(3, angle)) for angle in (10.0, 20.0, 30.0, 10.0)]
+    draw, places = Trajectory().sampler(), [point(3, angle) for angle in (10.0, 20.0, 30.0, 10.0)]
+    trials = [draw(at, draws_of(at, 0, 2)) for at in places]
+    found = [trial.run() for trial in trials]
     assert found[0] == found[3]
     assert len(steps_taken) == 12, "the first was forgotten, and run again"
-    assert len(trajectory._kept.descents._paths) == 2
+    assert len(trials[0].descents._paths) == 2
 
 
 def test_threads_and_blocks_change_no_value(store, tmp_path):
