@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
@@ -18,8 +19,9 @@ from pydantic import (
 from .checks import check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, first_complaint
+from .fixed import fixed, written_out
 from .flat import flatten
-from .override import apply_setting, in_short
+from .override import apply_setting, in_short, settings_list
 from .parameters import PARAMETERS, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
@@ -79,11 +81,41 @@ class Sweep(Strict):
     plot: Plot = Plot()
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
+    def __init__(self, **written: Any):
+        """Validate the keys of a sweep file.
+
+        Raises:
+            SweepError: with the key and what is wrong, in one line.
+        """
+        try:
+            super().__init__(**written)
+        except ValidationError as error:
+            raise SweepError(f"sweep: {first_complaint(error, type(self))}") from None
+
+    # pydantic calls an own `__init__` when it validates tables too, unless it has this mark.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse a change: the hash of a sweep, and what is run, depend on all of it."""
+        if not name.startswith("_"):
+            raise SweepError(
+                f"{name}: a sweep cannot be changed; sweep.override(['{name}=…']) gives a changed "
+                "one."
+            )
+        super().__setattr__(name, value)
+
+    def __hash__(self) -> int:
+        """Hash a part that equal sweeps have in common."""
+        return hash((self.name, self.task, self.trials, frozenset(self.axes)))
+
     @model_validator(mode="before")
     @classmethod
     def _experiment_is_task(cls, written: Any) -> Any:
-        """Take `experiment` for `task`, its older name."""
-        if not isinstance(written, dict) or "experiment" not in written:
+        """Take `experiment` for `task`, its older name, and arrays and ranges for lists."""
+        if not isinstance(written, dict):
+            return written
+        written = written_out(written)
+        if "experiment" not in written:
             return written
         if "task" in written:
             raise ValueError("'experiment' and 'task' are one key; give one of them.")
@@ -95,12 +127,14 @@ class Sweep(Strict):
         check_names(self, stored)
         check_size({name: axis_length(name, self.axes[name]) for name in self.axes}, self.trials)
         object.__setattr__(
-            self, "axes", {name: axis_values(name, self.axes[name], stored) for name in self.axes}
+            self,
+            "axes",
+            fixed({name: axis_values(name, self.axes[name], stored) for name in self.axes}),
         )
         object.__setattr__(
             self,
             "parameters",
-            {name: check_value(name, self.parameters[name], stored) for name in self.parameters},
+            fixed({n: check_value(n, self.parameters[n], stored) for n in self.parameters}),
         )
         check_pairing(self)
         for reading in readings():
@@ -123,6 +157,9 @@ class Sweep(Strict):
         Raises:
             SweepError: with the file, the key and what is wrong, in one line.
         """
+        if not isinstance(written, Mapping):
+            raise SweepError(f"{where}: give the tables of a sweep file as a dictionary.")
+        written = dict(written)
         model, unread = _whole(state()), dict[str, Any]()
         if stored:
             unread = {
@@ -148,12 +185,19 @@ class Sweep(Strict):
         """Tables of analyses that are not registered here, as a store has them."""
         return dict(self._unread)
 
-    def override(self, settings: list[str] | tuple[str, ...]) -> "Sweep":
+    def override(self, settings: str | Iterable[str] | Mapping[str, Any]) -> "Sweep":
         """Apply `--set KEY=VALUE` settings; of two for the same key the later one wins.
 
         Several values make KEY an axis; one value sets it, and an axis stays an axis. The value
         `default` leaves a key as if the file did not give it.
+
+        Args:
+            settings: a setting, several of them, or values by key: `{"k": [2, 4]}`.
+
+        Raises:
+            SweepError: there is no such key, or its value is not possible.
         """
+        settings = settings_list(settings)
         written, model = self._own_tables(), _whole(state())
         for setting in settings:
             apply_setting(written, setting, model)
