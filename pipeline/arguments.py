@@ -41,9 +41,11 @@ def number_in(name: str, value: Any, low: int, high: int) -> int:
     Raises:
         UserError: it is something else.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or not low <= value <= high:
+    is_whole = type(value) is not bool and isinstance(value, Integral)
+    number = int(value) if is_whole else low - 1
+    if not low <= number <= high:
         raise UserError(f"{name}: {shown(value)} is not a whole number from {low} to {high}.")
-    return int(value)
+    return number
 
 
 def truth(name: str, value: Any) -> bool:

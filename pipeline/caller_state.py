@@ -24,7 +24,8 @@ def caller_state_kept() -> Iterator[None]:
     """
     environment = {name: os.environ.get(name) for name in _changed_variables()}
     stream = random.getstate()
-    method = multiprocessing.get_start_method(allow_none=True)
+    # typeshed has no None here.
+    method: Any = multiprocessing.get_start_method(allow_none=True)
     try:
         yield
     finally:

@@ -177,18 +177,18 @@ def status(store: AnyPath) -> "StoreStatus":
 
 
 def open(store: AnyPath) -> "xr.Dataset":
-    """Open the results of a store lazily, like `xarray.open_zarr`.
+    """Open the results of a store lazily, like `xarray.open_zarr`, if nothing of them is lost.
 
     Returns:
         A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*.
 
     Raises:
-        UserError: there is no store, or it cannot be read.
+        UserError: there is no store, it cannot be read, or a part of it is missing or damaged.
     """
     _spare_dask()
-    from ..store import open_results
+    from ..store import open_complete
 
-    return open_results(store_path(store), chunks={})
+    return open_complete(store_path(store), chunks={})
 
 
 def fit(store: AnyPath, *, along: str | None = None) -> "Fits":

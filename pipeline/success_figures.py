@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from itertools import cycle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -97,7 +97,7 @@ def _curve(
     x, runs = group[axis].values.astype(float), group["runs"].values
     share = group["successes"].values / runs
     spread = np.abs(np.stack([group["success_low"], group["success_high"]]) - share)
-    moved = offset_copy(axes.transData, axes.figure, x=shift, units="points")
+    moved = offset_copy(axes.transData, cast(Figure, axes.figure), x=shift, units="points")
     axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, transform=moved, **style)
     if len(x) < 2:
         return False
