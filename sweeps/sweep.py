@@ -21,6 +21,8 @@ from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .fixed import fixed, written_out
 from .flat import flatten
+from .html_table import html_table
+from .labels import value_label
 from .override import apply_setting, in_short, settings_list
 from .parameters import PARAMETERS, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
@@ -28,6 +30,7 @@ from .rules import normal_rule
 from .tables import Strict, is_stored
 from .values import axis_length, axis_values, check_value
 
+MOST_SHOWN = 12  # values of an axis
 # What changes how results are computed and read, not which results they are; so do the tables of
 # analyses.
 READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
@@ -250,6 +253,22 @@ class Sweep(Strict):
         own |= {"exclude": sorted({normal_rule(rule) for rule in self.exclude})}
         return fixed | own | {"paired": sorted(set(self.paired))}
 
+    def __repr__(self) -> str:
+        """Give name, experiment, axes with their numbers of values, and trials, in one line."""
+        axes = " × ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        over = f" over {axes}" if axes else ""
+        return f"<Sweep {self.name}: {self.task}{over}, trials of each point: {self.trials:,}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Write an HTML table of what is swept; Jupyter calls this."""
+        rows = {"sweep": self.name, "title": self.title, "experiment": self.task}
+        rows |= {name: _in_short(values) for name, values in self.axes.items()}
+        rows |= {name: value_label(value) for name, value in self.parameters.items()}
+        rows |= {"trials of each point": f"{self.trials:,}", "seed": str(self.seed)}
+        return html_table({name: text for name, text in rows.items() if text})
+
     @property
     def hash(self) -> str:
         """Hash of the experiment and the names of its axes."""
@@ -265,6 +284,15 @@ class Sweep(Strict):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it as tables: a process that reads it may have other analyses."""
         return _restored, (self.as_dict(),)
+
+
+def _in_short(values: list[Any]) -> str:
+    """Write the values of an axis; of many the first and the last."""
+    texts = [value_label(value) for value in values]
+    if len(texts) > MOST_SHOWN:
+        texts = [*texts[: MOST_SHOWN - 2], "…", texts[-1]]
+        return f"{', '.join(texts)} ({len(values)} values)"
+    return ", ".join(texts)
 
 
 def _not_loaded() -> list[str]:

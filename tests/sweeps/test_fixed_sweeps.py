@@ -94,3 +94,13 @@ def test_a_sweep_that_is_made_directly_is_refused_in_one_line() -> None:
         Sweep(trails=3)
     with pytest.raises(SweepError, match="tables"):
         Sweep.parse(None)
+
+
+def test_a_sweep_shows_itself_in_one_line_and_as_a_table() -> None:
+    sweep = tiny_sweep(name="<b>", axes={"k": list(range(2, 60)), "m": [3, 5]})
+    assert repr(sweep) == "<Sweep <b>: scripted over k (58) × m (2), trials of each point: 4>"
+    assert str(sweep) == repr(sweep)
+    table = sweep._repr_html_()
+    assert "&lt;b&gt;" in table
+    assert "…, 59 (58 values)" in table
+    assert len(table) < 5000
