@@ -5,11 +5,12 @@ levels, and the defaults of Dask and Matplotlib are as before.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..sweeps import Sweep, UserError, load_sweep, local_path
+from ..sweeps import Sweep, UserError
+from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
 from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def plan(sweep: AnySweep, *, workers: int | None = None) -> "Plan":
     """
     from .plan import plan_sweep
 
-    _check_range("workers", workers, 1, MOST_WORKERS)
-    return plan_sweep(_sweep(sweep), workers)
+    return plan_sweep(sweep_of(sweep), _workers(workers))
 
 
 def run(
@@ -90,13 +90,15 @@ def run(
     from .executors import SchedulerError, open_executor, use_client
     from .notebook import shown_progress
 
-    _check_range("workers", workers, 1, MOST_WORKERS)
-    _check_range("retries", retries, 0, MOST_RETRIES)
+    workers, scheduler = _workers(workers), scheduler_name(scheduler)
+    retries = number_in("retries", retries, 0, MOST_RETRIES)
+    fail_fast, allow_mixed = truth("fail_fast", fail_fast), truth("allow_mixed", allow_mixed)
+    progress = truth("progress", progress)
     if client is not None and (scheduler is not None or workers is not None):
         raise SchedulerError(
             "client: it has its own scheduler and workers; leave out scheduler and workers."
         )
-    chosen, path = _sweep(sweep), local_path(os.fspath(store))
+    chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
         is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
         shown.phase("connecting to workers" if is_running else "starting workers")
@@ -171,22 +173,22 @@ def status(store: AnyPath) -> "StoreStatus":
     _spare_dask()
     from .status import store_status
 
-    return store_status(local_path(os.fspath(store)))
+    return store_status(store_path(store))
 
 
 def open(store: AnyPath) -> "xr.Dataset":
-    """Open the results of a store lazily, like `xarray.open_zarr`.
+    """Open the results of a store lazily, like `xarray.open_zarr`, if nothing of them is lost.
 
     Returns:
         A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*.
 
     Raises:
-        UserError: there is no store, or it cannot be read.
+        UserError: there is no store, it cannot be read, or a part of it is missing or damaged.
     """
     _spare_dask()
-    from ..store import open_results
+    from ..store import open_complete
 
-    return open_results(local_path(os.fspath(store)), chunks={})
+    return open_complete(store_path(store), chunks={})
 
 
 def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
@@ -206,7 +208,7 @@ def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
     _spare_dask()
     from .analysis import fit_store
 
-    return fit_store(local_path(os.fspath(store)), along)
+    return fit_store(store_path(store), text_or_none("along", along, "the name of an axis"))
 
 
 def plot(
@@ -247,27 +249,15 @@ def plot(
         if size is not None and not (isinstance(size, tuple | list) and len(size) == 2):
             raise UserError(f"size: {size!r} is not a width and a height in inches, as in (8, 5).")
         size_text = None if size is None else "x".join(str(side) for side in size)
-        look = Look(read_size(size_text), title, log)
-        info = read_info(local_path(os.fspath(store)))
+        look = Look(read_size(size_text), truth("title", title), truth("log", log))
+        info = read_info(store_path(store))
         if trajectories is None:
             return draw(info, look)
-        return draw(info, look, read_info(local_path(os.fspath(trajectories))))
+        return draw(info, look, read_info(store_path(trajectories)))
 
 
-def _sweep(given: AnySweep) -> Sweep:
-    if isinstance(given, Sweep):
-        return given
-    if isinstance(given, Mapping):
-        raise UserError("sweep: it is a mapping, not a Sweep; give Sweep.parse(tables).")
-    return load_sweep(os.fspath(given))
-
-
-def _check_range(name: str, value: Any, low: int, high: int) -> None:
-    """Refuse a number that the command's option would refuse."""
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"{name}: {value!r} is not a whole number from {low} to {high}.")
+def _workers(given: Any) -> int | None:
+    return None if given is None else number_in("workers", given, 1, MOST_WORKERS)
 
 
 def _spare_dask() -> None:

@@ -21,6 +21,7 @@ from ..sweeps import SweepError
 from ..sweeps.parameter import Facts
 from ..sweeps.parameters import PARAMETERS, facts
 from ..tasks import EXPERIMENTS
+from ..tasks.shared_context import shared
 from .analyses.uniform import number_of_targets
 from .picture_layout import lay_out
 from .picture_text import literal, shown_value
@@ -110,6 +111,7 @@ class Canvas:
         return self.figure
 
 
+@shared
 @contextmanager
 def own_style() -> Iterator[None]:
     """Draw with Matplotlib's defaults and `STYLE`, without the user's settings.

@@ -1,7 +1,6 @@
 """Executors of blocks: this process, threads, local processes, or a running scheduler."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -15,6 +14,7 @@ from .interrupts import announced, interrupts_deferred
 from .local_cluster import affordable_workers, local_workers
 from .memory import thread_memory
 from .schedulers import LOCAL
+from .silence import silenced
 
 __all__ = [
     "IN_FLIGHT", "LOCAL", "ClusterError", "Distributed", "Executor", "Outcomes", "SchedulerError",
@@ -189,7 +189,8 @@ def open_executor(
             meanwhile()
         yield Synchronous()
         return
-    with _quiet():
+    # Errors of Dask are reported as `ClusterError`, in one line.
+    with silenced("distributed", "tornado", "asyncio"):
         if scheduler in LOCAL:
             count, processes = workers or processors(), scheduler == "processes"
             if processes:
@@ -317,21 +318,3 @@ async def _test_connection(address: str) -> None:
     async with asyncio.timeout(CONNECT_TIMEOUT):
         comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
         await comm.close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Dask's log off the terminal: its errors are reported as `ClusterError` in one line."""
-    loggers = [
-        logging.getLogger(name)
-        for name in ("tornado", "asyncio", *logging.root.manager.loggerDict)
-        if name.split(".")[0] in ("distributed", "tornado", "asyncio")
-    ]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
+from ..tasks.shared_context import shared
+from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
 from .cluster_errors import ClusterError, configuration, reason
 from .interrupts import SIGNALS, announced, interrupts_deferred
 from .memory import (
@@ -30,7 +32,6 @@ from .spawning import without_script
 
 START_TIMEOUT = 180.0
 END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
-SAFE_PATH = "PYTHONSAFEPATH"
 ROUTES = "distributed.scheduler.http.routes"
 
 
@@ -83,8 +84,6 @@ class LocalWorkers:
     """
 
     def __init__(self, count: int, *, processes: bool) -> None:
-        self._environment = {name: os.environ.get(name) for name in _changed_by_dask()}
-        os.environ[SAFE_PATH] = "1"
         self._cluster: Future[Any] = Future()
         self._nannies: list[Any] = []
         thread = threading.Thread(
@@ -123,21 +122,17 @@ class LocalWorkers:
 
     def close(self) -> None:
         """End the workers at once: unfinished tasks are lost."""
-        with interrupts_deferred():
-            with suppress(Exception):
-                self._break_off()
-                try:
-                    cluster = self._cluster.result(0)
-                    with suppress(Exception):
-                        cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
-                finally:
-                    self._kill()
-                cluster.close(timeout=10 * END_TIMEOUT)
-            for name, value in self._environment.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+        with interrupts_deferred(), suppress(Exception):
+            self._break_off()
+            try:
+                cluster = self._cluster.result(0)
+                with suppress(Exception):
+                    cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
+            finally:
+                self._kill()
+            servers = (cluster.scheduler, *cluster.workers.values(), *self._nannies)
+            cluster.close(timeout=10 * END_TIMEOUT)
+            forget_servers(servers)
 
     def _break_off(self) -> None:
         """Kill worker processes until the thread that starts them has ended."""
@@ -169,7 +164,8 @@ def local_workers(
     Raises:
         ClusterError: they could not be started.
     """
-    with more_files(count if processes else 0):
+    with caller_state_kept(), more_files(count if processes else 0):
+        os.environ[SAFE_PATH] = "1"
         workers = LocalWorkers(count, processes=processes)
         try:
             with announced(tell):
@@ -181,7 +177,6 @@ def local_workers(
 
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
-    import dask
     from distributed import LocalCluster, Nanny, Worker
 
     class KnownNanny(Nanny):  # type: ignore[misc]
@@ -196,14 +191,7 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             with without_script():
                 return await super().instantiate()
 
-    ours = {
-        # With a larger value, blocks that wait at a worker count as failed when another block kills
-        # that worker.
-        "distributed.scheduler.worker-saturation": 1.0,
-        # Copied, because a scheduler appends to this list, which may be the caller's.
-        ROUTES: [*dask.config.get(ROUTES, [])],
-    }
-    with dask.config.set(ours):
+    with _our_configuration():
         return LocalCluster(
             n_workers=count if processes else 1,
             threads_per_worker=1 if processes else count,
@@ -228,12 +216,21 @@ async def _end_workers(cluster: Any) -> None:
     await asyncio.gather(*closing)
 
 
-def _changed_by_dask() -> list[str]:
-    """List the environment variables of this process that change when workers start."""
+@shared
+@contextmanager
+def _our_configuration() -> Iterator[None]:
+    """Start clusters with settings of ours in Dask's configuration."""
     import dask
 
-    names = dask.config.get("distributed.nanny.pre-spawn-environ", {})
-    return [*(names if isinstance(names, dict) else ()), "PYTHONHASHSEED", SAFE_PATH]
+    ours = {
+        # With a larger value, blocks that wait at a worker count as failed when another block kills
+        # that worker.
+        "distributed.scheduler.worker-saturation": 1.0,
+        # Copied, because a scheduler appends to this list, which may be the caller's.
+        ROUTES: [*dask.config.get(ROUTES, [])],
+    }
+    with dask.config.set(ours):
+        yield
 
 
 def _advice(why: str) -> str:

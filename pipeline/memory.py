@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from ..tasks.shared_context import shared
+
 # Bytes of a worker process before its first trial; measured: 150 MB resident, 550 MB of addresses.
 WORKER_BYTES = 160e6
 WORKER_ADDRESSES = 600e6
@@ -15,6 +17,7 @@ CLIENT_ADDRESSES = 1.2e9
 # Open files of this process, with pipes and sockets; measured: 23, and 12 for each worker.
 CLIENT_FILES, WORKER_FILES = 40, 12
 UNLIMITED = float("inf")
+_WORKERS: list[int] = []  # of the runs that want more files now
 
 
 def available_memory() -> float:
@@ -71,17 +74,33 @@ def file_limit() -> float:
     return UNLIMITED if hard == resource.RLIM_INFINITY else float(hard)
 
 
+@shared
 @contextmanager
-def more_files(workers: int) -> Iterator[None]:
-    """Let this process open the files that some workers need; shells often allow only 1 024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = CLIENT_FILES + WORKER_FILES * workers
-    if soft != resource.RLIM_INFINITY and soft < needed <= file_limit():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+def _file_limit_kept() -> Iterator[None]:
+    """Restore the limit of open files when no run needs more of them any longer."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@contextmanager
+def more_files(workers: int) -> Iterator[None]:
+    """Let this process open the files that some workers need; shells often allow only 1 024.
+
+    Runs in several threads need files for the workers of all of them.
+    """
+    with _file_limit_kept():
+        _WORKERS.append(workers)
+        try:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            needed = CLIENT_FILES * len(_WORKERS) + WORKER_FILES * sum(_WORKERS)
+            if soft != resource.RLIM_INFINITY and soft < needed <= file_limit():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+            yield
+        finally:
+            _WORKERS.remove(workers)
 
 
 def _limit(kind: int) -> float:

@@ -98,8 +98,12 @@ class NotebookBar:
             self._draw()
 
     def finish(self) -> None:
-        """Show the final state."""
-        self._draw()
+        """Show the final state; of a run that did not begin, only the lines that stay."""
+        if self._summary is not None:
+            self._draw()
+            return
+        html = "<br>".join(map(escape, self._told))
+        self._handle.update({"text/plain": "\n".join(self._told), "text/html": html}, raw=True)
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()

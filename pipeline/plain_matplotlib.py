@@ -1,6 +1,5 @@
 """Import of Matplotlib without the user's settings and without log messages."""
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..sweeps import UserError
+from .silence import silenced
 
 TALKATIVE = ("matplotlib", "fontTools", "PIL")
 
@@ -30,7 +30,7 @@ def plain_matplotlib() -> Iterator[None]:
         defaults = Path(str(package.origin)).parent / "mpl-data/matplotlibrc"
         os.environ["MATPLOTLIBRC"] = str(defaults)
     try:
-        with _silent():
+        with silenced(*TALKATIVE):
             _import()
             yield
     finally:
@@ -54,22 +54,8 @@ def usual_matplotlib() -> Iterator[None]:
             with plain_matplotlib():
                 yield
             return
-    with _silent():
+    with silenced(*TALKATIVE):
         yield
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Drop log messages of Matplotlib and of the packages that it uses."""
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _import() -> None:

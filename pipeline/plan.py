@@ -18,7 +18,7 @@ from .run_request import check_points
 from .shown import Shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Shown):
     """The size of a sweep and its estimated cost.
 

@@ -32,7 +32,7 @@ ANSWER_TIMEOUT = 2.0
 KILLED = "every worker that ran this block died (perhaps killed because memory ran out)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunSummary(Shown):
     """What a run did with the trials that it was asked for; times in seconds.
 

@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from html import escape
 
-STYLE = "text-align: left; vertical-align: top; white-space: pre-line"
+from ..sweeps.html_table import html_table
 
 
 class Shown(ABC):
@@ -24,15 +23,8 @@ class Shown(ABC):
             for name, text in rows.items()
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         """Write an HTML table; Jupyter calls this."""
         return html_table(self.rows())
-
-
-def html_table(rows: Mapping[str, str]) -> str:
-    """Write rows, given as text by name, as an HTML table."""
-    lines = (
-        f'<tr><th style="{STYLE}">{escape(name)}</th><td style="{STYLE}">{escape(text)}</td></tr>'
-        for name, text in rows.items()
-    )
-    return f"<table>{''.join(lines)}</table>"

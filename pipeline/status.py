@@ -47,7 +47,7 @@ class Crash(TypedDict):
     first: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoreStatus(Shown):
     """The status of a store.
 

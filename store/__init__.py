@@ -23,7 +23,14 @@ from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
 from .mending import Mended, mend_store
 from .places import check_place, check_replaceable
-from .reading import load_results, open_results, read_info, read_status, survey_store
+from .reading import (
+    load_results,
+    open_complete,
+    open_results,
+    read_info,
+    read_status,
+    survey_store,
+)
 from .template import create_store, estimate_bytes
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "mark_outdated",
     "mend_store",
     "open_analysis",
+    "open_complete",
     "open_results",
     "open_writer",
     "read_analyses",

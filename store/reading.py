@@ -189,6 +189,26 @@ def open_results(path: Path, chunks: Any = None) -> "xr.Dataset":
             return _open_dataset(_OwnArrays(info), chunks)
 
 
+def open_complete(path: Path, chunks: Any = None) -> "xr.Dataset":
+    """Open the results as `open_results` does, unless something of the store is missing.
+
+    Arrays and chunks that are lost would be read as *not run*. A wrong checksum is seen only when
+    its chunk is read.
+
+    Raises:
+        StoreError: the store is damaged, or the installed libraries cannot read it.
+    """
+
+    def opened() -> "xr.Dataset":
+        info = read_info(path)
+        status = read_status(path)
+        with readable(info, info.results):
+            check_complete(info, info.results, status)
+        return open_results(path, chunks)
+
+    return _read_one_layout(path, opened)
+
+
 def _open_dataset(store: Any, chunks: Any) -> "xr.Dataset":
     # Imported here: workers never open results, and start faster without xarray and pandas.
     import xarray as xr

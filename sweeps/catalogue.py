@@ -38,7 +38,12 @@ def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     Raises:
         SweepError: there is no preset or file of that name, or it is not a valid sweep.
     """
-    named = os.fspath(named)
+    written = os.fspath(named) if isinstance(named, str | os.PathLike) else named
+    if not isinstance(written, str):
+        raise SweepError(
+            f"{shown(named)} names no sweep; give the name of a preset, or the path of a file."
+        )
+    named = written
     if named in preset_names():
         return _parse((PRESETS / f"{named}.toml").read_text(encoding="utf-8"), named, named)
     path = local_path(named)

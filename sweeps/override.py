@@ -1,12 +1,14 @@
 """Settings KEY=VALUE from the command line: they may set any key of a sweep file."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from .dependent import Dependent
 from .errors import SweepError, did_you_mean, shown
+from .fixed import written_out
 from .flat import flatten
 from .parameters import PARAMETERS, facts
 from .told import ask_more
@@ -43,6 +45,55 @@ def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None
     for axis in multipliers - _multipliers(written) - set(PARAMETERS):
         # No parameter is left that this axis multiplies.
         written["axes"].pop(axis, None)
+
+
+def settings_list(settings: Any) -> list[str]:
+    """Give settings as a list of texts `KEY=VALUE`.
+
+    Args:
+        settings: a setting, several of them, or values by key. A text by key is read as on the
+            command line; None is the default.
+
+    Raises:
+        SweepError: it is something else.
+    """
+    if isinstance(settings, str):
+        return [settings]
+    if isinstance(settings, Mapping):
+        return [f"{key}={_as_text(value)}" for key, value in settings.items()]
+    listed = list(settings) if isinstance(settings, Iterable) else [settings]
+    for setting in listed:
+        if not isinstance(setting, str) or isinstance(settings, bytes):
+            raise SweepError(
+                f"settings: {shown(setting)} is no text; give KEY=VALUE, a list of such texts, or "
+                "a dictionary of values by key."
+            )
+    return listed
+
+
+def _as_text(value: Any) -> str:
+    value = written_out(value)
+    if value is None:
+        return DEFAULT
+    return value if isinstance(value, str) else toml_text(value)
+
+
+def toml_text(value: Any) -> str:
+    """Write a plain value as TOML.
+
+    Raises:
+        SweepError: a sweep file cannot hold it.
+    """
+    if isinstance(value, dict):
+        inner = (f"{json.dumps(str(key))} = {toml_text(each)}" for key, each in value.items())
+        return f"{{{', '.join(inner)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, bool | str):
+        return json.dumps(value)
+    if isinstance(value, int | float):
+        return repr(value)
+    raise SweepError(f"{shown(value)} is no value of a sweep file.")
 
 
 def in_short(setting: str) -> str:

@@ -1,20 +1,24 @@
 """Paths as people write them, on the command line and in sweep files."""
 
+import errno
 import os
 import re
 from pathlib import Path
 
-from .errors import SweepError
+from .errors import SweepError, shown
 
 NO_SCHEME = "is a URL; genprior reads and writes local folders and files only. Give a path."
+LONGEST_PATH, LONGEST_NAME = 4095, 255  # bytes, on Linux
 
 
 def local_path(written: str) -> Path:
     """Read a path and replace `~` and `~user`, which a shell does not do inside quotes.
 
     Raises:
-        SweepError: there is no such user or home folder, or the path is a URL.
+        SweepError: there is no such user or home folder, the path is a URL, or no file can have
+            this name.
     """
+    check_name(written)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", written):
         raise SweepError(f"{written}: {NO_SCHEME}")
     user = written.split(os.sep)[0]
@@ -28,6 +32,24 @@ def local_path(written: str) -> Path:
         )
     check_local(Path(expanded))
     return Path(expanded)
+
+
+def check_name(written: str) -> None:
+    """Refuse a path that no file can have, or that nobody can mean.
+
+    Raises:
+        SweepError: it is blank, too long, or has a zero byte or half a character.
+    """
+    if not written.strip():
+        raise SweepError(f"{written!r} is no path; give the name of a file or a folder.")
+    if "\0" in written:
+        raise SweepError(f"{shown(written)}: no path has a zero byte; there is no such file.")
+    try:
+        encoded = written.encode()
+    except UnicodeEncodeError:
+        raise SweepError(f"{shown(written)}: a path has to be text in UTF-8.") from None
+    if len(encoded) > LONGEST_PATH or max(map(len, encoded.split(b"/"))) > LONGEST_NAME:
+        raise SweepError(f"{shown(written)}: {os.strerror(errno.ENAMETOOLONG)}.")
 
 
 def check_local(path: Path) -> None:

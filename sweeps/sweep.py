@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, Self
 
@@ -18,14 +19,18 @@ from pydantic import (
 from .checks import check_names, check_pairing, check_size
 from .dependent import Dependent
 from .errors import SweepError, first_complaint
+from .fixed import fixed, written_out
 from .flat import flatten
-from .override import apply_setting, in_short
+from .html_table import html_table
+from .labels import value_label
+from .override import apply_setting, in_short, settings_list
 from .parameters import PARAMETERS, default_task, is_added, names_with, task_has
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
 from .values import axis_length, axis_values, check_value
 
+MOST_SHOWN = 12  # values of an axis
 # Keys that do not change the results of trials, only how they are computed and analysed; so are the
 # tables of analyses.
 READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
@@ -79,11 +84,41 @@ class Sweep(Strict):
     plot: Plot = Plot()
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
+    def __init__(self, **written: Any):
+        """Validate the keys of a sweep file.
+
+        Raises:
+            SweepError: with the key and what is wrong, in one line.
+        """
+        try:
+            super().__init__(**written)
+        except ValidationError as error:
+            raise SweepError(f"sweep: {first_complaint(error, type(self))}") from None
+
+    # pydantic calls an own `__init__` when it validates tables too, unless it has this mark.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse a change: the hash of a sweep, and what is run, depend on all of it."""
+        if not name.startswith("_"):
+            raise SweepError(
+                f"{name}: a sweep cannot be changed; sweep.override(['{name}=…']) gives a changed "
+                "one."
+            )
+        super().__setattr__(name, value)
+
+    def __hash__(self) -> int:
+        """Hash a part that equal sweeps have in common."""
+        return hash((self.name, self.task, self.trials, frozenset(self.axes)))
+
     @model_validator(mode="before")
     @classmethod
     def _experiment_is_task(cls, written: Any) -> Any:
-        """Accept the key `experiment` for `task`, its older name."""
-        if not isinstance(written, dict) or "experiment" not in written:
+        """Accept `experiment` for `task`, its older name, and arrays and ranges for lists."""
+        if not isinstance(written, dict):
+            return written
+        written = written_out(written)
+        if "experiment" not in written:
             return written
         if "task" in written:
             raise ValueError("'experiment' and 'task' are one key; give one of them.")
@@ -95,12 +130,14 @@ class Sweep(Strict):
         check_names(self, stored)
         check_size({name: axis_length(name, self.axes[name]) for name in self.axes}, self.trials)
         object.__setattr__(
-            self, "axes", {name: axis_values(name, self.axes[name], stored) for name in self.axes}
+            self,
+            "axes",
+            fixed({name: axis_values(name, self.axes[name], stored) for name in self.axes}),
         )
         object.__setattr__(
             self,
             "parameters",
-            {name: check_value(name, self.parameters[name], stored) for name in self.parameters},
+            fixed({n: check_value(n, self.parameters[n], stored) for n in self.parameters}),
         )
         check_pairing(self)
         for reading in readings():
@@ -123,6 +160,9 @@ class Sweep(Strict):
         Raises:
             SweepError: names the file, the key and what is wrong, in one line.
         """
+        if not isinstance(written, Mapping):
+            raise SweepError(f"{where}: give the tables of a sweep file as a dictionary.")
+        written = dict(written)
         model, unread = _whole(state()), dict[str, Any]()
         if stored:
             unread = {
@@ -148,15 +188,19 @@ class Sweep(Strict):
         """The tables of a store's sweep whose analyses are not registered here, by name."""
         return dict(self._unread)
 
-    def override(self, settings: list[str] | tuple[str, ...]) -> "Sweep":
+    def override(self, settings: str | Iterable[str] | Mapping[str, Any]) -> "Sweep":
         """Apply settings KEY=VALUE, as `--set` does; the last one for a key counts.
 
         Several values make KEY an axis. One value sets the key; an axis stays an axis. The value
         `default` removes a key, as if the file did not give it.
 
+        Args:
+            settings: a setting, several of them, or values by key: `{"k": [2, 4]}`.
+
         Raises:
             SweepError: no key has this name, or the sweep is not valid with the value.
         """
+        settings = settings_list(settings)
         written, model = self._own_tables(), _whole(state())
         for setting in settings:
             apply_setting(written, setting, model)
@@ -231,6 +275,22 @@ class Sweep(Strict):
         own |= {"exclude": sorted({normal_rule(rule) for rule in self.exclude})}
         return fixed | own | {"paired": sorted(set(self.paired))}
 
+    def __repr__(self) -> str:
+        """Give name, experiment, axes with their numbers of values, and trials, in one line."""
+        axes = " × ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        over = f" over {axes}" if axes else ""
+        return f"<Sweep {self.name}: {self.task}{over}, trials of each point: {self.trials:,}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Write an HTML table of what is swept; Jupyter calls this."""
+        rows = {"sweep": self.name, "title": self.title, "experiment": self.task}
+        rows |= {name: _in_short(values) for name, values in self.axes.items()}
+        rows |= {name: value_label(value) for name, value in self.parameters.items()}
+        rows |= {"trials of each point": f"{self.trials:,}", "seed": str(self.seed)}
+        return html_table({name: text for name, text in rows.items() if text})
+
     @property
     def hash(self) -> str:
         """Hash of the experiment and of the names of its axes, 12 hexadecimal digits."""
@@ -246,6 +306,15 @@ class Sweep(Strict):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the sweep as tables: another process may have other analyses."""
         return _restored, (self.as_dict(),)
+
+
+def _in_short(values: list[Any]) -> str:
+    """Write the values of an axis; of many the first and the last."""
+    texts = [value_label(value) for value in values]
+    if len(texts) > MOST_SHOWN:
+        texts = [*texts[: MOST_SHOWN - 2], "…", texts[-1]]
+        return f"{', '.join(texts)} ({len(values)} values)"
+    return ", ".join(texts)
 
 
 def _not_loaded() -> list[str]:

@@ -1,5 +1,6 @@
 """Nothing that is the whole process's is changed for a caller of the functions."""
 
+import json
 import logging
 import os
 import signal
@@ -68,6 +69,19 @@ def test_nothing_global_is_changed_for_the_caller(
         assert after[name] == value, name
     with pytest.raises(ValueError, match="No client"):
         distributed.default_client()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_a_process_is_as_before_after_runs_that_overlap(tmp_path: Path, scheduler: str) -> None:
+    """One run, and then two in threads, of which the second begins in the first and outlasts it."""
+    ended = subprocess.run(
+        [sys.executable, Path(__file__).with_name("process_state.py"), tmp_path, scheduler],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == {"once": [], "twice": [], "done": [16, 16, 800]}
 
 
 @pytest.mark.cluster

@@ -149,10 +149,10 @@ def test_a_fit_is_of_the_store_it_is_written_into(
     run_sweep(tiny_sweep(), store, kind=kind)
     write, calls = analysis.write_analysis, []
 
-    def late(path: Path, name: str, *others: Any, **options: Any) -> None:
+    def late(path: Path, name: str, *others: Any, **options: Any) -> xr.Dataset:
         calls.append(name)
         run_sweep(tiny_sweep("k=2,3,4,6"), store, kind=kind)
-        write(path, name, *others, **options)
+        return write(path, name, *others, **options)
 
     monkeypatch.setattr(analysis, "write_analysis", late)
     fits = analysis.fit_store(store)

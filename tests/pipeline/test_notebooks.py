@@ -44,10 +44,10 @@ def check_first_steps(notebook: Any) -> None:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert {output["output_type"] for output in outputs} == {"display_data", "execute_result"}
     assert images(outputs) == images(cells["step-14"]["outputs"]) == 1
-    assert "trials=180" in cells["step-3"]["outputs"][0]["data"]["text/plain"]
+    assert "trials  180\n" in cells["step-3"]["outputs"][0]["data"]["text/plain"]
     bar, summary = cells["step-5"]["outputs"]
     assert 'value="180" max="180"' in bar["data"]["text/html"]
-    assert "computed=180, crashed=0" in summary["data"]["text/plain"]
+    assert "180 of 180 done, 0 crashed\n" in summary["data"]["text/plain"]
     shares = cells["step-7"]["outputs"][0]["data"]["text/plain"].splitlines()[2:]
     rows = [list(map(float, line.split())) for line in shares]
     assert [row[0] for row in rows] == [4, 8, 12]
@@ -88,6 +88,25 @@ def test_a_cell_shows_a_run_once_and_a_figure_once(tmp_path: Path) -> None:
     assert silent == []
     assert [len(figure), images(figure)] == [1, 1]
     assert [len(with_pyplot), images(with_pyplot)] == [1, 1]
+
+
+def test_a_refused_run_leaves_no_bar(tmp_path: Path) -> None:
+    """The error is below the cell; a bar that never moves would be above it."""
+    _, refused, shown = executed(
+        tmp_path,
+        SWEEP + "gp.run(sweep, 's.zarr', scheduler='synchronous', progress=False);",
+        """
+try:
+    gp.run(sweep.override("seed=99"), 's.zarr', scheduler='synchronous')
+except gp.UserError as error:
+    print(error)
+""",
+        "sweep",
+    )
+    assert any("seed" in output.get("text", "") for output in refused)
+    assert not any("progress" in str(output.get("data")) for output in refused)
+    assert "<table>" in shown[0]["data"]["text/html"]
+    assert shown[0]["data"]["text/plain"].startswith("<Sweep quickstart: recovery over k (2) ×")
 
 
 def test_fits_are_shown_once_as_tables(tmp_path: Path, undisturbed: Path) -> None:

@@ -29,6 +29,7 @@ from spread_analysis import Spread, Spreads
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Analysis, analyses, analysis_of, forget, register
 from genprior.pipeline.analysis import fit_store
+from genprior.pipeline.testing import check_analysis
 from genprior.store import (
     read_info,
 )
@@ -239,13 +240,16 @@ def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> 
     page = PROJECT / "docs" / "analyses.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     try:
-        exec(compile(code, str(page), "exec"), {"__name__": "quantiles"})
+        exec(compile(code, str(page), "exec"), names := {"__name__": "quantiles"})
         run_sweep(recovery_sweep(fit={}, quantiles={"over": "m"}), store)
         rows = json.loads(genprior("fit", store, "--json").stdout)["quantiles"]
         assert [row["m"] for row in rows[:4]] == [3, 5, 7, 9]
         assert len(rows) == 12
         assert genprior("fit", store).stdout.count("\n") > 12
         assert genprior("plot", store, "-o", store.parent / "x.png").exit_code == 0
+        check_analysis(names["Quantile"], quantiles={"over": "m"})
+        sweep = recovery_sweep(fit={}).override({"quantiles": {"over": "m"}})
+        assert sweep.quantiles.over == "m"
     finally:
         forget("quantile")
 

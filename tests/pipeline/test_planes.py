@@ -106,7 +106,7 @@ def test_a_line_starts_on_the_circle_and_is_broken_by_negation(store, negation):
 
 
 def test_a_line_of_one_angle_has_the_steps_that_were_added_later(store):
-    """In their order; the angle is no axis, and the radius not the default."""
+    """In their order; the angle is not an axis, and the radius not the default."""
     one = {"problem": ["compressed-sensing"], "trajectory": {"step": [0, 20]}}
     parameters = {**PARAMETERS, "trajectory.angle": 110, "trajectory.radius": 0.7,
                   "solver.negation": False}  # fmt: skip

@@ -138,6 +138,7 @@ def test_results_show_themselves(store: Path, scripted: Scripted) -> None:
     for shown in (gp.plan(sweep), gp.run(sweep, store, scheduler="synchronous"), gp.status(store)):
         assert shown._repr_html_().count("<tr>") == len(shown.rows()) >= 4
         assert len(str(shown).splitlines()) >= 4
+        assert repr(shown) == str(shown)
     assert "<b>" not in gp.plan(sweep)._repr_html_()
     assert "&lt;b&gt;" in gp.plan(sweep)._repr_html_()
     assert html_table({"a": "1\n2"}).count("<td") == 1

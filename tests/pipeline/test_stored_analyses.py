@@ -136,11 +136,8 @@ def test_all_analyses_of_a_fit_are_of_the_trials_of_one_reading(
 
 def test_a_first_and_a_second_fit_give_the_same_datasets(kind: Scripted, store: Path) -> None:
     """Texts have a fixed length and attributes are those of the store from the beginning."""
-    run_sweep(
-        tiny_sweep(**KINDS["law"] | {"fit": {"along": "m"}, "compare": {"over": "k"}}),
-        store,
-        kind=kind,
-    )
+    settings = KINDS["law"] | {"fit": {"along": "m"}, "compare": {"over": "k"}}
+    run_sweep(tiny_sweep(**settings), store, kind=kind)
     first, second = fit_store(store), fit_store(store)
     for name, dataset in first.items():
         with xr.open_zarr(store, group=f"analysis/{name}") as kept:

@@ -26,6 +26,7 @@ from zarr.core.group import GroupMetadata
 from zarr.errors import ZarrUserWarning
 from zarr.storage import LocalStore
 
+import genprior as gp
 from genprior.pipeline import run_sweep
 from genprior.store import (
     StoreError,
@@ -174,6 +175,32 @@ def test_what_was_lost_is_pending_until_it_is_asked_for(
     assert (told["trials"]["pending"], told["damaged"]) == (8, [])
     assert genprior("run", sweep_file, copy).exit_code == 0
     assert_same_results(copy, undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("place", "damage", "lost"),
+    [
+        ("latent_error", remove, 47),
+        ("latent_error/c", remove, 47),
+        (SUCCESS, remove, 8),
+        (chunk("iterations", FIRST), empty, 8),
+        ("latent_error/zarr.json", cut, 0),
+        ("error", remove, 0),
+        ("k", remove, 0),
+        ("k/c/0", flip_bit, 0),
+    ],
+)
+def test_what_is_lost_is_not_opened_as_not_run(
+    copy: Path, place: str, damage: Callable[[Path], None], lost: int
+) -> None:
+    """Xarray would show it as trials that were not run; their number is that of `status`."""
+    assert gp.open(copy).success.notnull().sum() == 47
+    damage(copy / place)
+    with pytest.raises(StoreError, match=place.removesuffix("/zarr.json").removesuffix("/c")):
+        gp.open(copy)
+    counts = gp.status(copy)
+    assert counts.trials.done == 47 - lost
+    assert counts.damaged
 
 
 def test_an_extension_carries_no_hole_on(

@@ -154,7 +154,7 @@ def test_set_drops_the_axis_that_nothing_is_left_to_multiply():
 
 
 def test_set_keeps_a_multiplier_that_another_parameter_needs(load):
-    """Both m and n are multiples of k; the list of multiples of the widths is no axis."""
+    """Both m and n are multiples of k; the list of multiples of the widths is not an axis."""
     text = """
     axes = { k = [2, 3], ratio = [5, 6] }
     parameters = { depth = 2 }

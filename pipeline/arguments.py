@@ -1,0 +1,96 @@
+"""Checks of the arguments of `import genprior`: a wrong one is told in one line, with its name."""
+
+import os
+from collections.abc import Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from ..sweeps import Sweep, UserError, load_sweep, local_path
+from ..sweeps.errors import shown
+from .schedulers import LOCAL
+
+
+def store_path(given: Any) -> Path:
+    """Give the path of a store.
+
+    Raises:
+        UserError: it is no path, or no file can have it.
+    """
+    return local_path(_path_text("store", given, "the path of a store, a text or a Path"))
+
+
+def sweep_of(given: Any) -> Sweep:
+    """Give a sweep, or load the preset or the file that is named.
+
+    Raises:
+        UserError: it is neither a sweep nor a text nor a path.
+        SweepError: there is no such preset or file, or it is no sweep.
+    """
+    if isinstance(given, Sweep):
+        return given
+    if isinstance(given, Mapping):
+        raise UserError("sweep: it is a mapping, not a Sweep; give Sweep.parse(tables).")
+    takes = "a Sweep, the name of a preset, or the path of a sweep file"
+    return load_sweep(_path_text("sweep", given, takes))
+
+
+def number_in(name: str, value: Any, low: int, high: int) -> int:
+    """Give a whole number, also one of NumPy's, that the command's option would take.
+
+    Raises:
+        UserError: it is something else.
+    """
+    is_whole = type(value) is not bool and isinstance(value, Integral)
+    number = int(value) if is_whole else low - 1
+    if not low <= number <= high:
+        raise UserError(f"{name}: {shown(value)} is not a whole number from {low} to {high}.")
+    return number
+
+
+def truth(name: str, value: Any) -> bool:
+    """Give a truth value.
+
+    Raises:
+        UserError: it is neither true nor false.
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise UserError(f"{name}: {shown(value)} is not True or False.")
+    return bool(value)
+
+
+def text_or_none(name: str, value: Any, what: str) -> str | None:
+    """Give a text that is not blank, or None.
+
+    Args:
+        name: the argument.
+        value: what was given.
+        what: what the argument takes, for the message.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise UserError(f"{name}: {shown(value)} is not {what}.")
+
+
+def scheduler_name(value: Any) -> str | None:
+    """Give the name or the address of a scheduler, or None.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if isinstance(value, os.PathLike):
+        raise UserError(
+            f"scheduler: {shown(os.fspath(value))}: a scheduler file is not read yet; give the "
+            "address in it, or client=Client(scheduler_file=…)."
+        )
+    return text_or_none("scheduler", value, f"one of {', '.join(LOCAL)}, or an address")
+
+
+def _path_text(name: str, given: Any, takes: str) -> str:
+    written = os.fspath(given) if isinstance(given, str | os.PathLike) else given
+    if not isinstance(written, str):
+        raise UserError(f"{name}: {shown(given)} is not {takes}.")
+    return written
