@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .run import RunSummary, run_sweep
+    from .run.runner import RunSummary, run_sweep
 
 __all__ = ["RunSummary", "run_sweep"]
 
@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     """Import a name at its first use: the command line's help needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import run
+    from .run import runner as run
 
     return getattr(run, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sweeps import Sweep, UserError, load_sweep, local_path
 from ..sweeps.errors import shown
-from .schedulers import LOCAL
+from .executors.schedulers import LOCAL
 
 
 def store_path(given: Any) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
 from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
-from .schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from distributed import Client
     from matplotlib.figure import Figure
 
-    from .executors import Executor
-    from .fit_results import Fits
-    from .plan import Plan
-    from .progress import Progress
-    from .run import RunSummary
-    from .run_request import RunRequest
+    from .executors.opening import Executor
+    from .fit.results import Fits
+    from .run.plan import Plan
+    from .run.request import RunRequest
+    from .run.runner import RunSummary
+    from .show.progress import Progress
     from .status import StoreStatus
 
 AnyPath = str | os.PathLike[str]
@@ -42,7 +42,7 @@ def plan(sweep: AnySweep, *, workers: int | None = None) -> "Plan":
     Raises:
         SweepError: there is no such sweep, it is too large, or a trial needs too much memory.
     """
-    from .plan import plan_sweep
+    from .run.plan import plan_sweep
 
     return plan_sweep(sweep_of(sweep), _workers(workers))
 
@@ -87,8 +87,8 @@ def run(
             Running blocks get five seconds to end, or none after a second interruption. Finished
             trials are kept, and the same call continues with the others.
     """
-    from .executors import SchedulerError, open_executor, use_client
-    from .notebook import shown_progress
+    from .executors.opening import SchedulerError, open_executor, use_client
+    from .show.notebook import shown_progress
 
     workers, scheduler = _workers(workers), scheduler_name(scheduler)
     retries = number_in("retries", retries, 0, MOST_RETRIES)
@@ -144,13 +144,13 @@ def run_shown(
     checked: list[RunRequest] = []
 
     def check() -> None:
-        from .run_request import check_request  # imported while workers start
+        from .run.request import check_request  # imported while workers start
 
         checked.append(check_request(sweep, path))
         shown.expect(checked[0].trials)
 
     with opened(check) as executor:
-        from .run import run_request
+        from .run.runner import run_request
 
         shown.phase("timing a few trials")
         return run_request(
@@ -206,7 +206,7 @@ def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
         StoreError: the store cannot be read or written.
     """
     _spare_dask()
-    from .analysis import fit_store
+    from .fit.fitting import fit_store
 
     return fit_store(store_path(store), text_or_none("along", along, "the name of an axis"))
 
@@ -239,12 +239,12 @@ def plot(
         StoreError: the store cannot be read.
     """
     _spare_dask()
-    from .plain_matplotlib import usual_matplotlib
+    from .show.plain_matplotlib import usual_matplotlib
 
     with usual_matplotlib():
         from ..store import read_info
-        from .canvas import Look
-        from .figures import draw, read_size
+        from .show.canvas import Look
+        from .show.figures import draw, read_size
 
         if size is not None and not (isinstance(size, tuple | list) and len(size) == 2):
             raise UserError(f"size: {size!r} is not a width and a height in inches, as in (8, 5).")
@@ -262,6 +262,6 @@ def _workers(given: Any) -> int | None:
 
 def _spare_dask() -> None:
     """Let a store be read even if Dask's configuration cannot be."""
-    from .cluster_errors import spare_dask
+    from .executors.errors import spare_dask
 
     spare_dask()

@@ -12,10 +12,10 @@ import xarray as xr
 from ..store import Status, StoreInfo, survey_store
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
-from ..tasks.audits import audit_abandonment
-from .freshness import describe, not_made
-from .shown import Shown
-from .trials import digest_of
+from ..tasks.statistics.audits import audit_abandonment
+from .fit.freshness import describe, not_made
+from .fit.trials import digest_of
+from .show.shown import Shown
 
 SHOWN_ERRORS = 5
 READ = ("success", "seconds", "abandonment", "error")
@@ -91,7 +91,7 @@ class StoreStatus(Shown):
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
-        from .tables import status_rows
+        from .show.tables import status_rows
 
         return status_rows(self)
 

@@ -46,9 +46,9 @@ def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
     """
     from ..store import read_info
     from .analyses import Request, analysis_of, forget, register
-    from .analysis import fit_store
-    from .figures import draw
-    from .run import run_sweep
+    from .fit.fitting import fit_store
+    from .run.runner import run_sweep
+    from .show.figures import draw
 
     name = analysis.name
     known = analysis_of(name)

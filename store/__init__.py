@@ -23,14 +23,7 @@ from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
 from .mending import Mended, mend_store
 from .places import check_place, check_replaceable
-from .reading import (
-    load_results,
-    open_complete,
-    open_results,
-    read_info,
-    read_status,
-    survey_store,
-)
+from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
 from .template import create_store, estimate_bytes
 
 __all__ = [

@@ -16,14 +16,7 @@ from pydantic import ValidationError
 from .dependent import Dependent
 from .errors import SweepError, first_complaint
 from .labels import list_label, value_label
-from .parameters import (
-    PARAMETERS,
-    facts,
-    make_point,
-    names_with,
-    point_model,
-    required,
-)
+from .parameters import PARAMETERS, facts, make_point, names_with, point_model, required
 from .point import Derivation, Given, NotDerivedError
 from .products import computed, products
 from .rules import rule_mask

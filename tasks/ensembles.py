@@ -11,8 +11,8 @@ import numpy as np
 
 from ..sweeps.parameter import quantity
 from ..sweeps.point import PointBase
-from .network import Matrix, Vector
-from .sensing import DenseSensing, Sensing, SubsampledDCT
+from .numerics.network import Matrix, Vector
+from .numerics.operators import DenseSensing, Sensing, SubsampledDCT
 
 if TYPE_CHECKING:
     from .point import Point

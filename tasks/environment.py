@@ -15,7 +15,7 @@ from .conditions import CONDITIONS
 from .experiment import Experiment
 from .experiments import EXPERIMENTS
 from .generators import GENERATORS
-from .machine import machine_kind
+from .numerics.machine import machine_kind
 from .problems import PROBLEMS
 from .registry import REGISTRIES, Registered, Registry, unpack
 from .solvers import SOLVERS, solver_class

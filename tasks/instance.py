@@ -9,8 +9,8 @@ import numpy as np
 
 from ..sweeps import Purpose, draws_of
 from .generators import draw_network, generator_class
-from .latent_loss import LatentLoss
-from .network import Network, Vector
+from .numerics.latent_loss import LatentLoss
+from .numerics.network import Network, Vector
 from .problems import Problem, check_point, problem_class
 from .problems.base import Streams
 from .solvers.descent import SubgradientDescent

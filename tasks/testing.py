@@ -18,7 +18,7 @@ from .experiment import Experiment
 from .generators import GENERATORS, Generator
 from .generators import check_generator as check_generator_of
 from .instance import Instance, draw_problem
-from .network import Network
+from .numerics.network import Network
 from .problems import PROBLEMS, Problem, check_point
 from .registry import Registry
 from .solvers import SOLVERS, Solution, Solver

@@ -23,10 +23,10 @@ from threadpoolctl import threadpool_info
 from genprior.sweeps import Draws, Grid, Point, Purpose, Sweep
 from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import EXPERIMENTS, Experiment
-from genprior.tasks.latent_loss import LatentLoss
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.latent_loss import LatentLoss
+from genprior.tasks.numerics.network import Network
+from genprior.tasks.numerics.operators import DenseSensing
 from genprior.tasks.problems import CompressedSensing
-from genprior.tasks.sensing import DenseSensing
 from genprior.tasks.solvers.fast.least_squares import LeastSquares, least_squares
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from click.testing import Result
 from helpers import results
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors.opening import open_executor
 from genprior.store import read_info
 from genprior.sweeps import Grid, Purpose, Sweep, SweepError, UserError, point_identity
 from genprior.sweeps.parameter import quantity

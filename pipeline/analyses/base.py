@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 
 class Request:
@@ -28,7 +28,7 @@ class Request:
     """
 
     def __init__(self, info: "StoreInfo", along: str | None = None):
-        from ..trials import Trials
+        from ..fit.trials import Trials
 
         self.info, self.along = info, along
         self.trials: Trials = Trials(info)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 NEEDED = ("success", "mirror_error")
 
@@ -42,7 +42,7 @@ class Basin(Analysis):
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables."""
-        from ...tasks.basins import BASIN, LONG_NAMES
+        from ...tasks.statistics.basins import BASIN, LONG_NAMES
 
         return {BASIN, *LONG_NAMES}
 
@@ -60,7 +60,7 @@ class Basin(Analysis):
         """Count the runs in each basin."""
         import xarray as xr
 
-        from ...tasks.basins import basin_shares
+        from ...tasks.statistics.basins import basin_shares
 
         results = request.trials.load(NEEDED)
         cells = results["success"].isel(trial=0, drop=True)
@@ -70,8 +70,8 @@ class Basin(Analysis):
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each cell, with the shares of the basins."""
-        from ...tasks.basins import BASIN
-        from ..rows import indices, place_of, plain_values
+        from ...tasks.statistics.basins import BASIN
+        from ..fit.rows import indices, place_of, plain_values
 
         shares = ("share", "share_low", "share_high")
         rows = []
@@ -89,9 +89,9 @@ class Basin(Analysis):
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each cell: the shares of runs in each basin."""
         from ...sweeps.labels import value_label
-        from ...tasks.basins import BASINS
-        from ..crashes import crash_lines
-        from ..table_parts import before, captioned, number, percent, table_of
+        from ...tasks.statistics.basins import BASINS
+        from ..fit.crashes import crash_lines
+        from ..show.table_parts import before, captioned, number, percent, table_of
 
         rows = self.records(dataset)
         axes = before(rows[0], "runs")
@@ -114,7 +114,7 @@ class Basin(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw stacked shares of runs over an axis."""
-        from ..basin_figures import draw_basins
+        from ..show.basin_figures import draw_basins
 
         return draw_basins(request.info, dataset, look)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 CRASHED = ("crashed", "reference_crashed")
 DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as different
@@ -48,7 +48,7 @@ class Comparison(Analysis):
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables and of the fields of its rows."""
-        from ...tasks.comparisons import LONG_NAMES
+        from ...tasks.statistics.comparisons import LONG_NAMES
 
         fields = {"over", "reference", "value", "paired", "along", "method", "flag"}
         counts = {"joint", "cells", "cells_tested", "cells_that_differ"}
@@ -121,7 +121,7 @@ class Comparison(Analysis):
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Compare rates, and the transitions if they are fitted in the same request."""
-        from ...tasks.comparisons import compare_rates, compare_transitions
+        from ...tasks.statistics.comparisons import compare_rates, compare_transitions
 
         over, reference = self.settings_of(request.sweep).over, reference_index(request.sweep)
         fitted = request.fits.get("transition")
@@ -141,20 +141,20 @@ class Comparison(Analysis):
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each value if there are transitions, else for each cell."""
-        from ..comparison_tables import comparisons
+        from ..show.comparison_tables import comparisons
 
         return comparisons(comparison_rows(dataset))
 
     def shows(self, info: "StoreInfo") -> bool:
         """Say whether the picture shows the comparison: of success, and without a transition."""
-        from ..canvas import shown_variable
+        from ..show.canvas import shown_variable
 
         asked = self.settings_of(info.sweep) is not None and not info.sweep.fit.along
         return asked and shown_variable(info) == "success"
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw the rates of every value, the reference first."""
-        from ..comparison_figures import draw_comparison
+        from ..show.comparison_figures import draw_comparison
 
         return draw_comparison(request.info, dataset, look)
 
@@ -189,7 +189,7 @@ def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
     Without transitions there is one group, which has all cells. `joint` is a test of all values of
     a group together, and the same in all rows of the group.
     """
-    from ..rows import indices, place_of
+    from ..fit.rows import indices, place_of
 
     over, along = compared.attrs["over"], compared.attrs.get("along")
     cell_dims = [dim for dim in compared["rate"].dims if dim != over]
@@ -218,7 +218,7 @@ def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
 
 
 def _transition(part: "xr.Dataset") -> dict[str, Any]:
-    from ..rows import plain, plain_values
+    from ..fit.rows import plain, plain_values
 
     names = ("shift", "shift_low", "shift_high", "detectable_shift")
     row = plain_values(part, names)
@@ -228,15 +228,15 @@ def _transition(part: "xr.Dataset") -> dict[str, Any]:
 
 def _joint(compared: "xr.Dataset", part: "xr.Dataset") -> dict[str, Any]:
     """Give the joint test of all values of a group."""
-    from ..rows import plain_values
+    from ..fit.rows import plain_values
 
     others = [str(value) for value in compared[compared.attrs["over"]].values.tolist()]
     return {"values": [compared.attrs["reference"], *others]} | plain_values(part, ["p_one_curve"])
 
 
 def _cells(part: "xr.Dataset", dims: list[Any]) -> list[dict[str, Any]]:
-    from ...tasks.comparisons import CELL_NAMES
-    from ..rows import indices, place_of, plain_values
+    from ...tasks.statistics.comparisons import CELL_NAMES
+    from ..fit.rows import indices, place_of, plain_values
 
     names = [name for name in (*CELL_NAMES, *CRASHED) if name in part]
     cells = (part.isel(index) for index in indices(part["rate"]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 GROUP_FIELDS = (
     "constant", "constant_low", "constant_high", "trials", "crashed", "entered", "no_logarithm",
@@ -57,7 +57,7 @@ class Law(Analysis):
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables, its dimensions and the fields of its rows."""
-        from ...tasks.law_fits import LONG_NAMES
+        from ...tasks.statistics.law_fits import LONG_NAMES
 
         own = {"law_axis", "local", "local_axis", "local_from", "local_to"}
         fields = {"variable", "axis", "curved", "clustered", "method", "of"}
@@ -125,7 +125,7 @@ class Law(Analysis):
         Raises:
             SweepError: the trials do not give its variable, or it cannot be fitted.
         """
-        from ...tasks.law_fits import fit_laws
+        from ...tasks.statistics.law_fits import fit_laws
 
         law, info = self.settings_of(request.sweep), request.info
         if law.variable not in info.variables:
@@ -147,8 +147,8 @@ class Law(Analysis):
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each group and axis, with the group's coordinates."""
-        from ...tasks.laws import REJECTED
-        from ..rows import indices, place_of, plain_values
+        from ...tasks.statistics.laws import REJECTED
+        from ..fit.rows import indices, place_of, plain_values
 
         rows = []
         for index in indices(dataset["constant"]):
@@ -179,7 +179,7 @@ class Law(Analysis):
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each group and axis: claimed and measured exponents."""
-        from ..table_parts import before, captioned, estimate, percent, table_of
+        from ..show.table_parts import before, captioned, estimate, percent, table_of
 
         rows = self.records(dataset)
         groups = before(rows[0], "variable")
@@ -213,7 +213,7 @@ class Law(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw the median errors against the first axis of the law."""
-        from ..law_figures import draw_law
+        from ..show.law_figures import draw_law
 
         return draw_law(request.info, dataset, look)
 
@@ -232,7 +232,7 @@ def _judged(results: "xr.Dataset") -> "xr.DataArray | None":
 
 def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:
     """List the exponents between neighbours along an axis."""
-    from ..rows import plain
+    from ..fit.rows import plain
 
     exponents = []
     for index in range(group.sizes["local"]):
@@ -249,8 +249,8 @@ def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:
 
 def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Explain the remarks, and list the exponents between neighbours if a law is curved."""
-    from ..crashes import crash_lines
-    from ..table_parts import estimate
+    from ..fit.crashes import crash_lines
+    from ..show.table_parts import estimate
 
     lines = ["in brackets: 95 % intervals"]
     if rows[0]["of"] == "recovered trials":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 TASK = "trajectory"
 END = "end"
@@ -60,7 +60,7 @@ class Trajectory(Analysis):
 
         from ...tasks.experiments.trajectory import AT_MIRROR, AT_TARGET, STEP, End
         from ...tasks.instance import mirror_ratio_of
-        from ..planes import plane_axes, plane_points
+        from ..show.planes import plane_axes, plane_points
 
         grid = Grid(request.sweep)
         others = plane_axes(grid)
@@ -96,7 +96,7 @@ class Trajectory(Analysis):
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each plane: the counts of its descents, and the median of their steps."""
-        from ..rows import indices, place_of, plain_values
+        from ..fit.rows import indices, place_of, plain_values
 
         rows = []
         for index in indices(dataset["descents"]):
@@ -117,8 +117,8 @@ class Trajectory(Analysis):
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each plane: where its descents ended."""
         from ...sweeps.labels import value_label
-        from ..crashes import crash_lines
-        from ..table_parts import before, captioned, number, table_of
+        from ..fit.crashes import crash_lines
+        from ..show.table_parts import before, captioned, number, table_of
 
         rows = self.records(dataset)
         axes = before(rows[0], "descents")
@@ -144,6 +144,6 @@ class Trajectory(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw the descents on their planes."""
-        from ..trajectory_figures import draw_trajectories
+        from ..show.trajectory_figures import draw_trajectories
 
         return draw_trajectories(request, dataset, look)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..canvas import Look
+    from ..show.canvas import Look
 
 JSON_FIELDS = (
     "outcome", "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
@@ -37,8 +37,8 @@ class Transition(Analysis):
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables and of the fields of its rows."""
-        from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
-        from ...tasks.fits import LONG_NAMES
+        from ...tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
+        from ...tasks.statistics.fits import LONG_NAMES
 
         return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
 
@@ -58,9 +58,9 @@ class Transition(Analysis):
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Fit the transitions, and count abandoned runs if there are any."""
-        from ...tasks.audits import audit_abandonment
-        from ...tasks.fits import fit_transitions
-        from ...tasks.uniform import worst_over_targets
+        from ...tasks.statistics.audits import audit_abandonment
+        from ...tasks.statistics.fits import fit_transitions
+        from ...tasks.statistics.uniform import worst_over_targets
 
         info = request.info
         axis = transition_axis(info, request.along)
@@ -91,7 +91,7 @@ class Transition(Analysis):
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each group, with the group's coordinates."""
-        from ..rows import indices, place_of, plain_values
+        from ..fit.rows import indices, place_of, plain_values
 
         rows = []
         for index in indices(dataset["p50"]):
@@ -118,13 +118,13 @@ class Transition(Analysis):
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each group."""
-        from ..tables import transitions
+        from ..show.tables import transitions
 
         return transitions(transitions_as_json(dataset))
 
     def shows(self, info: "StoreInfo") -> bool:
         """Say whether success is drawn along an axis on which a transition can be fitted."""
-        from ..canvas import shown_variable
+        from ..show.canvas import shown_variable
 
         axis = axis_drawn(info)
         independent = shared_draws(Grid(info.sweep), [axis]) == ((), None)
@@ -136,7 +136,7 @@ class Transition(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw curves along the axis, or maps if another axis has more than two numbers."""
-        from ..success_figures import draw_curves, draw_maps
+        from ..show.success_figures import draw_curves, draw_maps
 
         others = [str(dim) for dim in dataset["p50"].dims]
         numeric = [d for d in others if dataset[d].dtype.kind in "if" and dataset[d].size > 2]
@@ -198,8 +198,8 @@ def axis_drawn(info: "StoreInfo") -> str:
 
 def _audit_of(group: "xr.Dataset") -> dict[str, Any]:
     """Give the counts of abandoned and audited runs; the rate is None if none was audited."""
-    from ...tasks.audits import LONG_NAMES as AUDIT_FIELDS
-    from ..rows import plain_values
+    from ...tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
+    from ..fit.rows import plain_values
 
     counts = plain_values(group, [name for name in AUDIT_FIELDS if name in group])
     return counts if counts.get("audited") else counts | {n: None for n in RATES if n in counts}

@@ -23,7 +23,7 @@ class Uniform(Analysis):
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables."""
-        from ...tasks.uniform import LONG_NAMES
+        from ...tasks.statistics.uniform import LONG_NAMES
 
         return LONG_NAMES
 
@@ -34,15 +34,15 @@ class Uniform(Analysis):
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Compute uniform recovery for every cell."""
-        from ...tasks.uniform import ERRORS, uniform_recovery
+        from ...tasks.statistics.uniform import ERRORS, uniform_recovery
 
         names = [name for name in ("success", *ERRORS) if name in request.info.variables]
         return uniform_recovery(request.trials.load(names))
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each cell, with medians of the errors over trials."""
-        from ...tasks.uniform import medians_over_trials
-        from ..rows import indices, place_of, plain_values
+        from ...tasks.statistics.uniform import medians_over_trials
+        from ..fit.rows import indices, place_of, plain_values
 
         medians = medians_over_trials(dataset)
         rows = []
@@ -62,8 +62,8 @@ class Uniform(Analysis):
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each cell: shares of recovered targets, and errors."""
         from ...sweeps.labels import value_label
-        from ..crashes import crash_lines
-        from ..table_parts import before, captioned, number, percent, table_of
+        from ..fit.crashes import crash_lines
+        from ..show.table_parts import before, captioned, number, percent, table_of
 
         rows = self.records(dataset)
         axes = before(rows[0], "targets")

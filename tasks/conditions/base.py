@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from ...sweeps.tables import Strict
-from ..network import Network
+from ..numerics.network import Network
 from ..problems.base import Streams
 from .search import Form
 

@@ -14,10 +14,10 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..angles import rejections
-from ..lanczos import extreme_eigenvalue
-from ..network import Matrix, Network, Vector, Weight
-from ..sensing import Sensing
+from ..numerics.lanczos import extreme_eigenvalue
+from ..numerics.network import Matrix, Network, Vector, Weight
+from ..numerics.operators import Sensing
+from ..theory.angles import rejections
 
 # Largest matrix whose norm is computed from all eigenvalues; for larger ones Lanczos gives a lower
 # bound.

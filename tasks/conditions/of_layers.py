@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from ..network import Network
+from ..numerics.network import Network
 from ..problems.base import Streams
 from .base import Condition
 from .forms import LayerForm, RangeForm

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ...sweeps import Purpose
 from ..ensembles import draw_sensing
 from ..instance import draw_target
-from ..network import Network
+from ..numerics.network import Network
 from ..problems import CompressedSensing, OneBit
 from ..problems.base import Streams
 from .base import Condition

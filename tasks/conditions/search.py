@@ -9,7 +9,7 @@ import numpy as np
 
 from ...sweeps.parameter import setting
 from ...sweeps.tables import Strict
-from ..network import Vector
+from ..numerics.network import Vector
 
 REPEATED = 0.5  # probability that a direction repeats an earlier one of its candidate
 # Lengths of the moves: they grow after a success and shrink after a failure, so that about one in

@@ -14,11 +14,7 @@ from ..checks import check_optional, check_points
 from ..conditions import CONDITIONS, condition_class
 from ..conditions.search import Form, Found, Search, effort, search_largest
 from ..experiment import NETWORK, Experiment
-from ..generators import (
-    check_generator,
-    draw_network,
-    generator_class,
-)
+from ..generators import check_generator, draw_network, generator_class
 from ..problems import PROBLEMS
 from ..problems.base import Streams
 from ..registry import parameters_of

@@ -16,8 +16,8 @@ from ...sweeps.variables import Variable
 from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
 from ..instance import Instance, draw_problem
-from ..latent_loss import LatentLoss
-from ..network import Matrix, Vector
+from ..numerics.latent_loss import LatentLoss
+from ..numerics.network import Matrix, Vector
 from ..problems import check_point, check_sweep
 from ..solvers import Subgradient
 from ..unused import LANDSCAPE_RULES, refuse_unused

@@ -18,7 +18,7 @@ from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
 from ..generators import check_metric, generator_class
 from ..instance import Instance, draw_problem, mirror_ratio_of
-from ..network import Vector
+from ..numerics.network import Vector
 from ..problems import check_point, check_sweep, problem_class
 from ..solvers import SOLVERS, Solution, check_solver, solver_class
 from ..solvers.descent import Verdict

@@ -19,18 +19,12 @@ from ...sweeps.point import PointBase
 from ...sweeps.tables import Strict
 from ...sweeps.variables import Flag, Variable
 from ..checks import check_points
-from ..decoders import Decoder, NearestOnRange, NearestPoint, decode
+from ..codes.decoders import Decoder, NearestOnRange, NearestPoint, decode
+from ..codes.lipschitz_code import LipschitzCode, Symbols, check_length, draw_signs, largest_prime
 from ..ensembles import ENSEMBLES, draw_sensing
 from ..experiment import Experiment
-from ..lipschitz_code import (
-    LipschitzCode,
-    Symbols,
-    check_length,
-    draw_signs,
-    largest_prime,
-)
-from ..network import Matrix, Vector
-from ..sensing import Sensing
+from ..numerics.network import Matrix, Vector
+from ..numerics.operators import Sensing
 from ..unused import Rule, law_rules, refuse_unused
 
 if TYPE_CHECKING:

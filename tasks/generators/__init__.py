@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...sweeps.parameters import PARAMETERS
-from ..network import Network
+from ..numerics.network import Network
 from ..registry import Registry, parameters_of
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ...sweeps.tables import Strict
-from ..network import Network, Vector
+from ..numerics.network import Network, Vector
 from .shapes import Shape
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..network import Network
+from ..numerics.network import Network
 from .base import Generator
 
 if TYPE_CHECKING:

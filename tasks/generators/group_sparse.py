@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..network import Network, Vector
+from ..numerics.network import Network, Vector
 from .base import Generator
 from .shapes import Shape, made_of_sparsity
 from .sparse import sparse_rows

@@ -11,14 +11,7 @@ from ...sweeps.parameter import quantity
 from ...sweeps.parameters import PARAMETERS, names_with
 from ...sweeps.point import Derivation, Given, NotDerivedError, PointBase
 from ..notation import MAX_WIDTH, Count, Size, Widths, parse_widths
-from .shapes import (
-    check_shapes,
-    derived_shape,
-    full_widths,
-    sets_shape,
-    shape_if_known,
-    shape_of,
-)
+from .shapes import check_shapes, derived_shape, full_widths, sets_shape, shape_if_known, shape_of
 
 SETS_SHAPE = {"generator", "width_rule"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..network import Network, Vector
+from ..numerics.network import Network, Vector
 from .base import Generator
 from .shapes import Shape, made_of_sparsity
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..network import Matrix, Network, Vector
+from ..numerics.network import Matrix, Network, Vector
 from .base import Generator
 from .shapes import Shape, made_of_sparsity
 from .sparse import check_support, draw_sparse, sparse_rows

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...sweeps import Grid
 from ...sweeps.parameters import PARAMETERS
-from ..network import Matrix, Network, Vector
+from ..numerics.network import Matrix, Network, Vector
 from .base import Generator
 from .shapes import Shape
 from .trained_weights import TrainedWeights

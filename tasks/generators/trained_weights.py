@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network import Matrix, Vector
+from ..numerics.network import Matrix, Vector
 
 # Arrays as a file holds them, of any type.
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]

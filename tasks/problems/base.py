@@ -13,8 +13,8 @@ from ...sweeps.parameters import PARAMETERS
 from ...sweeps.tables import Strict
 from ..ensembles import ENSEMBLES
 from ..generators import generator_class
-from ..network import Vector
-from ..sensing import Sensing
+from ..numerics.network import Vector
+from ..numerics.operators import Sensing
 from ..theory import mirror_ratio
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from ...sweeps import Purpose
 from ..ensembles import draw_sensing
-from ..network import Vector
+from ..numerics.network import Vector
 from .base import Misfit, Streams
 from .linear import Measured, add_noise
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from ..network import Vector
-from ..sensing import Scaling
+from ..numerics.network import Vector
+from ..numerics.operators import Scaling
 from .base import Misfit, Problem, Quadratic, Streams
 from .linear import add_noise
 

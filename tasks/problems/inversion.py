@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from ..network import Vector
+from ..numerics.network import Vector
 from .base import Streams
 from .denoising import Denoising
 

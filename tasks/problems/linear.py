@@ -9,8 +9,8 @@ import numpy as np
 
 from ...sweeps import Purpose
 from ..ensembles import ENSEMBLES, draw_noise
-from ..network import Vector
-from ..sensing import Sensing
+from ..numerics.network import Vector
+from ..numerics.operators import Sensing
 from .base import Problem, Quadratic, Streams
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from ...sweeps.parameter import quantity
 from ...sweeps.point import PointBase
 from ...sweeps.tables import Strict
 from ..ensembles import BLOCK_ENTRIES, blocks_of_rows, draw_noise, rows_of_block
-from ..network import Vector
-from ..sensing import Scaling
+from ..numerics.network import Vector
+from ..numerics.operators import Scaling
 from .base import Misfit, Problem, Quadratic, Streams
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...sweeps import Purpose
 from ..ensembles import draw_sensing
-from ..network import Vector
+from ..numerics.network import Vector
 from ..theory import phaseless_mirror_ratio
 from .base import Misfit, Streams
 from .linear import Measured, add_noise

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..lanczos import extreme_eigenvalue
-from ..network import Matrix, Vector
+from ..numerics.lanczos import extreme_eigenvalue
+from ..numerics.network import Matrix, Vector
 from .base import Misfit, Problem, network_curvature
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from ...sweeps import Purpose
-from ..network import Matrix, Vector
+from ..numerics.network import Matrix, Vector
 from .base import Streams
 from .spiked import Spiked
 

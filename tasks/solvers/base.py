@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...sweeps.parameter import setting
 from ...sweeps.tables import Strict
-from ..network import Vector
+from ..numerics.network import Vector
 from ..problems.base import Streams
 from .descent import Verdict
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..latent_loss import LatentLoss
-from ..network import Vector
+from ..numerics.latent_loss import LatentLoss
+from ..numerics.network import Vector
 
 # A run has stalled if its best loss did not fall by this much over the last fifth of its budget.
 STALL_RELATIVE = 1e-9

@@ -12,11 +12,11 @@ import numpy as np
 
 from ...sweeps import UserError
 from ...sweeps.parameter import setting
-from ..network import Vector
+from ..numerics.network import Vector
+from ..numerics.operators import Sensing
+from ..numerics.shared_context import shared
 from ..problems import problem_class
 from ..problems.base import Streams
-from ..sensing import Sensing
-from ..shared_context import shared
 from .base import MethodTable, Solution, Solver
 from .descent import Verdict
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network import Vector
+from ..numerics.network import Vector
 from .descent import NO_END, Patience, Progress, Verdict
 
 PATIENT = 4

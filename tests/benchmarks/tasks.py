@@ -8,9 +8,9 @@ import numpy as np
 
 from genprior.sweeps import Point
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.machine import one_blas_thread
+from genprior.tasks.numerics.machine import one_blas_thread
 from genprior.tasks.solvers.subgradient import ENGINES
-from genprior.tasks.transitions import fit_transition
+from genprior.tasks.statistics.transitions import fit_transition
 
 SIZES = {"k": 40, "depth": 2, "widths": [700, 650], "m": 300}
 FEW = {"k": 2, "depth": 2, "widths": [6, 8], "m": 5}

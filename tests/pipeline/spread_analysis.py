@@ -9,10 +9,8 @@ from pydantic import Field
 from rich.table import Table
 
 from genprior.pipeline.analyses import Analysis, Request
-from genprior.pipeline.canvas import Look, new_canvas
-from genprior.store import (
-    StoreInfo,
-)
+from genprior.pipeline.show.canvas import Look, new_canvas
+from genprior.store import StoreInfo
 from genprior.sweeps import Sweep
 from genprior.sweeps.tables import Strict
 

@@ -10,7 +10,7 @@ from helpers import assert_names, recovery_sweep, results
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Basin, Request
 from genprior.store import read_info, record
-from genprior.tasks.basins import basin_shares
+from genprior.tasks.statistics.basins import basin_shares
 from genprior.tasks.theory import mirror_ratio
 
 SETTINGS = ("solver.negation=false", "solver.start=mirror", "solver.max_steps=3")

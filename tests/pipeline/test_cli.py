@@ -26,9 +26,10 @@ from helpers import (
     write_sweep,
 )
 
-from genprior.pipeline import run_sweep, tables
+from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
-from genprior.pipeline.consoles import Output
+from genprior.pipeline.cli.consoles import Output
+from genprior.pipeline.show import tables
 from genprior.pipeline.status import store_status
 from genprior.store import open_analysis
 from genprior.tasks import EXPERIMENTS

@@ -9,7 +9,7 @@ import xarray as xr
 from helpers import assert_names, recovery_sweep, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.crashes import crash_lines, with_crashes
+from genprior.pipeline.fit.crashes import crash_lines, with_crashes
 from genprior.store import Status
 
 

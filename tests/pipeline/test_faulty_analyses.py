@@ -12,10 +12,10 @@ from spread_analysis import Spread
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Transition, forget, register
-from genprior.pipeline.analysis import fit_store
-from genprior.pipeline.figures import draw
-from genprior.pipeline.freshness import LATER_TRIALS
-from genprior.pipeline.trials import Trials
+from genprior.pipeline.fit.fitting import fit_store
+from genprior.pipeline.fit.freshness import LATER_TRIALS
+from genprior.pipeline.fit.trials import Trials
+from genprior.pipeline.show.figures import draw
 from genprior.store import StoreError, read_info, write_analysis
 from genprior.sweeps import SweepError, UserError
 from genprior.sweeps.readings import AnalysisError
@@ -164,12 +164,12 @@ def test_trials_that_are_run_while_a_fit_is_written_are_seen(
 
     def write(*arguments: Any, **options: Any) -> xr.Dataset:
         written = write_analysis(*arguments, **options)
-        monkeypatch.setattr("genprior.pipeline.run.mark_late", lambda info: None)
-        monkeypatch.setattr("genprior.pipeline.run.mark", lambda info, writes: None)
+        monkeypatch.setattr("genprior.pipeline.run.runner.mark_late", lambda info: None)
+        monkeypatch.setattr("genprior.pipeline.run.runner.mark", lambda info, writes: None)
         run_sweep(SWEEP, store, kind=kind)
         return written
 
-    monkeypatch.setattr("genprior.pipeline.analysis.write_analysis", write)
+    monkeypatch.setattr("genprior.pipeline.fit.fitting.write_analysis", write)
     fit_store(store)
     kept = xr.open_zarr(store, group="analysis/transition")
     assert kept.attrs["trials_used"] == 32

@@ -29,13 +29,8 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analysis import fit_store
-from genprior.store import (
-    mark_outdated,
-    record,
-    remove_analysis,
-    write_analysis,
-)
+from genprior.pipeline.fit.fitting import fit_store
+from genprior.store import mark_outdated, record, remove_analysis, write_analysis
 from genprior.store.lock import documents_held
 
 Command = Callable[..., Result]

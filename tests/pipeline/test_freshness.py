@@ -70,8 +70,8 @@ def test_trials_that_changed_under_a_fit_are_seen_without_its_mark(
     """As where a worker of a killed command, or an earlier version, wrote them."""
     whole = half_done(store, kind)
     genprior("fit", store)
-    monkeypatch.setattr("genprior.pipeline.run.mark", lambda info, writes: None)
-    monkeypatch.setattr("genprior.pipeline.run.mark_late", lambda info: None)
+    monkeypatch.setattr("genprior.pipeline.run.runner.mark", lambda info, writes: None)
+    monkeypatch.setattr("genprior.pipeline.run.runner.mark_late", lambda info: None)
     run_sweep(whole, store, kind=kind)
     assert "outdated" not in plain(store, "transition")
     assert analyses(genprior, store)["transition"]["outdated"]

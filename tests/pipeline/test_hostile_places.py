@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 from helpers import ENVIRONMENT, GENPRIOR, Scripted, assert_names, recovery_sweep, tiny_sweep
 
-from genprior.pipeline import analysis, run_sweep
-from genprior.pipeline.plan import plan_sweep
+from genprior.pipeline import run_sweep
+from genprior.pipeline.fit import fitting as analysis
+from genprior.pipeline.run.plan import plan_sweep
 from genprior.store import load_results, open_analysis, reading
 
 SMALL = ("--set", "k=4", "--set", "m=12", "--trials", "2", "--scheduler", "synchronous")

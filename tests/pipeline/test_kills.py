@@ -30,8 +30,8 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import Executor
-from genprior.pipeline.run import KILLED
+from genprior.pipeline.executors.opening import Executor
+from genprior.pipeline.run.runner import KILLED
 from genprior.store.errors import StoreError
 
 

@@ -10,11 +10,11 @@ import xarray as xr
 from helpers import Scripted, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.figures import _mean, draw
+from genprior.pipeline.show.figures import _mean, draw
 from genprior.store import StoreError, read_info
 from genprior.sweeps import Draws, Point
 from genprior.sweeps.variables import Flag, Variable
-from genprior.tasks.transitions import wilson_interval
+from genprior.tasks.statistics.transitions import wilson_interval
 
 
 @pytest.mark.parametrize("trials", [2, 3, 10])

@@ -28,11 +28,9 @@ from spread_analysis import Spread, Spreads
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Analysis, analyses, analysis_of, forget, register
-from genprior.pipeline.analysis import fit_store
+from genprior.pipeline.fit.fitting import fit_store
 from genprior.pipeline.testing import check_analysis
-from genprior.store import (
-    read_info,
-)
+from genprior.store import read_info
 from genprior.sweeps import Sweep, SweepError, readings, union
 from genprior.sweeps.reserved import reserved_names
 

@@ -20,11 +20,11 @@ from matplotlib.transforms import Bbox
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Request, Transition
-from genprior.pipeline.canvas import Look, own_style
-from genprior.pipeline.figures import draw
-from genprior.pipeline.picture_axes import cell_edges, is_geometric
-from genprior.pipeline.picture_text import literal, wrapped
-from genprior.pipeline.success_figures import draw_curves, draw_maps
+from genprior.pipeline.show.canvas import Look, own_style
+from genprior.pipeline.show.figures import draw
+from genprior.pipeline.show.picture_axes import cell_edges, is_geometric
+from genprior.pipeline.show.picture_text import literal, wrapped
+from genprior.pipeline.show.success_figures import draw_curves, draw_maps
 from genprior.store import read_info
 
 Command = Callable[..., Result]

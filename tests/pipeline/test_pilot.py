@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from helpers import recovery_sweep, tiny_sweep
 
-from genprior.pipeline import pilot as pilot_module
-from genprior.pipeline.cluster_errors import WorkersDiedError
-from genprior.pipeline.executors import Synchronous, open_executor
-from genprior.pipeline.pilot import MAX_SAMPLES, Pilot, _corners, run_pilot, time_sample
-from genprior.pipeline.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape
+from genprior.pipeline.executors.errors import WorkersDiedError
+from genprior.pipeline.executors.opening import Synchronous, open_executor
+from genprior.pipeline.run import pilot as pilot_module
+from genprior.pipeline.run.pilot import MAX_SAMPLES, Pilot, _corners, run_pilot, time_sample
+from genprior.pipeline.run.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape
 from genprior.store import Layout
 from genprior.sweeps import Grid, load_sweep
 from genprior.tasks.experiments.no_operation import NoOperation

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 import genprior as gp
 from genprior.pipeline import run_sweep
-from genprior.pipeline.planes import plane_points, read_lines, shared_planes
-from genprior.pipeline.trials import Trials
+from genprior.pipeline.fit.trials import Trials
+from genprior.pipeline.show.planes import plane_points, read_lines, shared_planes
 from genprior.store import read_info
 from genprior.sweeps import Grid, Sweep
 from genprior.tasks.experiments.trajectory import End, Path, start_place

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from genprior.pipeline.progress import Bar, clock, progress
-from genprior.pipeline.run import RunSummary
+from genprior.pipeline.run.runner import RunSummary
+from genprior.pipeline.show.progress import Bar, clock, progress
 
 HALF = RunSummary(
     "tiny.zarr", total=12_345, already_done=145, computed=6_000, crashed=17, successes=1_500,

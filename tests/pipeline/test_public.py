@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 import genprior as gp
 from genprior.pipeline import run_sweep
-from genprior.pipeline.shown import html_table
+from genprior.pipeline.show.shown import html_table
 from genprior.sweeps import Grid
 from genprior.tasks import EXPERIMENTS
 

@@ -15,17 +15,17 @@ from distributed import Client, LocalCluster
 from helpers import Scripted, recovery_sweep, refused, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import (
+from genprior.pipeline.executors.opening import (
     IN_FLIGHT,
     Distributed,
     SchedulerError,
     Synchronous,
     open_executor,
 )
-from genprior.pipeline.figures import draw
-from genprior.pipeline.pilot import check_memory, run_pilot
-from genprior.pipeline.prepare import ordered_blocks
-from genprior.pipeline.worker import AbandonedError, BlockTask, abandon, hold, run_block
+from genprior.pipeline.run.pilot import check_memory, run_pilot
+from genprior.pipeline.run.prepare import ordered_blocks
+from genprior.pipeline.run.worker import AbandonedError, BlockTask, abandon, hold, run_block
+from genprior.pipeline.show.figures import draw
 from genprior.store import BlockWriter, Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
 from genprior.sweeps import Grid, SweepError

@@ -17,11 +17,9 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import analysis_of
-from genprior.pipeline.analysis import fit_store
-from genprior.pipeline.trials import Trials
-from genprior.store import (
-    read_info,
-)
+from genprior.pipeline.fit.fitting import fit_store
+from genprior.pipeline.fit.trials import Trials
+from genprior.store import read_info
 from genprior.sweeps import load_sweep
 from genprior.sweeps.reserved import reserved_names
 

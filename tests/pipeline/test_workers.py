@@ -15,10 +15,11 @@ import pytest
 from distributed.scheduler import KilledWorker
 from helpers import ENVIRONMENT, GENPRIOR, assert_names, dask_cluster, done
 
-from genprior.pipeline import interrupts, local_cluster
-from genprior.pipeline.cluster_errors import ClusterError, WorkersDiedError, known_failure
-from genprior.pipeline.executors import Executor, open_executor
-from genprior.pipeline.memory import group_memory
+from genprior.pipeline.executors import local_cluster
+from genprior.pipeline.executors.errors import ClusterError, WorkersDiedError, known_failure
+from genprior.pipeline.executors.opening import Executor, open_executor
+from genprior.pipeline.run import interrupts
+from genprior.pipeline.run.memory import group_memory
 
 SMALL = ("quickstart", "runs.zarr", "--set=k=2", "--set=m=11", "--trials=1")
 MEGABYTE = 10**6
@@ -205,7 +206,7 @@ def test_only_a_missing_module_of_ours_is_told_as_a_missing_genprior() -> None:
     assert "genprior" not in str(theirs)
     faults = ["'NoneType' object has no attribute 'get'", "module '/data/genprior/x' has no 'y'"]
     assert [known_failure(AttributeError(fault)) for fault in faults] == [None, None]
-    ours = "Can't get attribute 'Block' on <module 'genprior.pipeline.worker' from 'x.py'>"
+    ours = "Can't get attribute 'Block' on <module 'genprior.pipeline.run.worker' from 'x.py'>"
     assert "another version of genprior" in str(known_failure(AttributeError(ours)))
     assert isinstance(known_failure(KilledWorker("task", None, 3)), WorkersDiedError)
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import Scripted, results, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors.opening import open_executor
 from genprior.pipeline.status import store_status
 from genprior.sweeps import Draws, Point
 

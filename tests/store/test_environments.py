@@ -28,10 +28,11 @@ from helpers import (
     write_sweep,
 )
 
-from genprior.pipeline import prepare, run_sweep, worker
-from genprior.pipeline.executors import Synchronous
-from genprior.pipeline.provenance import revision_of
-from genprior.pipeline.worker import BlockTask, run_block
+from genprior.pipeline import run_sweep
+from genprior.pipeline.executors.opening import Synchronous
+from genprior.pipeline.run import prepare, worker
+from genprior.pipeline.run.provenance import revision_of
+from genprior.pipeline.run.worker import BlockTask, run_block
 from genprior.store import StoreError, read_info, record
 from genprior.store.documents import consolidate
 from genprior.sweeps import Grid, UserError

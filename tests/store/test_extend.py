@@ -145,7 +145,7 @@ def test_blocks_that_move_whole_are_not_copied(store: Path, kind: Scripted) -> N
 
 
 def test_an_extension_drops_no_label_and_forgets_old_fits(store: Path, kind: Scripted) -> None:
-    from genprior.pipeline.analysis import fit_store
+    from genprior.pipeline.fit.fitting import fit_store
 
     run_sweep(small_sweep(), store, kind=kind)
     fit_store(store)

@@ -14,7 +14,7 @@ from helpers import Scripted, recovery_sweep, results, tiny_sweep
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analysis import fit_store
+from genprior.pipeline.fit.fitting import fit_store
 from genprior.store import LONGEST_ERROR, Status, mend_store, read_info, read_status, write_analysis
 from genprior.store.documents import consolidate, read_document, write_document
 from genprior.sweeps import Sweep

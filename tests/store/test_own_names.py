@@ -9,7 +9,7 @@ import xarray as xr
 from helpers import Scripted, files, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.analysis import fit_store
+from genprior.pipeline.fit.fitting import fit_store
 from genprior.store import StoreError, open_analysis, open_writer, read_info
 from genprior.store.documents import read_document, write_document
 

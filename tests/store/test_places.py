@@ -17,15 +17,10 @@ import zarr
 from click.testing import Result
 from helpers import Scripted, done, files, neighbours, refused, results, tiny_sweep, write_sweep
 
-from genprior.pipeline import analysis, run_sweep
-from genprior.pipeline.run_request import check_request
-from genprior.store import (
-    StoreError,
-    WrongStoreError,
-    exchange,
-    extend_store,
-    read_info,
-)
+from genprior.pipeline import run_sweep
+from genprior.pipeline.fit import fitting as analysis
+from genprior.pipeline.run.request import check_request
+from genprior.store import StoreError, WrongStoreError, exchange, extend_store, read_info
 from genprior.store.lock import exclusive, held
 from genprior.store.places import mount_points
 from genprior.sweeps import Grid, Sweep, SweepError, union

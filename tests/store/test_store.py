@@ -67,7 +67,7 @@ def made(sweep: Sweep, path: Path, kind: Scripted):
 
 
 def _provenance(kind: Scripted) -> dict[str, object]:
-    from genprior.pipeline.provenance import provenance
+    from genprior.pipeline.run.provenance import provenance
     from genprior.tasks.environment import Needs, environment
 
     return provenance([environment(Needs(kind.name, kind.version))])

@@ -2,9 +2,7 @@
 
 import pytest
 
-from genprior.sweeps import (
-    SweepError,
-)
+from genprior.sweeps import SweepError
 
 SWEEP = """
 trials = 2

@@ -13,12 +13,12 @@ from genprior.sweeps import Grid, Sweep, SweepError
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.reserved import reserved_names
 from genprior.tasks import EXPERIMENTS
-from genprior.tasks.audits import LONG_NAMES as AUDIT_FIELDS
-from genprior.tasks.basins import BASIN
-from genprior.tasks.basins import LONG_NAMES as BASIN_NAMES
-from genprior.tasks.comparisons import LONG_NAMES as COMPARISON_NAMES
-from genprior.tasks.fits import LONG_NAMES
-from genprior.tasks.law_fits import LONG_NAMES as LAW_NAMES
+from genprior.tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
+from genprior.tasks.statistics.basins import BASIN
+from genprior.tasks.statistics.basins import LONG_NAMES as BASIN_NAMES
+from genprior.tasks.statistics.comparisons import LONG_NAMES as COMPARISON_NAMES
+from genprior.tasks.statistics.fits import LONG_NAMES
+from genprior.tasks.statistics.law_fits import LONG_NAMES as LAW_NAMES
 
 # Points
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import create_model
 
-from genprior.pipeline.canvas import name_of
+from genprior.pipeline.show.canvas import name_of
 from genprior.sweeps import Point, point_identity
 from genprior.sweeps.parameter import Facts, facts_of, forget_derived, is_whole, quantity, setting
 from genprior.sweeps.parameters import (

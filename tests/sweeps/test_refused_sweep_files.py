@@ -12,12 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_texts import SWEEP, refusal, written
 
-from genprior.sweeps import (
-    Grid,
-    Sweep,
-    SweepError,
-    load_sweep,
-)
+from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
 from genprior.sweeps.parameters import PARAMETERS
 
 

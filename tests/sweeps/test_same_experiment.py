@@ -2,14 +2,7 @@
 
 import pytest
 
-from genprior.sweeps import (
-    Grid,
-    Sweep,
-    SweepError,
-    differences,
-    load_sweep,
-    union,
-)
+from genprior.sweeps import Grid, Sweep, SweepError, differences, load_sweep, union
 
 
 def change(sweep: Sweep, **tables) -> Sweep:

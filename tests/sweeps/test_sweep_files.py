@@ -9,13 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_texts import SWEEP, refusal, written
 
-from genprior.sweeps import (
-    Grid,
-    Sweep,
-    differences,
-    load_sweep,
-    preset_names,
-)
+from genprior.sweeps import Grid, Sweep, differences, load_sweep, preset_names
 from genprior.sweeps.values import expand_axis
 from genprior.tasks import check_task, task_kind
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from genprior.sweeps import Grid, Point, load_sweep
 from genprior.tasks.generators import gaussian_network
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.latent_loss import LatentLoss
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.latent_loss import LatentLoss
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.problems import problem_class
 from genprior.tasks.solvers.descent import (
     NO_END,

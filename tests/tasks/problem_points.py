@@ -8,7 +8,7 @@ import pytest
 
 from genprior.sweeps import Point, Purpose, point_identity, random_stream
 from genprior.tasks.instance import Instance
-from genprior.tasks.latent_loss import LatentLoss
+from genprior.tasks.numerics.latent_loss import LatentLoss
 
 SEED = 11
 # A noisy point of each problem.

@@ -11,10 +11,10 @@ from click.testing import Result
 from genprior.store import open_analysis
 from genprior.sweeps import Grid, draws_of, load_sweep
 from genprior.tasks import Recovery
-from genprior.tasks.audits import audit_abandonment
 from genprior.tasks.experiments.recovery import Abandonment, recover
 from genprior.tasks.solvers.descent import NO_END
 from genprior.tasks.solvers.subgradient import draw_patience
+from genprior.tasks.statistics.audits import audit_abandonment
 
 HARD = ("--set", "k=8", "--set", "m=8,16,60", "--trials", "24")
 

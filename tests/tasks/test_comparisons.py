@@ -14,16 +14,16 @@ from scipy.stats import binom
 from genprior.pipeline import run_sweep
 from genprior.store import open_analysis
 from genprior.sweeps import Sweep, SweepError, differences, union
-from genprior.tasks.comparisons import LONG_NAMES, compare_rates, compare_transitions
-from genprior.tasks.fits import fit_transitions
-from genprior.tasks.proportions import (
+from genprior.tasks.statistics.comparisons import LONG_NAMES, compare_rates, compare_transitions
+from genprior.tasks.statistics.fits import fit_transitions
+from genprior.tasks.statistics.proportions import (
     fisher_p,
     holm,
     mcnemar_p,
     paired_difference,
     unpaired_difference,
 )
-from genprior.tasks.shifts import fit_shift, one_curve_p, slices
+from genprior.tasks.statistics.shifts import fit_shift, one_curve_p, slices
 
 POSITIONS = np.arange(20.0)
 

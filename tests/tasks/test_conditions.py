@@ -11,8 +11,8 @@ from helpers import assert_names, assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
-from genprior.pipeline.run_request import check_points
+from genprior.pipeline.executors.opening import open_executor
+from genprior.pipeline.run.request import check_points
 from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of
 from genprior.sweeps.sharing import shared_draws
 from genprior.tasks import check_task, task_kind
@@ -28,7 +28,7 @@ from genprior.tasks.conditions.forms import (
 from genprior.tasks.conditions.search import Search, search_largest
 from genprior.tasks.experiments.condition import bound_constant
 from genprior.tasks.generators import gaussian_network
-from genprior.tasks.sensing import DenseSensing
+from genprior.tasks.numerics.operators import DenseSensing
 from genprior.tasks.theory import pair_matrix
 
 QUICK = Search(draws=20, ascents=2, steps=20)

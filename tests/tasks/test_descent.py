@@ -8,7 +8,7 @@ from helpers import SensingLoss, gaussian_sensing
 from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.tasks.generators import gaussian_network
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.solvers.descent import SubgradientDescent, Verdict, descend
 
 pytestmark = pytest.mark.filterwarnings("error")

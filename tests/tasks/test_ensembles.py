@@ -19,9 +19,9 @@ from genprior.sweeps import Point, Purpose, point_identity, random_stream
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks.ensembles import LAWS, blocks_of_rows, draw_sensing, subsampled_dct
 from genprior.tasks.experiments.recovery import Recovery, recover
-from genprior.tasks.machine import limit_blas_threads
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.numerics.operators import DenseSensing, PairSum, Scaling, Sensing, SubsampledDCT
 from genprior.tasks.problems.one_bit import OneBit, back_project
-from genprior.tasks.sensing import DenseSensing, PairSum, Scaling, Sensing, SubsampledDCT
 from genprior.tasks.solvers.descent import Verdict
 
 SEED = 12

@@ -21,7 +21,7 @@ from fast_runs import (
 from helpers import SensingLoss, gaussian_sensing
 from hypothesis import HealthCheck, assume, given, settings
 
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.solvers.descent import (
     Patience,
     Progress,

@@ -7,7 +7,7 @@ from helpers import SensingLoss
 from genprior.sweeps import Point
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.problems import PROBLEMS
 from genprior.tasks.solvers.descent import SubgradientDescent, Verdict, descend
 from genprior.tasks.solvers.fast import descend_fast

@@ -8,7 +8,7 @@ from helpers import assert_same_results, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors.opening import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.experiments import landscape

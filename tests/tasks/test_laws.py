@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.testing import assert_allclose
 from scipy.stats import binom
 
-from genprior.tasks.law_fits import LONG_NAMES, fit_laws
-from genprior.tasks.laws import fit_law
-from genprior.tasks.medians import replicated_medians, weighted_medians
+from genprior.tasks.statistics.law_fits import LONG_NAMES, fit_laws
+from genprior.tasks.statistics.laws import fit_law
+from genprior.tasks.statistics.medians import replicated_medians, weighted_medians
 
 K = np.array([5.0, 10.0, 20.0, 40.0])
 SIGMA = np.array([0.01, 0.03, 0.1])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from genprior.tasks.lipschitz_code import (
+from genprior.tasks.codes.lipschitz_code import (
     LipschitzCode,
     check_length,
     curve_points,

@@ -11,7 +11,7 @@ from genprior.sweeps import Point
 from genprior.tasks.experiments.recovery import errors, recover
 from genprior.tasks.generators import draw_network, gaussian_network, generator_class
 from genprior.tasks.instance import draw_instance, mirror_ratio_of
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.problems.linear import noise_of_snr
 from genprior.tasks.theory import mirror_ratio
 

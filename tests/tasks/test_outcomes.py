@@ -13,15 +13,15 @@ from rich.console import Console
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses.comparison import comparison_rows
 from genprior.pipeline.analyses.transition import transitions_as_json
-from genprior.pipeline.comparison_tables import comparisons
-from genprior.pipeline.tables import transitions
+from genprior.pipeline.show.comparison_tables import comparisons
+from genprior.pipeline.show.tables import transitions
 from genprior.store import open_analysis
 from genprior.sweeps import Sweep, SweepError
 from genprior.sweeps.directions import direction_along, least_value
-from genprior.tasks.comparisons import compare_rates, compare_transitions
-from genprior.tasks.fits import fit_transitions
-from genprior.tasks.shifts import one_curve_p
-from genprior.tasks.transitions import fit_transition, known_part
+from genprior.tasks.statistics.comparisons import compare_rates, compare_transitions
+from genprior.tasks.statistics.fits import fit_transitions
+from genprior.tasks.statistics.shifts import one_curve_p
+from genprior.tasks.statistics.transitions import fit_transition, known_part
 
 pytestmark = pytest.mark.filterwarnings("error")
 

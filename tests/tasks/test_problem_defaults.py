@@ -10,10 +10,8 @@ from problem_points import ENOUGH, SEED, each_noiseless, hessian, noiseless, one
 from genprior.sweeps import Point
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.problems import (
-    PROBLEMS,
-)
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.problems import PROBLEMS
 from genprior.tasks.solvers import SolverTable
 from genprior.tasks.solvers.descent import Verdict
 

@@ -21,14 +21,10 @@ from problem_points import (
 from genprior.sweeps import Point, Purpose
 from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.problems import (
-    PROBLEMS,
-    PhaseRetrieval,
-    SpikedWishart,
-)
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.numerics.operators import DenseSensing
+from genprior.tasks.problems import PROBLEMS, PhaseRetrieval, SpikedWishart
 from genprior.tasks.problems.spiked_wigner import orthogonal_ensemble
-from genprior.tasks.sensing import DenseSensing
 
 
 @pytest.fixture(autouse=True, scope="module")

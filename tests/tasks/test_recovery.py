@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from genprior.sweeps import Grid, Point, draws_of, load_sweep
 from genprior.tasks.experiments.recovery import VARIABLES, Recovery, recover
 from genprior.tasks.instance import draw_instance, draw_target
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.numerics.network import Network
 from genprior.tasks.solvers.descent import Verdict
 from genprior.tasks.solvers.stopwatch import Stopwatch
 from genprior.tasks.theory import mirror_ratio
@@ -124,7 +124,7 @@ def test_a_trial_is_a_pure_function_in_any_order():
 
 def test_another_process_gives_the_same_bits():
     code = (
-        "from genprior.tasks.machine import limit_blas_threads\n"
+        "from genprior.tasks.numerics.machine import limit_blas_threads\n"
         "from genprior.tasks import recover\n"
         "from genprior.sweeps import Point\n"
         "limit_blas_threads()\n"

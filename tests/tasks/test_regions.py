@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genprior.tasks.generators import gaussian_network
-from genprior.tasks.network import Network
-from genprior.tasks.sensing import Scaling
+from genprior.tasks.numerics.network import Network
+from genprior.tasks.numerics.operators import Scaling
 from genprior.tasks.solvers.fast import watch as watch_module
 from genprior.tasks.solvers.fast.linear_region import LinearRegion
 from genprior.tasks.solvers.fast.maps import Departures, FoldedNetwork, PatternMaps

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from genprior.sweeps import Point, Purpose, point_identity, random_stream
 from genprior.tasks.instance import Instance, draw_instance
-from genprior.tasks.machine import limit_blas_threads
+from genprior.tasks.numerics.machine import limit_blas_threads
 
 SEED = 12
 

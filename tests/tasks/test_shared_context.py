@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from genprior.tasks.shared_context import shared
+from genprior.tasks.numerics.shared_context import shared
 
 
 def test_the_first_user_enters_and_the_last_one_leaves() -> None:

@@ -16,7 +16,7 @@ from genprior.tasks.generators import GENERATORS, check_generator, check_metric
 from genprior.tasks.generators.group_sparse import group_sparse_code, group_sparse_network
 from genprior.tasks.generators.sparse import draw_sparse, sparse_code, sparse_network
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.network import Network
+from genprior.tasks.numerics.network import Network
 
 MADE = ("sparse", "sparse-random", "group-sparse")
 ANGLES = {"wedge_angle": 0.02}

@@ -19,10 +19,8 @@ from problem_points import (
 
 from genprior.sweeps import Point, Purpose
 from genprior.tasks.instance import draw_instance
-from genprior.tasks.machine import limit_blas_threads
-from genprior.tasks.problems import (
-    PROBLEMS,
-)
+from genprior.tasks.numerics.machine import limit_blas_threads
+from genprior.tasks.problems import PROBLEMS
 from genprior.tasks.problems.one_bit import back_project, dither_amplitude
 from genprior.tasks.theory import mirror_ratio, phaseless_mirror_ratio
 

@@ -15,10 +15,10 @@ from scipy.stats import beta, binom
 from genprior.sweeps import Grid, Point, Purpose, Sweep, SweepError, point_identity, random_stream
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks import task_kind
-from genprior.tasks.decoders import NearestOnRange, NearestPoint, decode, nearest_places
+from genprior.tasks.codes.decoders import NearestOnRange, NearestPoint, decode, nearest_places
+from genprior.tasks.codes.lipschitz_code import LipschitzCode, curve_points, draw_signs
 from genprior.tasks.ensembles import draw_sensing
 from genprior.tasks.experiments.successive_decoding import draw_code, measured_corners, transmit
-from genprior.tasks.lipschitz_code import LipschitzCode, curve_points, draw_signs
 
 KIND = task_kind("successive-decoding")
 

@@ -10,7 +10,7 @@ from helpers import assert_same_results, done, results
 from numpy.testing import assert_allclose
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import open_executor
+from genprior.pipeline.executors.opening import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of, point_identity
 from genprior.sweeps.parameters import make_point
 from genprior.tasks import check_task, task_kind

@@ -12,9 +12,9 @@ from rich.console import Console
 from transition_counts import GRID, expected_counts, probability
 
 from genprior.pipeline.analyses.transition import transitions_as_json
-from genprior.pipeline.tables import transitions
-from genprior.tasks.fits import fit_transitions
-from genprior.tasks.transitions import (
+from genprior.pipeline.show.tables import transitions
+from genprior.tasks.statistics.fits import fit_transitions
+from genprior.tasks.statistics.transitions import (
     Transition,
     curve,
     curve_band,

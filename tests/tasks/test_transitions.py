@@ -10,11 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import binom
 from transition_counts import GRID, LN9, UNEVEN, crossing, expected_counts, probability, step
 
-from genprior.tasks.transitions import (
-    curve,
-    curve_band,
-    fit_transition,
-)
+from genprior.tasks.statistics.transitions import curve, curve_band, fit_transition
 
 pytestmark = pytest.mark.filterwarnings("error")
 

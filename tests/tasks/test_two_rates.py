@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import binom, fisher_exact
 
-from genprior.tasks.proportions import (
+from genprior.tasks.statistics.proportions import (
     fisher_p,
     holm,
     mcnemar_p,

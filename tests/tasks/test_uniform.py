@@ -11,7 +11,11 @@ import xarray as xr
 from helpers import refused
 
 from genprior.sweeps import Sweep, SweepError
-from genprior.tasks.uniform import medians_over_trials, uniform_recovery, worst_over_targets
+from genprior.tasks.statistics.uniform import (
+    medians_over_trials,
+    uniform_recovery,
+    worst_over_targets,
+)
 
 SWEEP = """
 trials = 6

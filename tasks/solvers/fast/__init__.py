@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...latent_loss import LatentLoss
-from ...network import Vector
+from ...numerics.latent_loss import LatentLoss
+from ...numerics.network import Vector
 from ..descent import NO_END, Descent, Patience, Progress, SubgradientDescent, descend
 from .least_squares import LeastSquares, least_squares
 from .policy import Policy

@@ -5,9 +5,9 @@ from typing import cast
 
 import numpy as np
 
-from ...latent_loss import Evaluation, LatentLoss
-from ...network import Matrix, Vector
-from ...sensing import DenseSensing, PairSum, Sensing
+from ...numerics.latent_loss import Evaluation, LatentLoss
+from ...numerics.network import Matrix, Vector
+from ...numerics.operators import DenseSensing, PairSum, Sensing
 from .maps import Pattern
 
 

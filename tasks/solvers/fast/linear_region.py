@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import Matrix, Vector
+from ...numerics.network import Matrix, Vector
 
 SCAN = 64  # steps in the first scan for a flip; doubled from scan to scan
 LONGEST_SCAN = 1024

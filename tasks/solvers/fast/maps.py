@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemm
 
-from ...network import Matrix, Vector
-from ...sensing import Sensing, Units
+from ...numerics.network import Matrix, Vector
+from ...numerics.operators import Sensing, Units
 
 Pattern = NDArray[np.bool_]
 

@@ -7,8 +7,8 @@ from math import inf, sqrt
 
 import numpy as np
 
-from ...latent_loss import LatentLoss
-from ...network import Vector
+from ...numerics.latent_loss import LatentLoss
+from ...numerics.network import Vector
 from .least_squares import LeastSquares
 from .norms import operator_norm_bound
 

@@ -5,7 +5,7 @@ from math import acosh, cosh, inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import Matrix
+from ...numerics.network import Matrix
 
 Single = NDArray[np.float32]
 

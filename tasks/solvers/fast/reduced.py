@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...network import Matrix, Vector
-from ...sensing import Units
+from ...numerics.network import Matrix, Vector
+from ...numerics.operators import Units
 from .maps import Pattern, PatternMaps
 
 CAPACITY = 128  # candidates of a layer

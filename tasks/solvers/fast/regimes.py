@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...network import Matrix
+from ...numerics.network import Matrix
 from .linear_region import LinearRegion
 from .maps import Departures, FoldedNetwork, Pattern, PatternMaps
 from .policy import Policy

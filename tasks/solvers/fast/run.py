@@ -4,8 +4,8 @@ from math import sqrt
 
 import numpy as np
 
-from ...latent_loss import Evaluation, LatentLoss
-from ...network import Vector
+from ...numerics.latent_loss import Evaluation, LatentLoss
+from ...numerics.network import Vector
 from ..descent import Descent, Progress, State, SubgradientDescent, Verdict, judged
 from .least_squares import LeastSquares
 from .maps import Pattern, PatternMaps

@@ -7,8 +7,8 @@ from math import inf, sqrt
 
 import numpy as np
 
-from ...network import Matrix, Vector
-from ...sensing import Units
+from ...numerics.network import Matrix, Vector
+from ...numerics.operators import Units
 from .reduced import ReducedNetwork, row_lengths
 
 WATCHED = 128

@@ -1,0 +1,267 @@
+"""`genprior bench`: ratios of times that are measured in turn in one process."""
+
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+from rich.progress import track
+from rich.table import Table
+
+from ...store import read_status
+from ...sweeps import Grid, Sweep, load_sweep
+from ...tasks.experiments.no_operation import NoOperation
+from ...tasks.instance import Instance, draw_instance
+from ...tasks.numerics.machine import limit_blas_threads, machine_kind
+from ...tasks.point import Point
+from ..executors.opening import open_executor
+from ..run.plan import plan_sweep
+from ..run.runner import run_sweep
+from ..show.progress import progress
+from .bench_engines import compare_others, compare_preset, other_points, preset_points, summary_rows
+from .consoles import Output
+from .options import json_option
+
+ROUNDS = 25
+STEPS_A_ROUND = 40
+STEP_POINTS = ((2, 20), (2, 60), (2, 120), (3, 20), (3, 60))
+
+Item = TypeVar("Item")
+
+console = Output()
+log = Output(stderr=True)
+
+
+@click.group()
+def bench() -> None:
+    """Measure the kernel and the pipeline on this machine.
+
+    \b
+    Example:
+      genprior bench kernel --json
+    """
+
+
+def _followed(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Show the progress of a benchmark: a bar on a terminal, elsewhere one line for each item."""
+    if log.is_terminal:
+        yield from track(items, what, total, console=log, transient=True)
+        return
+    for count, item in enumerate(items, start=1):
+        log.print(f"{what}: {count}/{total}", highlight=False)
+        yield item
+
+
+def _report(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"benchmark": title, "machine": machine_kind(), "rows": rows}))
+        return
+    table = Table(title=title, box=None, title_justify="left", header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    console.print_table(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+@bench.command()
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Trials at each of the 39 points of cocola-fig1; 30 are the whole preset.",
+)
+@json_option
+def kernel(trials: int, as_json: bool) -> None:
+    """Compare the fast engine with the plain one: their times, and whether their runs are the same.
+
+    Both engines run trials of cocola-fig1 in turn, with one BLAS thread, and then runs of other
+    shapes (from k = 1 on) and of other problems. This takes some minutes. A ratio is the plain
+    engine's time divided by the fast one's, the median over runs. "ratio low" and "ratio high" are
+    the 10 and 90 % quantiles; in the table of other shapes, "ratio low" is the smallest ratio.
+    "same" counts runs with equal steps, negations and verdict. "code difference" is the distance of
+    the two engines' codes, relative to their norm. "asked" is the ratio that this project requires.
+
+    \b
+    Example:
+      genprior bench kernel
+      genprior bench kernel --trials 30 --json
+    """
+    limit_blas_threads()
+    points = list(_followed(compare_preset(trials), preset_points(), "points of cocola-fig1"))
+    others = other_points()
+    shapes = list(_followed(compare_others(others), len(others), "other problems"))
+    rows = [row for row, _ in points]
+    summary = summary_rows(points)
+    if as_json:
+        tables = {"points": rows, "summary": summary, "shapes": shapes}
+        click.echo(json.dumps({"benchmark": "kernel", "machine": machine_kind(), **tables}))
+        return
+    _report("cocola-fig1: how many times faster the fast engine is", rows, as_json)
+    _report("other shapes and losses", shapes, as_json)
+    _report("all runs of cocola-fig1", summary, as_json)
+
+
+@bench.command()
+@json_option
+def step(as_json: bool) -> None:
+    """Compare the time of a step of the plain engine with that of its matrix-vector products.
+
+    The products are those of two forward passes and one backward pass: a step with negation needs
+    at least these. Both run in turn with one BLAS thread; ratios are medians over rounds.
+
+    \b
+    Example:
+      genprior bench step
+    """
+    limit_blas_threads()
+    grid = Grid(load_sweep("cocola-fig1"))
+    rows = []
+    for depth, k in STEP_POINTS:
+        index = (grid.sweep.axes["depth"].index(depth), grid.sweep.axes["k"].index(k))
+        rows.append(step_against_products(grid.point(index)))
+    _report("descent step against its bare products", rows, as_json)
+
+
+def step_against_products(point: Point) -> dict[str, Any]:
+    """Time steps and their products alone, in turn; times in µs for each step."""
+    instance = draw_instance(point, 0, seed=1)
+    method = replace(instance.method, tolerance=0.0)
+    state = method.start(instance.objective, instance.start)
+
+    def steps() -> None:
+        nonlocal state
+        for _ in range(STEPS_A_ROUND):
+            state = method.step(instance.objective, state)
+
+    products = _bare_products(instance)
+    pairs = np.array([(_seconds(steps), _seconds(products)) for _ in range(ROUNDS)])
+    step, bare = np.median(pairs, axis=0) / STEPS_A_ROUND * 1e6
+    ratios = pairs[:, 0] / pairs[:, 1]
+    return {
+        "depth": point.depth,
+        "k": point.k,
+        "step_us": float(step),
+        "products_us": float(bare),
+        "ratio": float(np.median(ratios)),
+        "ratio_low": float(np.quantile(ratios, 0.1)),
+        "ratio_high": float(np.quantile(ratios, 0.9)),
+    }
+
+
+def _bare_products(instance: Instance) -> Callable[[], None]:
+    problem: Any = instance.objective.problem
+    weights, sensing = instance.objective.network.weights, problem.sensing.matrix
+    vectors = [instance.start]
+    for weight in (*weights, sensing):
+        vectors.append(weight @ vectors[-1])
+    chain = list(zip((*weights, sensing), vectors, vectors[1:], strict=False))
+
+    def products() -> None:
+        for _ in range(STEPS_A_ROUND):
+            for _ in range(2):
+                for matrix, below, _ in chain:
+                    matrix @ below
+            for matrix, _, above in reversed(chain):
+                matrix.T @ above
+
+    return products
+
+
+def _seconds(function: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
+
+
+@bench.command()
+@click.option("--trials", type=click.IntRange(1), default=240, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@json_option
+def overhead(trials: int, workers: int, as_json: bool) -> None:
+    """Measure the time that the pipeline adds to trials of the size of cocola-fig1.
+
+    The ratio is (wall time × workers) / (sum of the trials' own times), without the start of the
+    workers.
+
+    \b
+    Example:
+      genprior bench overhead --trials 60
+    """
+    sweep = load_sweep("cocola-fig1").override(["depth=2", "k=40,60,80,100", f"trials={trials}"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_executor("processes", workers) as executor,
+        progress(log) as shown,
+    ):
+        summary = run_sweep(sweep, Path(folder) / "overhead.zarr", executor, listen=shown.listen)
+    row = {
+        "trials": summary.computed,
+        "blocks": summary.blocks,
+        "workers": workers,
+        "wall_seconds": summary.wall_seconds,
+        "trial_seconds": summary.trial_seconds,
+        "ratio": summary.wall_seconds * workers / summary.trial_seconds,
+    }
+    _report("pipeline overhead on cocola-fig1's trials", [row], as_json)
+
+
+@bench.command()
+@click.option("--trials", type=click.IntRange(100), default=1_000_000, show_default=True)
+@json_option
+def scale(trials: int, as_json: bool) -> None:
+    """Plan and run a sweep of 10⁶ trials that do nothing; measure time and memory.
+
+    \b
+    Example:
+      genprior bench scale --trials 100000
+    """
+    small, large = (_no_operation(max(1, count // 10_000)) for count in (trials // 10, trials))
+    rows = [_scale_row(sweep) for sweep in (small, large)]
+    _report("a sweep that does nothing", rows, as_json)
+
+
+def _no_operation(trials: int) -> Sweep:
+    return Sweep.parse(
+        {
+            "task": NoOperation().name,
+            "trials": trials,
+            "axes": {"k": "1:100:1", "m": "1:100:1"},
+            "parameters": {"depth": 1, "widths": [100]},
+        }
+    )
+
+
+def _scale_row(sweep: Sweep) -> dict[str, Any]:
+    begun = time.perf_counter()
+    planned = plan_sweep(sweep, workers=2)
+    plan_seconds = time.perf_counter() - begun
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_executor("processes", 2) as executor,
+    ):
+        path = Path(folder) / "scale.zarr"
+        summary = run_sweep(sweep, path, executor)
+        done = int((read_status(path) == 1).sum())
+    return {
+        "trials": done,
+        "blocks": planned.blocks,
+        "plan_seconds": plan_seconds,
+        "run_seconds": summary.wall_seconds,
+        "trials_per_second": done / summary.wall_seconds,
+        "driver_peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "largest_worker_peak_MB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3,
+    }

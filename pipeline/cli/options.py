@@ -1,0 +1,84 @@
+"""Option groups and argument types that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..executors.schedulers import LOCAL, MOST_WORKERS
+
+if TYPE_CHECKING:
+    from ...sweeps import Sweep
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class LocalPath(click.Path):
+    """The path of a local file or folder; `~` is the home folder, and a URL is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Convert the text of an argument to a path."""
+        from ...sweeps import local_path
+
+        return value if isinstance(value, Path) else local_path(value)
+
+
+STORE = PICTURE = LocalPath()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def sweep_options(command: Command) -> Command:
+    """Add the argument SWEEP and the options `--set`, `--trials` and `--seed` to a command."""
+    for decorate in (
+        click.option("--seed", type=int, help="Root seed of all random draws."),
+        click.option("--trials", type=int, help="Trials at every point."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set any key of the sweep file. The option can be repeated; the last one counts. "
+            "k=5,10,20 and k=5:60:5 (stop included) make an axis, solver.step=0.5 sets a "
+            "parameter, title=TEXT and exclude='k > m' set a key. A value that starts with a quote "
+            "or a bracket is read as TOML.",
+        ),
+        click.argument("sweep", metavar="SWEEP"),
+    ):
+        command = decorate(command)
+    return command
+
+
+def chosen_sweep(
+    named: str, settings: tuple[str, ...], trials: int | None, seed: int | None
+) -> "Sweep":
+    """Load the sweep that a command's argument names, with the changes of its options."""
+    from ...sweeps import load_sweep
+    from .. import analyses  # noqa: F401 - registers the analyses' tables in sweep files
+
+    extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
+             if value is not None]  # fmt: skip
+    sweep = load_sweep(named)
+    overrides = (*settings, *extra)
+    return sweep.override(overrides) if overrides else sweep
+
+
+def cluster_options(command: Command) -> Command:
+    """Add the options `--scheduler` and `--workers` to a command."""
+    for decorate in (
+        click.option(
+            "--workers",
+            type=click.IntRange(1, MOST_WORKERS),
+            help="Trials that a local scheduler runs at a time  [default: number of processors].",
+        ),
+        click.option(
+            "--scheduler",
+            default="processes",
+            show_default=True,
+            metavar="|".join((*LOCAL, "ADDRESS")),
+            help="Where blocks run: locally, or on a running Dask scheduler.",
+        ),
+    ):
+        command = decorate(command)
+    return command

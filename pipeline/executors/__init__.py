@@ -1,0 +1,1 @@
+"""Where blocks run: in this process, on local workers, on a Dask scheduler."""

@@ -1,0 +1,241 @@
+"""Worker processes and threads of this machine: their number, their start and their end."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import Any
+
+from ...tasks.numerics.shared_context import shared
+from ..run.interrupts import SIGNALS, announced, interrupts_deferred
+from ..run.memory import (
+    CLIENT_ADDRESSES,
+    CLIENT_FILES,
+    WORKER_BYTES,
+    WORKER_FILES,
+    address_limit,
+    available_memory,
+    file_limit,
+    more_files,
+    process_limits,
+    process_memory,
+)
+from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
+from .errors import ClusterError, configuration, reason
+from .spawning import without_script
+
+START_TIMEOUT = 180.0
+END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
+ROUTES = "distributed.scheduler.http.routes"
+
+
+def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
+    """Count the worker processes that memory and open files allow.
+
+    Args:
+        asked: the number that is asked for, which is the most.
+        tell: called with a line if fewer are possible.
+
+    Raises:
+        ClusterError: there is too little memory, or too few open files, for one worker.
+    """
+    from dask.utils import format_bytes
+
+    free, limits = available_memory(), process_limits()
+    note = f", and {limits}" if limits else ""
+    fitting = int(free // WORKER_BYTES)
+    if process_memory() <= 0 or address_limit() < CLIENT_ADDRESSES or fitting < 1:
+        addresses = f", or {format_bytes(CLIENT_ADDRESSES)} of addresses" if limits else ""
+        raise ClusterError(
+            f"too little memory for a worker process: it needs {format_bytes(WORKER_BYTES)}"
+            f"{addresses}; {format_bytes(free)} are free{note}. Make room, or use --scheduler "
+            "synchronous."
+        )
+    if fitting < asked:
+        tell(
+            f"{asked} workers would need {format_bytes(asked * WORKER_BYTES)} of memory and "
+            f"{format_bytes(free)} are free{note}; running with {fitting}."
+        )
+    files = (file_limit() - CLIENT_FILES) // WORKER_FILES
+    if files < 1:
+        raise ClusterError(
+            f"too few open files for a worker process: {CLIENT_FILES + WORKER_FILES} are needed, "
+            f"and ulimit -n allows {file_limit():.0f}. Raise it, or use --scheduler synchronous."
+        )
+    if files < min(asked, fitting):
+        allowed = f"ulimit -n allows {file_limit():.0f} open files"
+        tell(f"{allowed}; running with {files:.0f} of {asked} workers.")
+    return int(min(asked, fitting, files))
+
+
+class LocalWorkers:
+    """Workers of this machine, started in a thread while the caller continues.
+
+    Terminals and batch systems send Ctrl-C, SIGTERM and SIGHUP to every process. Worker processes
+    do not receive them: the command ends its workers. For that the signals are blocked while
+    workers start, and a started process keeps them blocked, as do workers that replace dead ones.
+    Workers do not import modules from the working directory, unless this process does.
+    """
+
+    def __init__(self, count: int, *, processes: bool) -> None:
+        self._cluster: Future[Any] = Future()
+        self._nannies: list[Any] = []
+        thread = threading.Thread(
+            target=self._start, args=(count, processes), name="start of workers", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._cluster.set_exception(error)
+
+    def _start(self, count: int, processes: bool) -> None:
+        try:
+            if processes:
+                resource_tracker.ensure_running()  # started first, because it unblocks signals
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            self._cluster.set_result(_start_cluster(count, processes, self._nannies))
+        except BaseException as error:
+            self._cluster.set_exception(error)
+
+    def cluster(self) -> Any:
+        """Wait for the Dask cluster.
+
+        Raises:
+            ClusterError: it could not be started; the message says why.
+        """
+        try:
+            return self._cluster.result(START_TIMEOUT)
+        except Exception as error:
+            late = f"not within {START_TIMEOUT:.0f} s"
+            why = reason(error) if self._cluster.done() else late
+        limits = process_limits()
+        raise ClusterError(
+            f"the local workers could not be started: {why}{f' ({limits})' if limits else ''}. "
+            f"{_advice(why)}"
+        ) from None
+
+    def close(self) -> None:
+        """End the workers at once: unfinished tasks are lost."""
+        with interrupts_deferred(), suppress(Exception):
+            self._break_off()
+            try:
+                cluster = self._cluster.result(0)
+                with suppress(Exception):
+                    cluster.sync(_end_workers, cluster, callback_timeout=2 * END_TIMEOUT)
+            finally:
+                self._kill()
+            servers = (cluster.scheduler, *cluster.workers.values(), *self._nannies)
+            cluster.close(timeout=10 * END_TIMEOUT)
+            forget_servers(servers)
+
+    def _break_off(self) -> None:
+        """Kill worker processes until the thread that starts them has ended."""
+        deadline = time.monotonic() + 10 * END_TIMEOUT
+        while not self._cluster.done() and time.monotonic() < deadline:
+            self._kill()
+            time.sleep(0.05)
+
+    def _kill(self) -> None:
+        """Kill the remaining worker processes."""
+        for nanny in tuple(self._nannies):
+            if nanny.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
+
+
+@contextmanager
+def local_workers(
+    count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
+) -> Iterator[Any]:
+    """Run a Dask cluster of workers on this machine.
+
+    Args:
+        count: number of workers.
+        tell: called with each line that the user should see at once.
+        meanwhile: called while the workers start.
+        processes: whether they are processes; else threads of this process.
+
+    Raises:
+        ClusterError: they could not be started.
+    """
+    with caller_state_kept(), more_files(count if processes else 0):
+        os.environ[SAFE_PATH] = "1"
+        workers = LocalWorkers(count, processes=processes)
+        try:
+            with announced(tell):
+                meanwhile()
+                cluster = workers.cluster()
+            yield cluster
+        finally:
+            workers.close()
+
+
+def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
+    from distributed import LocalCluster, Nanny, Worker
+
+    class KnownNanny(Nanny):  # type: ignore[misc]
+        """A nanny that is in `nannies` before the cluster is complete."""
+
+        def __init__(self, *arguments: Any, **settings: Any):
+            super().__init__(*arguments, **settings)
+            nannies.append(self)
+
+        async def instantiate(self) -> Any:
+            """Start the worker process, or a new one after it died."""
+            with without_script():
+                return await super().instantiate()
+
+    with _our_configuration():
+        return LocalCluster(
+            n_workers=count if processes else 1,
+            threads_per_worker=1 if processes else count,
+            processes=processes,
+            worker_class=KnownNanny if processes else Worker,
+            # Threads communicate inside the process and open no port.
+            host="127.0.0.1" if processes else None,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        )
+
+
+async def _end_workers(cluster: Any) -> None:
+    """Close the workers without waiting for their tasks."""
+    closing = []
+    for worker in cluster.workers.values():
+        thread = {} if hasattr(worker, "process") else {"executor_wait": False}
+        closing.append(worker.close(timeout=END_TIMEOUT, **thread))
+    await asyncio.gather(*closing)
+
+
+@shared
+@contextmanager
+def _our_configuration() -> Iterator[None]:
+    """Start clusters with settings of ours in Dask's configuration."""
+    import dask
+
+    ours = {
+        # With a larger value, blocks that wait at a worker count as failed when another block kills
+        # that worker.
+        "distributed.scheduler.worker-saturation": 1.0,
+        # Copied, because a scheduler appends to this list, which may be the caller's.
+        ROUTES: [*dask.config.get(ROUTES, [])],
+    }
+    with dask.config.set(ours):
+        yield
+
+
+def _advice(why: str) -> str:
+    """Give the next move after a failed start."""
+    scarce = ("new thread", "memory", "temporarily unavailable", "Nanny", "not within")
+    if any(word in why for word in scarce):
+        return "Try fewer --workers, or --scheduler synchronous."
+    return f"Dask's configuration may be the reason ({configuration()})."

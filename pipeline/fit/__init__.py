@@ -1,0 +1,1 @@
+"""How analyses of a store are computed, stored, and told to be outdated."""

@@ -1,0 +1,94 @@
+"""The trials of a store at one moment, also while a run writes more of them."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from ...store import OtherLayoutError, Status, StoreInfo, load_results, read_info
+from ...tasks.statistics.uniform import worst_over_targets
+
+
+class Trials:
+    """The results of a store, read when they are needed.
+
+    Trials that a run finished after the first reading are left out, so that everything that is made
+    from this object is made from the same trials.
+    """
+
+    def __init__(self, info: StoreInfo):
+        self.info = info
+
+    @cached_property
+    def _evidence(self) -> xr.Dataset:
+        return self._read(evidence_names(self.info))
+
+    @property
+    def status(self) -> xr.DataArray:
+        """Status of every trial at the first reading, over the axes and the trial."""
+        return self._evidence["status"]
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest that changes with the trials that are done, crashed or successful."""
+        success = self._evidence["success"].values if "success" in self._evidence else None
+        return digest_of(self.status.values, success)
+
+    @property
+    def done(self) -> int:
+        """Number of trials that were done at the first reading."""
+        return int((self.status == Status.DONE).sum())
+
+    def load(self, names: Sequence[str]) -> xr.Dataset:
+        """Load variables over the axes and the trial; NaN means *not run*.
+
+        Raises:
+            StoreError: something of them is missing or damaged; the message names it.
+            OtherLayoutError: the store was extended after the first reading.
+        """
+        first_status = self.status
+        results = self._read([*names, "status"])
+        if not results["status"].equals(first_status):
+            results = results.where(first_status == Status.DONE)
+        return results[list(names)]
+
+    def load_worst(self, names: Sequence[str]) -> xr.Dataset:
+        """Load variables for a fit. If a trial has several targets, its worst target counts."""
+        return worst_over_targets(self.load(names))
+
+    def changed(self) -> bool:
+        """Say whether a run has written trials after the first reading."""
+        return not self._read(["status"])["status"].equals(self.status)
+
+    def _read(self, names: Sequence[str]) -> xr.Dataset:
+        results = load_results(self.info.path, list(dict.fromkeys(names)))
+        if read_info(self.info.path).revision != self.info.revision:
+            raise OtherLayoutError(
+                f"{self.info.path} was extended while it was read; repeat the same command."
+            )
+        return results
+
+
+def evidence_names(info: StoreInfo) -> list[str]:
+    """List the variables that `digest_of` needs."""
+    return ["status", *(["success"] if "success" in info.variables else [])]
+
+
+def digest_of(status: np.ndarray, success: np.ndarray | None) -> str:
+    """Compute a digest of which trials are done, which crashed, and which succeeded.
+
+    Args:
+        status: status of every trial.
+        success: success of every trial, NaN or −1 for trials that were not run; None if the trials
+            neither succeed nor fail.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    content = hashlib.sha256(str(status.shape).encode())
+    content.update(status.astype(np.int8).tobytes())
+    if success is not None:
+        content.update(np.nan_to_num(success, nan=-1).astype(np.int8).tobytes())
+    return content.hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""How a sweep is planned and run: requests, pilots, blocks, and what workers do."""

@@ -1,0 +1,357 @@
+"""Preparation of a run: make or extend its store, and select its trials and their blocks."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...store import (
+    Layout,
+    Mended,
+    Status,
+    StoreError,
+    StoreInfo,
+    choose_chunks,
+    create_store,
+    extend_store,
+    is_vacant,
+    load_results,
+    mend_store,
+    open_writer,
+    read_info,
+    read_status,
+    record,
+    update_flags,
+)
+from ...store.layout import MAX_BLOCK_TRIALS
+from ...sweeps import Grid, Sweep, UserError, union
+from ...sweeps.labels import value_label
+from ...sweeps.sharing import check_reading
+from ...sweeps.sweep import Blocks
+from ...tasks import Experiment
+from ...tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
+from ...tasks.generators import weights_digests
+from ...tasks.generators.settled import settled
+from ..executors.opening import Executor
+from .pilot import Pilot, run_pilot
+from .provenance import differing, joined_environments, provenance, with_run
+from .request import RunRequest, check_same_experiment, grown_sweep, stored_info
+
+BLOCKS_A_WORKER = 16
+SHOWN_DAMAGES = 3
+MOST_FILES = 4000  # of results, unless there are many workers or the sweep sets the blocks
+
+
+class Prepared(NamedTuple):
+    """A store that is ready for a run.
+
+    Attributes:
+        info: the store.
+        status: status of every trial.
+        environments: the environments of the workers, each kind once.
+        pilot: the timed trials from which its blocks were chosen; None if no pilot ran.
+        mended: what was damaged and repaired, in one line; "" if nothing was.
+    """
+
+    info: StoreInfo
+    status: np.ndarray
+    environments: list[Environment]
+    pilot: Pilot | None = None
+    mended: str = ""
+
+
+def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) -> Prepared:
+    """Make the store of a run, or check, repair and extend the one that exists.
+
+    Args:
+        request: the run.
+        executor: its workers.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+
+    Raises:
+        UserError: the workers differ, or cannot run the sweep.
+        StoreError: the store holds another experiment or cannot be written.
+    """
+    sweep, grid, path, kind, _ = request
+    environments = check_workers(executor, kind, grid, allow_mixed)
+    weights = weights_digests(grid)
+    sweep = settled(grid)
+    if is_vacant(path):
+        pilot = None if sweep.blocks.trials else run_pilot(sweep, kind, grid, executor)
+        chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables))
+        made_by = provenance(environments)
+        if weights:
+            made_by["weights_sha256"] = json.dumps(weights)
+        complete = grid.described_by(sweep.complete())
+        create_store(path, complete, kind.variables, chunks, made_by)
+        info = read_info(path).with_grid(complete)
+        status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
+        status[grid.excluded] = Status.EXCLUDED
+        return Prepared(info, status, environments, pilot)
+    info = stored_info(request, sweep)
+    check_same_experiment(info, sweep)
+    check_same_variables(info, kind)
+    changed = check_same_environment(info, environments, weights, allow_mixed)
+    changed |= record_weights(info, weights)
+    if changed:
+        info = read_info(path).with_grid(info.grid)
+    mended = mend_store(info, kind.variables)
+    status, mended_line = mended.status, describe_mended(mended)
+    if update_flags(info, kind.variables):
+        info = read_info(path).with_grid(info.grid)
+    latest = union(info.sweep, sweep)
+    grown = grown_sweep(info, sweep)
+    larger = Grid(latest) if grown else info.grid.described_by(latest)
+    if latest != info.sweep:
+        check_reading(larger)
+    if grown:
+        extend_store(info, larger, kind.variables)
+        status = read_status(path)
+    elif latest != info.sweep:
+        record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
+    return Prepared(read_info(path).with_grid(larger), status, environments, mended=mended_line)
+
+
+def describe_mended(mended: Mended) -> str:
+    """Say in one line what was damaged, and whether trials have to be computed again."""
+    if not mended.damages:
+        return ""
+    shown = "; ".join(mended.damages[:SHOWN_DAMAGES])
+    others = len(mended.damages) - SHOWN_DAMAGES
+    more = f"; {others:,} more" if others > 0 else ""
+    if not mended.blocks:
+        return f"{shown}{more}: mended; no trial is lost"
+    blocks = f"{mended.blocks:,} block{'' if mended.blocks == 1 else 's'}"
+    return f"{shown}{more}: mended; trials of {blocks} have to be computed again"
+
+
+def check_workers(
+    executor: Executor, kind: Experiment, grid: Grid, allow_mixed: bool
+) -> list[Environment]:
+    """Refuse workers that lack a package, or whose results may differ from each other.
+
+    Returns:
+        The environments of the workers, each kind once.
+
+    Raises:
+        UserError: workers lack a package or differ; the message names it.
+    """
+    kinds: list[Environment] = []
+    answers = executor.everywhere(partial(environment, needs_of(kind, grid)))
+    for answer in answers:
+        if answer not in kinds:
+            kinds.append(answer)
+    joined = joined_environments(kinds)
+    for key, value in joined.items():
+        if NOT_INSTALLED in str(value):
+            raise UserError(
+                f"a worker lacks what this sweep needs ({in_words(key)}: {value}); install it "
+                "where the workers run."
+            )
+    if joined["kernel_version"] != kind.version and not allow_mixed:
+        raise UserError(
+            f"the workers run task '{kind.name}' with kernel version {joined['kernel_version']} "
+            f"and this command has {kind.version}: they have another version of genprior. Install "
+            "the same version where they run, or give --allow-mixed, which mixes the results and "
+            "records it."
+        )
+    if len(kinds) > 1 and not allow_mixed:
+        key = next(key for key, value in joined.items() if any(value != e.get(key) for e in kinds))
+        raise UserError(
+            f"the workers differ in their {in_words(key)} ({joined[key]}), so that results may "
+            "differ too; use workers of one kind, or give --allow-mixed, which mixes the results "
+            "and records it."
+        )
+    return kinds
+
+
+def in_words(key: str) -> str:
+    """Name an attribute of an environment for a message."""
+    return key.replace("_", " ")
+
+
+def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int) -> tuple[int, ...]:
+    """Choose the sizes of a block along the sweep's axes and the trial.
+
+    A block takes the target duration `blocks.seconds`, with two limits: every worker gets at least
+    `BLOCKS_A_WORKER` blocks, and the store has at most about `MOST_FILES` files. The second limit
+    does not apply if the sweep sets `blocks.seconds` or `blocks.trials`.
+
+    Args:
+        sweep: the sweep.
+        pilot: the timed trials; None if the sweep has `blocks.trials`.
+        workers: trials run at a time.
+        variables: number of variables of a trial, each of which is a file of a block.
+    """
+    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    if sweep.blocks.trials is not None or pilot is None:
+        return choose_chunks(shape, sweep.blocks.trials or 1)
+    by_time = int(sweep.blocks.seconds / max(pilot.slowest, 1e-9))
+    size = max(1, min(by_time, -(-prod(shape) // (BLOCKS_A_WORKER * workers))))
+    is_asked = sweep.blocks.seconds != Blocks().seconds
+    # A block has a file for each variable, one for the seconds and one for the status.
+    most = max(MOST_FILES // (variables + 2), BLOCKS_A_WORKER * workers)
+    while True:
+        chunks = choose_chunks(shape, size)
+        blocks = Layout(("",) * len(shape), shape, chunks).blocks
+        if is_asked or blocks <= most or size >= MAX_BLOCK_TRIALS:
+            return chunks
+        size += max(1, size // 8)
+
+
+def check_same_variables(info: StoreInfo, kind: Experiment) -> None:
+    """Refuse a store that lacks a variable which a trial gives now.
+
+    Raises:
+        StoreError: an earlier version made it; the message names the variables.
+    """
+    missing = [v.name for v in kind.variables if v.name not in info.variables]
+    if missing:
+        raise StoreError(
+            f"{info.path} was made by an earlier version, whose trials did not give "
+            f"{', '.join(missing)}; choose another store."
+        )
+
+
+def check_same_environment(
+    info: StoreInfo,
+    environments: list[Environment],
+    weights: Mapping[str, str],
+    allow_mixed: bool,
+) -> bool:
+    """Refuse to mix results that may differ at least in their last bits, or record the mixture.
+
+    Args:
+        info: the store.
+        environments: the environments of the workers.
+        weights: the SHA-256 of the weights files that the sweep reads, by path.
+        allow_mixed: record the differences instead of refusing them.
+
+    Returns:
+        Whether the store's attributes were changed.
+
+    Raises:
+        StoreError: something differs and `allow_mixed` is False; the message names it.
+    """
+    known = recorded_weights(info)
+    digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
+    mixed = differing(info.attributes, joined_environments(environments))
+    stored = {key: info.attributes.get(key, "") for key in mixed}
+    stored |= {f"SHA-256 of {path}": known[path] for path in digests}
+    mixed |= {f"SHA-256 of {path}": digest for path, digest in digests.items()}
+    if not mixed:
+        return False
+    if not allow_mixed:
+        key, value = next(iter(mixed.items()))
+        what = key if key.startswith("SHA-256 of ") else in_words(key)
+        raise StoreError(
+            f"{info.path}: its {what} is '{stored[key]}' and here it is '{value}'; results may "
+            "differ. Choose another store, or give --allow-mixed, which mixes the results and "
+            "records it."
+        )
+    history = json.loads(info.attributes.get("mixed", "[]"))
+    if mixed in history:
+        return False
+    record(info.path, {"mixed": json.dumps([*history, mixed])})
+    return True
+
+
+def enter_run(path: Path, computed_with: Environment) -> None:
+    """Add a run that computes something to a store's history."""
+    history = str(read_info(path).attributes.get("history", "[]"))
+    record(path, {"history": with_run(history, computed_with)})
+
+
+def recorded_weights(info: StoreInfo) -> dict[str, str]:
+    """Read the SHA-256 of the weights files that a store's results come from, by path."""
+    known: dict[str, str] = json.loads(info.attributes.get("weights_sha256", "{}"))
+    return known
+
+
+def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
+    """Record weights files that a larger sweep adds.
+
+    Returns:
+        Whether the store's attributes were changed.
+    """
+    known = recorded_weights(info)
+    if set(weights) <= set(known):
+        return False
+    record(info.path, {"weights_sha256": json.dumps({**weights, **known})})
+    return True
+
+
+def select_trials(
+    info: StoreInfo, sweep: Sweep, status: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Select the trials of a store that a sweep asks for, and those of them that have to run.
+
+    Args:
+        info: the store.
+        sweep: the sweep that is asked for.
+        status: status of every trial of the store.
+
+    Returns:
+        A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
+        crashed trials are to run again. And the number of other trials of the store that are not
+        done.
+    """
+    asked = np.zeros(status.shape, dtype=bool)
+    indices = []
+    for dim in info.layout.dims[:-1]:
+        known = {value_label(value): at for at, value in enumerate(info.sweep.axes[dim])}
+        indices.append([known[value_label(value)] for value in sweep.axes[dim]])
+    asked[np.ix_(*indices, range(sweep.trials))] = True
+    asked &= status != Status.EXCLUDED
+    missing = (status != Status.DONE) & (status != Status.EXCLUDED)
+    return asked, asked & missing, int((missing & ~asked).sum())
+
+
+def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
+    """Count the successes among some trials.
+
+    Args:
+        info: the store.
+        trials: a mask over the store's axes and trial.
+
+    Raises:
+        StoreError: a chunk with one of these trials is damaged; the message names it.
+    """
+    if not trials.any():
+        return 0
+    try:
+        return int((load_results(info.path, ["success"])["success"].values[trials] == 1).sum())
+    except StoreError:
+        # A damaged chunk does not matter if it has none of these trials: it is computed again.
+        writer = open_writer(info.path, info.revision)
+        regions = map(info.layout.region, info.layout.block_indices())
+        return sum(
+            int((writer.read(region, ("success",))["success"][trials[region]] == 1).sum())
+            for region in regions
+            if trials[region].any()
+        )
+
+
+def ordered_blocks(
+    layout: Layout, todo: np.ndarray, pilot: Pilot | None
+) -> Iterator[tuple[int, ...]]:
+    """Give the blocks that have trials to run, the most expensive first, so that none ends late.
+
+    Args:
+        layout: the blocks.
+        todo: mask of the trials to run, over the axes and the trial.
+        pilot: the timed trials; None for the blocks in row-major order.
+    """
+    if pilot is None:
+        yield from (b for b in layout.block_indices() if todo[layout.region(b)].any())
+        return
+    cost = pilot.cost(layout.grid[:-1])
+    for flat in np.argsort(-cost, axis=None, kind="stable"):
+        first = tuple(int(i) for i in np.unravel_index(flat, cost.shape))
+        for last in range(layout.grid[-1]):
+            if todo[layout.region((*first, last))].any():
+                yield (*first, last)

@@ -1,0 +1,343 @@
+"""Run a sweep into a store: compute the missing trials, block by block."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...store import StoreInfo, exclusive
+from ...sweeps import Sweep, UserError
+from ...tasks import Experiment
+from ...tasks.environment import Environment, needs_of
+from ...tasks.generators import weights_digests
+from ..executors.errors import WorkersDiedError
+from ..executors.opening import Executor, Outcomes, Synchronous
+from ..fit.freshness import mark, mark_late
+from ..show.shown import Shown
+from .interrupts import announced, check, heard, heeding
+from .pilot import check_memory
+from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
+from .request import RunRequest, check_request
+from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
+
+# Seconds that running blocks get after an interruption. Batch systems kill about 10 s (PBS, LSF)
+# or 30 s (Slurm) after SIGTERM.
+GRACE = 5.0
+ANSWER_TIMEOUT = 2.0
+KILLED = "every worker that ran this block died (perhaps killed because memory ran out)"
+
+
+@dataclass(frozen=True, repr=False)
+class RunSummary(Shown):
+    """What a run did with the trials that it was asked for; times in seconds.
+
+    Attributes:
+        store: path of the store.
+        total: trials asked for.
+        already_done: trials that were done before.
+        already_successful: successes among them; None if the trials neither succeed nor fail.
+        computed: trials that the run computed.
+        crashed: trials that crashed.
+        successes: successes among the computed trials; None if they neither succeed nor fail.
+        blocks: blocks that the run computed.
+        workers: trials run at a time.
+        wall_seconds: duration of the run.
+        trial_seconds: time of all computed trials together.
+        unasked: trials of the store that are not done and that the run was not asked for.
+        interrupted: whether it was interrupted.
+        last_error: what the last crashed trial said.
+        mended: what was damaged in the store and repaired.
+        workers_lost: workers that died; other workers ran their blocks again.
+    """
+
+    store: str
+    total: int
+    already_done: int
+    already_successful: int | None = 0
+    computed: int = 0
+    crashed: int = 0
+    successes: int | None = 0
+    blocks: int = 0
+    workers: int = 1
+    wall_seconds: float = 0.0
+    trial_seconds: float = 0.0
+    unasked: int = 0
+    interrupted: bool = False
+    last_error: str = ""
+    mended: str = ""
+    workers_lost: int = 0
+
+    @property
+    def done(self) -> int:
+        """Trials of the sweep that are done now."""
+        return self.already_done + self.computed
+
+    @property
+    def done_successes(self) -> int | None:
+        """Successes among the trials of the sweep that are done now."""
+        if self.successes is None or self.already_successful is None:
+            return None
+        return self.already_successful + self.successes
+
+    @property
+    def pending(self) -> int:
+        """Trials of the sweep that are neither done nor crashed."""
+        return self.total - self.done - self.crashed
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status: 0 if every trial is done, 3 if some are missing."""
+        return 0 if self.done == self.total else 3
+
+    def rows(self) -> Mapping[str, str]:
+        """Give the figures as text."""
+        from ..show.tables import summary_rows
+
+        return summary_rows(self)
+
+    def add(self, report: BlockReport) -> "RunSummary":
+        """Add the counts of a block."""
+        return replace(
+            self,
+            computed=self.computed + report.done,
+            crashed=self.crashed + report.crashed,
+            successes=None if self.successes is None else self.successes + report.successes,
+            trial_seconds=self.trial_seconds + report.seconds,
+            blocks=self.blocks + 1,
+            last_error=report.error or self.last_error,
+        )
+
+
+Listener = Callable[[RunSummary], None]
+Teller = Callable[[str], None]
+
+
+def run_sweep(
+    sweep: Sweep,
+    path: Path,
+    executor: Executor | None = None,
+    *,
+    kind: Experiment | None = None,
+    retries: int = 0,
+    fail_fast: bool = False,
+    allow_mixed: bool = False,
+    listen: Listener = lambda summary: None,
+    tell: Teller = lambda text: None,
+) -> RunSummary:
+    """Run the trials of a sweep that a store does not hold yet.
+
+    Args:
+        sweep: the sweep to run; if it has a larger grid or more trials than the store, the store is
+            extended.
+        path: the store; made if it does not exist.
+        executor: where blocks run; in this process if None.
+        kind: the task; the one that the sweep names if None.
+        retries: how often a crashed trial is tried again within this run.
+        fail_fast: stop at the first crashed trial.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        listen: called with the summary so far, at the start and after every block.
+        tell: called with each line that the user should see at once.
+
+    Returns:
+        The summary. It is `interrupted` if Ctrl-C or SIGTERM ended the run early. Running blocks
+        then get `GRACE` seconds to end; a second interruption stops them at once.
+
+    Raises:
+        UserError: the sweep cannot be run, the store holds another experiment, or it cannot be
+            written.
+    """
+    return run_request(
+        check_request(sweep, path, kind),
+        executor or Synchronous(),
+        retries=retries,
+        fail_fast=fail_fast,
+        allow_mixed=allow_mixed,
+        listen=listen,
+        tell=tell,
+    )
+
+
+def run_request(
+    request: RunRequest,
+    executor: Executor,
+    *,
+    retries: int,
+    fail_fast: bool,
+    allow_mixed: bool,
+    listen: Listener,
+    tell: Teller,
+) -> RunSummary:
+    """Run a checked request; arguments, result and errors are those of `run_sweep`."""
+    sweep, grid, path, kind, _ = request
+    lost_before = executor.workers_lost
+    check_memory(grid, kind, executor.memory)
+    with exclusive(path):
+        with announced(tell):
+            ready = prepare_store(request, executor, allow_mixed)
+        info = ready.info
+        wanted, todo, unasked = select_trials(info, sweep, ready.status)
+        mark(info, writes=bool(todo.any()))
+        has_success = "success" in info.variables
+        summary = RunSummary(
+            str(path),
+            total=int(wanted.sum()),
+            already_done=int((wanted & ~todo).sum()),
+            already_successful=count_successes(info, wanted & ~todo) if has_success else None,
+            workers=executor.workers,
+            unasked=unasked,
+            successes=0 if has_success else None,
+            mended=ready.mended,
+        )
+        run = uuid.uuid4().hex
+        needs, weights = needs_of(kind, grid), weights_digests(grid)
+        expected = None if allow_mixed else ready.environments[0]
+        tasks = (
+            BlockTask(
+                path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
+                needs, expected, run, retries, weights,
+            )
+            for block in ordered_blocks(info.layout, todo, ready.pilot)
+        )  # fmt: skip
+        with (
+            _late_fits_marked(info) if todo.any() else nullcontext(),
+            closing(executor.stream(run_block, tasks)) as outcomes,
+            _abandoned(executor, run),
+        ):
+            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
+                outcomes, fail_fast
+            )
+
+
+@contextmanager
+def _late_fits_marked(info: StoreInfo) -> Iterator[None]:
+    """At the end of a run, however it ends, mark the analyses that were made during it."""
+    try:
+        yield
+    except BaseException:
+        # What ended the run is the error to tell; the next run marks what could not be marked.
+        with suppress(UserError, OSError):
+            mark_late(info)
+        raise
+    mark_late(info)
+
+
+@contextmanager
+def _abandoned(executor: Executor, run: str) -> Iterator[None]:
+    """At the end of a run, stop its blocks on workers that continue to live."""
+    try:
+        yield
+    finally:
+        # Workers that do not answer are dead, or end when the cluster closes.
+        _within(ANSWER_TIMEOUT, lambda: executor.everywhere(partial(abandon, run)))
+
+
+def _within(seconds: float, function: Callable[[], object]) -> None:
+    """Call a function, and wait for at most some seconds; its exceptions are dropped."""
+
+    def call() -> None:
+        with suppress(Exception):
+            function()
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+class _Run:
+    """Takes the outcomes of a run's blocks and counts them."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        key: str,
+        path: Path,
+        summary: RunSummary,
+        listen: Listener,
+        tell: Teller,
+        lost_before: int,
+    ):
+        self._executor = executor
+        self._key = key
+        self._path = path
+        self._summary = summary
+        self._listen = listen
+        self._tell = tell
+        self._lost_before = lost_before
+        self._begun = time.perf_counter()
+        self._entered: list[Environment] = []
+
+    def take(self, outcomes: Outcomes[BlockTask, BlockReport], fail_fast: bool) -> RunSummary:
+        """Take all outcomes, or those until an interruption."""
+        try:
+            self._listen(self._summary)
+            for task, outcome in outcomes:
+                self._count(_report_of(task, outcome))
+                check()
+                if fail_fast and self._summary.crashed:
+                    break
+        except KeyboardInterrupt:
+            heard()
+            self._wind_up(outcomes)
+            return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
+        return self._summary
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._begun
+
+    def _count(self, report: BlockReport) -> None:
+        if report.environment and report.environment not in self._entered:
+            # The store's history gets one entry for each environment that computes.
+            self._entered.append(report.environment)
+            enter_run(self._path, report.environment)
+        lost_already = self._summary.workers_lost
+        lost = self._executor.workers_lost - self._lost_before
+        self._summary = replace(
+            self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
+        )
+        if lost and not lost_already:
+            self._tell(
+                "a worker died (perhaps killed because memory ran out); another worker runs its "
+                "block"
+            )
+        self._listen(self._summary)
+
+    def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
+        """Wait at most `GRACE` seconds for running blocks, or until the next interruption."""
+        running = outcomes.stop(GRACE)
+        if not running:
+            self._tell("stopping")
+            return
+        blocks = "1 block" if running == 1 else f"{running} blocks"
+        wait = f"waiting for {blocks}, at most {GRACE:.0f} s"
+        self._tell(f"stopping, {wait}; interrupt again to stop at once")
+        # Errors of a lost scheduler or of a dead worker do not matter any more.
+        with suppress(KeyboardInterrupt, UserError), heeding():
+            _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))
+            for _, outcome in outcomes:
+                if isinstance(outcome, BlockReport):
+                    self._count(outcome)
+
+
+def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
+    """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
+
+    Raises:
+        BaseException: any other exception of the block.
+    """
+    if isinstance(outcome, BlockReport):
+        return outcome
+    if isinstance(outcome, WorkersDiedError):
+        return write_crashed(task, KILLED)
+    raise outcome
+
+
+def as_json(summary: RunSummary) -> dict[str, Any]:
+    """Give a summary as plain values, for JSON."""
+    derived = ("done", "pending", "done_successes")
+    return {**vars(summary), **{name: getattr(summary, name) for name in derived}}

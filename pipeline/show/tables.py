@@ -1,0 +1,283 @@
+"""Tables and lines that the commands print."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from ...sweeps import Grid, Sweep
+from ...sweeps.labels import value_label
+from ..fit.crashes import crash_lines
+from .table_parts import table_of
+
+if TYPE_CHECKING:
+    from ..run.plan import Plan
+    from ..run.runner import RunSummary
+    from ..status import Crash, StoreStatus
+
+SHOWN_TEXTS = 5
+UNKNOWN = "–"
+REMARKS = {
+    "never": "success stays below 50 % at every value of {} that was run",
+    "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
+    "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
+    "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
+    "resolution-limited": "the transition is narrower than the distance of the values of {}",
+    "against-direction": "the outcomes contradict the direction along {} that was fitted (the one "
+    "known for this axis, given by fit.direction, or common to all curves)",
+    "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
+    "direction to 'genprior run' with --set fit.direction=rising or =falling",
+    "no-trials": "no trial was run there",
+}
+
+
+def presets(sweeps: Iterable[Sweep]) -> Table:
+    """Make a table with a row for each preset."""
+    table = table_of("sweep", "trials", "what it measures")
+    table.columns[0].no_wrap = True
+    for sweep in sweeps:
+        grid = Grid(sweep)
+        trials = int((~grid.excluded).sum()) * sweep.trials
+        table.columns[0].min_width = max(table.columns[0].min_width or 0, len(sweep.name))
+        table.add_row(sweep.name, f"{trials:,}", sweep.title)
+    return table
+
+
+def plan_rows(planned: "Plan") -> dict[str, str]:
+    """Give the rows of a plan, text by name."""
+    from dask.utils import format_bytes, format_time
+
+    axes = " × ".join(f"{name} ({size})" for name, size in planned.axes.items())
+    excluded = planned.excluded_points
+    return {
+        "sweep": f"{planned.sweep} ({planned.hash})",
+        "axes": axes or "none",
+        "points": f"{planned.points:,}" + (f" ({excluded:,} excluded)" if excluded else ""),
+        "trials": f"{planned.trials:,}",
+        "blocks": f"{planned.blocks:,}, trials in each: {planned.trials_per_block:,}",
+        "time": f"about {format_time(planned.cpu_seconds)} of processor time, "
+        f"{format_time(planned.wall_seconds)} with {planned.workers} idle processors "
+        "(runs that outlast the pilot are counted with their whole step budget)",
+        "store": f"at most {format_bytes(planned.bytes)} on disk",
+        "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
+    }
+
+
+def status_rows(status: "StoreStatus") -> dict[str, str]:
+    """Give the rows of a store's status, text by name."""
+    from dask.utils import format_time
+
+    trials = status.trials
+    rows = {
+        "store": status.store,
+        "sweep": f"{status.sweep} ({status.hash})",
+        "axes": " × ".join(f"{name} ({size})" for name, size in status.axes.items()) or "none",
+        "trials": f"{trials.done:,} of {trials.total:,} done, {trials.pending:,} pending, "
+        f"{trials.crashed:,} crashed"
+        + (f", {trials.excluded:,} excluded" if trials.excluded else ""),
+    }
+    if trials.done:
+        if status.successes is not None:
+            share = 100 * status.successes / trials.done
+            rows["success"] = f"{status.successes:,} of {trials.done:,} ({share:.1f} %)"
+        rows["time"] = f"{format_time(status.trial_seconds)} in trials"
+    if current := _current(status.analyses):
+        rows["fits"] = current
+    if status.not_made and trials.done:
+        rows["not fitted"] = f"{', '.join(status.not_made)}; 'genprior fit' makes them"
+    if outdated := _outdated(status.analyses):
+        rows["out of date"] = outdated
+    if status.abandonment:
+        rows["abandoned"] = _audit(status.abandonment)
+    if status.damaged:
+        rows["damaged"] = "\n".join(damage["what"] for damage in status.damaged)
+    if status.crashes:
+        rows["crashed"] = "\n".join(map(_crash, status.crashes[:SHOWN_TEXTS]))
+        if more := len(status.crashes) - SHOWN_TEXTS:
+            rows["crashed"] += f"\n{more:,} other texts" if more > 0 else ""
+    return rows
+
+
+def _crash(crash: "Crash") -> str:
+    """Write an error text, the number of its trials, and the coordinates of the first one."""
+    first = ", ".join(f"{name}={value_label(value)}" for name, value in crash["first"].items())
+    trials = "1 trial" if crash["trials"] == 1 else f"{crash['trials']:,} trials, first"
+    return f"{trials} at {first}: {crash['error']}"
+
+
+def _current(analyses: dict[str, Any]) -> str:
+    """List the analyses that are up to date, with the axis if a command named one."""
+    return ", ".join(
+        name + (f" along {analysis['along']}" if "along" in analysis else "")
+        for name, analysis in analyses.items()
+        if not analysis["outdated"]
+    )
+
+
+def _outdated(analyses: dict[str, Any]) -> str:
+    """List the analyses that are out of date by their reasons; "" if there are none."""
+    reasons: dict[str, list[str]] = {}
+    for name, analysis in analyses.items():
+        if analysis["outdated"]:
+            reasons.setdefault(analysis["outdated"], []).append(name)
+    parts = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return "; ".join([*parts, "'genprior fit' brings them up to date"]) if parts else ""
+
+
+def damage(status: "StoreStatus") -> str:
+    """Write a line on the first damage and how to repair it."""
+    first, others = status.damaged[0], len(status.damaged) - 1
+    more = f" ({others} more such damages)" if others else ""
+    return f"{status.store}/{first['what']}{more}. {first['remedy']}"
+
+
+def transitions(fitted: dict[str, Any]) -> Table:
+    """Make a table with a row for each group. A 50 % point outside the grid is shown as a bound.
+
+    There is a column of ceilings if the interval of at least one excludes 1.
+    """
+    rows = fitted["transitions"]
+    along = rows[0]["along"]
+    groups = [name for name in rows[0] if name in fitted["groups"]]
+    ceilings = any(row["ceiling_high"] is not None and row["ceiling_high"] < 1 for row in rows)
+    table = table_of(
+        *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
+        *(["ceiling, %"] if ceilings else []), "trials", "remark",
+    )  # fmt: skip
+    for column in table.columns:  # on a narrow terminal, the headers of the others are folded
+        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
+    words = {word for row in rows for word in row["flag"].split(", ")}
+    for row in rows:
+        table.add_row(
+            *(value_label(row[name]) for name in groups),
+            _point(row, fitted["positions"]),
+            _interval(row),
+            UNKNOWN if row["width"] is None else f"{row['width']:.3g}",
+            *([_ceiling(row)] if ceilings else []),
+            f"{row['trials']:,}",
+            row["flag"].replace(", ", ",\n"),
+        )
+    remarks = sorted(words & set(REMARKS))
+    lines = []
+    if ceilings:
+        lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
+    lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
+    lines += [
+        ", ".join([*(f"{name} = {value_label(row[name])}" for name in groups), _audit(row)])
+        for row in rows
+        if row.get("abandoned") or row.get("audited")
+    ]
+    lines += crash_lines(rows, groups, "trials")
+    if lines:
+        table.caption = "\n".join(lines)
+        table.caption_justify = "left"
+    return table
+
+
+def _ceiling(row: dict[str, Any]) -> str:
+    """Write the interval of a ceiling in %."""
+    if row["ceiling_low"] is None:
+        return UNKNOWN
+    return f"{100 * row['ceiling_low']:.3g} – {100 * row['ceiling_high']:.3g}"
+
+
+def _audit(row: dict[str, Any]) -> str:
+    """Write the numbers of abandoned and audited runs, and the rate of wrongly abandoned ones."""
+    text = f"{row['abandoned']:,} abandoned as hopeless"
+    if not row["audited"]:
+        return f"{text}; without an audit it is unknown how many would have recovered"
+    text += f"; {row['audited_wrong']:,} of {row['audited']:,} audited ones recovered after that"
+    if row["wrong_rate_low"] is None:
+        return text
+    low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
+    return (
+        f"{text}, so {low:.3g} – {high:.3g} % of the abandoned ones would have recovered "
+        "(95 % interval)"
+    )
+
+
+def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
+    """Write a 50 % point, or its bound if it lies outside the values that were run."""
+    if row["outcome"] == "inside":
+        return f"{row['p50']:.4g}"
+    if row["outcome"] not in ("below", "above"):
+        return "never" if row["outcome"] == "never" else UNKNOWN
+    sign, bound = ("<", row["p50_high"]) if row["outcome"] == "below" else (">", row["p50_low"])
+    if bound is None:
+        return UNKNOWN
+    return f"{sign} {value_label(bound) if bound in positions else f'{bound:.4g}'}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    """Write the interval of a 50 % point that lies among the values that were run."""
+    low, high = row["p50_low"], row["p50_high"]
+    if row["outcome"] != "inside" or (low is None and high is None):
+        return UNKNOWN
+    if high is None:
+        return f"> {low:.4g}"
+    return f"< {high:.4g}" if low is None else f"{low:.4g} – {high:.4g}"
+
+
+def run_summary(summary: "RunSummary") -> str:
+    """Write one to three lines on the result of a run."""
+    from dask.utils import format_time
+
+    pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
+    if summary.computed:
+        computed = f"{summary.computed:,} computed in {format_time(summary.wall_seconds)}"
+        if summary.successes is not None:
+            computed += f", {100 * summary.successes / summary.computed:.0f} % of them recovered"
+        if summary.already_done and summary.done_successes is not None:
+            computed += (
+                f" ({100 * summary.done_successes / summary.done:.0f} % of all that are done)"
+            )
+        pieces.append(computed)
+    elif summary.done == summary.total:
+        pieces.append("nothing left to compute")
+    if summary.crashed:
+        pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
+    if summary.workers_lost:
+        single = summary.workers_lost == 1
+        died = "1 worker" if single else f"{summary.workers_lost:,} workers"
+        pieces.append(f"{died} died; others ran {'its block' if single else 'their blocks'}")
+    if summary.interrupted:
+        pieces.append("interrupted")
+    if summary.unasked:
+        pieces.append(f"{summary.unasked:,} other trials, of earlier commands, are not done")
+    text = "; ".join(pieces) + "."
+    if summary.mended:
+        text = f"{summary.store}: {summary.mended}.\n{text}"
+    return text if summary.exit_status == 0 else f"{text}\nRepeat the same command to go on."
+
+
+def summary_rows(summary: "RunSummary") -> dict[str, str]:
+    """Give the rows of a run's summary, text by name."""
+    from dask.utils import format_time
+
+    rows = {
+        "store": summary.store,
+        "trials": f"{summary.done:,} of {summary.total:,} done, {summary.crashed:,} crashed",
+        "computed": f"{summary.computed:,} in {format_time(summary.wall_seconds)}",
+    }
+    if summary.done_successes is not None and summary.done:
+        share = 100 * summary.done_successes / summary.done
+        rows["success"] = f"{summary.done_successes:,} of {summary.done:,} ({share:.1f} %)"
+    if summary.crashed:
+        rows["last error"] = summary.last_error
+    if summary.workers_lost:
+        rows["workers lost"] = f"{summary.workers_lost:,}; others ran their blocks"
+    if summary.unasked:
+        rows["not asked for"] = f"{summary.unasked:,} other trials of the store are not done"
+    if summary.mended:
+        rows["mended"] = summary.mended
+    return rows
+
+
+def pairs(rows: Mapping[str, str]) -> Table:
+    """Make a table of two columns, names and texts."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

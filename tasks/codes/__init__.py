@@ -1,0 +1,1 @@
+"""The Lipschitz code and its decoders."""

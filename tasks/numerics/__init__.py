@@ -1,0 +1,1 @@
+"""Networks, linear operators and losses, and what decides the last bits of their products."""

@@ -1,0 +1,1 @@
+"""Fits of labelled results: transitions, power laws, comparisons, and their intervals."""
