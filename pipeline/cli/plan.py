@@ -1,0 +1,40 @@
+"""`genprior plan`: the points, trials and cost of a sweep."""
+
+from dataclasses import asdict
+
+import click
+
+from ..executors.schedulers import MOST_WORKERS
+from .group import main
+from .options import chosen_sweep, json_option, sweep_options
+from .output import open_console, print_json
+
+
+@main.command(short_help="Show the size and the cost of a sweep.")
+@sweep_options
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Number of workers to plan for."
+)
+@json_option
+def plan(
+    sweep: str,
+    settings: tuple[str, ...],
+    trials: int | None,
+    seed: int | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Show the points, trials and cost of SWEEP. A pilot of about 4 s times a few trials.
+
+    \b
+    Example:
+      genprior plan cocola-fig1 --set k=5:60:5 --trials 10
+    """
+    from ..run.plan import plan_sweep
+    from ..show import tables
+
+    planned = plan_sweep(chosen_sweep(sweep, settings, trials, seed), workers)
+    if as_json:
+        print_json(asdict(planned))
+    else:
+        open_console().print_table(tables.pairs(planned.rows()))

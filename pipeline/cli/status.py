@@ -1,0 +1,39 @@
+"""`genprior status`: what a store holds."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .errors import INCOMPLETE
+from .group import main
+from .options import STORE, json_option
+from .output import open_console, print_json, spare_dask
+
+
+@main.command(short_help="Show the content of a store.")
+@click.argument("store", type=STORE)
+@json_option
+def status(store: Path, as_json: bool) -> None:
+    """Show trials, fits and damages of STORE.
+
+    Exit status: 3 if trials are missing, 1 if STORE is damaged.
+
+    \b
+    Example:
+      genprior status quickstart.zarr
+    """
+    spare_dask()
+    from ...store import StoreError
+    from ..show import tables
+    from ..status import store_status
+
+    counted = store_status(store)
+    if as_json:
+        print_json(asdict(counted))
+    else:
+        open_console().print_table(tables.pairs(counted.rows()))
+    if counted.damaged:
+        raise StoreError(tables.damage(counted))
+    if counted.trials.done < counted.trials.total:
+        raise SystemExit(INCOMPLETE)
