@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from matplotlib.figure import Figure
 
-    from .executors.opening import Executor
+    from .executors.base import Executor
     from .fit.results import Fits
     from .run.plan import Plan
     from .run.request import RunRequest
@@ -87,7 +87,8 @@ def run(
             Running blocks get five seconds to end, or none after a second interruption. Finished
             trials are kept, and the same call continues with the others.
     """
-    from .executors.opening import SchedulerError, open_executor, use_client
+    from .executors.errors import SchedulerError
+    from .executors.opening import open_executor, use_client
     from .show.notebook import shown_progress
 
     workers, scheduler = _workers(workers), scheduler_name(scheduler)

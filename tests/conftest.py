@@ -13,7 +13,8 @@ from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.cli import main
-from genprior.pipeline.executors.opening import Executor, open_executor
+from genprior.pipeline.executors.base import Executor
+from genprior.pipeline.executors.opening import open_executor
 from genprior.tasks import EXPERIMENTS
 
 

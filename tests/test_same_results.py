@@ -19,7 +19,8 @@ from helpers import (
 from threadpoolctl import threadpool_limits
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.opening import Executor, open_executor
+from genprior.pipeline.executors.base import Executor
+from genprior.pipeline.executors.opening import open_executor
 
 
 def test_threads_give_the_results_of_a_run_in_one_process(recovered: Path, store: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..run.interrupts import ignore_signals
+from ..interrupts import ignore_signals
 
 if TYPE_CHECKING:
     from ...sweeps import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..executors.schedulers import LOCAL, MOST_RETRIES
-from ..run.interrupts import terminable
+from ..interrupts import terminable
 from .errors import unheard
 from .group import main
 from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options

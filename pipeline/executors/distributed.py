@@ -8,9 +8,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from ..run.interrupts import check
-from ..run.memory import thread_memory, trial_memory
+from ..interrupts import check
 from .errors import IMPORT, ClusterError, WorkersDiedError, explained, known_failure, no_genprior
+from .memory import thread_memory, trial_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -13,8 +13,10 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from ...tasks.numerics.shared_context import shared
-from ..run.interrupts import SIGNALS, announced, interrupts_deferred
-from ..run.memory import (
+from ..interrupts import SIGNALS, announced, interrupts_deferred
+from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
+from .errors import ClusterError, configuration, reason
+from .memory import (
     CLIENT_ADDRESSES,
     CLIENT_FILES,
     WORKER_BYTES,
@@ -26,8 +28,6 @@ from ..run.memory import (
     process_limits,
     process_memory,
 )
-from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
-from .errors import ClusterError, configuration, reason
 from .spawning import without_script
 
 START_TIMEOUT = 180.0

@@ -1,144 +1,24 @@
-"""Executors of blocks: this process, threads, local processes, or a running scheduler."""
+"""Opening an executor: this process, threads, local processes, or a running scheduler."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from ..run.interrupts import announced, interrupts_deferred
-from ..run.memory import thread_memory
-from .distributed import IN_FLIGHT, PAUSED, Distributed
+from ..interrupts import announced, interrupts_deferred
+from .base import Executor
+from .distributed import PAUSED, Distributed
 from .errors import ClusterError, SchedulerError, import_dask, reason
 from .local_cluster import affordable_workers, local_workers
 from .schedulers import LOCAL
 from .silence import silenced
-
-__all__ = [
-    "IN_FLIGHT", "LOCAL", "ClusterError", "Distributed", "Executor", "Outcomes", "SchedulerError",
-    "Synchronous", "open_executor", "processors", "use_client",
-]  # fmt: skip
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Item_co = TypeVar("Item_co", covariant=True)
-Result_co = TypeVar("Result_co", covariant=True)
+from .synchronous import Synchronous
 
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
-
-
-class Outcomes(Protocol[Item_co, Result_co]):
-    """Pairs of an item and its result or exception, in the order in which they end.
-
-    It can be iterated further after an interruption was raised in it.
-    """
-
-    def __iter__(self) -> Iterator[tuple[Item_co, Result_co | BaseException]]:
-        """Return itself."""
-        ...
-
-    def __next__(self) -> tuple[Item_co, Result_co | BaseException]:
-        """Wait for the next outcome."""
-        ...
-
-    def stop(self, seconds: float) -> int:
-        """Start no further item, end within some seconds, and return how many items are running."""
-        ...
-
-    def close(self) -> None:
-        """Drop the items that have not ended."""
-        ...
-
-
-class Executor(Protocol):
-    """Runs functions on workers."""
-
-    @property
-    def workers(self) -> int:
-        """Number of tasks that run at a time."""
-        ...
-
-    @property
-    def workers_lost(self) -> int:
-        """Number of workers that died so far."""
-        ...
-
-    @property
-    def memory(self) -> float:
-        """Bytes of memory that one task may use."""
-        ...
-
-    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
-        """Call a function once on every worker."""
-        ...
-
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function on one worker."""
-        ...
-
-    def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Outcomes[Item, Result]:
-        """Run a function over items, a bounded number at a time; give outcomes as items end."""
-        ...
-
-
-class Synchronous:
-    """Runs one task after the other in this process, for debugging and small sweeps."""
-
-    workers = 1
-    workers_lost = 0
-
-    @property
-    def memory(self) -> float:
-        """Bytes of memory that are free for this process."""
-        return thread_memory(1)
-
-    def everywhere(self, function: Callable[[], Result]) -> list[Result]:
-        """Call the function in this process."""
-        return [function()]
-
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call the function in this process."""
-        return function(*arguments)
-
-    def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> "SynchronousOutcomes[Item, Result]":
-        """Compute one item after the other, when its outcome is requested."""
-        return SynchronousOutcomes(function, items)
-
-
-class SynchronousOutcomes(Iterator[tuple[Item, Result | BaseException]]):
-    """Computes each item when its outcome is requested."""
-
-    def __init__(self, function: Callable[[Item], Result], items: Iterable[Item]):
-        self._function = function
-        self._items = iter(items)
-
-    def __next__(self) -> tuple[Item, Result | BaseException]:
-        """Compute the next item as a Dask graph of one task."""
-        import dask
-
-        item = next(self._items)
-        try:
-            task = dask.delayed(self._function, pure=False)(item)
-            (result,) = dask.compute(task, scheduler="synchronous")
-        except Exception as error:
-            return item, error
-        return item, result
-
-    def stop(self, seconds: float) -> int:
-        """Drop the remaining items; no item is running."""
-        self._items = iter(())
-        return 0
-
-    def close(self) -> None:
-        """Drop the remaining items."""
-        self._items = iter(())
 
 
 def processors() -> int:

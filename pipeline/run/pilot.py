@@ -16,9 +16,10 @@ from ...tasks.environment import Needs, needs_of
 from ...tasks.numerics.machine import one_blas_thread
 from ...tasks.point import Point
 from ...tasks.registry import ByValue
+from ..executors.base import Executor
 from ..executors.errors import WorkersDiedError
-from ..executors.opening import Executor, Synchronous
-from .interrupts import pass_on
+from ..executors.synchronous import Synchronous
+from ..interrupts import pass_on
 
 PILOT_SECONDS = 4.0  # with one worker; several workers share this time
 LEAST_SECONDS = 1.5  # of a pilot with many workers

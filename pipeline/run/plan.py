@@ -10,9 +10,9 @@ from ...store import TRIAL, Layout, estimate_bytes
 from ...sweeps import Grid, Sweep
 from ...tasks import task_kind
 from ...tasks.generators.settled import settled
+from ..executors.memory import trial_memory
 from ..executors.opening import processors
 from ..show.shown import Shown
-from .memory import trial_memory
 from .pilot import check_memory, run_pilot
 from .prepare import block_shape
 from .request import check_points

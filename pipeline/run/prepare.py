@@ -36,7 +36,7 @@ from ...tasks import Experiment
 from ...tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
 from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
-from ..executors.opening import Executor
+from ..executors.base import Executor
 from .pilot import Pilot, run_pilot
 from .provenance import differing, joined_environments, provenance, with_run
 from .request import RunRequest, check_same_experiment, grown_sweep, stored_info

@@ -15,11 +15,12 @@ from ...sweeps import Sweep, UserError
 from ...tasks import Experiment
 from ...tasks.environment import Environment, needs_of
 from ...tasks.generators import weights_digests
+from ..executors.base import Executor, Outcomes
 from ..executors.errors import WorkersDiedError
-from ..executors.opening import Executor, Outcomes, Synchronous
+from ..executors.synchronous import Synchronous
 from ..fit.freshness import mark, mark_late
+from ..interrupts import announced, check, heard, heeding
 from ..show.shown import Shown
-from .interrupts import announced, check, heard, heeding
 from .pilot import check_memory
 from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
 from .request import RunRequest, check_request

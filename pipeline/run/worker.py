@@ -23,7 +23,7 @@ from ...tasks.numerics.machine import one_blas_thread
 from ...tasks.point import Point
 from ...tasks.registry import ByValue
 from ...tasks.trial_values import values_check
-from .interrupts import pass_on
+from ..interrupts import pass_on
 
 LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
 _HELD: set[str] = set()

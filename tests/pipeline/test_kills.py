@@ -30,7 +30,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.opening import Executor
+from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.run.runner import KILLED
 from genprior.store.errors import StoreError
 

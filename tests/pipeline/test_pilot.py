@@ -10,7 +10,8 @@ import pytest
 from helpers import recovery_sweep, tiny_sweep
 
 from genprior.pipeline.executors.errors import WorkersDiedError
-from genprior.pipeline.executors.opening import Synchronous, open_executor
+from genprior.pipeline.executors.opening import open_executor
+from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.run import pilot as pilot_module
 from genprior.pipeline.run.pilot import MAX_SAMPLES, Pilot, _corners, run_pilot, time_sample
 from genprior.pipeline.run.prepare import BLOCKS_A_WORKER, MOST_FILES, block_shape

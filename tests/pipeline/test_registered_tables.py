@@ -11,7 +11,7 @@ from helpers import dask_cluster, results
 
 import genprior as gp
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.opening import Executor
+from genprior.pipeline.executors.base import Executor
 from genprior.store import read_info
 from genprior.sweeps import Grid, Sweep
 from genprior.tasks.problems import PROBLEMS

@@ -15,13 +15,10 @@ from distributed import Client, LocalCluster
 from helpers import Scripted, recovery_sweep, refused, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.opening import (
-    IN_FLIGHT,
-    Distributed,
-    SchedulerError,
-    Synchronous,
-    open_executor,
-)
+from genprior.pipeline.executors.distributed import IN_FLIGHT, Distributed
+from genprior.pipeline.executors.errors import SchedulerError
+from genprior.pipeline.executors.opening import open_executor
+from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.run.pilot import check_memory, run_pilot
 from genprior.pipeline.run.prepare import ordered_blocks
 from genprior.pipeline.run.worker import AbandonedError, BlockTask, abandon, hold, run_block

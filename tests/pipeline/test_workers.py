@@ -15,11 +15,12 @@ import pytest
 from distributed.scheduler import KilledWorker
 from helpers import ENVIRONMENT, GENPRIOR, assert_names, dask_cluster, done
 
+from genprior.pipeline import interrupts
 from genprior.pipeline.executors import local_cluster
+from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.executors.errors import ClusterError, WorkersDiedError, known_failure
-from genprior.pipeline.executors.opening import Executor, open_executor
-from genprior.pipeline.run import interrupts
-from genprior.pipeline.run.memory import group_memory
+from genprior.pipeline.executors.memory import group_memory
+from genprior.pipeline.executors.opening import open_executor
 
 SMALL = ("quickstart", "runs.zarr", "--set=k=2", "--set=m=11", "--trials=1")
 MEGABYTE = 10**6

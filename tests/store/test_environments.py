@@ -29,7 +29,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.opening import Synchronous
+from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.run import prepare, worker
 from genprior.pipeline.run.provenance import revision_of
 from genprior.pipeline.run.worker import BlockTask, run_block
