@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -164,16 +164,15 @@ def local_workers(
     Raises:
         ClusterError: they could not be started.
     """
-    with caller_state_kept(), more_files(count if processes else 0):
+    with caller_state_kept(), more_files(count if processes else 0), ExitStack() as ends:
         os.environ[SAFE_PATH] = "1"
-        workers = LocalWorkers(count, processes=processes)
-        try:
-            with announced(tell):
-                meanwhile()
-                cluster = workers.cluster()
-            yield cluster
-        finally:
-            workers.close()
+        # An interruption is announced from the moment that there is anything to end.
+        with announced(tell):
+            workers = LocalWorkers(count, processes=processes)
+            ends.callback(workers.close)
+            meanwhile()
+            cluster = workers.cluster()
+        yield cluster
 
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
