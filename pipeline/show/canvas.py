@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.legend import Legend
+from matplotlib.transforms import ScaledTranslation
 
 from ...store import StoreInfo
 from ...sweeps import SweepError
@@ -56,6 +58,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "genprior",
 }
 COLOURS = mpl.color_sequences["tab10"]
+MARKERS = "os^vPX"  # a diamond is a 50 % point
+STEP = 3.5  # points sideways between the marks of one group and of the next
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,24 @@ def at_most(
             f"{limit}. Draw a part of the results with xarray."
         )
     return listed
+
+
+def side_by_side(axes: Axes, count: int) -> list[dict[str, Any]]:
+    """Give the markers of several groups, moved sideways so that none hides another.
+
+    Args:
+        axes: what they are drawn on.
+        count: how many groups there are.
+
+    Returns:
+        For each group the keywords `marker` and `transform` of `errorbar`.
+    """
+    inches = [STEP * (number - (count - 1) / 2) / 72 for number in range(count)]
+    moves = [ScaledTranslation(shift, 0, axes.figure.dpi_scale_trans) for shift in inches]
+    return [
+        {"marker": marker, "transform": axes.transData + move}
+        for marker, move in zip(cycle(MARKERS), moves, strict=False)
+    ]
 
 
 def in_order(dataset: Any, *dims: str) -> Any:

@@ -19,6 +19,7 @@ from .canvas import (
     in_order,
     name_of,
     new_canvas,
+    side_by_side,
 )
 from .picture_axes import tick_magnitudes, tick_values
 from .picture_layout import add_legend
@@ -53,13 +54,14 @@ def draw_law(info: StoreInfo, fitted: xr.Dataset, look: Look) -> Figure:
     axes.set(xscale="log", yscale="log", xlabel=name_of(x))
     axes.set_ylabel(name_of(fitted.attrs["variable"]))
     absent, claims = [], 0
-    for colour, (label, part) in zip(COLOURS, curves, strict=False):
+    styles = side_by_side(axes, len(curves))
+    for colour, style, (label, part) in zip(COLOURS, styles, curves, strict=False):
         if not np.isfinite(part["median"].values).any():
             absent.append(label)
             continue
         if groups:
             label = f"{label}: {_measured(part.sel(law_axis=x))}"
-        claims += _curve(axes, part, x, label, colour)
+        claims += _curve(axes, part, x, {"label": label or None, "color": colour, **style})
     _limits(axes, fitted[x].values.astype(float))
     tick_values(axes.xaxis, fitted[x].values)
     tick_magnitudes(axes.yaxis, *axes.get_ylim())
@@ -77,7 +79,7 @@ def _missing(absent: list[str]) -> list[str]:
     return [f"without a median: {'; '.join(absent)}"] if absent else []
 
 
-def _curve(axes: Axes, part: xr.Dataset, x: str, label: str, colour: Any) -> bool:
+def _curve(axes: Axes, part: xr.Dataset, x: str, style: dict[str, Any]) -> bool:
     """Draw the medians of one curve, the fitted line, and the claimed slope through its middle.
 
     Returns:
@@ -89,7 +91,8 @@ def _curve(axes: Axes, part: xr.Dataset, x: str, label: str, colour: Any) -> boo
     spread = np.stack([median - part["median_low"].values, part["median_high"].values - median])
     # A cell with too few trials has a median, but no interval.
     spread = np.where(np.isfinite(spread), spread, 0.0)
-    axes.errorbar(at, median, spread, fmt="o", ms=3.5, lw=1, color=colour, label=label or None)
+    axes.errorbar(at, median, spread, ls="none", ms=3.5, elinewidth=1, **style)
+    colour = style["color"]
     level = float(part["constant"])
     if not np.isfinite(level):
         return False

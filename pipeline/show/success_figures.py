@@ -1,7 +1,6 @@
 """Pictures of success: curves over one axis, or a map with the 50 % points over two."""
 
 from dataclasses import fields
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.transforms import ScaledTranslation
 
 from ...store import StoreInfo
 from ...tasks.statistics.transitions import Transition, curve, curve_band
@@ -26,14 +24,13 @@ from .canvas import (
     label_outer,
     name_of,
     new_canvas,
+    side_by_side,
 )
 from .picture_axes import cell_edges, is_logarithmic, tick_positions, tick_values
 from .picture_layout import add_legend
 
 LANE = 0.035  # vertical distance, in success, between intervals of 50 % points that would overlap
 FINE = 240  # points of a drawn curve
-MARKERS = "os^vPX"  # a diamond is a 50 % point
-STEP = 3.5  # points sideways between the rates of one group and of the next
 
 
 def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> Figure:
@@ -56,10 +53,9 @@ def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> F
     drawn = [(label, _with_trials(group, axis), colour)
              for (label, group), colour in zip(curves, COLOURS, strict=False)]  # fmt: skip
     shown = [(label, group, colour) for label, group, colour in drawn if group.sizes[axis]]
-    shifts = [STEP * (number - (len(shown) - 1) / 2) for number in range(len(shown))]
     bands = [
-        _curve(axes, group, axis, {"label": label, "color": colour, "marker": marker}, log, shift)
-        for (label, group, colour), marker, shift in zip(shown, cycle(MARKERS), shifts)
+        _curve(axes, group, axis, {"label": label, "color": colour, **style}, log)
+        for (label, group, colour), style in zip(shown, side_by_side(axes, len(shown)), strict=True)
     ]
     axes.axhline(0.5, color="0.7", lw=0.8, zorder=0)
     tick_positions(axes.xaxis, fitted[axis].values, log)
@@ -86,19 +82,13 @@ def _absent(drawn: list[tuple[str, xr.Dataset, Any]], axis: str) -> list[str]:
     return [label for label, group, _ in drawn if not group.sizes[axis]]
 
 
-def _curve(
-    axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log: bool, shift: float
-) -> bool:
-    """Draw one group's rates and its fitted curve; say whether a band was drawn.
-
-    The rates are moved sideways by `shift`, in points, so that no group hides another.
-    """
+def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log: bool) -> bool:
+    """Draw one group's rates and its fitted curve; say whether a band was drawn."""
     colour = style["color"]
     x, runs = group[axis].values.astype(float), group["runs"].values
     share = group["successes"].values / runs
     spread = np.abs(np.stack([group["success_low"], group["success_high"]]) - share)
-    moved = axes.transData + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
-    axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, transform=moved, **style)
+    axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, **style)
     if len(x) < 2:
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)
