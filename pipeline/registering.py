@@ -1,7 +1,9 @@
 """Decorators that register a user's class for the sweeps of this process."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from ..tasks.conditions import CONDITIONS, Condition
 from ..tasks.experiment import Experiment
 from ..tasks.experiments import EXPERIMENTS
 from ..tasks.generators import GENERATORS, Generator
@@ -9,61 +11,50 @@ from ..tasks.problems import PROBLEMS, Problem
 from ..tasks.solvers import SOLVERS, Solver
 from .analyses import Analysis, register
 
+Kind = TypeVar("Kind", bound=type[Any])
 ProblemClass = TypeVar("ProblemClass", bound=type[Problem])
 GeneratorClass = TypeVar("GeneratorClass", bound=type[Generator])
 SolverClass = TypeVar("SolverClass", bound=type[Solver])
+ConditionClass = TypeVar("ConditionClass", bound=type[Condition])
 ExperimentClass = TypeVar("ExperimentClass", bound=type[Experiment])
 AnalysisClass = TypeVar("AnalysisClass", bound=type[Analysis])
-
-
-def problem(definition: ProblemClass) -> ProblemClass:
-    """Register a recovery problem: its attribute `name` becomes a value of `problem`.
+DOCUMENTED = """Register {what}: its attribute `name` becomes {becomes}.
 
     It replaces a class of the same name that was registered before. The class is sent to local
     workers.
 
     Raises:
-        SweepError: the class is not complete, or its name is one of genprior's.
-    """
-    PROBLEMS.register(definition)
-    return definition
-
-
-def generator(definition: GeneratorClass) -> GeneratorClass:
-    """Register a generator: its attribute `name` becomes a value of `generator`.
-
-    Raises:
-        SweepError: the class is not complete, or its name is one of genprior's.
-    """
-    GENERATORS.register(definition)
-    return definition
-
-
-def solver(definition: SolverClass) -> SolverClass:
-    """Register a solver: its attribute `name` becomes a value of `solver.method`.
-
-    Raises:
-        SweepError: the class is not complete, or its name is one of genprior's.
-    """
-    SOLVERS.register(definition)
-    return definition
-
-
-def experiment(definition: ExperimentClass) -> ExperimentClass:
-    """Register an experiment: its attribute `name` becomes a value of `experiment`.
-
-    Raises:
-        SweepError: the class is not complete, or its name is one of genprior's.
-    """
-    EXPERIMENTS.register(definition)
-    return definition
-
-
-def analysis(definition: AnalysisClass) -> AnalysisClass:
-    """Register an analysis: sweep files may have its table, and `fit` makes it.
-
-    Raises:
         SweepError: the class is not complete, or takes a name of something else.
     """
-    register(definition)
-    return definition
+
+
+def _decorator(
+    name: str, what: str, becomes: str, register: Callable[[Any], Any]
+) -> Callable[[Kind], Kind]:
+    def registering(definition: Kind) -> Kind:
+        register(definition)
+        return definition
+
+    registering.__name__ = registering.__qualname__ = name
+    registering.__doc__ = DOCUMENTED.format(what=what, becomes=becomes)
+    return registering
+
+
+problem: Callable[[ProblemClass], ProblemClass] = _decorator(
+    "problem", "a recovery problem", "a value of `problem`", PROBLEMS.register
+)
+generator: Callable[[GeneratorClass], GeneratorClass] = _decorator(
+    "generator", "a generator", "a value of `generator`", GENERATORS.register
+)
+solver: Callable[[SolverClass], SolverClass] = _decorator(
+    "solver", "a solver", "a value of `solver.method`", SOLVERS.register
+)
+condition: Callable[[ConditionClass], ConditionClass] = _decorator(
+    "condition", "a condition", "a value of `condition`", CONDITIONS.register
+)
+experiment: Callable[[ExperimentClass], ExperimentClass] = _decorator(
+    "experiment", "an experiment", "a value of `experiment`", EXPERIMENTS.register
+)
+analysis: Callable[[AnalysisClass], AnalysisClass] = _decorator(
+    "analysis", "an analysis", "what `fit` makes where a sweep file has its table", register
+)

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep
-from ..tasks.testing import check_experiment, check_generator, check_problem, check_solver
+from ..tasks.testing import (
+    BrokenError,
+    check_experiment,
+    check_generator,
+    check_problem,
+    check_solver,
+    told_in_a_line,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,6 +37,7 @@ SWEEP: dict[str, Any] = {
 }
 
 
+@told_in_a_line
 def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
     """Check that a class keeps the contract of an analysis.
 
@@ -53,7 +61,7 @@ def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
     name = analysis.name
     known = analysis_of(name)
     if known is not None and type(known) is not analysis:
-        raise AssertionError(f"{name}: another analysis has that name; choose another one.")
+        raise BrokenError(f"{name}: another analysis has that name; choose another one.")
     register(analysis)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +69,7 @@ def check_analysis(analysis: "type[Analysis]", /, **sweep: Any) -> None:
             run_sweep(Sweep.parse({**SWEEP, **sweep}), path)
             fits = fit_store(path)
             if name not in fits:
-                raise AssertionError(
+                raise BrokenError(
                     f"{name}: fit does not make it; give the table of the sweep file that asks for "
                     "it."
                 )
@@ -81,11 +89,11 @@ def _check_labels(analysis: "Analysis", dataset: "xr.Dataset") -> None:
     reserved = set(analysis.names())
     for name, variable in dataset.data_vars.items():
         if not variable.attrs.get("long_name"):
-            raise AssertionError(f"{analysis.name}: variable {name!r} has no long_name.")
+            raise BrokenError(f"{analysis.name}: variable {name!r} has no long_name.")
         if variable.dtype.kind in "iuf" and "units" not in variable.attrs:
-            raise AssertionError(f"{analysis.name}: variable {name!r} has no units.")
+            raise BrokenError(f"{analysis.name}: variable {name!r} has no units.")
         if name not in reserved and name not in ("crashed", "reference_crashed"):
-            raise AssertionError(f"{analysis.name}: names() does not give its variable {name!r}.")
+            raise BrokenError(f"{analysis.name}: names() does not give its variable {name!r}.")
 
 
 def _check_rows(analysis: "Analysis", dataset: "xr.Dataset") -> None:
@@ -93,11 +101,11 @@ def _check_rows(analysis: "Analysis", dataset: "xr.Dataset") -> None:
     try:
         json.dumps([rows, analysis.summary(dataset)], allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise AssertionError(f"{analysis.name}: its rows are not JSON: {error}.") from None
+        raise BrokenError(f"{analysis.name}: its rows are not JSON: {error}.") from None
     if not rows:
-        raise AssertionError(f"{analysis.name}: records() gives no rows.")
+        raise BrokenError(f"{analysis.name}: records() gives no rows.")
     if analysis.table(dataset).row_count == 0:
-        raise AssertionError(f"{analysis.name}: table() gives a table without rows.")
+        raise BrokenError(f"{analysis.name}: table() gives a table without rows.")
 
 
 def _check_stored(path: Path, name: str, dataset: "xr.Dataset") -> None:
@@ -106,11 +114,11 @@ def _check_stored(path: Path, name: str, dataset: "xr.Dataset") -> None:
     with xr.open_zarr(path, group=f"analysis/{name}") as stored:
         for variable in dataset.data_vars:
             if not stored[variable].equals(dataset[variable]):
-                raise AssertionError(f"{name}: {variable!r} changes when it is stored and read.")
+                raise BrokenError(f"{name}: {variable!r} changes when it is stored and read.")
 
 
 def _check_picture(name: str, figure: Any) -> None:
     from matplotlib.figure import Figure
 
     if not isinstance(figure, Figure) or not figure.axes:
-        raise AssertionError(f"{name}: draw() does not give a figure with axes.")
+        raise BrokenError(f"{name}: draw() does not give a figure with axes.")

@@ -109,7 +109,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
     for reading in readings():
         for key, axis in reading.axes(sweep):
             _check_axis(sweep, key, axis)
-            if axis in names_with("variant") and not reading.tells_targets:
+            if axis in names_with("variant"):
                 raise SweepError(f"{key}: of several {axis}s the worst counts; name another axis.")
 
 

@@ -57,7 +57,8 @@ def point_identity(point: PointBase, paired: Collection[str] = ()) -> str:
     content = {
         name: values[name]
         for name, default in _defaults_of_draws()
-        if name not in shared and values[name] != default
+        # A class that came meanwhile may have added parameters that this point has not.
+        if name not in shared and values.get(name, default) != default
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -34,8 +34,6 @@ class Reading:
         name: name of the analysis.
         settings: model of its table in sweep files; None if it has no table.
         settings_name: name of that table.
-        tells_targets: whether it may have an axis that numbers the variants of a trial. All other
-            analyses use the worst variant.
         reads_codes: whether it may read a variable whose values are codes. The variable `success`
             does not count as one.
         after: names of analyses whose results it reads; they are made before it.
@@ -47,7 +45,6 @@ class Reading:
     settings: ClassVar[type[Strict] | None] = None
     settings_name: ClassVar[str] = ""
     after: ClassVar[tuple[str, ...]] = ()
-    tells_targets: ClassVar[bool] = False
     reads_codes: ClassVar[bool] = True
     explained: ClassVar[tuple[str, ...]] = (
         "settings_of", "names", "axes", "needs", "check", "check_draws",

@@ -3,9 +3,9 @@
 This package imports `sweeps` and no other package of genprior; it knows neither Dask nor Zarr.
 """
 
-from .experiment import Experiment
+from .experiment import Experiment, run_trial
 from .experiments import EXPERIMENTS, check_task, task_kind
-from .experiments.recovery import KERNEL_VERSION, Recovery, recover
+from .experiments.recovery import KERNEL_VERSION, Recovery
 from .point import Point
 
 __all__ = [
@@ -15,6 +15,6 @@ __all__ = [
     "Point",
     "Recovery",
     "check_task",
-    "recover",
+    "run_trial",
     "task_kind",
 ]

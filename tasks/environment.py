@@ -11,14 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..sweeps import Grid
-from .conditions import CONDITIONS
 from .experiment import Experiment
-from .experiments import EXPERIMENTS
-from .generators import GENERATORS
+from .experiments import EXPERIMENTS, named_classes, others
 from .numerics.machine import machine_kind
-from .problems import PROBLEMS
 from .registry import REGISTRIES, Registered, Registry, unpack
-from .solvers import SOLVERS, solver_class
 
 # Keys are those of the store's attributes: `numpy_version`, for example.
 Environment: TypeAlias = Mapping[str, str | int]
@@ -50,17 +46,14 @@ class Needs:
 
 def needs_of(kind: Experiment, grid: Grid) -> Needs:
     """List what the trials of a sweep are computed with."""
-    solvers = map(solver_class, SOLVERS.named_by(grid))
-    packages = sorted({package for solver in solvers for package in solver.packages})
+    packages = {*kind.packages, *(p for cls in named_classes(grid) for p in cls.packages)}
     own = kind.name in EXPERIMENTS.built_in or not EXPERIMENTS.origin(kind.name)
     foreign: dict[Registry[Any], list[str]] = {EXPERIMENTS: [] if own else [kind.name]}
-    foreign |= {
-        registry: registry.foreign(grid) for registry in (PROBLEMS, GENERATORS, SOLVERS, CONDITIONS)
-    }
+    foreign |= {registry: registry.foreign(grid) for registry in others()}
     return Needs(
         kind.name,
         kind.version,
-        tuple(packages),
+        tuple(sorted(packages)),
         tuple((registry.what, name) for registry, names in foreign.items() for name in names),
         tuple(cls for registry, names in foreign.items() for cls in registry.travelling(names)),
     )

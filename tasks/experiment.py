@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ..sweeps import Draws, Grid
+from ..sweeps import Draws, Grid, draws_of
 from ..sweeps.tables import Strict
 from ..sweeps.variables import Variable
 from .ensembles import EnsembleParameters
@@ -64,6 +64,7 @@ class Experiment(ABC):
         table: parameters of this experiment alone: the name of their table in sweep files, and
             its model, a subclass of `Strict` whose fields are declared by `quantity`.
         parameters: the parameters it has, or whole tables of them; None means all.
+        packages: distributions that it computes with, in addition to NumPy and SciPy.
     """
 
     name: ClassVar[str]
@@ -72,6 +73,7 @@ class Experiment(ABC):
     inner: ClassVar[tuple[str, ...]] = ()
     table: ClassVar[tuple[str, type[Strict]] | None] = None
     parameters: ClassVar[tuple[str, ...] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def draw(self, point: Point, draws: Draws) -> Trial:
@@ -98,6 +100,14 @@ class Experiment(ABC):
         """
         return
 
+    def check_installed(self) -> None:
+        """Refuse to run where a package is missing; planning needs none.
+
+        Raises:
+            UserError: says how to install it.
+        """
+        return
+
     def check_point(self, point: Point) -> None:
         """Refuse one point before its trials; of very large sweeps, `check` sees some points only.
 
@@ -115,3 +125,25 @@ class Experiment(ABC):
     def memory(self, point: Point) -> int:
         """Count the bytes that one trial of the point holds at once."""
         return 0
+
+
+def run_trial(
+    kind: Experiment, point: Point, trial: int, seed: int, paired: Collection[str] = ()
+) -> dict[str, Any]:
+    """Check a point, draw a trial of it and run it: a pure function of its arguments.
+
+    Args:
+        kind: the experiment.
+        point: all parameters.
+        trial: trial index t ≥ 0.
+        seed: root seed of the sweep.
+        paired: parameters whose values share their draws.
+
+    Returns:
+        A value for each of the experiment's variables.
+
+    Raises:
+        ValueError: the point cannot be run.
+    """
+    kind.check_point(point)
+    return kind.draw(point, draws_of(point, trial, seed, paired)).run()

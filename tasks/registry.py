@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ from ..sweeps.parameters import PARAMETERS, add_table, remove_table
 from ..sweeps.told import tell_more
 from .class_digest import class_digest
 from .declared import check_packages, check_table, check_uses
+from .hooks import ask, ask_number
 
 T = TypeVar("T", bound=ABC)
 
@@ -88,6 +89,23 @@ class Registry(Generic[T]):
         self._registered[name] = found, source
         return found
 
+    @contextmanager
+    def in_place_of(self, found: type[T]) -> Iterator[None]:
+        """Register a class for a while; one of its name is registered again at the end.
+
+        Raises:
+            SweepError: as from `register`.
+        """
+        name = str(getattr(found, "name", ""))
+        replaced = self._registered.get(name)
+        self.register(found)
+        try:
+            yield
+        finally:
+            self.forget(name)
+            if replaced is not None:
+                self.register(*replaced)
+
     def forget(self, name: str) -> None:
         """Remove a registered class, and its table of parameters."""
         found, _ = self._registered.pop(name, (None, ""))
@@ -121,6 +139,27 @@ class Registry(Generic[T]):
         _add_table(found, where)
         self._loaded[name] = found
         return self._loaded[name]
+
+    def ask(self, name: str, hook: str, *given: Any) -> Any:
+        """Call a method of a class that judges a point.
+
+        Raises:
+            SweepError: no class has that name.
+            ValueError: the method refuses the point, or failed; then the message names the class.
+        """
+        return ask(self._who(name), getattr(self.find(name), hook), *given)
+
+    def ask_number(self, name: str, hook: str, *given: Any) -> Any:
+        """Call a method of a class that gives a finite number of at least 0.
+
+        Raises:
+            SweepError: no class has that name.
+            HookError: the method failed or gave something else; the message names the class.
+        """
+        return ask_number(self._who(name), hook, getattr(self.find(name), hook), *given)
+
+    def _who(self, name: str) -> str:
+        return f"{self.what.split('.')[0]} {name!r}"
 
     def load(self) -> None:
         """Import the classes that installed packages offer; `find` reports those that fail."""

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from ..sweeps import Draws, Purpose, draws_of
-from ..sweeps.parameters import make_point
+from ..sweeps import Draws, Grid, Purpose, Sweep, SweepError, draws_of
+from ..sweeps.parameter import flat_values
+from ..sweeps.parameters import PARAMETERS, facts, make_point, names_with
 from .experiment import Experiment
+from .experiments import EXPERIMENTS
 from .generators import GENERATORS, Generator
 from .generators import check_generator as check_generator_of
+from .hooks import is_number, number
 from .instance import Instance, draw_problem
 from .numerics.network import Network
 from .problems import PROBLEMS, Problem, check_point
@@ -28,13 +32,40 @@ from .trial_values import TrialValueError, values_check
 if TYPE_CHECKING:
     from .point import Point
 
+Arguments = ParamSpec("Arguments")
+
 SEED = 2024
 SIGNALS = 3  # at which a gradient is compared with differences
 STEP = 1e-6  # of a difference, relative to the signal's norm
+SIZE = 40  # of a sample, where a problem needs one
+MOST_NUMBERS = 1e12  # that a trial of a small point may claim to hold
 CLOSE = 1e-5  # relative error of a gradient, in its norm
 NETWORK = {"k": 2, "depth": 2, "widths": (20, 40)}
 
 
+class BrokenError(AssertionError):
+    """A class does not keep its contract; the message is one line."""
+
+
+def told_in_a_line(check: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Have a check raise AssertionError only, whatever the class under test raises."""
+
+    @wraps(check)
+    def checked(*given: Arguments.args, **named: Arguments.kwargs) -> None:
+        try:
+            check(*given, **named)
+        except BrokenError:
+            raise
+        except (Exception, SystemExit) as error:
+            found = given[0]
+            name = getattr(found, "name", None) or getattr(found, "__qualname__", found)
+            said = " ".join(str(error).split())
+            raise BrokenError(f"{name}: {type(error).__name__}: {said}") from error
+
+    return checked
+
+
+@told_in_a_line
 def check_problem(problem: type[Problem], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of a problem.
 
@@ -50,22 +81,34 @@ def check_problem(problem: type[Problem], /, **parameters: Any) -> None:
         AssertionError: says what is wrong.
     """
     with _findable(PROBLEMS, problem) as name:
-        given = {"problem": name, **NETWORK, **_needed(problem.uses), **parameters}
+        given = {"problem": name, **NETWORK, **_needed(problem), **parameters}
         point = make_point(given)
         check_point(point)
         signal = _signal(point)
         drawn = _same_draws(lambda draws: problem.draw(point, signal, draws), point)
         for seen in _signals(point):
             _check_loss(problem, drawn, point, seen)
-        _require(drawn.curvature() > 0, f"{name}: curvature is {drawn.curvature()}, not above 0.")
-        _require(drawn.scale() > 0, f"{name}: scale is {drawn.scale()}, not above 0.")
-        _require(drawn.step_size(point) > 0, f"{name}: step_size is not above 0.")
-        _require(problem.entries(point) >= 0, f"{name}: entries is negative.")
-        for lacking in ("m", "samples"):
+        _positive(name, "curvature", drawn.curvature())
+        _positive(name, "scale", drawn.scale())
+        _positive(name, "step_size", drawn.step_size(point))
+        _positive(name, "tolerance", drawn.tolerance(point))
+        _positive(name, "start_scale", drawn.start_scale(point))
+        _require(is_number(drawn.offset), f"{name}: offset is {drawn.offset!r}, and no number.")
+        number(name, "mirror_ratio", problem.mirror_ratio(point.relu_layers))
+        _entries(name, problem, point)
+        number(name, "residuals", problem.residuals(point))
+        for asked in ("has_matrix", "has_noise"):
+            answer = getattr(problem, asked)(point)
+            _require(
+                isinstance(answer, bool | np.bool_), f"{name}: {asked} is {answer!r}, not a bool."
+            )
+        for lacking in names_with("absent"):
             if lacking in problem.uses:
-                _refuses(problem.check, point.model_copy(update={lacking: 0}), f"no {lacking}")
+                without = point.model_copy(update={lacking: facts(lacking).absent})
+                _refuses(problem.check, without, f"no {lacking}")
 
 
+@told_in_a_line
 def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of a generator.
 
@@ -97,8 +140,9 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
         _require(np.shape(code) == (point.k,), f"{name}: a code has the shape {np.shape(code)}.")
         norm = float(np.linalg.norm(network(code)))
         _require(0 < norm < np.inf, f"{name}: the signal of a drawn code has the norm {norm}.")
-        _require(generator.curvature(point) > 0, f"{name}: curvature is not above 0.")
-        _require(generator.start_scale(point) > 0, f"{name}: start_scale is not above 0.")
+        _positive(name, "curvature", generator.curvature(point))
+        _positive(name, "start_scale", generator.start_scale(point))
+        _entries(name, generator, point)
         held = sum(np.prod(w.shape) if generator.is_dense else w.size for w in network.weights)
         _require(
             generator.entries(point) >= held,
@@ -106,6 +150,7 @@ def check_generator(generator: type[Generator], /, **parameters: Any) -> None:
         )
 
 
+@told_in_a_line
 def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of a solver.
 
@@ -125,6 +170,8 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
         given = {**NETWORK, "m": 30, "solver": settings, **parameters}
         point = make_point(given)
         solver.check(point)
+        solver.check_installed()
+        _entries(name, solver, point)
         solved = _same_draws(lambda draws: _solve(solver, point, draws), point)
         blind = _solve(solver, point, draws_of(point, 0, SEED), hide=True)
         _require(
@@ -132,7 +179,7 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
         )
         _require(isinstance(solved, Solution), f"{name}: solve gives no Solution.")
         _require(isinstance(solved.verdict, Verdict), f"{name}: verdict is no Verdict.")
-        _require(solved.steps >= 0, f"{name}: steps is {solved.steps}.")
+        number(name, "steps", solved.steps)
         if solved.code is None:
             _require(
                 np.shape(solved.signal) == (point.n,), f"{name}: ŷ does not have the shape (n,)."
@@ -149,6 +196,7 @@ def check_solver(solver: type[Solver], /, **parameters: Any) -> None:
             )
 
 
+@told_in_a_line
 def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None:
     """Check that a class keeps the contract of an experiment.
 
@@ -162,10 +210,13 @@ def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None
     Raises:
         AssertionError: says what is wrong.
     """
+    with _findable(EXPERIMENTS, experiment) as name:
+        _check_trials(name, experiment(), parameters)
+
+
+def _check_trials(name: str, kind: Experiment, parameters: dict[str, Any]) -> None:
     from cloudpickle import dumps
 
-    kind = experiment()
-    name = kind.name
     point = make_point({**NETWORK, **parameters})
     kind.check_point(point)
     dumps(kind)
@@ -180,9 +231,39 @@ def check_experiment(experiment: type[Experiment], /, **parameters: Any) -> None
         values_check(kind.variables)(values)
     except TrialValueError as error:
         raise AssertionError(f"{name}: {error}.") from None
-    _require(kind.memory(point) >= 0, f"{name}: memory is negative.")
-    seconds = kind.pilot(point, draws_of(point, 0, SEED), 0.1)
-    _require(0 <= seconds < np.inf, f"{name}: the pilot gives {seconds} seconds.")
+    _plausible(name, "memory", kind.memory(point))
+    number(name, "pilot", kind.pilot(point, draws_of(point, 0, SEED), 0.1))
+    _check_a_sweep(kind, point)
+
+
+def _check_a_sweep(kind: Experiment, point: Point) -> None:
+    """Call `check` with a sweep of one point, which the experiment may refuse."""
+    values = {name: value for name, value in flat_values(point).items() if value is not None}
+    given = {
+        name: value
+        for name, value in values.items()
+        if name in PARAMETERS and value not in (PARAMETERS[name].default, ())
+    }
+    with suppress(SweepError):
+        sweep = {"task": kind.name, "trials": 1, "parameters": given}
+        kind.check(Grid(Sweep.parse(sweep)))
+
+
+def _positive(name: str, what: str, value: Any) -> None:
+    number(name, what, value)
+    _require(value > 0, f"{name}: {what} is {value}, not above 0.")
+
+
+def _plausible(name: str, what: str, value: Any) -> None:
+    number(name, what, value)
+    _require(
+        value < MOST_NUMBERS,
+        f"{name}: {what} is {value:.0e}, too many for a small point.",
+    )
+
+
+def _entries(name: str, found: Any, point: Point) -> None:
+    _plausible(name, "entries", found.entries(point))
 
 
 def _check_loss(problem: type[Problem], drawn: Problem, point: Point, signal: Any) -> None:
@@ -253,13 +334,10 @@ def _plain(drawn: Any) -> Any:
     return [type(drawn).__name__, _plain(getattr(drawn, "__dict__", {}))]
 
 
-def _needed(uses: tuple[str, ...]) -> dict[str, Any]:
+def _needed(problem: type[Problem]) -> dict[str, Any]:
     """Give values for the parameters that a problem needs."""
-    given = {"m": 30, "samples": 50}
-    needed: dict[str, Any] = {name: value for name, value in given.items() if name in uses}
-    if "dither.amplitude" in uses:
-        needed["dither"] = {"amplitude": 3.0}
-    return needed
+    sizes = {name: SIZE for name in names_with("absent") if name in problem.uses}
+    return {**sizes, **problem.example}
 
 
 def _signal(point: Point) -> np.ndarray:
@@ -279,23 +357,20 @@ def _refuses(check: Callable[[Point], None], point: Point, what: str) -> None:
     except ValueError as error:
         _require("\n" not in str(error), f"{what} is refused in more than one line.")
     else:
-        raise AssertionError(f"{what} is not refused by check.")
+        raise BrokenError(f"{what} is not refused by check.")
 
 
 @contextmanager
 def _findable(registry: Registry[Any], found: type[Any]) -> Iterator[str]:
-    """Register a class for a while, unless sweep files can name it already; give its name."""
+    """Register a class for a while, in place of one of its name; give its name."""
     name = str(getattr(found, "name", ""))
-    if registry.built_in.get(name) is found or registry.origin(name):
+    if any(known is found for known in registry.known()):
         yield name
         return
-    registry.register(found)
-    try:
+    with registry.in_place_of(found):
         yield name
-    finally:
-        registry.forget(name)
 
 
 def _require(holds: Any, otherwise: str) -> None:
     if not holds:
-        raise AssertionError(otherwise)
+        raise BrokenError(otherwise)

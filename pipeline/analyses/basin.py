@@ -71,33 +71,34 @@ class Basin(Analysis):
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each cell, with the shares of the basins."""
         from ...tasks.statistics.basins import BASIN
-        from ..fit.rows import indices, place_of, plain_values
+        from ..fit.rows import columns, places
 
+        dims = dataset["runs"].dims
+        basins = dataset[BASIN].values.tolist()
         shares = ("share", "share_low", "share_high")
-        rows = []
-        for index in indices(dataset["runs"]):
-            cell = dataset.isel(index)
-            row = place_of(cell, index)
-            row |= plain_values(cell, ("runs", "crashed", "mirror_ratio"))
-            row["ends"] = {
-                basin: plain_values(cell.sel({BASIN: basin}), shares)
-                for basin in dataset[BASIN].values.tolist()
-            }
-            rows.append(row)
-        return rows
+        parts = [columns(dataset.sel({BASIN: basin}), shares, dims) for basin in basins]
+        cells = zip(
+            places(dataset, dims),
+            columns(dataset, ("runs", "crashed", "mirror_ratio"), dims),
+            zip(*parts, strict=True),
+            strict=True,
+        )
+        return [
+            {**place, **counts, "ends": dict(zip(basins, ends, strict=True))}
+            for place, counts, ends in cells
+        ]
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each cell: the shares of runs in each basin."""
         from ...sweeps.labels import value_label
         from ...tasks.statistics.basins import BASINS
         from ..fit.crashes import crash_lines
-        from ..show.table_parts import before, captioned, number, percent, table_of
+        from ..show.table_parts import before, captioned, number, percent, table_of, titled
 
         rows = self.records(dataset)
         axes = before(rows[0], "runs")
         table = table_of(*axes, "runs", "ρ", "at x*, %", "at the mirror, %", "elsewhere, %")
-        table.title = "where runs end; the mirror is −ρ x*"
-        table.title_justify = "left"
+        titled(table, "where runs end; the mirror is −ρ x*")
         for row in rows:
             runs = int(row["runs"])
             shares = (percent(row["ends"][basin], "share", runs) for basin in BASINS)

@@ -236,8 +236,8 @@ def _joint(compared: "xr.Dataset", part: "xr.Dataset") -> dict[str, Any]:
 
 def _cells(part: "xr.Dataset", dims: list[Any]) -> list[dict[str, Any]]:
     from ...tasks.statistics.comparisons import CELL_NAMES
-    from ..fit.rows import indices, place_of, plain_values
+    from ..fit.rows import columns, places
 
     names = [name for name in (*CELL_NAMES, *CRASHED) if name in part]
-    cells = (part.isel(index) for index in indices(part["rate"]))
-    return [{**place_of(cell, dims), **plain_values(cell, names)} for cell in cells]
+    cells = zip(places(part, dims), columns(part, names, dims), strict=True)
+    return [{**place, **values} for place, values in cells]

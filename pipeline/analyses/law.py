@@ -179,15 +179,14 @@ class Law(Analysis):
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each group and axis: claimed and measured exponents."""
-        from ..show.table_parts import before, captioned, estimate, percent, table_of
+        from ..show.table_parts import before, captioned, estimate, percent, table_of, titled
 
         rows = self.records(dataset)
         groups = before(rows[0], "variable")
         of_recovered = rows[0]["of"] == "recovered trials"
         share = ["recovered, %"] if of_recovered else []
         table = table_of(*groups, "axis", "claimed", "measured", *share, "remark")
-        table.title = f"{rows[0]['variable']} of {rows[0]['of']} = C · Π axis^exponent"
-        table.title_justify = "left"
+        titled(table, f"{rows[0]['variable']} of {rows[0]['of']} = C · Π axis^exponent")
         for row in rows:
             table.add_row(
                 *(value_label(row[name]) for name in groups),
@@ -250,7 +249,7 @@ def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:
 def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Explain the remarks, and list the exponents between neighbours if a law is curved."""
     from ..fit.crashes import crash_lines
-    from ..show.table_parts import estimate
+    from ..show.table_parts import estimate, group_text
 
     lines = ["in brackets: 95 % intervals"]
     if rows[0]["of"] == "recovered trials":
@@ -260,13 +259,13 @@ def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     lines += _left_out(rows, groups)
     for row in rows:
         if row["curved"] and row["local"]:
-            group = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            group = [group_text(row, groups)] if groups else []
             pieces = [
                 f"{value_label(pair['from'])} – {value_label(pair['to'])}: "
                 f"{estimate(pair, 'exponent', '{:.2f}')}"
                 for pair in row["local"]
             ]
-            lines.append(f"{group}{row['axis']} {'; '.join(pieces)}")
+            lines.append(", ".join([*group, f"{row['axis']} {'; '.join(pieces)}"]))
     if any(row["clustered"] for row in rows):
         lines.append("draws are shared along an axis of the law; the intervals account for that")
     return lines + crash_lines(rows, groups, "trials")
@@ -274,12 +273,15 @@ def _remarks(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
 
 def _left_out(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Count the recovered trials that have no logarithm, in a line for each group."""
+    from ..show.table_parts import group_text
+
     lines = []
     for row in rows:
         if row["no_logarithm"]:
-            group = "".join(f"{name} = {value_label(row[name])}, " for name in groups)
+            group = [group_text(row, groups)] if groups else []
             recovered = row["entered"] + row["no_logarithm"]
-            lines.append(f"{group}without a logarithm: {row['no_logarithm']:,} of {recovered:,}")
+            left_out = f"without a logarithm: {row['no_logarithm']:,} of {recovered:,}"
+            lines.append(", ".join([*group, left_out]))
     return list(dict.fromkeys(lines))
 
 

@@ -118,7 +118,7 @@ class Trajectory(Analysis):
         """Make a table with a row for each plane: where its descents ended."""
         from ...sweeps.labels import value_label
         from ..fit.crashes import crash_lines
-        from ..show.table_parts import before, captioned, number, table_of
+        from ..show.table_parts import before, captioned, number, table_of, titled
 
         rows = self.records(dataset)
         axes = before(rows[0], "descents")
@@ -126,8 +126,7 @@ class Trajectory(Analysis):
         ends = [end for end in ENDS if end != "running" or are_running]
         headings = [HEADINGS[end] for end in ends]
         table = table_of(*axes, "ρ", "descents", *headings, "median steps")
-        table.title = "where descents on the plane ended; the mirror is −ρ x*"
-        table.title_justify = "left"
+        titled(table, "where descents on the plane ended; the mirror is −ρ x*")
         for row in rows:
             table.add_row(
                 *(value_label(row[name]) for name in axes),

@@ -42,28 +42,26 @@ class Uniform(Analysis):
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each cell, with medians of the errors over trials."""
         from ...tasks.statistics.uniform import medians_over_trials
-        from ..fit.rows import indices, place_of, plain_values
+        from ..fit.rows import columns, places
 
-        medians = medians_over_trials(dataset)
-        rows = []
-        for index in indices(dataset["success_all"]):
-            cell, middle = dataset.isel(index), medians.isel(index)
-            rows.append(
-                {
-                    **place_of(cell, index),
-                    "targets": int(dataset["targets"]),
-                    **plain_values(cell, ("runs", "crashed", "success_share", "success_all",
-                                          "success_all_low", "success_all_high")),
-                    **plain_values(middle, [str(name) for name in middle]),
-                }
-            )  # fmt: skip
-        return rows
+        medians, dims = medians_over_trials(dataset), dataset["success_all"].dims
+        shares = ("success_share", "success_all", "success_all_low", "success_all_high")
+        cells = zip(
+            places(dataset, dims),
+            columns(dataset, ("runs", "crashed", *shares), dims),
+            columns(medians, list(medians), dims),
+            strict=True,
+        )
+        targets = int(dataset["targets"])
+        return [
+            {**place, "targets": targets, **counts, **errors} for place, counts, errors in cells
+        ]
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each cell: shares of recovered targets, and errors."""
         from ...sweeps.labels import value_label
         from ..fit.crashes import crash_lines
-        from ..show.table_parts import before, captioned, number, percent, table_of
+        from ..show.table_parts import before, captioned, number, percent, table_of, titled
 
         rows = self.records(dataset)
         axes = before(rows[0], "targets")
@@ -71,8 +69,7 @@ class Uniform(Analysis):
             *axes, "trials", "targets recovered, %", "all recovered, %", "worst error", "mean error"
         )
         targets = rows[0]["targets"]
-        table.title = f"{targets} targets for each draw; signal errors, medians over trials"
-        table.title_justify = "left"
+        titled(table, f"{targets} targets for each draw; signal errors, medians over trials")
         for row in rows:
             share = row["success_share"]
             table.add_row(

@@ -1,7 +1,7 @@
 """What an executor is: it runs functions on workers and gives their outcomes."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,10 +52,6 @@ class Executor(Protocol):
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call a function once on every worker."""
-        ...
-
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function on one worker."""
         ...
 
     def stream(

@@ -135,18 +135,6 @@ class Distributed:
                 if isinstance(answer, ImportError):
                     raise no_genprior("the workers", str(answer)) from answer
 
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Submit a function to one worker, and wait for its result."""
-        watch = Watch(self)
-        with explained():
-            future = self.client.submit(run_packed, pack(function, *arguments), pure=False)
-            while not future.done():
-                with suppress(TimeoutError):
-                    future.exception(timeout=COUNT_EVERY)
-                watch.count()
-            result: Result = future.result()
-            return result
-
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> "DistributedStream[Item, Result]":

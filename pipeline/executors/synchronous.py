@@ -1,7 +1,7 @@
 """One task after the other in this process."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .memory import thread_memory
 
@@ -23,10 +23,6 @@ class Synchronous:
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call the function in this process."""
         return [function()]
-
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call the function in this process."""
-        return function(*arguments)
 
     def stream(
         self, function: Callable[[Item], Result], items: Iterable[Item]

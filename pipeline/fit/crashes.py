@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from ...store import Status
-from ...sweeps.labels import value_label
 from ...tasks.statistics.uniform import TARGET
+from ..show.table_parts import group_text
 
 MOST_LINES = 5
 LONG_NAME = "crashed trials, which no other variable counts"
@@ -60,7 +60,7 @@ def crash_lines(rows: list[dict[str, Any]], groups: Sequence[str], total: str) -
     lines = {}
     for row in rows:
         if row.get("crashed"):
-            group = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
+            group = group_text(row, groups)
             trials = int(row[total]) + row["crashed"]
             text = f"{row['crashed']:,} of {trials:,} trials crashed and are left out"
             lines[group] = (f"{group}: {text}" if group else text, row["crashed"])

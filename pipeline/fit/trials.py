@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from ...store import OtherLayoutError, Status, StoreInfo, load_results, read_info
+from ...store import OtherLayoutError, Status, StoreError, StoreInfo, load_results, read_info
 from ...tasks.statistics.uniform import worst_over_targets
 
 
@@ -69,6 +69,11 @@ class Trials:
                 f"{self.info.path} was extended while it was read; repeat the same command."
             )
         return results
+
+
+def no_trials(info: StoreInfo) -> StoreError:
+    """Say that a store has no trial yet that could be shown."""
+    return StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
 
 
 def evidence_names(info: StoreInfo) -> list[str]:

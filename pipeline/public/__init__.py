@@ -19,7 +19,14 @@ if __name__ != "genprior":
 if TYPE_CHECKING:
     from genprior.pipeline import testing
     from genprior.pipeline.calls import fit, open, plan, plot, run, status
-    from genprior.pipeline.registering import analysis, experiment, generator, problem, solver
+    from genprior.pipeline.registering import (
+        analysis,
+        condition,
+        experiment,
+        generator,
+        problem,
+        solver,
+    )
     from genprior.sweeps import Sweep, UserError, load_sweep
 
     __version__: str
@@ -28,6 +35,7 @@ MODULES = {
     "Sweep": "genprior.sweeps",
     "UserError": "genprior.sweeps",
     "analysis": "genprior.pipeline.registering",
+    "condition": "genprior.pipeline.registering",
     "experiment": "genprior.pipeline.registering",
     "fit": "genprior.pipeline.calls",
     "generator": "genprior.pipeline.registering",
@@ -46,6 +54,7 @@ __all__ = [
     "UserError",
     "__version__",
     "analysis",
+    "condition",
     "experiment",
     "fit",
     "generator",

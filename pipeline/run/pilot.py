@@ -13,6 +13,8 @@ from ...sweeps import Draws, Grid, Sweep, SweepError, draws_of
 from ...sweeps.parameters import names_with
 from ...tasks import Experiment
 from ...tasks.environment import Needs, needs_of
+from ...tasks.experiments import memory_of
+from ...tasks.hooks import number
 from ...tasks.numerics.machine import one_blas_thread
 from ...tasks.point import Point
 from ...tasks.registry import ByValue
@@ -127,14 +129,22 @@ def _samples(sweep: Sweep, kind: Experiment, grid: Grid, workers: int) -> Iterat
 
 
 def time_sample(sample: Sample) -> float:
-    """Time a trial, in seconds. If it crashes, this is the time until the crash."""
+    """Time a trial, in seconds. If it crashes, this is the time until the crash.
+
+    Raises:
+        SweepError: the task gives no number.
+    """
     begun = time.perf_counter()
     try:
         with one_blas_thread():
-            return sample.kind.pilot(sample.point, sample.draws, sample.seconds)
+            seconds = sample.kind.pilot(sample.point, sample.draws, sample.seconds)
     except BaseException as raised:
         pass_on(raised)
         return time.perf_counter() - begun
+    try:
+        return float(number(f"task {sample.kind.name!r}", "pilot", seconds))
+    except ValueError as error:
+        raise SweepError(str(error)) from None
 
 
 def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
@@ -155,7 +165,10 @@ def check_memory(grid: Grid, kind: Experiment, room: float) -> int:
 
     largest = 0
     for index in grid.distinct(names_with("memory"), at_most=MAX_WEIGHED):
-        needed = kind.memory(grid.point(index))
+        try:
+            needed = memory_of(kind, grid.point(index))
+        except ValueError as error:
+            raise SweepError(f"{grid.place(index)}: {error}") from None
         if needed > room:
             raise SweepError(
                 f"{grid.place(index)}: a trial needs {format_bytes(needed)} of memory and "

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from ...store import TRIAL, Layout, estimate_bytes
+from ...store.chunks import blocks_with
 from ...sweeps import Grid, Sweep
 from ...tasks import task_kind
 from ...tasks.generators.settled import settled
@@ -97,7 +98,6 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
 
 def _blocks_to_run(grid: Grid, layout: Layout) -> int:
     """Count the blocks with at least one point that no rule excludes."""
-    wanted = ~grid.excluded
-    for axis, (size, chunk) in enumerate(zip(grid.shape, layout.chunks[:-1], strict=True)):
-        wanted = np.logical_or.reduceat(wanted, np.arange(0, size, chunk), axis=axis)
+    one_trial = Layout(layout.dims, (*grid.shape, 1), (*layout.chunks[:-1], 1))
+    wanted = blocks_with(~grid.excluded[..., np.newaxis], one_trial)
     return int(wanted.sum()) * layout.grid[-1]

@@ -15,8 +15,8 @@ from ...store import (
 from ...sweeps import Grid, Sweep, differences, union
 from ...sweeps.sharing import check_reading
 from ...tasks import Experiment, check_task, task_kind
+from ...tasks.experiments import check_installed
 from ...tasks.generators.settled import settled
-from ...tasks.solvers import check_installed
 from ..analyses import check_needs
 
 
@@ -58,7 +58,7 @@ def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> R
     """
     grid, kind = Grid(sweep), kind or task_kind(sweep.task)
     check_points(grid, kind)
-    check_installed(grid)
+    check_installed(kind, grid)
     request = RunRequest(sweep, grid, path, kind)
     if not is_vacant(path):
         wanted = settled(grid)

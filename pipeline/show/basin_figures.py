@@ -7,8 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...store import StoreError, StoreInfo
+from ...store import StoreInfo
 from ...tasks.statistics.basins import BASIN, BASINS
+from ..fit.trials import no_trials
 from .canvas import (
     MAX_PANELS,
     Look,
@@ -37,7 +38,7 @@ def draw_basins(info: StoreInfo, basins: xr.Dataset, look: Look) -> Figure:
         StoreError: no trial is done.
     """
     if not basins["runs"].any():
-        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+        raise no_trials(info)
     dims = list(basins["runs"].dims)
     asked = info.sweep.plot.x
     x = asked if asked in dims else (str(dims[-1]) if dims else None)

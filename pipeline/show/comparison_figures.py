@@ -7,8 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...store import StoreError, StoreInfo
+from ...store import StoreInfo
 from ..analyses.comparison import DIFFERENT, reference_index
+from ..fit.trials import no_trials
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -37,7 +38,7 @@ def draw_comparison(info: StoreInfo, compared: xr.Dataset, look: Look) -> Figure
         StoreError: no trial is done.
     """
     if not (compared["runs"].any() or compared["reference_runs"].any()):
-        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+        raise no_trials(info)
     over = compared.attrs["over"]
     others = [dim for dim in compared["rate"].dims if dim != over]
     asked = info.sweep.plot.x

@@ -6,16 +6,24 @@ from rich.table import Table
 
 from ...sweeps.labels import value_label
 from ..fit.crashes import crash_lines
-from .table_parts import before, captioned, estimate, number, p_value, percent, table_of
+from .table_parts import (
+    before,
+    captioned,
+    estimate,
+    group_text,
+    number,
+    p_value,
+    percent,
+    table_of,
+    titled,
+)
 
 
 def comparisons(rows: list[dict[str, Any]]) -> Table:
     """Make a table with a row for each value if transitions are compared, else for each cell."""
     table = _shifts(rows) if "shift" in rows[0] else _cells(rows)
     kind = "paired, trial by trial" if rows[0]["paired"] else "independent draws"
-    table.title = f"{rows[0]['over']} compared with {rows[0]['reference']}; {kind}"
-    table.title_justify = "left"
-    return table
+    return titled(table, f"{rows[0]['over']} compared with {rows[0]['reference']}; {kind}")
 
 
 def _shifts(rows: list[dict[str, Any]]) -> Table:
@@ -59,7 +67,7 @@ def _joint_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
     """Write the joint test of all values once for each group that has one."""
     tests = {}
     for row in rows:
-        group = ", ".join(f"{name} = {value_label(row[name])}" for name in groups)
+        group = group_text(row, groups)
         if row["joint"]["p_one_curve"] is not None:
             tests[group] = p_value(row["joint"]["p_one_curve"])
     if not tests:

@@ -22,7 +22,7 @@ from ..analyses import Request, analyses
 from ..analyses.transition import axis_drawn
 from ..analyses.uniform import TARGET
 from ..fit.fitting import stored_or_computed
-from ..fit.trials import Trials
+from ..fit.trials import Trials, no_trials
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -133,7 +133,7 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
         refuse_log(look.log, analysis.no_log)
     request = Request(info, analysis.drawn_along(info))
     if not request.trials.done:
-        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+        raise no_trials(info)
     figure = analysis.draw(request, stored_or_computed(analysis, request), look)
     if not isinstance(figure, Figure):
         raise AnalysisError(
@@ -148,7 +148,7 @@ def _draw_levels(info: StoreInfo, look: Look) -> Figure:
     trials = Trials(info)
     values = trials.load([variable]) if axis == TARGET else trials.load_worst([variable])
     if not values[variable].notnull().any():
-        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+        raise no_trials(info)
     return _levels(info, values[variable], axis, look)
 
 

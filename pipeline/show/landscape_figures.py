@@ -5,10 +5,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...store import StoreError, StoreInfo
+from ...store import StoreInfo
 from ...sweeps import Grid
 from ...tasks.instance import mirror_ratio_of
-from ..fit.trials import Trials
+from ..fit.trials import Trials, no_trials
 from .canvas import (
     MAX_PANELS,
     Look,
@@ -46,7 +46,7 @@ def draw_landscapes(info: StoreInfo, look: Look, trajectories: StoreInfo | None 
     name = info.sweep.plot.variable or "loss"
     values = Trials(info).load([name])[name].isel(trial=0)
     if not values.notnull().any():
-        raise StoreError(f"{info.path}: no trial is done yet; 'genprior run' fills it.")
+        raise no_trials(info)
     others = [str(dim) for dim in values.dims if dim not in (ALONG, ACROSS)]
     panels = at_most(MAX_PANELS, "panels", each_part(values.to_dataset(), others), info)
     cells = np.ndindex(tuple(values.sizes[name] for name in others))

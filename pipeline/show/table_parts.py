@@ -1,8 +1,11 @@
 """Parts of the tables that commands print."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
+
+from ...sweeps.labels import value_label
 
 
 def table_of(*columns: str) -> Table:
@@ -25,6 +28,17 @@ def percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:
 def before(row: dict[str, Any], key: str) -> list[str]:
     """List the keys of a row that come before a key: its coordinates."""
     return list(row)[: list(row).index(key)]
+
+
+def group_text(row: dict[str, Any], names: Iterable[str]) -> str:
+    """Write the coordinates of a row, as in "k = 2, m = 30"."""
+    return ", ".join(f"{name} = {value_label(row[name])}" for name in names)
+
+
+def titled(table: Table, title: str) -> Table:
+    """Set the title of a table, on the left."""
+    table.title, table.title_justify = title, "left"
+    return table
 
 
 def captioned(table: Table, lines: list[str]) -> Table:

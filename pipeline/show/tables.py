@@ -8,7 +8,7 @@ from rich.table import Table
 from ...sweeps import Grid, Sweep
 from ...sweeps.labels import value_label
 from ..fit.crashes import crash_lines
-from .table_parts import table_of
+from .table_parts import group_text, table_of
 
 if TYPE_CHECKING:
     from ..run.plan import Plan
@@ -163,7 +163,7 @@ def transitions(fitted: dict[str, Any]) -> Table:
         lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
-        ", ".join([*(f"{name} = {value_label(row[name])}" for name in groups), _audit(row)])
+        ", ".join(filter(None, [group_text(row, groups), _audit(row)]))
         for row in rows
         if row.get("abandoned") or row.get("audited")
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from ...sweeps.tables import Strict
+from ..generators import generator_class
 from ..numerics.network import Network
 from ..problems.base import Streams
 from .search import Form
@@ -26,11 +27,13 @@ class Condition(ABC):
         uses: the parameters it has that not all conditions have.
         table: parameters of this condition alone: the name of their table in sweep files, and its
             model, a subclass of `Strict` whose fields are declared by `quantity`.
+        packages: distributions that it computes with, in addition to NumPy and SciPy.
     """
 
     name: ClassVar[str]
     uses: ClassVar[tuple[str, ...]] = ()
     table: ClassVar[tuple[str, type[Strict]] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
@@ -50,11 +53,21 @@ class Condition(ABC):
         Raises:
             ValueError: says what is wrong and why, in one line.
         """
-        if point.generator == "trained":
+        if not generator_class(point.generator).is_homogeneous:
             raise ValueError(
                 f"condition '{cls.name}' is searched along directions, which needs a homogeneous "
-                "network, and one of generator 'trained' may have biases; choose another generator."
+                f"network, and one of generator '{point.generator}' may have biases; choose "
+                "another generator."
             )
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Refuse to run where a package is missing; planning needs none.
+
+        Raises:
+            UserError: says how to install it.
+        """
+        return
 
     @classmethod
     def entries(cls, point: Point) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from ..generators import generator_class
 from ..numerics.network import Network
 from ..problems.base import Streams
 from .base import Condition
@@ -21,7 +22,8 @@ class OfLayers(Condition):
     @classmethod
     def check(cls, point: Point) -> None:
         """Refuse a point whose layers are not all Gaussian with a ReLU."""
-        if point.generator != "gaussian" or point.last_layer == "linear":
+        generator = generator_class(point.generator)
+        if not generator.has_gaussian_layers or point.last_layer == "linear":
             raise ValueError(
                 f"condition '{cls.name}' needs Gaussian ReLU layers, and generator "
                 f"'{point.generator}' with a last layer '{point.last_layer}' has others; give "

@@ -1,25 +1,27 @@
 """The experiments that a sweep can run, each a class in a module of its own."""
 
+from __future__ import annotations
+
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...sweeps import Grid, SweepError
 from ...sweeps.errors import did_you_mean
 from ...sweeps.parameters import PARAMETERS, Tasks, Values, tell_tasks
 from ...sweeps.values import is_foreign
-from ..conditions import CONDITIONS
 from ..declared import check_experiment_class
 from ..experiment import Experiment
-from ..generators import GENERATORS
-from ..problems import PROBLEMS
+from ..hooks import ask, ask_number
 from ..registry import REGISTRIES, Registry
-from ..solvers import SOLVERS
 from .condition import ConditionBound
 from .landscape import LandscapeTask
 from .no_operation import NoOperation
 from .recovery import Recovery
 from .successive_decoding import SuccessiveDecoding
 from .trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from ..point import Point
 
 EXPERIMENTS: Registry[Experiment] = Registry(
     "experiment",
@@ -35,7 +37,51 @@ def task_kind(name: str) -> Experiment:
     Raises:
         SweepError: no experiment has that name, it cannot be loaded, or it is not complete.
     """
-    return EXPERIMENTS.find(name)()
+    found = EXPERIMENTS.find(name)
+    try:
+        return found()
+    except (Exception, SystemExit) as error:
+        raise SweepError(
+            f"experiment {name!r} cannot be made: {type(error).__name__}: {error}."
+        ) from None
+
+
+def others() -> list[Registry[Any]]:
+    """List the registries of the classes that parameters name: all but that of experiments."""
+    return [registry for registry in REGISTRIES.values() if registry is not EXPERIMENTS]
+
+
+def named_classes(grid: Grid) -> list[Any]:
+    """List the classes that the parameters of a sweep name.
+
+    Raises:
+        SweepError: one of them is not here.
+    """
+    return [registry.find(name) for registry in others() for name in registry.named_by(grid)]
+
+
+def check_installed(kind: Experiment, grid: Grid) -> None:
+    """Refuse to run a sweep whose classes need a package that is missing; planning needs none.
+
+    Raises:
+        UserError: says how to install it.
+    """
+    try:
+        ask(f"task {kind.name!r}", kind.check_installed)
+        for registry in others():
+            for name in registry.named_by(grid):
+                registry.ask(name, "check_installed")
+    except ValueError as error:
+        raise SweepError(str(error)) from None
+
+
+def memory_of(kind: Experiment, point: Point) -> int:
+    """Count the bytes that a trial of a point holds at once.
+
+    Raises:
+        ValueError: a class of the point cannot tell; the message names it.
+    """
+    return int(ask_number(f"task {kind.name!r}", "memory", kind.memory, point))
 
 
 def _parameters_of(name: str) -> tuple[str, ...] | None:
@@ -49,9 +95,9 @@ def _tables_of(name: str, values: Values | None) -> set[str]:
     with suppress(SweepError):  # that there is no such experiment is said where it is looked for
         classes.append(EXPERIMENTS.find(name))
     own = classes[0].parameters if classes else None
-    for registry in REGISTRIES.values():
+    for registry in others():
         what = registry.what
-        if registry is EXPERIMENTS or not (own is None or what in own or what.split(".")[0] in own):
+        if not (own is None or what in own or what.split(".")[0] in own):
             continue
         if values is None:
             classes += registry.known()
@@ -72,9 +118,7 @@ def check_task(kind: Experiment, grid: Grid) -> None:
         SweepError: says what is wrong.
     """
     sweep = grid.sweep
-    for registry in (PROBLEMS, GENERATORS, SOLVERS, CONDITIONS):
-        for name in registry.named_by(grid):
-            registry.find(name)
+    named_classes(grid)
     for name in (*sweep.axes, *sweep.parameters, *sweep.dependent):
         if is_foreign(name):
             raise SweepError(
@@ -91,4 +135,7 @@ def check_task(kind: Experiment, grid: Grid) -> None:
         raise SweepError(
             f"plot.variable: trials of task '{kind.name}' give no {sweep.plot.variable!r}. {hint}"
         )
-    kind.check(grid)
+    try:
+        ask(f"task {kind.name!r}", kind.check, grid)
+    except ValueError as error:
+        raise SweepError(str(error)) from None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ...sweeps import Draws, Grid, Purpose, draws_of
+from ...sweeps import Draws, Grid, Purpose
 from ...sweeps.parameter import quantity
 from ...sweeps.point import PointBase
 from ...sweeps.variables import Variable
@@ -14,7 +14,7 @@ from ..checks import check_optional, check_points
 from ..conditions import CONDITIONS, condition_class
 from ..conditions.search import Form, Found, Search, effort, search_largest
 from ..experiment import NETWORK, Experiment
-from ..generators import check_generator, draw_network, generator_class
+from ..generators import GENERATORS, check_generator, draw_network
 from ..problems import PROBLEMS
 from ..problems.base import Streams
 from ..registry import parameters_of
@@ -70,23 +70,6 @@ def draw_forms(point: Point, streams: Streams) -> Iterator[tuple[int, Form]]:
     return condition_class(point.condition).forms(point, network, streams)
 
 
-def bound_constant(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> dict[str, int | float]:
-    """Bound a condition's constant from below: a pure function of its arguments.
-
-    Args:
-        point: all parameters; `search` sets the effort.
-        trial: trial index t ≥ 0.
-        seed: root seed of the sweep.
-        paired: parameters whose values share their draws.
-
-    Returns:
-        A value for each of `VARIABLES`.
-    """
-    return ConditionBound().draw(point, draws_of(point, trial, seed, paired)).run()
-
-
 class ConditionTrial(NamedTuple):
     """The forms of a condition, each with its layer, and the streams of the search."""
 
@@ -121,7 +104,7 @@ def check_condition(point: Point) -> None:
         ValueError: says what is wrong, in one line.
     """
     check_generator(point)
-    condition_class(point.condition).check(point)
+    CONDITIONS.ask(point.condition, "check", point)
 
 
 class ConditionBound(Experiment):
@@ -173,11 +156,11 @@ class ConditionBound(Experiment):
 
     def memory(self, point: Point) -> int:
         """Count the bytes held at once: weights, measurements, the maps of some regions."""
-        entries = generator_class(point.generator).entries(point)
-        entries += condition_class(point.condition).entries(point)
+        entries = GENERATORS.ask_number(point.generator, "entries", point)
+        entries += CONDITIONS.ask_number(point.condition, "entries", point)
         held = 4 + max(point.search.ascents, 1) * 4
         entries += held * (point.k + 2) * (2 * max(point.widths) + point.m)
-        return 8 * entries * 21 // 20
+        return int(8 * entries * 21 // 20)
 
 
 def _with_draws(point: Point, draws: int) -> Point:

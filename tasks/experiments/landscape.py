@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Purpose, SweepError, draws_of
+from ...sweeps import Draws, Grid, Purpose, SweepError
 from ...sweeps.parameter import quantity
 from ...sweeps.point import PointBase
 from ...sweeps.tables import Strict
@@ -86,16 +87,6 @@ class Landscape(NamedTuple):
         return np.asarray(self.axes @ code / self.size)
 
 
-def draw_landscape(point: Point, trial: int, seed: int, paired: Collection[str] = ()) -> Landscape:
-    """Draw a problem as a recovery trial draws it, and a random plane through 0 and its target.
-
-    Raises:
-        ValueError: the point lacks what its problem needs.
-    """
-    check_point(point)
-    return draw_plane(point, draws_of(point, trial, seed, paired))
-
-
 def draw_plane(point: Point, draws: Draws) -> Landscape:
     """Draw a problem as a recovery trial draws it, and a random plane through 0 and its target."""
     instance = draw_problem(point, draws)
@@ -132,23 +123,6 @@ def evaluate(objective: LatentLoss, code: Vector) -> tuple[float, Vector]:
     return evaluation.loss + objective.problem.offset, objective.descent_vector(evaluation)
 
 
-def look(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> dict[str, int | float]:
-    """Evaluate a place of a landscape: a pure function of its arguments.
-
-    Args:
-        point: all parameters; `plane` gives the place.
-        trial: trial index t ≥ 0.
-        seed: root seed of the sweep.
-        paired: parameters whose values share their draws.
-
-    Returns:
-        A value for each of `VARIABLES`.
-    """
-    return LandscapeTask().draw(point, draws_of(point, trial, seed, paired)).run()
-
-
 class Place(NamedTuple):
     """A place of a landscape."""
 
@@ -170,6 +144,10 @@ class Place(NamedTuple):
             }
         # NaN means "not run" in the store.
         return {n: np.inf if np.isnan(value) else float(value) for n, value in values.items()}
+
+
+def _place(drawn: LastDrawn[Landscape], point: Point, draws: Draws) -> Place:
+    return Place(drawn(point.model_copy(update={"plane": Plane()}), draws), point.plane)
 
 
 def check_plane(point: Point, task: str = "landscape") -> None:
@@ -228,16 +206,14 @@ class LandscapeTask(Experiment):
 
     def draw(self, point: Point, draws: Draws) -> Place:
         """Draw problem and plane."""
-        return self.sampler()(point, draws)
+        return _place(LastDrawn(draw_plane), point, draws)
 
     def sampler(self) -> Callable[[Point, Draws], Place]:
         """Give what draws problem and plane once for all places of a trial."""
-        drawn = LastDrawn(draw_plane)
-
-        def draw(point: Point, draws: Draws) -> Place:
-            return Place(drawn(point.model_copy(update={"plane": Plane()}), draws), point.plane)
-
-        return draw
+        # A subclass may draw otherwise.
+        if type(self).draw is not LandscapeTask.draw:
+            return self.draw
+        return partial(_place, LastDrawn(draw_plane))
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a place, in seconds; many places share a draw."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, draws_of
+from ...sweeps import Draws, Grid
 from ...sweeps.parameter import setting
 from ...sweeps.point import PointBase
 from ...sweeps.tables import Strict
 from ...sweeps.variables import Flag, Variable
 from ..checks import check_points
 from ..experiment import NETWORK, PROBLEM, Experiment
-from ..generators import check_metric, generator_class
+from ..generators import GENERATORS, check_metric
 from ..instance import Instance, draw_problem, mirror_ratio_of
 from ..numerics.network import Vector
-from ..problems import check_point, check_sweep, problem_class
+from ..problems import PROBLEMS, check_point, check_sweep
 from ..solvers import SOLVERS, Solution, check_solver, solver_class
 from ..solvers.descent import Verdict
 from ..unused import recovery_rules, refuse_unused
@@ -129,28 +129,6 @@ class RecoveryTrial(NamedTuple):
         solver = solver_class(self.point.solver.method)
         solution = solver.solve(self.point, self.instance, self.draws)
         return outcome(self.point, self.instance, solution)
-
-
-def recover(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> dict[str, int | float]:
-    """Run one trial: a pure function of the point, the trial index and the root seed.
-
-    Args:
-        point: all parameters.
-        trial: trial index t ≥ 0.
-        seed: root seed of the sweep.
-        paired: parameters whose values share their draws.
-
-    Returns:
-        A value for each of `VARIABLES`.
-
-    Raises:
-        ValueError: the point lacks what its problem or its solver needs.
-    """
-    experiment = Recovery()
-    experiment.check_point(point)
-    return experiment.draw(point, draws_of(point, trial, seed, paired)).run()
 
 
 def outcome(point: Point, instance: Instance, found: Solution) -> dict[str, int | float]:
@@ -278,12 +256,12 @@ class Recovery(Experiment):
 
     def memory(self, point: Point) -> int:
         """Count the bytes held at once: weights and data, a few vectors, the solver's numbers."""
-        problem = problem_class(point.problem)
-        rows = problem.residuals(point)
-        entries = generator_class(point.generator).entries(point) + problem.entries(point)
+        rows = PROBLEMS.ask_number(point.problem, "residuals", point)
+        entries = GENERATORS.ask_number(point.generator, "entries", point)
+        entries += PROBLEMS.ask_number(point.problem, "entries", point)
         entries += 10 * (sum(point.widths) + rows)
         if point.success.metric == "nearest_target":
             entries += len(point.codes) * point.n
-        entries += solver_class(point.solver.method).entries(point)
+        entries += SOLVERS.ask_number(point.solver.method, "entries", point)
         # A twentieth more, for small arrays.
-        return 8 * entries * 21 // 20
+        return int(8 * entries * 21 // 20)

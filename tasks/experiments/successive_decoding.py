@@ -7,13 +7,12 @@ carries about log₂ D bits of every z_j, so that m ≥ log₂|Z|/log₂ D = Ω(
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from math import log2
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from ...sweeps import Draws, Grid, Purpose, draws_of
+from ...sweeps import Draws, Grid, Purpose
 from ...sweeps.parameter import quantity
 from ...sweeps.point import PointBase
 from ...sweeps.tables import Strict
@@ -135,24 +134,6 @@ def make_decoder(
         return NearestPoint(code, corners)
     starts = random.uniform(0, point.code.codewords - 1, (point.code.starts, code.k))
     return NearestOnRange(code, corners, starts)
-
-
-def transmit(
-    point: Point, trial: int, seed: int, paired: Collection[str] = ()
-) -> dict[str, int | float]:
-    """Draw code, messages and measurements, send the points at once, and decode them.
-
-    Args:
-        point: all parameters.
-        trial: trial index t ≥ 0.
-        seed: root seed of the sweep.
-        paired: parameters whose values share their draws.
-
-    Returns:
-        A value for each of `VARIABLES`.
-    """
-    check_point(point)
-    return SuccessiveDecoding().draw(point, draws_of(point, trial, seed, paired)).run()
 
 
 class Transmission(NamedTuple):

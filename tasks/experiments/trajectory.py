@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -181,6 +182,11 @@ class TrajectoryTrial(NamedTuple):
             return tell(self.point, self.descents.plane, path)
 
 
+def _told_from(drawn: LastDrawn[Descents], point: Point, draws: Draws) -> TrajectoryTrial:
+    origin = point.model_copy(update={"trajectory": TrajectoryTable()})
+    return TrajectoryTrial(point, drawn(origin, draws))
+
+
 def tell(point: Point, plane: Landscape, path: Path) -> dict[str, int | float]:
     """Measure the last iterate of a descent; give a value for each of `VARIABLES`."""
     state, instance = path.state, plane.instance
@@ -248,17 +254,14 @@ class Trajectory(Experiment):
 
     def draw(self, point: Point, draws: Draws) -> TrajectoryTrial:
         """Draw problem and plane."""
-        return self.sampler()(point, draws)
+        return _told_from(LastDrawn(_draw_descents), point, draws)
 
     def sampler(self) -> Callable[[Point, Draws], TrajectoryTrial]:
         """Give what draws problem and plane once for all starts and steps of a trial."""
-        drawn = LastDrawn(_draw_descents)
-
-        def draw(point: Point, draws: Draws) -> TrajectoryTrial:
-            origin = point.model_copy(update={"trajectory": TrajectoryTable()})
-            return TrajectoryTrial(point, drawn(origin, draws))
-
-        return draw
+        # A subclass may draw otherwise.
+        if type(self).draw is not Trajectory.draw:
+            return self.draw
+        return partial(_told_from, LastDrawn(_draw_descents))
 
     def pilot(self, point: Point, draws: Draws, seconds: float) -> float:
         """Estimate the processor time of a trial in seconds.

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...sweeps import Grid, SweepError
 from ...sweeps.parameters import PARAMETERS
 from ..numerics.network import Network
 from ..registry import Registry, parameters_of
+from ..watched import points_to_check
 from .base import Generator
 from .gaussian import Gaussian, Identity, gaussian_network, identity_network
 from .group_sparse import GroupSparse
 from .sparse import Sparse
 from .sparse_random import SparseRandom
-from .trained import Trained, weights_digests
+from .trained import Trained
 from .weights_files import weights_digest
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ __all__ = [
     "weights_digests",
 ]
 
+
+MOST_FILES = 20_000  # of a sweep
 
 GENERATORS: Registry[Generator] = Registry(
     "generator",
@@ -82,7 +86,23 @@ def check_generator(point: Point) -> None:
             )
     if point.width_rule == "listed" and point.width_factor is not None:
         raise ValueError("'width_factor' is given without a 'width_rule'.")
-    generator.check(point)
+    GENERATORS.ask(point.generator, "check", point)
+    GENERATORS.ask_number(point.generator, "entries", point)
+
+
+def weights_digests(grid: Grid) -> dict[str, str]:
+    """Compute the SHA-256 of every file that the generators of a sweep read, by its path there.
+
+    Raises:
+        UserError: a file cannot be read, or a generator cannot name its files.
+    """
+    paths: set[str] = set()
+    for index, point in points_to_check(grid, MOST_FILES):
+        try:
+            paths.update(GENERATORS.ask(point.generator, "files", point))
+        except (ValueError, TypeError) as error:
+            raise SweepError(f"{grid.place(index)}: {error}") from None
+    return {path: weights_digest(path) for path in sorted(paths)}
 
 
 def check_metric(point: Point) -> None:

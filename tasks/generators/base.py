@@ -29,6 +29,9 @@ class Generator(ABC):
             model, a subclass of `Strict` whose fields are declared by `quantity`.
         shape: how k, depth and widths follow from other parameters; None where they are given.
         is_dense: whether networks are matrices without biases, which the fast engine needs.
+        has_gaussian_layers: whether all weights are independent and normal, of variance gain/n_i.
+        is_homogeneous: whether G(c x) = c G(x) for c > 0: no layer has biases.
+        packages: distributions that it computes with, in addition to NumPy and SciPy.
         has_mirror: whether the theory of Gaussian networks holds, with its mirror point −ρ_d x*.
         unique_codes: whether different codes have different signals, so that the error of a code
             can decide success.
@@ -39,6 +42,9 @@ class Generator(ABC):
     table: ClassVar[tuple[str, type[Strict]] | None] = None
     shape: ClassVar[Shape | None] = None
     is_dense: ClassVar[bool] = False
+    has_gaussian_layers: ClassVar[bool] = False
+    is_homogeneous: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
     has_mirror: ClassVar[bool] = False
     unique_codes: ClassVar[bool] = True
 
@@ -78,6 +84,20 @@ class Generator(ABC):
     def start_scale(cls, point: Point) -> float:
         """Estimate the size of a code's coordinates where ‖G(x)‖ is the point's target norm."""
         return point.target_norm / sqrt(point.k)
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Refuse to run where a package is missing; planning needs none.
+
+        Raises:
+            UserError: says how to install it.
+        """
+        return
+
+    @classmethod
+    def files(cls, point: Point) -> tuple[str, ...]:
+        """List the paths of the files that it reads; a run records them, and workers compare."""
+        return ()
 
     @classmethod
     def entries(cls, point: Point) -> int:

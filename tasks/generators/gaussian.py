@@ -23,6 +23,7 @@ class Gaussian(Generator):
     name: ClassVar[str] = "gaussian"
     uses: ClassVar[tuple[str, ...]] = ("gain", "last_layer", "width_rule", "width_factor")
     is_dense: ClassVar[bool] = True
+    has_gaussian_layers: ClassVar[bool] = True
     has_mirror: ClassVar[bool] = True
 
     @classmethod

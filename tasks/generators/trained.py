@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...sweeps import Grid
 from ...sweeps.parameters import PARAMETERS
 from ..numerics.network import Matrix, Network, Vector
 from .base import Generator
 from .shapes import Shape
 from .trained_weights import TrainedWeights
-from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_digest, weights_shape
+from .weights_files import KEPT_FILES, Stamp, read_weights, stamp, weights_shape
 
 if TYPE_CHECKING:
     from ..point import Point
 
 SAMPLED_CODES = 64
-MOST_FILES = 20_000  # of a sweep
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,7 @@ class Trained(Generator):
     uses: ClassVar[tuple[str, ...]] = ("weights", "last_layer")
     shape: ClassVar[Shape | None] = Shape(("weights",), _shape_in_file, in_file=True)
     is_dense: ClassVar[bool] = True
+    is_homogeneous: ClassVar[bool] = False
 
     @classmethod
     def draw(cls, random: np.random.Generator, point: Point) -> Network:
@@ -161,6 +160,11 @@ class Trained(Generator):
         return trained.code_size * point.target_norm / trained.signal_norm
 
     @classmethod
+    def files(cls, point: Point) -> tuple[str, ...]:
+        """Give the file of the weights."""
+        return (point.weights,) if point.weights else ()
+
+    @classmethod
     def entries(cls, point: Point) -> int:
         """Count the numbers of weights and codes."""
         codes = trained_network(point).codes
@@ -175,15 +179,3 @@ def _check_shape(point: Point, found: TrainedWeights) -> None:
         f"widths = {list(found.widths)}, the sweep k = {point.k}, widths = {list(point.widths)}. "
         "Leave k, depth and widths out: the file has them."
     )
-
-
-def weights_digests(grid: Grid) -> dict[str, str]:
-    """Compute the SHA-256 of every weights file of a sweep, by its path in the sweep.
-
-    Raises:
-        WeightsError: a file cannot be read.
-    """
-    points = (grid.point(index) for index in grid.distinct(("weights",), MOST_FILES))
-    return {
-        path: weights_digest(path) for path in sorted({point.weights for point in points} - {""})
-    }

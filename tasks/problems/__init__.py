@@ -69,18 +69,11 @@ def check_point(point: Point) -> None:
         SweepError: there is no such problem.
         ValueError: says what is wrong, in one line.
     """
-    problem = problem_class(point.problem)
+    PROBLEMS.find(point.problem)
     check_generator(point)
-    try:
-        problem.check(point)
-        problem.entries(point)
-        problem.residuals(point)
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"problem '{point.problem}' cannot judge this point: {type(error).__name__}: {error}"
-        ) from None
+    PROBLEMS.ask(point.problem, "check", point)
+    PROBLEMS.ask_number(point.problem, "entries", point)
+    PROBLEMS.ask_number(point.problem, "residuals", point)
 
 
 def check_sweep(grid: Grid) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from ...sweeps import Purpose
-from ...sweeps.parameters import PARAMETERS
+from ...sweeps.parameters import PARAMETERS, facts, names_with
 from ...sweeps.tables import Strict
 from ..ensembles import ENSEMBLES
 from ..generators import generator_class
@@ -62,6 +62,10 @@ class Problem(ABC):
             model, a subclass of `Strict` whose fields are declared by `quantity`.
         phaseless: whether L is a sum of squares of |A y| − b rather than A y − b.
         sign_blind: whether y and −y have the same data, so that both count as y*.
+        measures_linearly: whether the data are linear measurements A y* with noise, which methods
+            without a generator can solve too.
+        example: parameters of a point at which `genprior.testing` checks it, besides its sizes.
+        packages: distributions that it computes with, in addition to NumPy and SciPy.
     """
 
     name: ClassVar[str]
@@ -69,6 +73,9 @@ class Problem(ABC):
     table: ClassVar[tuple[str, type[Strict]] | None] = None
     phaseless: ClassVar[bool] = False
     sign_blind: ClassVar[bool] = False
+    measures_linearly: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Any]] = {}
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
@@ -112,8 +119,8 @@ class Problem(ABC):
         Raises:
             ValueError: says what is wrong and why, in one line.
         """
-        for name in ("m", "samples"):
-            if name in cls.uses and not getattr(point, name):
+        for name in names_with("absent"):
+            if name in cls.uses and getattr(point, name) == facts(name).absent:
                 raise ValueError(
                     f"problem '{cls.name}' needs '{name}', the {PARAMETERS[name].description}."
                 )
@@ -141,6 +148,15 @@ class Problem(ABC):
             )
         if "ensemble" in cls.uses:
             ENSEMBLES[point.ensemble].check(point)
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Refuse to run where a package is missing; planning needs none.
+
+        Raises:
+            UserError: says how to install it.
+        """
+        return
 
     @classmethod
     def mirror_ratio(cls, depth: int) -> float:

@@ -21,6 +21,7 @@ class CompressedSensing(Measured):
     """
 
     name: ClassVar[str] = "compressed-sensing"
+    measures_linearly: ClassVar[bool] = True
 
     @classmethod
     def draw(cls, point: Point, signal: Vector, streams: Streams) -> Self:

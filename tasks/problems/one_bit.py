@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import hypot, log, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -71,6 +72,7 @@ class OneBit(Problem):
         "dither.amplitude",
         "dither.rule",
     )
+    example: ClassVar[Mapping[str, Any]] = {"dither": {"amplitude": 3.0}}
 
     back_projection: Vector
 

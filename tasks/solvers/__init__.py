@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...sweeps import Grid
 from ...sweeps.point import PointBase
 from ..registry import Registry
 from .base import Solution, Solver
@@ -20,7 +19,6 @@ __all__ = [
     "Solution",
     "Solver",
     "Subgradient",
-    "check_installed",
     "check_solver",
     "solver_class",
 ]
@@ -60,14 +58,5 @@ def check_solver(point: Point) -> None:
         SweepError: there is no such solver.
         ValueError: says what is wrong, in one line.
     """
-    solver_class(point.solver.method).check(point)
-
-
-def check_installed(grid: Grid) -> None:
-    """Refuse to run a sweep whose solvers need a package that is missing; planning needs none.
-
-    Raises:
-        UserError: says how to install it.
-    """
-    for name in SOLVERS.named_by(grid):
-        solver_class(name).check_installed()
+    SOLVERS.ask(point.solver.method, "check", point)
+    SOLVERS.ask_number(point.solver.method, "entries", point)

@@ -15,7 +15,7 @@ from ...sweeps.parameter import setting
 from ..numerics.network import Vector
 from ..numerics.operators import Sensing
 from ..numerics.shared_context import shared
-from ..problems import problem_class
+from ..problems import PROBLEMS, problem_class
 from ..problems.base import Streams
 from .base import MethodTable, Solution, Solver
 from .descent import Verdict
@@ -76,10 +76,11 @@ class Lasso(Solver):
 
     @classmethod
     def check(cls, point: Point) -> None:
-        """Refuse a problem other than compressed sensing, and success judged by codes."""
-        if point.problem != "compressed-sensing":
+        """Refuse a problem without linear measurements, and success judged by codes."""
+        if not problem_class(point.problem).measures_linearly:
+            solved = [repr(known.name) for known in PROBLEMS.known() if known.measures_linearly]
             raise ValueError(
-                f"'solver.method' is 'lasso', which solves problem 'compressed-sensing', not "
+                f"'solver.method' is 'lasso', which solves problem {' or '.join(solved)}, not "
                 f"'{point.problem}'."
             )
         if point.success.metric != "signal_error":
@@ -111,7 +112,7 @@ class Lasso(Solver):
     @classmethod
     def entries(cls, point: Point) -> int:
         """Count A as a matrix, and a copy in Fortran order."""
-        return 3 * problem_class(point.problem).residuals(point) * point.n
+        return 3 * int(PROBLEMS.ask_number(point.problem, "residuals", point)) * point.n
 
 
 def _lasso_path() -> Any:

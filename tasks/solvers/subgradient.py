@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ...sweeps import Purpose
 from ...sweeps.parameter import setting
 from ..generators import generator_class
-from ..problems import problem_class
+from ..problems import PROBLEMS, problem_class
 from ..problems.base import Streams
 from .base import MethodTable, Solution, Solver
 from .descent import Descent, Patience, Progress, descend
@@ -110,9 +110,10 @@ class Subgradient(Solver):
         if point.solver.engine != "fast" or not generator_class(point.generator).is_dense:
             return 0
         problem = problem_class(point.problem)
-        rows = problem.residuals(point)
+        rows = PROBLEMS.ask_number(point.problem, "residuals", point)
         widths = (*point.widths, 2 * rows) if problem.phaseless else point.widths
-        return engine_entries(point.k, widths, rows, problem.has_matrix(point))
+        has_matrix = PROBLEMS.ask(point.problem, "has_matrix", point)
+        return engine_entries(point.k, widths, rows, has_matrix)
 
 
 def run_descent(

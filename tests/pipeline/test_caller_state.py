@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from distributed import Client, LocalCluster
 from helpers import Scripted, blas_threads, recovery_sweep, wait_until
 
 import genprior as gp
+from genprior.pipeline.executors import local_cluster
+from genprior.pipeline.show.canvas import own_style
 
 
 def everything_global() -> dict[str, Any]:
@@ -82,6 +86,23 @@ def test_a_process_is_as_before_after_runs_that_overlap(tmp_path: Path, schedule
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == {"once": [], "twice": [], "done": [16, 16, 800]}
+
+
+@pytest.mark.parametrize("context", [own_style, local_cluster._our_configuration])
+def test_settings_are_as_before_when_the_last_of_two_users_has_left(
+    context: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """The first user leaves before the second, as in two threads."""
+    changed = {"figure.dpi": 77.0}
+    with mpl.rc_context(changed), dask.config.set({"distributed.scheduler.worker-saturation": 9.0}):
+        before = dict(mpl.rcParams), deepcopy(dask.config.config)
+        first, second = context(), context()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert (dict(mpl.rcParams), dask.config.config) != before
+        second.__exit__(None, None, None)
+        assert (dict(mpl.rcParams), dask.config.config) == before
 
 
 @pytest.mark.cluster

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import Result
+from one_trial import recover
 
 from genprior.store import open_analysis
 from genprior.sweeps import Grid, draws_of, load_sweep
 from genprior.tasks import Recovery
-from genprior.tasks.experiments.recovery import Abandonment, recover
+from genprior.tasks.experiments.recovery import Abandonment
 from genprior.tasks.solvers.descent import NO_END
 from genprior.tasks.solvers.subgradient import draw_patience
 from genprior.tasks.statistics.audits import audit_abandonment

@@ -15,10 +15,10 @@ import pytest
 from click.testing import Result
 from helpers import GENPRIOR, PROJECT, assert_names, offer, refused, results
 from numpy.testing import assert_allclose
+from one_trial import recover
 
 from genprior.sweeps import Point, SweepError
 from genprior.tasks import problems
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.problems import PROBLEMS, check_point, problem_class
 

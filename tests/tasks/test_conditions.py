@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import assert_names, assert_same_results, results
 from numpy.testing import assert_allclose
+from one_trial import bound_constant
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.opening import open_executor
@@ -26,7 +27,6 @@ from genprior.tasks.conditions.forms import (
     orthonormal_basis,
 )
 from genprior.tasks.conditions.search import Search, search_largest
-from genprior.tasks.experiments.condition import bound_constant
 from genprior.tasks.generators import gaussian_network
 from genprior.tasks.numerics.operators import DenseSensing
 from genprior.tasks.theory import pair_matrix

@@ -20,6 +20,8 @@ from genprior.sweeps.variables import Flag, Variable
 from genprior.tasks import Recovery
 from genprior.tasks.experiment import Experiment
 from genprior.tasks.experiments import EXPERIMENTS, check_task, task_kind
+from genprior.tasks.experiments.landscape import LandscapeTask
+from genprior.tasks.experiments.trajectory import Trajectory
 from genprior.tasks.problems import PROBLEMS, Denoising
 
 
@@ -201,3 +203,45 @@ def test_an_axis_named_like_a_variable_of_the_experiment_is_refused() -> None:
             check_task(task_kind("drawn"), Grid(Sweep.parse(written)))
     finally:
         EXPERIMENTS.forget("drawn")
+
+
+class Named(LandscapeTask):
+    """Draws as its parent does, and counts."""
+
+    name: ClassVar[str] = "named"
+    drawn: ClassVar[list[int]] = []
+
+    def draw(self, point: Any, draws: Any) -> Any:
+        self.drawn.append(draws.trial)
+        return super().draw(point, draws)
+
+
+class Told(Trajectory):
+    name: ClassVar[str] = "told"
+    drawn: ClassVar[list[int]] = []
+
+    def draw(self, point: Any, draws: Any) -> Any:
+        self.drawn.append(draws.trial)
+        return super().draw(point, draws)
+
+
+@pytest.mark.parametrize(
+    ("found", "axes"),
+    [
+        (Named, {"plane.along": [0.5, 1.0], "plane.across": [0.0, 1.0]}),
+        (Told, {"trajectory.step": [0, 1]}),
+    ],
+)
+def test_a_subclass_that_draws_otherwise_is_run_by_its_own_draw(
+    store: Path, found: type[Experiment], axes: dict[str, Any]
+) -> None:
+    """Its parent's sampler knows nothing of it."""
+    try:
+        gp.experiment(found)
+        found.drawn.clear()  # type: ignore[attr-defined]
+        parameters = {"k": 2, "depth": 1, "widths": [9], "problem": "inversion"}
+        written = {"task": found.name, "trials": 2, "axes": axes, "parameters": parameters}
+        summary = run_sweep(Sweep.parse({**written, "blocks": {"trials": 100}}), store)
+        assert len(found.drawn) == summary.computed > 0  # type: ignore[attr-defined]
+    finally:
+        EXPERIMENTS.forget(found.name)

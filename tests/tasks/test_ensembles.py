@@ -13,12 +13,13 @@ import pytest
 from click.testing import Result
 from helpers import ENVIRONMENT, results
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 from scipy.fft import dct
 
 from genprior.sweeps import Point, Purpose, point_identity, random_stream
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.tasks.ensembles import LAWS, blocks_of_rows, draw_sensing, subsampled_dct
-from genprior.tasks.experiments.recovery import Recovery, recover
+from genprior.tasks.experiments.recovery import Recovery
 from genprior.tasks.numerics.machine import limit_blas_threads
 from genprior.tasks.numerics.operators import DenseSensing, PairSum, Scaling, Sensing, SubsampledDCT
 from genprior.tasks.problems.one_bit import OneBit, back_project
@@ -317,7 +318,7 @@ def test_a_million_one_bit_measurements_fit_in_bounded_memory():
     code = """
 import resource
 from genprior.sweeps import Point
-from genprior.tasks import recover
+from genprior.tasks import Recovery, run_trial
 from genprior.tasks.machine import limit_blas_threads
 
 limit_blas_threads()
@@ -327,7 +328,7 @@ for m in (1000, 1000000):
         "problem": "one-bit", "k": 5, "depth": 2, "widths": [20, 600], "m": m,
         "dither": {"amplitude": 3}, "solver": {"max_steps": 2000},
     })
-    error = recover(point, 0, 0)["signal_error"]
+    error = run_trial(Recovery(), point, 0, 0)["signal_error"]
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 print(peaks[1] - peaks[0], error)
 """

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from one_trial import recover
 from pydantic import ValidationError
 
 from genprior.sweeps import Point, point_identity
-from genprior.tasks.experiments.recovery import Recovery, recover
+from genprior.tasks.experiments.recovery import Recovery
 from genprior.tasks.problems import check_point
 from genprior.tasks.solvers.descent import Verdict
 

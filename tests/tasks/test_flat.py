@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from helpers import SensingLoss
+from one_trial import recover
 
 from genprior.sweeps import Point
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.numerics.network import Network
 from genprior.tasks.problems import PROBLEMS

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from helpers import assert_same_results, results
 from numpy.testing import assert_allclose
+from one_trial import draw_landscape, look
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.opening import open_executor
 from genprior.sweeps import Grid, Point, Sweep, SweepError
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.experiments import landscape
-from genprior.tasks.experiments.landscape import Plane, draw_landscape, draw_plane, look
+from genprior.tasks.experiments.landscape import Plane, draw_plane
 from genprior.tasks.instance import draw_instance, mirror_ratio_of
 from genprior.tasks.theory import expected_loss
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 
 from genprior.pipeline.run.plan import plan_sweep
 from genprior.pipeline.run.request import check_request
 from genprior.sweeps import Grid, Point, Sweep, UserError
 from genprior.tasks import task_kind
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.numerics.operators import DenseSensing, SubsampledDCT
 from genprior.tasks.solvers import check_solver

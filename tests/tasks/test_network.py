@@ -6,9 +6,10 @@ from helpers import SensingLoss, gaussian_sensing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 
 from genprior.sweeps import Point
-from genprior.tasks.experiments.recovery import errors, recover
+from genprior.tasks.experiments.recovery import errors
 from genprior.tasks.generators import draw_network, gaussian_network, generator_class
 from genprior.tasks.instance import draw_instance, mirror_ratio_of
 from genprior.tasks.numerics.network import Network

@@ -5,10 +5,10 @@ from math import sqrt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 from problem_points import ENOUGH, SEED, each_noiseless, hessian, noiseless, one_bit, point
 
 from genprior.sweeps import Point
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.numerics.machine import limit_blas_threads
 from genprior.tasks.problems import PROBLEMS

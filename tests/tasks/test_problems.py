@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 from problem_points import (
     NOISY,
     SEED,
@@ -19,7 +20,6 @@ from problem_points import (
 )
 
 from genprior.sweeps import Point, Purpose
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.instance import draw_instance
 from genprior.tasks.numerics.machine import limit_blas_threads
 from genprior.tasks.numerics.operators import DenseSensing

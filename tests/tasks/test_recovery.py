@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 
 from genprior.sweeps import Grid, Point, draws_of, load_sweep
-from genprior.tasks.experiments.recovery import VARIABLES, Recovery, recover
+from genprior.tasks.experiments.recovery import VARIABLES, Recovery
 from genprior.tasks.instance import draw_instance, draw_target
 from genprior.tasks.numerics.machine import limit_blas_threads
 from genprior.tasks.numerics.network import Network
@@ -125,10 +126,10 @@ def test_a_trial_is_a_pure_function_in_any_order():
 def test_another_process_gives_the_same_bits():
     code = (
         "from genprior.tasks.numerics.machine import limit_blas_threads\n"
-        "from genprior.tasks import recover\n"
+        "from genprior.tasks import Recovery, run_trial\n"
         "from genprior.sweeps import Point\n"
         "limit_blas_threads()\n"
-        f"print(recover(Point.model_validate({point().model_dump()!r}), 4, 5))"
+        f"print(run_trial(Recovery(), Point.model_validate({point().model_dump()!r}), 4, 5))"
     )
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 
 from genprior.sweeps import Point
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.generators import GENERATORS, check_generator, check_metric
 from genprior.tasks.generators.group_sparse import group_sparse_code, group_sparse_network
 from genprior.tasks.generators.sparse import draw_sparse, sparse_code, sparse_network

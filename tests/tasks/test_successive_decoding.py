@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import ENVIRONMENT, GENPRIOR, refused
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import transmit
 from scipy.stats import beta, binom
 
 from genprior.sweeps import Grid, Point, Purpose, Sweep, SweepError, point_identity, random_stream
@@ -18,7 +19,7 @@ from genprior.tasks import task_kind
 from genprior.tasks.codes.decoders import NearestOnRange, NearestPoint, decode, nearest_places
 from genprior.tasks.codes.lipschitz_code import LipschitzCode, curve_points, draw_signs
 from genprior.tasks.ensembles import draw_sensing
-from genprior.tasks.experiments.successive_decoding import draw_code, measured_corners, transmit
+from genprior.tasks.experiments.successive_decoding import draw_code, measured_corners
 
 KIND = task_kind("successive-decoding")
 

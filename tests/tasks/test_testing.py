@@ -1,5 +1,6 @@
 """The checks that authors run on classes of their own: ours pass, broken ones are told."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -117,7 +118,7 @@ class Oracle(Subgradient):
 def test_a_solver_that_looks_at_the_target_is_told() -> None:
     with pytest.raises(AssertionError, match="oracle"):
         testing.check_solver(Oracle, solver={"max_steps": 20})
-    with pytest.raises(ValueError, match="signal_error"):
+    with pytest.raises(AssertionError, match="signal_error"):
         testing.check_solver(Lasso)
 
 
@@ -140,3 +141,96 @@ class _Given:
 def test_an_experiment_whose_value_means_not_run_is_told() -> None:
     with pytest.raises(AssertionError, match="NaN"):
         testing.check_experiment(Forgetful)
+
+
+def gives(value: Any) -> Any:
+    return lambda *given: value
+
+
+def raises(*given: Any) -> Any:
+    raise KeyError("in two\nlines")
+
+
+def ends(*given: Any) -> Any:
+    sys.exit(3)
+
+
+BASES: dict[str, tuple[Any, type[Any], dict[str, Any]]] = {
+    "problem": (testing.check_problem, Denoising, {}),
+    "generator": (testing.check_generator, Gaussian, {}),
+    "solver": (testing.check_solver, Subgradient, {"solver": {"max_steps": 20}}),
+}
+# Methods of classes, of objects, and declarations.
+BROKEN: list[tuple[str, str, Any]] = [
+    ("problem", "start_scale", gives("1.0")),
+    ("problem", "tolerance", gives(np.nan)),
+    ("problem", "step_size", raises),
+    ("problem", "scale", gives(0)),
+    ("problem", "gradient", raises),
+    ("problem", "offset", "x"),
+    ("problem", "mirror_ratio", classmethod(raises)),
+    ("problem", "mirror_ratio", classmethod(ends)),
+    ("problem", "entries", classmethod(gives(10**30))),
+    ("problem", "entries", classmethod(gives(np.nan))),
+    ("problem", "residuals", classmethod(raises)),
+    ("problem", "has_matrix", classmethod(raises)),
+    ("problem", "has_noise", classmethod(gives("no"))),
+    ("problem", "check", classmethod(ends)),
+    ("problem", "table", "mask"),
+    ("generator", "curvature", classmethod(gives("1"))),
+    ("generator", "entries", classmethod(gives(10**30))),
+    ("generator", "draw_code", classmethod(raises)),
+    ("generator", "check", classmethod(ends)),
+    ("solver", "solve", classmethod(raises)),
+    ("solver", "entries", classmethod(gives(10**30))),
+    ("solver", "check_installed", classmethod(ends)),
+    ("experiment", "inner", None),
+    ("experiment", "parameters", ("zz",)),
+    ("experiment", "version", None),
+    ("experiment", "check", raises),
+    ("experiment", "check_point", ends),
+    ("experiment", "memory", gives(10**30)),
+    ("experiment", "pilot", gives(np.nan)),
+]
+
+
+class Zero(Forgetful):
+    name: ClassVar[str] = "zero"
+
+    def draw(self, point: Any, draws: Any) -> Any:
+        return _Given(0.0)
+
+
+BASES["experiment"] = (testing.check_experiment, Zero, {})
+
+
+@pytest.mark.parametrize(("kind", "name", "member"), BROKEN, ids=lambda each: str(each)[:9])
+def test_whatever_is_broken_is_told_in_one_line(kind: str, name: str, member: Any) -> None:
+    check, base, parameters = BASES[kind]
+    broken = type("Broken", (base,), {"name": "broken", name: member})
+    with pytest.raises(AssertionError) as told:
+        check(broken, **parameters)
+    assert "\n" not in str(told.value)
+    assert "roken" in str(told.value)
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_what_is_not_broken_passes(kind: str) -> None:
+    check, base, parameters = BASES[kind]
+    check(type("Whole", (base,), {"name": "whole"}), **parameters)
+
+
+def test_the_class_that_is_given_is_tested_and_not_one_of_its_name() -> None:
+    """As in a notebook whose cell was changed and has not been registered again."""
+    whole = type("Edited", (Denoising,), {"name": "edited"})
+    broken = type("Edited", (WrongGradient,), {"name": "edited"})
+    PROBLEMS.register(whole)
+    try:
+        with pytest.raises(AssertionError, match="gradient"):
+            testing.check_problem(broken)
+        assert PROBLEMS.find("edited") is whole
+        PROBLEMS.register(broken)
+        testing.check_problem(whole)
+        assert PROBLEMS.find("edited") is broken
+    finally:
+        PROBLEMS.forget("edited")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from network_files import K, arrays, point, written
 from numpy.testing import assert_allclose, assert_array_equal
+from one_trial import recover
 from safetensors.numpy import save_file
 
-from genprior.tasks.experiments.recovery import recover
 from genprior.tasks.generators import generator_class, weights_files
 from genprior.tasks.generators.trained import trained_network
 from genprior.tasks.generators.weights_files import read_weights

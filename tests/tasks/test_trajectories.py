@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_results, done, results
 from numpy.testing import assert_allclose
+from one_trial import draw_landscape, look
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.opening import open_executor
@@ -15,7 +16,6 @@ from genprior.sweeps import Grid, Point, Sweep, SweepError, draws_of, point_iden
 from genprior.sweeps.parameters import make_point
 from genprior.tasks import check_task, task_kind
 from genprior.tasks.experiments import trajectory
-from genprior.tasks.experiments.landscape import draw_landscape, look
 from genprior.tasks.experiments.trajectory import (
     ENDS,
     End,
