@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     """Import a name at its first use: the command line's help needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .run import runner as run
+    from .run import runner
 
-    return getattr(run, name)
+    return getattr(runner, name)

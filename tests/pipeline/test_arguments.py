@@ -9,7 +9,7 @@ import pytest
 from helpers import Scripted, tiny_sweep
 
 import genprior as gp
-from genprior.tasks import KINDS
+from genprior.tasks import EXPERIMENTS
 
 NO_PATHS: list[Any] = [None, 5, [], b"x", {}, object(), Path]
 NO_NAMES: list[Any] = ["a\0b", "\ud800", "x" * 300, "a/" * 3000, " ", "", "\t"]
@@ -18,7 +18,7 @@ SWEEP = tiny_sweep("k=2", "m=3", "trials=1")
 
 @pytest.fixture(autouse=True)
 def _known(kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(KINDS, "scripted", kind)
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
     monkeypatch.chdir(tmp_path)
 
 
