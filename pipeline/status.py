@@ -9,16 +9,16 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
-from ..store import Status, StoreInfo, survey_store
+from ..store import Status, StoreInfo, read_info, survey_store
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
-from ..tasks.statistics.audits import audit_abandonment
+from ..tasks.statistics.audits import audit_abandonment, audited_variable
 from .fit.freshness import describe, not_made
 from .fit.trials import digest_of
 from .show.shown import Shown
 
 SHOWN_ERRORS = 5
-READ = ("success", "seconds", "abandonment", "error")
+READ = ("success", "seconds", "error")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,11 @@ def store_status(path: Path) -> StoreStatus:
     Raises:
         StoreError: there is no store, or its status cannot be read.
     """
-    info, survey = survey_store(path, READ)
+    audited = audited_variable(read_info(path).sweep.task)
+    info, survey = survey_store(path, (*READ, *([audited] if audited else [])))
     status, seconds = survey.status, survey.values.get("seconds", np.array([]))
-    success, abandonment = (survey.values.get(name) for name in ("success", "abandonment"))
+    success = survey.values.get("success")
+    abandonment = survey.values.get(audited) if audited else None
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
     done = status == Status.DONE
     errors, crashes = _errors(info, status, survey.values.get("error"))

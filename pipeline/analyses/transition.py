@@ -58,14 +58,16 @@ class Transition(Analysis):
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Fit the transitions, and count abandoned runs if there are any."""
-        from ...tasks.statistics.audits import audit_abandonment
+        from ...tasks.statistics.audits import audit_abandonment, audited_variable
         from ...tasks.statistics.fits import fit_transitions
         from ...tasks.statistics.uniform import worst_over_targets
 
         info = request.info
         axis = transition_axis(info, request.along)
-        audited = "abandonment" in info.variables
-        results = request.trials.load(["success", *(["abandonment"] if audited else [])])
+        audited = audited_variable(info.sweep.task)
+        if audited not in info.variables:
+            audited = None
+        results = request.trials.load(["success", *([audited] if audited else [])])
         try:
             fitted = fit_transitions(
                 worst_over_targets(results[["success"]])["success"],
@@ -77,7 +79,7 @@ class Transition(Analysis):
             raise SweepError(f"{info.path}: {error}") from None
         if not audited:
             return fitted
-        abandonment = results["abandonment"]
+        abandonment = results[audited]
         if not (abandonment > 0).any():
             return fitted
         # Each run is audited on its own, also if a trial has several targets.

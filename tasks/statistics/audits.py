@@ -1,11 +1,28 @@
 """How often abandoning a run was wrong, estimated from audited runs, which went on to their end."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import xarray as xr
 
+from ...sweeps import SweepError
+from ...sweeps.variables import Flag
+from ..experiments import EXPERIMENTS
 from ..experiments.recovery import Abandonment
 from .transitions import wilson_interval
+
+
+def audited_variable(task: str) -> str | None:
+    """Name the variable of an experiment that says which runs were abandoned or audited.
+
+    It is known by its codes; None if the experiment has none, or is not here.
+    """
+    codes = tuple(Flag(state.value, state.name.lower()) for state in Abandonment)
+    with suppress(SweepError):
+        for variable in EXPERIMENTS.find(task).variables:
+            if variable.flags == codes:
+                return variable.name
+    return None
 
 
 def audit_abandonment(

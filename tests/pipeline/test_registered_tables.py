@@ -92,7 +92,7 @@ def test_a_scheduler_in_a_process_of_its_own_runs_them(tmp_path: Path) -> None:
 def test_a_client_of_the_caller_runs_them(tmp_path: Path) -> None:
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as made,
         Client(made) as client,
         registered("halved"),

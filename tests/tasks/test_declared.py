@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -245,3 +246,28 @@ def test_a_subclass_that_draws_otherwise_is_run_by_its_own_draw(
         assert len(found.drawn) == summary.computed > 0  # type: ignore[attr-defined]
     finally:
         EXPERIMENTS.forget(found.name)
+
+
+class Counts(Drawn):
+    """Its variable is called like one of recoveries, and has no codes."""
+
+    name: ClassVar[str] = "counts"
+    variables: ClassVar[tuple[Variable, ...]] = (
+        Variable("success", "int8", "found", flags=(Flag(0, "no"), Flag(1, "yes"))),
+        Variable("abandonment", "int64", "how many"),
+    )
+
+    def draw(self, point: Any, draws: Any) -> Any:
+        return SimpleNamespace(run=lambda: {"success": draws.trial % 2, "abandonment": 2})
+
+
+def test_a_variable_that_is_called_like_ours_is_not_taken_for_it(store: Path) -> None:
+    """A count of 2 is no run that was audited."""
+    try:
+        gp.experiment(Counts)
+        written = {"task": "counts", "trials": 4, "axes": {"k": [2, 3]}, "fit": {"along": "k"}}
+        run_sweep(Sweep.parse({**written, "parameters": {"depth": 1, "widths": [9]}}), store)
+        assert gp.status(store).abandonment is None
+        assert "audited" not in gp.fit(store)["transition"]
+    finally:
+        EXPERIMENTS.forget("counts")
