@@ -136,7 +136,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import helpers
-from genprior.pipeline.analysis import fit_store
+from genprior.pipeline.fit.fitting import fit_store
 from genprior.store import analyses
 stage, path = sys.argv[1:]
 real = getattr(analyses, stage)

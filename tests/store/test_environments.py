@@ -131,7 +131,7 @@ import pickle, sys
 from genprior.sweeps import UserError
 from genprior.tasks import Recovery
 Recovery.version = 999  # what is installed there
-from genprior.pipeline.worker import run_block
+from genprior.pipeline.run.worker import run_block
 try:
     run_block(pickle.load(sys.stdin.buffer))
 except UserError as error:

@@ -319,7 +319,7 @@ def test_a_million_one_bit_measurements_fit_in_bounded_memory():
 import resource
 from genprior.sweeps import Point
 from genprior.tasks import Recovery, run_trial
-from genprior.tasks.machine import limit_blas_threads
+from genprior.tasks.numerics.machine import limit_blas_threads
 
 limit_blas_threads()
 peaks = []
