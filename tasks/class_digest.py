@@ -13,14 +13,8 @@ import numpy as np
 from pydantic import BaseModel
 
 LENGTH = 12  # hexadecimal digits of a digest
-# Attributes that Python and libraries add to every class, or that only describe the class.
-DESCRIPTION = {
-    "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
-    "__abstractmethods__", "_abc_impl", "__firstlineno__", "__static_attributes__",
-    "__parameters__", "__orig_bases__", "__slots__", "__dataclass_fields__",
-    "__dataclass_params__", "__match_args__", "__annotate__", "__annotate_func__",
-    "__annotations_cache__", "__classdictcell__",
-}  # fmt: skip
+IGNORED = {"_abc_impl"}  # the registry of an abstract class
+METHODS = (FunctionType, classmethod, staticmethod, property)
 SIMPLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 
 
@@ -76,8 +70,10 @@ class _Walk:
         for base in found.__bases__:
             yield from self.parts(base)
         is_model = issubclass(found, BaseModel)
-        for name in sorted(set(vars(found)) - DESCRIPTION):
+        for name in sorted(set(vars(found)) - IGNORED):
             member = vars(found)[name]
+            if name.startswith("__") and not isinstance(member, METHODS):
+                continue  # Python's description of a class; part of it is made at the first use
             if is_model and not isinstance(member, FunctionType | classmethod | staticmethod):
                 continue  # attributes of pydantic; the fields follow
             yield name

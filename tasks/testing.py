@@ -12,10 +12,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
+from pydantic import ValidationError
 
 from ..sweeps import Draws, Grid, Purpose, Sweep, SweepError, draws_of
+from ..sweeps.errors import first_complaint
 from ..sweeps.parameter import flat_values
-from ..sweeps.parameters import PARAMETERS, facts, make_point, names_with
+from ..sweeps.parameters import PARAMETERS, facts, make_point, names_with, point_model
 from .experiment import Experiment
 from .experiments import EXPERIMENTS
 from .generators import GENERATORS, Generator
@@ -59,6 +61,8 @@ def told_in_a_line(check: Callable[Arguments, None]) -> Callable[Arguments, None
         except (Exception, SystemExit) as error:
             found = given[0]
             name = getattr(found, "name", None) or getattr(found, "__qualname__", found)
+            if isinstance(error, ValidationError):
+                raise BrokenError(f"{name}: {first_complaint(error, point_model())}") from None
             said = " ".join(str(error).split())
             raise BrokenError(f"{name}: {type(error).__name__}: {said}") from error
 

@@ -231,7 +231,7 @@ def test_a_store_whose_classes_are_gone_opens_and_is_not_continued(
     refused = genprior("run", sweep, store)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert "first-loss" in refused.stderr
-    with pytest.raises(SweepError, match="inpainting|thinned"):
+    with pytest.raises(SweepError, match=r"inpainting|thinned"):
         run_sweep(read_info(store).sweep, store)
 
 

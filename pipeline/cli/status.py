@@ -15,7 +15,7 @@ from .output import open_console, print_json, spare_dask
 @click.argument("store", type=STORE)
 @json_option
 def status(store: Path, as_json: bool) -> None:
-    """Show trials, fits and damages of STORE.
+    """Show the trials, the fits and the damage of STORE.
 
     Exit status: 3 if trials are missing, 1 if STORE is damaged.
 

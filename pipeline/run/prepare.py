@@ -249,7 +249,7 @@ def check_same_environment(
         key, value = next(iter(mixed.items()))
         what = key if key.startswith("SHA-256 of ") else in_words(key)
         raise StoreError(
-            f"{info.path}: its {what} is '{stored[key]}' and here it is '{value}'; results may "
+            f"{info.path}: {what}: '{stored[key]}' there and '{value}' here; results may "
             "differ. Choose another store, or give --allow-mixed, which mixes the results and "
             "records it."
         )

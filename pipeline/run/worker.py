@@ -129,8 +129,8 @@ def check_environment(task: BlockTask) -> None:
         return
     key = next(k for k in (*task.expected, *own) if task.expected.get(k) != own.get(k))
     raise UserError(
-        f"{task.path}: its {key.replace('_', ' ')} is '{task.expected.get(key)}', and a worker on "
-        f"{socket.gethostname()} has '{own.get(key)}', so that results may differ. Give all "
+        f"{task.path}: {key.replace('_', ' ')}: '{task.expected.get(key)}' there, and a worker on "
+        f"{socket.gethostname()} has '{own.get(key)}'; results may differ. Give all "
         "workers the same environment, or give --allow-mixed, which mixes the results and records "
         "it."
     )

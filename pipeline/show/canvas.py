@@ -203,6 +203,13 @@ def side_by_side(axes: Axes, count: int) -> list[dict[str, Any]]:
     ]
 
 
+def hold(axes: Axes, x: np.ndarray, *ys: np.ndarray) -> None:
+    """Have the limits of axes hold points, which Matplotlib forgets if their marks are moved."""
+    for y in ys:
+        axes.update_datalim(np.column_stack([x, y]))
+    axes.autoscale_view()
+
+
 def in_order(dataset: Any, *dims: str) -> Any:
     """Sort a dataset or an array along those of the dimensions whose values are numbers."""
     return dataset.sortby([dim for dim in dims if dataset[dim].dtype.kind in "iuf"])

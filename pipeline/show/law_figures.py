@@ -16,6 +16,7 @@ from .canvas import (
     add_title,
     at_most,
     each_part,
+    hold,
     in_order,
     name_of,
     new_canvas,
@@ -92,6 +93,7 @@ def _curve(axes: Axes, part: xr.Dataset, x: str, style: dict[str, Any]) -> bool:
     # A cell with too few trials has a median, but no interval.
     spread = np.where(np.isfinite(spread), spread, 0.0)
     axes.errorbar(at, median, spread, ls="none", ms=3.5, elinewidth=1, **style)
+    hold(axes, at, median - spread[0], median + spread[1])
     colour = style["color"]
     level = float(part["constant"])
     if not np.isfinite(level):

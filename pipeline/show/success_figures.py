@@ -20,6 +20,7 @@ from .canvas import (
     add_title,
     at_most,
     each_part,
+    hold,
     in_order,
     label_outer,
     name_of,
@@ -89,6 +90,7 @@ def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log:
     share = group["successes"].values / runs
     spread = np.abs(np.stack([group["success_low"], group["success_high"]]) - share)
     axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, **style)
+    hold(axes, x, share)
     if len(x) < 2:
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)

@@ -163,7 +163,7 @@ def transitions(fitted: dict[str, Any]) -> Table:
         lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
     lines += [
-        ", ".join(filter(None, [group_text(row, groups), _audit(row)]))
+        ": ".join(filter(None, [group_text(row, groups), _audit(row)]))
         for row in rows
         if row.get("abandoned") or row.get("audited")
     ]

@@ -20,8 +20,10 @@ from matplotlib.transforms import Bbox
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses import Request, Transition
+from genprior.pipeline.analyses.law import Law
 from genprior.pipeline.show.canvas import Look, own_style
 from genprior.pipeline.show.figures import draw
+from genprior.pipeline.show.law_figures import draw_law
 from genprior.pipeline.show.picture_axes import cell_edges, is_geometric
 from genprior.pipeline.show.picture_text import literal, wrapped
 from genprior.pipeline.show.success_figures import draw_curves, draw_maps
@@ -340,3 +342,19 @@ def test_shares_of_several_curves_lie_side_by_side(undisturbed: Path) -> None:
     apart = [np.abs(one - other).max() for one, other in combinations(marks, 2)]
     assert len(marks) == fitted["runs"].size
     assert min(apart) > 4, "in pixels"
+
+
+def test_the_axes_of_a_law_hold_the_medians_of_every_curve(store: Path, kind: Scripted) -> None:
+    """The second curve is a hundred times lower, and has no line."""
+    settings = {"axes": {"k": [2, 3], "m": [4, 8, 16]}, "fit": {}, "trials": 9,
+                "law": {"variable": "latent_error", "exponents": {"m": -0.5}}}  # fmt: skip
+    run_sweep(tiny_sweep(**settings), store, kind=kind)
+    info = read_info(store)
+    fitted = Law().compute(Request(info)).load()
+    for name in ("median", "median_low", "median_high"):
+        fitted[name][:] = 1.0
+        fitted[name].loc[{"k": 3}] = 0.01
+    fitted["constant"].loc[{"k": 3}] = np.nan
+    with own_style():
+        low, high = draw_law(info, fitted, Look()).axes[0].get_ylim()
+    assert low < 0.01 < 1 < high

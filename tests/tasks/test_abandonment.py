@@ -101,7 +101,7 @@ def test_a_fit_tells_it_for_each_group_and_keeps_it(abandoned: Path, genprior) -
     assert int(kept.abandoned.sel(k=8)) == row["abandoned"]
     assert kept.wrong_rate_high.long_name == "rate of wrongly abandoned runs, upper Wilson bound"
     shown = " ".join(genprior("fit", abandoned).output.split())
-    assert f"k = 8, {row['abandoned']} abandoned as hopeless; " in shown
+    assert f"k = 8: {row['abandoned']} abandoned as hopeless; " in shown
 
 
 def test_a_run_that_has_recovered_before_it_stands_still_is_no_failure() -> None:

@@ -1,9 +1,12 @@
 """The digest of a class changes with all that may change its results, and with nothing else."""
 
+import copy
+import inspect
 import subprocess
 import sys
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from genprior.tasks.class_digest import class_digest
@@ -115,3 +118,16 @@ def test_the_digest_is_that_of_any_other_process() -> None:
 def test_a_class_that_refers_to_itself_has_a_digest() -> None:
     source = CLASS + "\n    def again(self):\n        return Mine\nMine.own = Mine\n"
     assert digest(source) == digest(source) != digest(CLASS)
+
+
+def test_the_use_of_a_class_leaves_its_digest() -> None:
+    """Pickling an object, for one, has Python add `__slotnames__` to the class."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(CLASS, names)
+    mine = names["Mine"]
+    before = class_digest(mine)
+    copy.copy(mine())
+    cloudpickle.loads(cloudpickle.dumps(mine()))
+    assert "__slotnames__" in vars(mine)
+    inspect.signature(mine.draw)
+    assert class_digest(mine) == before

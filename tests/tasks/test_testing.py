@@ -234,3 +234,10 @@ def test_the_class_that_is_given_is_tested_and_not_one_of_its_name() -> None:
         assert PROBLEMS.find("edited") is broken
     finally:
         PROBLEMS.forget("edited")
+
+
+def test_a_parameter_that_no_point_has_is_named_in_one_line() -> None:
+    with pytest.raises(AssertionError, match="'foo'") as told:
+        testing.check_problem(CompressedSensing, foo=3)
+    assert "\n" not in str(told.value)
+    assert "pydantic" not in str(told.value)
