@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ...store import StoreInfo
     from ..show.canvas import Look
 
-TASK = "trajectory"
 END = "end"
 # Ends of descents in the order of the table, with the headings of their columns.
 HEADINGS = {
@@ -46,8 +45,11 @@ class Trajectory(Analysis):
         return {*LONG_NAMES, END, "ends"}
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Ask for the analysis in every store of the experiment `trajectory`."""
-        return {} if info.sweep.task == TASK else None
+        """Ask for the analysis in every store of the experiment `trajectory`, or of one derived."""
+        from ...tasks.experiments import is_kind
+        from ...tasks.experiments.trajectory import Trajectory
+
+        return {} if is_kind(info.sweep.task, Trajectory) else None
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Count the descents by their end at the last step that was run.

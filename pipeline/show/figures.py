@@ -17,6 +17,8 @@ from scipy.special import stdtrit
 from ...store import StoreError, StoreInfo, explained, read_info
 from ...sweeps import SweepError
 from ...sweeps.readings import AnalysisError
+from ...tasks.experiments import is_kind
+from ...tasks.experiments.landscape import LandscapeTask
 from ...tasks.statistics.transitions import wilson_interval
 from ..analyses import Request, analyses
 from ..analyses.transition import axis_drawn
@@ -39,7 +41,7 @@ from .canvas import (
 from .landscape_figures import draw_landscapes
 from .picture_axes import is_logarithmic, refuse_log, tick_magnitudes, tick_positions, tick_values
 from .picture_layout import add_legend
-from .planes import LANDSCAPE, check_task
+from .planes import check_task
 
 FORMATS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}  # ending: Matplotlib's backend
 SIZES = 1.0, 60.0  # inches
@@ -117,9 +119,9 @@ def draw(
         StoreError: no trial is done, or the store cannot be read.
     """
     if trajectories is not None:
-        check_task(info, LANDSCAPE, "--trajectories")
+        check_task(info, LandscapeTask, "--trajectories")
     with own_style():
-        if info.sweep.task == LANDSCAPE:
+        if is_kind(info.sweep.task, LandscapeTask):
             return draw_landscapes(info, look or Look(), trajectories)
         return _draw(info, look or Look())
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ...store import StoreInfo
 from ...sweeps import Grid
+from ...tasks.experiments.landscape import LandscapeTask
 from ...tasks.instance import mirror_ratio_of
 from ..fit.trials import Trials, no_trials
 from .canvas import (
@@ -22,10 +23,10 @@ from .canvas import (
 from .picture_axes import refuse_log
 from .picture_layout import add_legend
 from .plane_figures import ACROSS_LABEL, ALONG_LABEL, draw_lines, mark_points
-from .planes import LANDSCAPE, ON_PLANE, Cell, Line, plane_points, read_lines, shared_planes
+from .planes import ON_PLANE, Cell, Line, plane_points, read_lines, shared_planes
 
 LEVELS = 22
-ALONG, ACROSS = ON_PLANE[LANDSCAPE]
+ALONG, ACROSS = ON_PLANE[LandscapeTask]
 
 
 def draw_landscapes(info: StoreInfo, look: Look, trajectories: StoreInfo | None = None) -> Figure:

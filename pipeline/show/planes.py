@@ -11,16 +11,18 @@ from ...sweeps import Grid, SweepError, point_identity
 from ...sweeps.labels import value_label
 from ...sweeps.parameter import flat_values
 from ...sweeps.parameters import PARAMETERS, task_has
+from ...tasks.experiment import Experiment
+from ...tasks.experiments import is_kind
+from ...tasks.experiments.landscape import LandscapeTask
 from ...tasks.experiments.trajectory import STEP, Trajectory, start_place
 from ...tasks.point import Point
 from ..fit.trials import Trials
 from ..run.prepare import recorded_weights
 
-LANDSCAPE, TRAJECTORY = "landscape", Trajectory.name
-# Axes along which the plane is the same, by experiment.
-ON_PLANE = {
-    LANDSCAPE: ("plane.along", "plane.across"),
-    TRAJECTORY: ("trajectory.angle", STEP),
+# Axes along which the plane is the same, by experiment; experiments derived from one have them too.
+ON_PLANE: dict[type[Experiment], tuple[str, str]] = {
+    LandscapeTask: ("plane.along", "plane.across"),
+    Trajectory: ("trajectory.angle", STEP),
 }
 # Tables of parameters that decide neither the problem nor the plane.
 OF_DESCENTS = ("solver", "plane", "trajectory")
@@ -29,7 +31,9 @@ Cell = tuple[int, ...]
 
 def plane_axes(grid: Grid) -> list[str]:
     """List the axes along which the plane changes, or all descents on it."""
-    return [name for name in grid.dims if name not in ON_PLANE[grid.sweep.task]]
+    task = grid.sweep.task
+    on_plane = next(axes for base, axes in ON_PLANE.items() if is_kind(task, base))
+    return [name for name in grid.dims if name not in on_plane]
 
 
 def plane_points(grid: Grid) -> dict[Cell, Point]:
@@ -126,21 +130,21 @@ def _line(
     return Line(np.insert(places, moved, np.nan, axis=0), int(end[known][-1]))
 
 
-def check_task(info: StoreInfo, task: str, option: str) -> None:
+def check_task(info: StoreInfo, base: type[Experiment], option: str) -> None:
     """Refuse a store of another experiment.
 
     Args:
         info: the store.
-        task: the experiment that it must have.
+        base: the experiment that it must have, or that its own is derived from.
         option: the option that needs it, for the message.
 
     Raises:
         SweepError: names both experiments.
     """
-    if info.sweep.task != task:
+    if not is_kind(info.sweep.task, base):
         raise SweepError(
-            f"{option}: {info.path} holds task '{info.sweep.task}', not '{task}'; give a store "
-            f"of '{task}'."
+            f"{option}: {info.path} holds task '{info.sweep.task}', not '{base.name}'; give a "
+            f"store of '{base.name}'."
         )
 
 
@@ -161,8 +165,8 @@ def shared_planes(landscape: StoreInfo, trajectories: StoreInfo) -> dict[Cell, l
         SweepError: a store has another experiment, a plane has no descents, or the weights files
             differ; the message names the first difference.
     """
-    check_task(landscape, LANDSCAPE, "--trajectories")
-    check_task(trajectories, TRAJECTORY, "--trajectories")
+    check_task(landscape, LandscapeTask, "--trajectories")
+    check_task(trajectories, Trajectory, "--trajectories")
     grids = Grid(landscape.sweep), Grid(trajectories.sweep)
     here, there = ({cell: _content(p, grid) for cell, p in plane_points(grid).items()}
                    for grid in grids)  # fmt: skip
@@ -189,7 +193,7 @@ def _content(point: Point, grid: Grid) -> dict[str, Any]:
     content = {
         name: values[name]
         for name in PARAMETERS
-        if task_has(LANDSCAPE, name) and name.split(".")[0] not in OF_DESCENTS
+        if task_has(LandscapeTask.name, name) and name.split(".")[0] not in OF_DESCENTS
     }
     paired = sorted(set(sweep.paired))
     return content | {

@@ -84,6 +84,14 @@ def memory_of(kind: Experiment, point: Point) -> int:
     return int(ask_number(f"task {kind.name!r}", "memory", kind.memory, point))
 
 
+def is_kind(name: str, base: type[Experiment]) -> bool:
+    """Say whether an experiment is of a class, or of one derived from it; no if it is not here."""
+    try:
+        return issubclass(EXPERIMENTS.find(name), base)
+    except SweepError:
+        return False
+
+
 def _parameters_of(name: str) -> tuple[str, ...] | None:
     """List the parameters of an experiment, or tables of them; None for all."""
     return EXPERIMENTS.find(name).parameters

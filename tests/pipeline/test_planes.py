@@ -13,7 +13,9 @@ from genprior.pipeline.fit.trials import Trials
 from genprior.pipeline.show.planes import plane_points, read_lines, shared_planes
 from genprior.store import read_info
 from genprior.sweeps import Grid, Sweep
-from genprior.tasks.experiments.trajectory import End, Path, start_place
+from genprior.tasks.experiments import EXPERIMENTS
+from genprior.tasks.experiments.landscape import LandscapeTask
+from genprior.tasks.experiments.trajectory import End, Path, Trajectory, start_place
 
 ANGLES, STEPS = [20, 110, 170], [0, 1, 2, 5, 20, 400]
 PARAMETERS = {"k": 2, "depth": 2, "widths": [60, 80], "m": 60, "solver.max_steps": 400}
@@ -201,3 +203,22 @@ def test_the_presets_share_their_planes():
     fixed = [{name: value for name, value in sweep.parameters.items() if not name.startswith(own)}
              for sweep in (one, two)]  # fmt: skip
     assert fixed[0] == fixed[1]
+
+
+def test_experiments_derived_from_ours_have_their_analysis_and_pictures(store, other):
+    """What a store shows depends on the class of its experiment, not on the class's name."""
+    derived = [type("Plane", (LandscapeTask,), {"name": "plane-of-mine"}),
+               type("Descents", (Trajectory,), {"name": "descents-of-mine"})]  # fmt: skip
+    for found in derived:
+        EXPERIMENTS.register(found)
+    try:
+        landscape = sweep_of("landscape").as_dict() | {"task": "plane-of-mine"}
+        run_sweep(Sweep.parse(landscape), store)
+        run_sweep(sweep_of("trajectory").override(["task=descents-of-mine"]), other)
+        assert gp.fit(other).records()["trajectories"][0]["ends"]["target"] == 3
+        lines = gp.plot(store, trajectories=other).axes[0].lines
+        assert len(lines) > len(gp.plot(store).axes[0].lines) > 0
+        assert gp.plot(other).axes[0].get_xlabel().startswith("along")
+    finally:
+        for found in derived:
+            EXPERIMENTS.forget(found.name)
