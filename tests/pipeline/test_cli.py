@@ -85,7 +85,8 @@ def test_wrong_usage_ends_with_2_and_a_hint(genprior: Command, arguments: list[s
     result = genprior(*arguments)
     assert isinstance(result.exception, SystemExit)
     assert result.exit_code == 2
-    assert_names(result.stderr, "--help")
+    # Earlier versions of click name the shorter of both.
+    assert any(f"{flag}' for help" in result.stderr for flag in ("--help", "-h"))
     assert result.stdout == ""
 
 
