@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
 from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
+from .executors.errors import spare_dask
 from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def status(store: AnyPath) -> "StoreStatus":
     Raises:
         UserError: there is no store, or it cannot be read.
     """
-    _spare_dask()
+    spare_dask()
     from .status import store_status
 
     return store_status(store_path(store))
@@ -186,7 +187,7 @@ def open(store: AnyPath) -> "xr.Dataset":
     Raises:
         UserError: there is no store, it cannot be read, or a part of it is missing or damaged.
     """
-    _spare_dask()
+    spare_dask()
     from ..store import open_complete
 
     return open_complete(store_path(store), chunks={})
@@ -206,7 +207,7 @@ def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
         SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.
         StoreError: the store cannot be read or written.
     """
-    _spare_dask()
+    spare_dask()
     from .fit.fitting import fit_store
 
     return fit_store(store_path(store), text_or_none("along", along, "the name of an axis"))
@@ -239,7 +240,7 @@ def plot(
             descents are on other planes.
         StoreError: the store cannot be read.
     """
-    _spare_dask()
+    spare_dask()
     from .show.plain_matplotlib import usual_matplotlib
 
     with usual_matplotlib():
@@ -259,10 +260,3 @@ def plot(
 
 def _workers(given: Any) -> int | None:
     return None if given is None else number_in("workers", given, 1, MOST_WORKERS)
-
-
-def _spare_dask() -> None:
-    """Let a store be read even if Dask's configuration cannot be."""
-    from .executors.errors import spare_dask
-
-    spare_dask()

@@ -159,7 +159,7 @@ def make_point(values: dict[str, Any]) -> Any:
 def carried(point: PointBase) -> dict[str, Any]:
     """List a point's values by name, without those of added tables that are at their defaults.
 
-    A process that has not the class of such a table does without it.
+    So a process without the class of such a table can make the point.
     """
     own = told_points().model_fields
     defaults = {

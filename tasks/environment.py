@@ -93,6 +93,11 @@ def _environment(needs: Needs) -> Environment:
     return facts
 
 
+def in_words(key: str) -> str:
+    """Name an attribute of an environment for a message."""
+    return key.replace("_", " ")
+
+
 def major_minor(written: str) -> str:
     """Give the first two numbers of a version of Python: the others change no result."""
     return ".".join(written.split(".")[:2])

@@ -87,6 +87,7 @@ class Registry(Generic[T]):
         replaced, _ = self._registered.get(name, (None, ""))
         _add_table(found, where, replaced)
         self._registered[name] = found, source
+        _SAME.pop((self.what, name), None)
         return found
 
     @contextmanager
@@ -109,6 +110,7 @@ class Registry(Generic[T]):
     def forget(self, name: str) -> None:
         """Remove a registered class, and its table of parameters."""
         found, _ = self._registered.pop(name, (None, ""))
+        _SAME.pop((self.what, name), None)
         if (table := _table_name(found)) and not _has_users(table):
             remove_table(table)
 
@@ -223,11 +225,14 @@ class Registry(Generic[T]):
         """Pickle the registered classes among these names, for workers."""
         from cloudpickle import dumps
 
-        return tuple(
+        classes = tuple(
             Registered(self.what, name, self._source(name), dumps(self._registered[name][0]))
             for name in names
             if name in self._registered and name not in self.built_in
         )
+        # Blocks that run in this process need no digest.
+        _SAME.update({(entry.what, entry.name): entry.pickled for entry in classes})
+        return classes
 
     def _checked(self, found: Any, where: str) -> str:
         """Give the name of a class; refuse a class of another kind or one that is not complete."""
@@ -293,6 +298,9 @@ def _add_table(found: Any, where: str, replaced: Any = None) -> None:
 
 # Classes that were unpacked last, by key and name: with the same digest, globals may differ.
 _UNPACKED: dict[tuple[str, str], bytes] = {}
+# The pickled form of registered classes that were packed or compared here, by key and name. Each
+# block brings them again, and a digest may have to read large arrays.
+_SAME: dict[tuple[str, str], bytes] = {}
 
 
 def unpack(classes: Iterable[Registered]) -> None:
@@ -301,14 +309,16 @@ def unpack(classes: Iterable[Registered]) -> None:
 
     for entry in classes:
         registry, key = REGISTRIES[entry.what], (entry.what, entry.name)
-        if registry.origin(entry.name) == f"source {entry.source}" and (
-            _UNPACKED.get(key, entry.pickled) == entry.pickled
-        ):
+        if _SAME.get(key) == entry.pickled:
             continue
-        found = loads(entry.pickled)
-        _make_room(_table_name(found), key)
-        registry.register(found, entry.source)
-        _UNPACKED[key] = entry.pickled
+        if registry.origin(entry.name) != f"source {entry.source}" or (
+            _UNPACKED.get(key, entry.pickled) != entry.pickled
+        ):
+            found = loads(entry.pickled)
+            _make_room(_table_name(found), key)
+            registry.register(found, entry.source)
+            _UNPACKED[key] = entry.pickled
+        _SAME[key] = entry.pickled
 
 
 def _make_room(table: str, key: tuple[str, str]) -> None:

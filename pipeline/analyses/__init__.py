@@ -78,7 +78,7 @@ def _check(found: Any) -> None:
             raise SweepError(f"has the {name} {getattr(found, name)!r}; give a whole number.")
 
 
-# What the output of `fit --json` has besides rows.
+# Keys of the output of `fit --json` that are not rows.
 OF_FITS = ("left_out", "expected", "source", "level")
 
 

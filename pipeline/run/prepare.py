@@ -33,7 +33,13 @@ from ...sweeps.labels import value_label
 from ...sweeps.sharing import check_reading
 from ...sweeps.sweep import Blocks
 from ...tasks import Experiment
-from ...tasks.environment import NOT_INSTALLED, Environment, environment, needs_of
+from ...tasks.environment import (
+    NOT_INSTALLED,
+    Environment,
+    environment,
+    in_words,
+    needs_of,
+)
 from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
 from ..executors.base import Executor
@@ -167,11 +173,6 @@ def check_workers(
             "and records it."
         )
     return kinds
-
-
-def in_words(key: str) -> str:
-    """Name an attribute of an environment for a message."""
-    return key.replace("_", " ")
 
 
 def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from ...store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
 from ...sweeps import Draws, Grid, UserError, draws_of
 from ...tasks import Experiment
-from ...tasks.environment import Environment, Needs, environment
+from ...tasks.environment import Environment, Needs, environment, in_words
 from ...tasks.experiment import Trial
 from ...tasks.generators import weights_digest
 from ...tasks.numerics.machine import one_blas_thread
@@ -129,7 +129,7 @@ def check_environment(task: BlockTask) -> None:
         return
     key = next(k for k in (*task.expected, *own) if task.expected.get(k) != own.get(k))
     raise UserError(
-        f"{task.path}: {key.replace('_', ' ')}: '{task.expected.get(key)}' there, and a worker on "
+        f"{task.path}: {in_words(key)}: '{task.expected.get(key)}' there, and a worker on "
         f"{socket.gethostname()} has '{own.get(key)}'; results may differ. Give all "
         "workers the same environment, or give --allow-mixed, which mixes the results and records "
         "it."

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import genprior as gp
+from genprior.tasks.class_digest import class_digest
 from genprior.tasks.experiments import EXPERIMENTS
 from genprior.tasks.problems import PROBLEMS
 
@@ -124,3 +125,27 @@ def test_an_experiment_of_a_cell_runs_in_worker_processes_at_once(tmp_path: Path
         assert summary.computed == 6
     finally:
         EXPERIMENTS.forget("drawn")
+
+
+def test_a_digest_is_not_computed_for_every_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have to read large arrays, and the class is that of this process."""
+    counted: list[type] = []
+
+    def count(found: type) -> str:
+        counted.append(found)
+        return class_digest(found)
+
+    monkeypatch.setattr("genprior.tasks.registry.class_digest", count)
+    numbers = []
+    try:
+        for trials in (1, 6):
+            define(EXPERIMENT)
+            counted.clear()
+            sweep = gp.Sweep.parse({**SWEEP, "trials": trials, "blocks": {"trials": 1}})
+            gp.run(sweep, tmp_path / f"{trials}.zarr", scheduler="synchronous", progress=False)
+            numbers.append(len(counted))
+    finally:
+        EXPERIMENTS.forget("drawn")
+    assert numbers[0] == numbers[1] > 0

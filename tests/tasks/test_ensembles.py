@@ -6,11 +6,11 @@ import tracemalloc
 from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import Result
+from ensemble_points import one_bit, point
 from helpers import ENVIRONMENT, results
 from numpy.testing import assert_allclose, assert_array_equal
 from one_trial import recover
@@ -41,16 +41,6 @@ MOMENTS = {
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
     limit_blas_threads()
-
-
-def point(ensemble: str = "gaussian", **changes: Any) -> Point:
-    """N = 70 is no multiple of 64, and m = 130 none of 7."""
-    written = {"k": 2, "depth": 1, "widths": [70], "m": 130, "ensemble": ensemble, **changes}
-    return Point.model_validate(written)
-
-
-def one_bit(ensemble: str = "gaussian", **changes: Any) -> Point:
-    return point(ensemble, **{"problem": "one-bit", "dither": {"amplitude": 2.0}, **changes})
 
 
 def opened(made: Point) -> Callable[[Purpose], np.random.Generator]:

@@ -312,7 +312,7 @@ def test_memory_counts_two_draws_and_the_kept_iterates():
 
 
 def test_other_experiments_keep_their_hash():
-    """Tables of classes are no part of what an experiment is that has none of them."""
+    """The table of a class belongs only to the experiments of that class."""
     sweep = Sweep.parse({"parameters": {"k": 2, "m": 5, "depth": 1, "widths": [9]}})
     assert not [name for name in sweep.experiment() if name.startswith("trajectory.")]
     assert trajectory_sweep().experiment()["trajectory.radius"] == TrajectoryTable().radius
