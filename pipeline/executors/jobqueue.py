@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...sweeps.errors import shown
+from .certificates import Certificates
 from .errors import ClusterError, import_dask, reason
 from .jobqueue_settings import configured
 from .profiles import Profile, ProfileError, margin_of, system_walltime, walltime_seconds
@@ -52,7 +52,6 @@ OURS = frozenset(
     }
 )  # fmt: skip
 JOB_NAME = "genprior"
-SECURITY_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 def import_jobqueue() -> Any:
@@ -86,14 +85,16 @@ def cluster_class(system: str) -> Any:
     return getattr(import_jobqueue(), NAMES[system].cluster)
 
 
-def arguments(profile: Profile, memory: int, folder: str, *, secure: bool) -> dict[str, Any]:
+def arguments(
+    profile: Profile, memory: int, folder: str, certificates: Certificates | None
+) -> dict[str, Any]:
     """Give the arguments of dask-jobqueue's cluster.
 
     Args:
         profile: what a job asks for.
         memory: bytes of a job.
         folder: the run's own folder, which all nodes see.
-        secure: whether workers need a certificate, which is in that folder.
+        certificates: of scheduler and workers; None if connections are not encrypted.
 
     Raises:
         ProfileError: the profile has options that are not for the user to set.
@@ -102,7 +103,7 @@ def arguments(profile: Profile, memory: int, folder: str, *, secure: bool) -> di
     if refused := OURS & set(profile.options):
         raise ProfileError(f"options.{min(refused)}: genprior sets it; leave it out.")
     logs = profile.log_directory or folder
-    for path in (folder, logs):
+    for path in (folder, logs, *filter(None, certificates or ())):
         if shlex.quote(path) != path:
             raise ProfileError(
                 f"{shown(path)}: job scripts cannot hold a path with spaces or quotes; choose "
@@ -141,15 +142,17 @@ def arguments(profile: Profile, memory: int, folder: str, *, secure: bool) -> di
     }
     asked |= {
         "name": JOB_NAME,
-        "protocol": "tls" if secure else "tcp",
+        "protocol": "tls" if certificates else "tcp",
         "scheduler_options": scheduler,
-        "security": _security(folder) if secure else None,
+        "security": certificates.security() if certificates else None,
         "silence_logs": None,
     }
     return asked
 
 
-def job_script(profile: Profile, memory: int, folder: str, *, secure: bool) -> str:
+def job_script(
+    profile: Profile, memory: int, folder: str, certificates: Certificates | None
+) -> str:
     """Write the script of a worker job as it would be submitted; nothing is started or kept.
 
     The scheduler's address is known only when it runs, and so is the worker's name.
@@ -158,13 +161,13 @@ def job_script(profile: Profile, memory: int, folder: str, *, secure: bool) -> s
         profile: what a job asks for.
         memory: bytes of a job.
         folder: the name of the run's own folder.
-        secure: whether workers need a certificate.
+        certificates: of scheduler and workers; None if connections are not encrypted.
 
     Raises:
         ProfileError: dask-jobqueue refuses the profile.
     """
     job = cluster_class(profile.cluster).job_cls
-    asked = arguments(profile, memory, folder, secure=secure)
+    asked = arguments(profile, memory, folder, certificates)
     for key in (*OURS, "scheduler_options", "silence_logs"):
         if key not in ("security", "protocol"):
             asked.pop(key, None)
@@ -212,13 +215,3 @@ def _directives(profile: Profile) -> Any:
         return {key.strip(): value.strip() for key, _, value in pairs}
     kept = profile.cluster == "slurm" and not profile.requeue
     return [*(["--no-requeue"] if kept else []), *profile.directives]
-
-
-def _security(folder: str) -> Any:
-    """Describe the certificate and the key in a folder, one for all roles."""
-    from distributed.security import Security
-
-    ca, cert, key = (str(Path(folder) / name) for name in SECURITY_FILES)
-    pairs = {f"tls_{role}_cert": cert for role in ("client", "scheduler", "worker")}
-    pairs |= {f"tls_{role}_key": key for role in ("client", "scheduler", "worker")}
-    return Security(tls_ca_file=ca, require_encryption=True, **pairs)

@@ -6,7 +6,7 @@ import tomllib
 from datetime import time
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
@@ -16,10 +16,9 @@ from ...sweeps.tables import Strict
 from .errors import configuration, import_dask
 from .jobqueue_settings import configured_profile
 from .memory import WORKER_BYTES
-from .schedulers import MOST_WORKERS
+from .schedulers import MOST_WORKERS, SYSTEMS
 
 System = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar"]
-SYSTEMS: tuple[str, ...] = get_args(System)
 
 HOUR = 3600
 LONGEST_FILE = 1_000_000  # bytes
@@ -127,7 +126,8 @@ class Profile(Strict):
     @property
     def workers(self) -> int:
         """Trials that all jobs together run at a time."""
-        return self.jobs * self.cores
+        processes = self.processes or self.cores
+        return self.jobs * processes * (self.cores // processes)
 
     @property
     def seconds(self) -> int:
