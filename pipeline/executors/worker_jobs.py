@@ -200,7 +200,9 @@ class WorkerJobs:
                 self._refused = self._vain = 0
         lost = [n for n in self.cluster.workers if now - self._seen.get(n, now) > LOST]
         for name in lost:
-            self._lines.put(f"worker job {self.cluster.workers[name].job_id} has ended")
+            self._lines.put(
+                f"worker job {self.cluster.workers[name].job_id} has ended; another is submitted"
+            )
             await self._drop(name)
         waiting = [n for n in self.cluster.workers if n not in self._seen]
         if not waiting or now - self._asked < ASK_EVERY:
