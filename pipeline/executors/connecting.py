@@ -64,10 +64,10 @@ def _refused(scheduler: str, address: str, error: Exception) -> ClusterError | S
     usage = None
     if encrypted and isinstance(error, TypeError):
         usage = f"it needs certificates; give {OPTIONS}, or set them in Dask's configuration."
-    elif encrypted and "WRONG_VERSION_NUMBER" in why:
+    elif encrypted and (answer := _speaks_tls(address)) is not None:
         usage = "the scheduler there does not use TLS; write tcp://…"
-    elif encrypted and _is_of_tls(error):
-        usage = f"the scheduler and the certificates do not belong together ({why})."
+        if answer:
+            usage = f"the scheduler and the certificates do not belong together ({why})."
     elif not encrypted and _speaks_tls(address):
         usage = f"the scheduler there uses TLS; write tls://… and give {OPTIONS}."
     if usage is not None:
@@ -77,27 +77,23 @@ def _refused(scheduler: str, address: str, error: Exception) -> ClusterError | S
     return kind(f"--scheduler {scheduler}: no Dask scheduler answers there ({why}).")
 
 
-def _is_of_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__
-    return False
+def _speaks_tls(address: str) -> bool | None:
+    """Say whether the server at an address answers in TLS, whoever it is; None if none answers.
 
-
-def _speaks_tls(address: str) -> bool:
-    """Say whether a server answers in TLS, whoever it is; nothing is sent to it."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    What Dask raises depends on which side finds out first, and does not say it.
+    """
+    host, _, port = address.rpartition("/")[2].rpartition(":")
     greeting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     greeting.check_hostname = False
     greeting.verify_mode = ssl.CERT_NONE
     try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), TLS_TIMEOUT) as plain,
-            greeting.wrap_socket(plain),
-        ):
+        plain = socket.create_connection((host.strip("[]"), int(port)), TLS_TIMEOUT)
+    except (OSError, ValueError, OverflowError):
+        return None
+    try:
+        with plain, greeting.wrap_socket(plain):
             return True
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 

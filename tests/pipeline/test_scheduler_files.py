@@ -151,7 +151,7 @@ def test_the_worker_of_a_stranger_does_not_join(
         with suppress(Exception):
             await asyncio.wait_for(worker, 10)
         async with Client(address, security=ours.security(), asynchronous=True) as client:
-            joined = len(client.scheduler_info()["workers"])
+            joined = len((await client.scheduler.identity())["workers"])
         await worker.close()
         return joined
 
