@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..sweeps import Sweep, UserError
 from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
 from .executors.errors import spare_dask
-from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS, SRUN
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -72,8 +72,8 @@ def run(
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         store: path of the store, a folder.
-        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), or the
-            address of a running Dask scheduler.
+        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), `srun` (in
+            the tasks of the Slurm job that this is in), or the address of a running Dask scheduler.
         client: a Dask client to use instead of `scheduler`; it stays open.
         workers: number of processes or threads; the number of processors if None.
         retries: how often a crashed trial is tried again within this run.
@@ -102,7 +102,7 @@ def run(
         )
     chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
-        is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
+        is_running = client is not None or (scheduler or LOCAL[0]) not in (*LOCAL, SRUN)
         shown.phase("connecting to workers" if is_running else "starting workers")
 
         def opened(check: Callable[[], None]) -> "AbstractContextManager[Executor]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_WORKERS
+from ..executors.schedulers import LOCAL, MOST_WORKERS, SRUN
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep
@@ -76,8 +76,9 @@ def cluster_options(command: Command) -> Command:
             "--scheduler",
             default="processes",
             show_default=True,
-            metavar="|".join((*LOCAL, "ADDRESS")),
-            help="Where blocks run: locally, or on a running Dask scheduler.",
+            metavar="|".join((*LOCAL, SRUN, "ADDRESS")),
+            help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
+            "scheduler.",
         ),
     ):
         command = decorate(command)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_RETRIES
+from ..executors.schedulers import LOCAL, MOST_RETRIES, SRUN
 from ..interrupts import terminable
 from .errors import unheard
 from .group import main
@@ -63,7 +63,8 @@ def run(
 
         chosen = chosen_sweep(sweep, settings, trials, seed)
         with progress(open_console(stderr=True)) as shown:
-            shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
+            started = scheduler in (*LOCAL, SRUN)
+            shown.phase("starting workers" if started else f"connecting to {scheduler}")
 
             summary = run_shown(
                 chosen,

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 from ..interrupts import announced, interrupts_deferred
+from .allocation import open_allocation
 from .base import Executor
 from .distributed import PAUSED, Distributed
 from .errors import ClusterError, SchedulerError, import_dask, reason
 from .local_cluster import affordable_workers, local_workers
-from .schedulers import LOCAL
+from .schedulers import LOCAL, SRUN
 from .silence import silenced
 from .synchronous import Synchronous
 
@@ -43,8 +44,10 @@ def open_executor(
     """Open the executor that `--scheduler` names.
 
     Args:
-        scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
-        workers: tasks at a time, for processes and threads; the number of processors if None.
+        scheduler: processes, threads, synchronous, srun (inside a Slurm job), or the address of a
+            running Dask scheduler.
+        workers: tasks at a time, for processes and threads, the number of processors if None; for
+            srun, the number of tasks of the job if None.
         tell: called with each line that the user should see at once.
         meanwhile: called while local workers start, or before a connection is made; an exception
             from it ends the start.
@@ -53,15 +56,15 @@ def open_executor(
         SchedulerError: the name is neither a local scheduler nor an address.
         ClusterError: no scheduler answers there, or Dask or its workers cannot be started.
     """
-    if workers is not None and scheduler not in ("processes", "threads"):
+    if workers is not None and scheduler not in ("processes", "threads", SRUN):
         raise SchedulerError(
             f"--workers {workers}: it is for processes and threads only; leave it out with "
             f"--scheduler {scheduler}."
         )
-    if scheduler not in LOCAL and ":" not in scheduler:
+    if scheduler not in (*LOCAL, SRUN) and ":" not in scheduler:
         raise SchedulerError(
-            f"--scheduler {scheduler}: give one of {', '.join(LOCAL)}, or an address such as "
-            "tcp://127.0.0.1:8786."
+            f"--scheduler {scheduler}: give one of {', '.join((*LOCAL, SRUN))}, or an address such "
+            "as tcp://127.0.0.1:8786."
         )
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
@@ -71,6 +74,10 @@ def open_executor(
         return
     # Errors of Dask are reported as `ClusterError`, in one line.
     with silenced("distributed", "tornado", "asyncio"):
+        if scheduler == SRUN:
+            with open_allocation(workers, tell, meanwhile) as executor:
+                yield executor
+            return
         if scheduler in LOCAL:
             count, processes = workers or processors(), scheduler == "processes"
             if processes:

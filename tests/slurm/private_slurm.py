@@ -204,7 +204,9 @@ class PrivateSlurm:
 
     def _logs(self) -> str:
         files = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
-        return "\n".join(f"{file.name}: {file.read_text(errors='replace')[-2000:]}" for file in files)
+        return "\n".join(
+            f"{file.name}: {file.read_text(errors='replace')[-2000:]}" for file in files
+        )
 
     def _processes(self, node: str | None = None) -> Iterator[psutil.Process]:
         """Find the steps of a node, and the processes of its jobs; those of all nodes if None."""
