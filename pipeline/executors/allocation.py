@@ -50,7 +50,7 @@ class Step:
 
     def __init__(self, count: int, tell: Callable[[str], None]):
         self._command, self._contact, self._tell = _command(count), "", tell
-        self._closing = threading.Event()
+        self._closing, self._lock = threading.Event(), threading.Lock()
         self._said = ""
         self._failure = ""
         self._process: subprocess.Popen[str] | None = None
@@ -75,17 +75,12 @@ class Step:
 
     def close(self) -> None:
         """Wait for the workers to leave, and end those that do not."""
-        self._closing.set()
-        process = self._process
-        if process is None:
-            return
         with interrupts_deferred():
-            for end in (lambda: None, process.terminate, process.kill):
-                end()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(END_TIMEOUT)
-                    break
-            self._thread.join(END_TIMEOUT)
+            with self._lock:
+                self._closing.set()
+            if self._process is not None:
+                _end(self._process)
+                self._thread.join(END_TIMEOUT)
 
     def _begin(self) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
@@ -121,7 +116,21 @@ class Step:
                 self._failure = self._said.rstrip(".") or f"its exit status is {status}"
                 return
             self._tell("the workers of the job ended; starting them again")
-            self._process = self._begin()
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                self._process = self._begin()
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Wait for srun to end; it ends its tasks if they do not end by themselves."""
+    for end in (process.terminate, process.kill):
+        try:
+            process.wait(END_TIMEOUT)
+            return
+        except subprocess.TimeoutExpired:
+            end()
+    process.wait()
 
 
 class InAllocation(Distributed):

@@ -117,7 +117,7 @@ class PrivateSlurm:
     def crash(self, node: str) -> None:
         """Let a node lose power: its daemon and every process of its jobs is killed at once."""
         daemon = self._daemons.pop(node)
-        victims = [daemon.pid, *(process.pid for process in self._processes(node))]
+        victims = [daemon.pid, *(process.pid for process in self.processes(node))]
         for pid in victims:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -166,7 +166,7 @@ class PrivateSlurm:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait(timeout=20)
-        for process in self._processes():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
@@ -208,7 +208,7 @@ class PrivateSlurm:
             f"{file.name}: {file.read_text(errors='replace')[-2000:]}" for file in files
         )
 
-    def _processes(self, node: str | None = None) -> Iterator[psutil.Process]:
+    def processes(self, node: str | None = None) -> Iterator[psutil.Process]:
         """Find the steps of a node, and the processes of its jobs; those of all nodes if None."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
