@@ -18,10 +18,11 @@ from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
+from .holders import Holding, Record, exclusive
 from .integrity import StoreInfo, Survey
 from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
-from .lock import exclusive
 from .mending import Mended, mend_store
+from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
 from .template import create_store, estimate_bytes
@@ -31,10 +32,12 @@ __all__ = [
     "OUTDATED",
     "TRIAL",
     "BlockWriter",
+    "Holding",
     "Layout",
     "Mended",
     "OtherLayoutError",
     "OutdatedWarning",
+    "Record",
     "Status",
     "StoreError",
     "StoreInfo",
@@ -59,6 +62,8 @@ __all__ = [
     "open_complete",
     "open_results",
     "open_writer",
+    "part_block_trials",
+    "part_trials",
     "read_analyses",
     "read_info",
     "read_status",
