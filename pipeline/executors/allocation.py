@@ -18,17 +18,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from shutil import which
 from typing import Any
 
-from ..interrupts import announced, interrupts_deferred
+from ..interrupts import announced, check, interrupts_deferred
 from .base import Executor
 from .caller_state import SAFE_PATH, caller_state_kept
 from .distributed import Distributed
 from .errors import ClusterError, SchedulerError, reason
+from .local_cluster import our_configuration
 from .memory import WORKER_BYTES, more_files
 from .schedulers import SRUN
 
 WORKER_MODULE = "genprior.pipeline.executors.srun_worker"
 START_TIMEOUT = 180.0  # seconds until the first worker
-OTHERS_TIMEOUT = 30.0  # seconds after the first worker until the last one
 END_TIMEOUT = 8.0  # seconds that workers have to leave before their step is ended
 SHORT = 30.0  # seconds; a step that ended earlier is not started again more than `TRIES` times
 TRIES = 3
@@ -136,19 +136,6 @@ def _end(process: "subprocess.Popen[str]") -> None:
 class InAllocation(Distributed):
     """Tasks on the workers of an allocation."""
 
-    def __init__(self, client: Any, step: Step, tell: Callable[[str], None]):
-        self._step = step
-        super().__init__(client, local=False, tell=tell)
-
-    def count_threads(self) -> int:
-        """Count the threads of all workers together.
-
-        Raises:
-            ClusterError: the workers ended, and cannot be started again.
-        """
-        self._step.check()
-        return super().count_threads()
-
     @property
     def memory(self) -> float:
         """Bytes that Slurm grants for each trial."""
@@ -174,7 +161,7 @@ def task_memory(job: "os._Environ[str] | dict[str, str]") -> float:
 
 @contextmanager
 def open_allocation(
-    workers: int | None, tell: Callable[[str], None], meanwhile: Callable[[], None]
+    workers: int | None, tell: Callable[[str], None], meanwhile: Callable[[], object]
 ) -> Iterator[Executor]:
     """Start one worker in every task of this Slurm allocation.
 
@@ -197,12 +184,13 @@ def open_allocation(
             cluster, security = ends.enter_context(_scheduler())
             step.start(_contact(cluster, security))
             client = ends.enter_context(_client(cluster))
-            executor = InAllocation(client, step, tell)
+            executor = InAllocation(
+                client, local=False, tell=tell, expected=count, watch=step.check
+            )
+            ends.callback(executor.close)
             meanwhile()
-            _wait(executor, count)
+            _await_first(executor, step)
         yield executor
-        with interrupts_deferred(), suppress(Exception):
-            executor.close()
 
 
 def _tasks(workers: int | None) -> int:
@@ -279,8 +267,6 @@ def _host() -> str:
 @contextmanager
 def _scheduler() -> Iterator[tuple[Any, Any]]:
     """Run a scheduler in this process, with certificates of its own."""
-    import dask
-
     try:
         from distributed import LocalCluster
         from distributed.security import Security
@@ -289,8 +275,7 @@ def _scheduler() -> Iterator[tuple[Any, Any]]:
             security = Security.temporary()
         except ImportError:
             raise ClusterError(NO_TLS) from None
-        # As in local clusters: a block that waits at a worker is not lost with it.
-        with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+        with our_configuration():
             cluster = LocalCluster(
                 n_workers=0,
                 processes=True,
@@ -323,20 +308,17 @@ def _client(cluster: Any) -> Iterator[Any]:
             client.close(timeout=END_TIMEOUT)
 
 
-def _wait(executor: InAllocation, count: int) -> None:
-    """Wait for the first worker, and somewhat longer for the others.
+def _await_first(executor: InAllocation, step: Step) -> None:
+    """Wait for the first worker; the others get work when they come.
 
     Raises:
-        ClusterError: no worker joined.
+        ClusterError: no worker comes.
     """
-    begun, first = time.monotonic(), None
-    while (joined := executor.count_threads()) < count:
-        now = time.monotonic()
-        first = first or (now if joined else None)
-        if first is not None and now - first > OTHERS_TIMEOUT:
-            executor.tell(f"{joined} of {count} workers have joined; the others get work later")
-            return
-        if first is None and now - begun > START_TIMEOUT:
+    begun = time.monotonic()
+    while not executor.count_threads():
+        check()
+        step.check()
+        if time.monotonic() - begun > START_TIMEOUT:
             raise ClusterError(
                 f"no worker joined within {START_TIMEOUT:.0f} s. The nodes may not reach each "
                 "other over this network: name another 'interface' in the profile."

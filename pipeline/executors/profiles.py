@@ -6,18 +6,19 @@ import tomllib
 from datetime import time
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from ...sweeps import UserError, local_path
 from ...sweeps.errors import did_you_mean, first_complaint, shown
 from ...sweeps.tables import Strict
+from .errors import configuration, import_dask
+from .jobqueue_settings import configured_profile
 from .memory import WORKER_BYTES
-from .schedulers import MOST_WORKERS
+from .schedulers import MOST_WORKERS, SYSTEMS
 
 System = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar"]
-SYSTEMS: tuple[str, ...] = get_args(System)
 
 HOUR = 3600
 LONGEST_FILE = 1_000_000  # bytes
@@ -125,7 +126,8 @@ class Profile(Strict):
     @property
     def workers(self) -> int:
         """Trials that all jobs together run at a time."""
-        return self.jobs * self.cores
+        processes = self.processes or self.cores
+        return self.jobs * processes * (self.cores // processes)
 
     @property
     def seconds(self) -> int:
@@ -140,8 +142,10 @@ class Profile(Strict):
         """
         if self.memory is not None:
             return memory_bytes(self.memory)
-        workers = GROWTH * WORKER_BYTES * (self.processes or self.cores)
-        return ceil((workers + self.cores * trial_bytes) / FULL / 1e6) * 1_000_000
+        # One more process starts the others again when they die.
+        processes = GROWTH * (self.processes or self.cores) + 1
+        needed = processes * WORKER_BYTES + self.cores * trial_bytes
+        return ceil(needed / FULL / 1e6) * 1_000_000
 
 
 def memory_bytes(text: str) -> int:
@@ -197,7 +201,8 @@ def load_profile(cluster: str | None, named: str | None = None) -> Profile:
     """Load the profile that `--cluster` and `--profile` name.
 
     Without `--profile` it is the table of the user's file that is named like the batch system; if
-    there is none, one core and one hour.
+    there is none, one core and one hour. What the user's own configuration of dask-jobqueue sets
+    counts where the profile does not set it.
 
     Args:
         cluster: the batch system; that of the profile if None.
@@ -237,8 +242,10 @@ def _profile(written: dict[str, Any], where: str, cluster: str | None) -> Profil
     """
     if "cluster" not in written and cluster is None:
         raise ProfileError(f"{where}: names no batch system; give 'cluster' there, or --cluster.")
+    system = written.get("cluster", cluster)
+    known = _configured(system) if system in SYSTEMS else {}
     try:
-        profile = Profile(**{"cluster": cluster, **written})
+        profile = Profile(**{"cluster": cluster, **known, **written})
     except ValidationError as error:
         raise ProfileError(f"{where}: {first_complaint(error, Profile)}") from None
     if cluster not in (None, profile.cluster):
@@ -247,6 +254,20 @@ def _profile(written: dict[str, Any], where: str, cluster: str | None) -> Profil
             "out, or choose another profile."
         )
     return profile
+
+
+def _configured(system: str) -> dict[str, Any]:
+    """Read what the user's configuration of dask-jobqueue says, which a profile may overrule."""
+    import_dask()
+    where = f"dask-jobqueue's configuration, jobqueue.{system} ({configuration()})"
+    try:
+        known = configured_profile(system)
+        Profile(**{"cluster": system, **known})
+    except ValidationError as error:
+        raise ProfileError(f"{where}: {first_complaint(error, Profile)}") from None
+    except ValueError as error:
+        raise ProfileError(f"{where}: {error}") from None
+    return known
 
 
 def _tables(file: Path) -> dict[str, dict[str, Any]]:
