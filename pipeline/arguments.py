@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sweeps import Sweep, UserError, load_sweep, local_path
 from ..sweeps.errors import shown
-from .executors.schedulers import LOCAL
+from .executors.schedulers import LOCAL, SRUN
 
 
 def store_path(given: Any) -> Path:
@@ -76,17 +76,28 @@ def text_or_none(name: str, value: Any, what: str) -> str | None:
 
 
 def scheduler_name(value: Any) -> str | None:
-    """Give the name or the address of a scheduler, or None.
+    """Give the name, the address or the file of a scheduler, or None.
+
+    Raises:
+        UserError: it is something else.
+    """
+    takes = f"one of {', '.join((*LOCAL, SRUN))}, an address, or the path of a scheduler file"
+    return text_or_none("scheduler", _path_as_text(value), takes)
+
+
+def profile_name(value: Any) -> str | None:
+    """Give the name or the path of a profile, or None.
 
     Raises:
         UserError: it is something else.
     """
     if isinstance(value, os.PathLike):
-        raise UserError(
-            f"scheduler: {shown(os.fspath(value))}: a scheduler file is not read yet; give the "
-            "address in it, or client=Client(scheduler_file=…)."
-        )
-    return text_or_none("scheduler", value, f"one of {', '.join(LOCAL)}, or an address")
+        value = os.path.abspath(value)  # a name without a folder would be that of a table
+    return text_or_none("profile", value, "the name of a profile, or the path of a TOML file")
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _path_text(name: str, given: Any, takes: str) -> str:

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
 from ..sweeps.part import Part
-from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
+from .arguments import (
+    number_in,
+    profile_name,
+    scheduler_name,
+    store_path,
+    sweep_of,
+    text_or_none,
+    truth,
+)
 from .executors.errors import spare_dask
-from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -56,6 +65,9 @@ def run(
     scheduler: str | None = None,
     client: "Client | None" = None,
     workers: int | None = None,
+    cluster: str | None = None,
+    profile: AnyPath | None = None,
+    jobs: int | None = None,
     part: str | None = None,
     retries: int = 0,
     fail_fast: bool = False,
@@ -74,10 +86,16 @@ def run(
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         store: path of the store, a folder.
-        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), or the
-            address of a running Dask scheduler.
+        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), `srun` (in
+            the tasks of the Slurm job that this is in), the address of a running Dask scheduler, or
+            the path of its scheduler file.
         client: a Dask client to use instead of `scheduler`; it stays open.
         workers: number of processes or threads; the number of processors if None.
+        cluster: the batch system to which worker jobs are submitted instead: `slurm`, `pbs`, `sge`,
+            `lsf`, `htcondor` or `oar`.
+        profile: what a worker job asks for: a table of `~/.config/genprior/clusters.toml`, or the
+            path of a TOML file; the table named like the batch system if None.
+        jobs: number of worker jobs; that of the profile if None.
         part: the part of the store's blocks to run, such as "3/16"; all if None. Parts may run at
             the same time, each in a process of its own.
         retries: how often a crashed trial is tried again within this run.
@@ -93,27 +111,32 @@ def run(
             trials are kept, and the same call continues with the others.
     """
     from .executors.errors import SchedulerError
-    from .executors.opening import open_executor, use_client
+    from .executors.opening import use_client
     from .show.notebook import shown_progress
 
-    workers, scheduler = _workers(workers), scheduler_name(scheduler)
+    asked = Workers(
+        scheduler_name(scheduler), _workers(workers),
+        text_or_none("cluster", cluster, "the name of a batch system"), profile_name(profile),
+        None if jobs is None else number_in("jobs", jobs, 1, MOST_WORKERS),
+    )  # fmt: skip
     retries = number_in("retries", retries, 0, MOST_RETRIES)
     fail_fast, allow_mixed = truth("fail_fast", fail_fast), truth("allow_mixed", allow_mixed)
     progress = truth("progress", progress)
-    if client is not None and (scheduler is not None or workers is not None):
+    if client is not None and asked != Workers():
         raise SchedulerError(
-            "client: it has its own scheduler and workers; leave out scheduler and workers."
+            "client: it has its own scheduler and workers; leave out scheduler, workers, cluster, "
+            "profile and jobs."
         )
     part = text_or_none("part", part, "a text such as '3/16'")
+    asked.check()
     chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
-        is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
-        shown.phase("connecting to workers" if is_running else "starting workers")
+        shown.phase(asked.phase if client is None else "connecting to workers")
 
-        def opened(check: Callable[[], None]) -> "AbstractContextManager[Executor]":
+        def opened(check: "Callable[[], RunRequest]") -> "AbstractContextManager[Executor]":
             if client is not None:
                 return use_client(client, shown.tell, check)
-            return open_executor(scheduler or "processes", workers, shown.tell, check)
+            return open_workers(asked, path, shown.tell, check)
 
         summary = run_shown(
             chosen, path, opened, shown, part,
@@ -127,7 +150,7 @@ def run(
 def run_shown(
     sweep: Sweep,
     path: Path,
-    opened: "Callable[[Callable[[], None]], AbstractContextManager[Executor]]",
+    opened: "Callable[[Callable[[], RunRequest]], AbstractContextManager[Executor]]",
     shown: "Progress",
     part: str | None,
     *,
@@ -155,11 +178,12 @@ def run_shown(
     if part is not None:
         asked = Part.parse(part)
 
-    def check() -> None:
+    def check() -> "RunRequest":
         from .run.request import check_request  # imported while workers start
 
         checked.append(check_request(sweep, path, part=asked))
         shown.expect(checked[0].trials)
+        return checked[0]
 
     with opened(check) as executor:
         from .run.runner import run_request

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_RETRIES
+from ..executors.schedulers import MOST_RETRIES
 from ..interrupts import terminable
+from ..workers import Workers, open_workers, worker_job_script
 from .errors import unheard
 from .group import main
 from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
@@ -42,8 +43,7 @@ def run(
     trials: int | None,
     seed: int | None,
     store: Path,
-    scheduler: str,
-    workers: int | None,
+    asked: Workers,
     part: str | None,
     retries: int,
     fail_fast: bool,
@@ -64,17 +64,23 @@ def run(
     with terminable():
         # Imported here: they take a second, in which SIGTERM must already act like Ctrl-C.
         from ..calls import run_shown
-        from ..executors.opening import open_executor
         from ..show.progress import progress
 
+        asked.check()
         chosen = chosen_sweep(sweep, settings, trials, seed)
+        if asked.dry_run:
+            from ..run.request import check_request
+
+            script = worker_job_script(asked, store, check_request(chosen, store))
+            click.echo(script, nl=False)
+            return
         with progress(open_console(stderr=True)) as shown:
-            shown.phase("starting workers" if scheduler in LOCAL else f"connecting to {scheduler}")
+            shown.phase(asked.phase)
 
             summary = run_shown(
                 chosen,
                 store,
-                lambda check: open_executor(scheduler, workers, shown.tell, check),
+                lambda check: open_workers(asked, store, shown.tell, check),
                 shown,
                 part,
                 retries=retries,

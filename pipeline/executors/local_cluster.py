@@ -151,7 +151,7 @@ class LocalWorkers:
 
 @contextmanager
 def local_workers(
-    count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
+    count: int, tell: Callable[[str], None], meanwhile: Callable[[], object], *, processes: bool
 ) -> Iterator[Any]:
     """Run a Dask cluster of workers on this machine.
 
@@ -190,7 +190,7 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             with without_script():
                 return await super().instantiate()
 
-    with _our_configuration():
+    with our_configuration():
         return LocalCluster(
             n_workers=count if processes else 1,
             threads_per_worker=1 if processes else count,
@@ -217,7 +217,7 @@ async def _end_workers(cluster: Any) -> None:
 
 @shared
 @contextmanager
-def _our_configuration() -> Iterator[None]:
+def our_configuration() -> Iterator[None]:
     """Start clusters with settings of ours in Dask's configuration."""
     import dask
 

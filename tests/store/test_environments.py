@@ -157,7 +157,7 @@ def test_a_worker_that_joined_a_mixed_run_is_entered(store: Path, kind: Scripted
     """It was not there when the run began; its blocks tell of it."""
 
     class Joined(Synchronous):
-        def stream(self, function, items):
+        def stream(self, function, items, *, more=False):
             for count, item in enumerate(items):
                 with computing_with(**({"machine": "abacus"} if count > 2 else {})):
                     yield item, function(item)
