@@ -23,13 +23,17 @@ READ = ("success", "seconds", "error")
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of trials of a store by status; `total` does not include excluded ones."""
+    """Numbers of trials of a store by status.
+
+    `total` does not include those that are excluded or that no command asked for.
+    """
 
     total: int
     done: int
     crashed: int
     pending: int
     excluded: int
+    not_asked: int
 
 
 class Damaged(TypedDict):
@@ -113,6 +117,7 @@ def store_status(path: Path) -> StoreStatus:
     success = survey.values.get("success")
     abandonment = survey.values.get(audited) if audited else None
     counts = {state.name.lower(): int((status == state).sum()) for state in Status}
+    total = counts["pending"] + counts["done"] + counts["crashed"]
     done = status == Status.DONE
     errors, crashes = _errors(info, status, survey.values.get("error"))
     return StoreStatus(
@@ -121,7 +126,7 @@ def store_status(path: Path) -> StoreStatus:
         title=info.sweep.title,
         hash=info.sweep.hash,
         axes={name: len(values) for name, values in info.sweep.axes.items()},
-        trials=Counts(total=int(status.size) - counts["excluded"], **counts),
+        trials=Counts(total=total, **counts),
         successes=None if success is None else int((success[done] > 0).sum()),
         trial_seconds=float(np.nansum(seconds)),
         abandonment=None if abandonment is None else _audit(info, abandonment),

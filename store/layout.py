@@ -15,12 +15,17 @@ Region = tuple[slice, ...]
 
 
 class Status(IntEnum):
-    """The state of a trial. A trial that did not recover is *done*."""
+    """The state of a trial. A trial that did not recover is *done*.
+
+    No command asked for a trial that is *not asked*: a merge of stores of different grids has such
+    trials. They do not count as missing until a run asks for them.
+    """
 
     PENDING = 0
     DONE = 1
     CRASHED = 2
     EXCLUDED = 3
+    NOT_ASKED = 4
 
 
 STATUS = Variable(

@@ -111,17 +111,20 @@ def _with_stored_text(info: StoreInfo, variable: Variable) -> Variable:
 
 def _clear(info: StoreInfo, surveyed: Survey) -> None:
     """Mark lost trials as pending in the status, then remove the damaged chunks."""
-    for block in map(tuple, np.argwhere(surveyed.lost)):
-        chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
     group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
-    errors = [block for d in surveyed.damages if d.array == ERROR.name for block in d.blocks]
-    for block in errors:
-        if not surveyed.lost[block]:
-            region = info.layout.region(block)
+    changed = surveyed.lost.copy()
+    for damage in surveyed.damages:
+        for block in damage.blocks if damage.array == ERROR.name else ():
+            changed[block] = True
+    for block in map(tuple, np.argwhere(changed)):
+        region = info.layout.region(block)
+        if surveyed.lost[block]:
+            # The old chunk may not be readable. Without one, all trials of the block are pending.
+            chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
+        if not surveyed.lost[block] or (surveyed.status[region] != Status.PENDING).any():
             array_of(group, STATUS.name)[region] = surveyed.status[region]
-    marked = surveyed.lost | surveyed.unmarked
-    if info.sweep.exclude and marked.any():
-        for index in np.argwhere(marked):
+    if info.sweep.exclude and surveyed.unmarked.any():
+        for index in np.argwhere(surveyed.unmarked):
             mark_excluded(group, info.grid, info.layout.region(tuple(index)))
     for damage in surveyed.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():

@@ -298,8 +298,8 @@ def select_trials(
 
     Returns:
         A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
-        crashed trials are to run again. And the number of other trials of the store that are not
-        done.
+        crashed trials are to run again. And the number of other trials of the store that a command
+        asked for and that are not done.
     """
     asked = np.zeros(status.shape, dtype=bool)
     indices = []
@@ -309,7 +309,8 @@ def select_trials(
     asked[np.ix_(*indices, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)
-    return asked, asked & missing, int((missing & ~asked).sum())
+    unasked = missing & ~asked & (status != Status.NOT_ASKED)
+    return asked, asked & missing, int(unasked.sum())
 
 
 def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
