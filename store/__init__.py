@@ -22,6 +22,7 @@ from .integrity import StoreInfo, Survey
 from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
 from .lock import exclusive
 from .mending import Mended, mend_store
+from .merge import ConflictError, Merged, merge_stores
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
 from .template import create_store, estimate_bytes
@@ -31,8 +32,10 @@ __all__ = [
     "OUTDATED",
     "TRIAL",
     "BlockWriter",
+    "ConflictError",
     "Layout",
     "Mended",
+    "Merged",
     "OtherLayoutError",
     "OutdatedWarning",
     "Status",
@@ -55,6 +58,7 @@ __all__ = [
     "load_results",
     "mark_outdated",
     "mend_store",
+    "merge_stores",
     "open_analysis",
     "open_complete",
     "open_results",
