@@ -24,9 +24,9 @@ from ..store.moving import OWN_ATTRIBUTES
 from ..sweeps import Grid, Sweep, UserError, differences, union
 from ..sweeps.sharing import check_reading
 from ..tasks import task_kind
-from ..tasks.environment import environment, in_words, needs_of
+from ..tasks.environment import environment, in_words, major_minor, needs_of
 from .run.prepare import check_same_variables
-from .run.provenance import TIMES, differing, major_minor
+from .run.provenance import TIMES, differing
 from .show.shown import Shown
 from .status import Counts, counts_of
 

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from ..sweeps import Grid
 from ..sweeps.variables import Flag, Variable
 
 TRIAL = "trial"
@@ -98,3 +99,8 @@ def choose_chunks(shape: tuple[int, ...], trials_per_block: int) -> tuple[int, .
         trials_left //= chunks[-1]
         trials_left = max(trials_left, 1)
     return tuple(reversed(chunks))
+
+
+def trial_at(grid: Grid, index: tuple[int, ...]) -> str:
+    """Name a trial by its values along all axes and its number, as in `k=5, trial=2`."""
+    return ", ".join(filter(None, [grid.place(index[:-1]), f"{TRIAL}={index[-1]}"]))

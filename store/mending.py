@@ -43,7 +43,9 @@ class Mended:
     blocks: int
 
 
-def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
+def mend_store(
+    info: StoreInfo, variables: Sequence[Variable], also: Sequence[Damage] = ()
+) -> Mended:
     """Repair a store: write lost metadata again, and mark blocks that lost results as not run.
 
     The caller must hold the lock of a run (`exclusive`).
@@ -51,6 +53,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
     Args:
         info: the store.
         variables: what the store's task fills.
+        also: other damage of coordinates and documents, which only `verify` looks for.
 
     Raises:
         WrongStoreError: the store has trials of points that its rules exclude now.
@@ -60,6 +63,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
         documents = [
             *document_damages(info, info.results),
             *coordinate_damages(info),
+            *also,
         ]
         if documents or any(name not in info.copies for name in info.arrays):
             with documents_held(info.path):

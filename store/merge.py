@@ -21,12 +21,13 @@ from .errors import StoreError, WrongStoreError, explained
 from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
 from .integrity import StoreInfo, check_complete
-from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Region, Status
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Region, Status, trial_at
 from .lock import held
 from .moving import SPARE_BYTES, carry_attributes, link_block, origins, own_arrays, own_bytes
 from .moving import same_chunk as same_chunk_along
 from .reading import read_status, readable
 from .template import array_of, build_template
+from .trial_checks import as_bits
 
 # Of several stores, the one whose status comes last here gives the trial.
 ORDER = (Status.NOT_ASKED, Status.PENDING, Status.CRASHED, Status.DONE)
@@ -415,13 +416,3 @@ class _Merge:
             f"{present[at].item()!r} in the other. A merge needs the same results of a trial that "
             "both hold: 'genprior verify' tells which is damaged; else leave one store out."
         )
-
-
-def trial_at(grid: Grid, index: tuple[int, ...]) -> str:
-    """Name a trial by its values along all axes and its number, as in `k=5, trial=2`."""
-    return ", ".join(filter(None, [grid.place(index[:-1]), f"{TRIAL}={index[-1]}"]))
-
-
-def as_bits(values: np.ndarray) -> np.ndarray:
-    """View numbers as unsigned integers, so that they are compared to the bit."""
-    return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
