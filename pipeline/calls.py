@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
+from ..sweeps.part import Part
 from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
 from .executors.errors import spare_dask
 from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
@@ -55,6 +56,7 @@ def run(
     scheduler: str | None = None,
     client: "Client | None" = None,
     workers: int | None = None,
+    part: str | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
@@ -76,6 +78,8 @@ def run(
             address of a running Dask scheduler.
         client: a Dask client to use instead of `scheduler`; it stays open.
         workers: number of processes or threads; the number of processors if None.
+        part: the part of the store's blocks to run, such as "3/16"; all if None. Parts may run at
+            the same time, each in a process of its own.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
@@ -100,6 +104,7 @@ def run(
         raise SchedulerError(
             "client: it has its own scheduler and workers; leave out scheduler and workers."
         )
+    part = text_or_none("part", part, "a text such as '3/16'")
     chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
         is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
@@ -111,7 +116,7 @@ def run(
             return open_executor(scheduler or "processes", workers, shown.tell, check)
 
         summary = run_shown(
-            chosen, path, opened, shown,
+            chosen, path, opened, shown, part,
             retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
         )  # fmt: skip
     if summary.interrupted:
@@ -124,6 +129,7 @@ def run_shown(
     path: Path,
     opened: "Callable[[Callable[[], None]], AbstractContextManager[Executor]]",
     shown: "Progress",
+    part: str | None,
     *,
     retries: int,
     fail_fast: bool,
@@ -136,6 +142,7 @@ def run_shown(
         path: the store.
         opened: starts workers, and calls its argument while they start.
         shown: shows the progress.
+        part: the part of the store's blocks to run, such as "3/16"; all if None.
         retries: how often a crashed trial is tried again.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels.
@@ -144,11 +151,14 @@ def run_shown(
         UserError: the sweep cannot be run, or the store holds another experiment.
     """
     checked: list[RunRequest] = []
+    asked = None
+    if part is not None:
+        asked = Part.parse(part)
 
     def check() -> None:
         from .run.request import check_request  # imported while workers start
 
-        checked.append(check_request(sweep, path))
+        checked.append(check_request(sweep, path, part=asked))
         shown.expect(checked[0].trials)
 
     with opened(check) as executor:

@@ -18,11 +18,12 @@ from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
+from .holders import Holding, Record, exclusive
 from .integrity import Damage, StoreInfo, Survey
 from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
-from .lock import exclusive
 from .mending import Mended, mend_store
 from .merge import ConflictError, Merged, merge_stores
+from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
 from .repair import repair_store
@@ -38,12 +39,14 @@ __all__ = [
     "ConflictError",
     "Damage",
     "Fault",
+    "Holding",
     "Inspection",
     "Layout",
     "Mended",
     "Merged",
     "OtherLayoutError",
     "OutdatedWarning",
+    "Record",
     "Sampled",
     "Status",
     "StoreError",
@@ -72,6 +75,8 @@ __all__ = [
     "open_complete",
     "open_results",
     "open_writer",
+    "part_block_trials",
+    "part_trials",
     "read_analyses",
     "read_info",
     "read_status",

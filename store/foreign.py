@@ -14,8 +14,8 @@ from .analyses import ANALYSIS, is_ours
 from .documents import DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
+from .holders import held_for_run
 from .integrity import StoreInfo
-from .lock import held
 
 CHUNKS = "c"
 UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
@@ -120,7 +120,7 @@ def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
             for folder, _, files in os.walk(inner) if not inner.is_symlink() else ():
                 metadata = Path(folder, DOCUMENT)
                 if DOCUMENT in files and b"genprior_format" in metadata.read_bytes():
-                    stack.enter_context(held(metadata.parent))
+                    stack.enter_context(held_for_run(metadata.parent))
         yield
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +20,10 @@ from .documents import chunks_of, consolidate, read_document, read_revision
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
+from .holders import age, held_for_run, read_records
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Region, Status, trial_at
-from .lock import held
+from .lock import SILENT
 from .moving import SPARE_BYTES, carry_attributes, link_block, origins, own_arrays, own_bytes
 from .moving import same_chunk as same_chunk_along
 from .reading import read_status, readable
@@ -125,14 +126,21 @@ def merge_stores(
 
 @contextmanager
 def _unwritten(path: Path) -> Iterator[None]:
-    """Keep runs from writing a store, if its lock can be taken: its folder may be read-only.
+    """Keep runs from writing a store; if its folder is read-only, only look for one that writes.
 
     Raises:
-        StoreError: the store is being written.
+        StoreError: a run writes the store.
     """
-    writable = os.access(path.resolve().parent, os.W_OK)
-    with held(path) if writable else nullcontext():
-        yield
+    if os.access(path.resolve().parent, os.W_OK):
+        with held_for_run(path):
+            yield
+        return
+    for record in read_records(path):
+        if not record.is_dead() and age(record) < SILENT:
+            raise StoreError(
+                f"{path} is being written by another genprior ({record.who}); wait for it to end."
+            )
+    yield
 
 
 def _reordered(info: StoreInfo, grid: Grid) -> list[str]:

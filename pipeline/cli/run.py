@@ -18,6 +18,11 @@ from .output import open_console, print_json
 @click.argument("store", type=STORE)
 @cluster_options
 @click.option(
+    "--part",
+    metavar="I/N",
+    help="Run only the I-th of N disjoint parts, at the same time as other parts if you like.",
+)
+@click.option(
     "--retries",
     type=click.IntRange(0, MOST_RETRIES),
     default=0,
@@ -39,6 +44,7 @@ def run(
     store: Path,
     scheduler: str,
     workers: int | None,
+    part: str | None,
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
@@ -70,6 +76,7 @@ def run(
                 store,
                 lambda check: open_executor(scheduler, workers, shown.tell, check),
                 shown,
+                part,
                 retries=retries,
                 fail_fast=fail_fast,
                 allow_mixed=allow_mixed,

@@ -2,16 +2,16 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...store import StoreInfo, exclusive
+from ...store import Holding, StoreInfo, exclusive
 from ...sweeps import Sweep, UserError
+from ...sweeps.part import Part
 from ...tasks import Experiment
 from ...tasks.environment import Environment, needs_of
 from ...tasks.generators import weights_digests
@@ -54,6 +54,7 @@ class RunSummary(Shown):
         last_error: what the last crashed trial said.
         mended: what was damaged in the store and repaired.
         workers_lost: workers that died; other workers ran their blocks again.
+        part: the part of the store that the run was asked for, such as 3/16; "" for all of it.
     """
 
     store: str
@@ -72,6 +73,7 @@ class RunSummary(Shown):
     last_error: str = ""
     mended: str = ""
     workers_lost: int = 0
+    part: str = ""
 
     @property
     def done(self) -> int:
@@ -124,6 +126,7 @@ def run_sweep(
     executor: Executor | None = None,
     *,
     kind: Experiment | None = None,
+    part: Part | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
@@ -138,6 +141,7 @@ def run_sweep(
         path: the store; made if it does not exist.
         executor: where blocks run; in this process if None.
         kind: the task; the one that the sweep names if None.
+        part: the part of the store's blocks to run; all if None.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
@@ -153,7 +157,7 @@ def run_sweep(
             written.
     """
     return run_request(
-        check_request(sweep, path, kind),
+        check_request(sweep, path, kind, part),
         executor or Synchronous(),
         retries=retries,
         fail_fast=fail_fast,
@@ -174,14 +178,15 @@ def run_request(
     tell: Teller,
 ) -> RunSummary:
     """Run a checked request; arguments, result and errors are those of `run_sweep`."""
-    sweep, grid, path, kind, _ = request
+    sweep, grid, path, kind, _, part = request
     lost_before = executor.workers_lost
     check_memory(grid, kind, executor.memory)
-    with exclusive(path):
+    with _entered(path, part, tell) as holding:
         with announced(tell):
-            ready = prepare_store(request, executor, allow_mixed)
+            ready = prepare_store(request, executor, allow_mixed, holding.alone)
+        holding.prepared()
         info = ready.info
-        wanted, todo, unasked = select_trials(info, sweep, ready.status)
+        wanted, todo, unasked = select_trials(info, sweep, ready.status, part)
         mark(info, writes=bool(todo.any()))
         has_success = "success" in info.variables
         summary = RunSummary(
@@ -193,8 +198,9 @@ def run_request(
             unasked=unasked,
             successes=0 if has_success else None,
             mended=ready.mended,
+            part=str(part or ""),
         )
-        run = uuid.uuid4().hex
+        run = holding.key
         needs, weights = needs_of(kind, grid), weights_digests(grid)
         expected = None if allow_mixed else ready.environments[0]
         tasks = (
@@ -209,9 +215,18 @@ def run_request(
             closing(executor.stream(run_block, tasks)) as outcomes,
             _abandoned(executor, run),
         ):
-            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
+            return _Run(executor, holding, path, summary, listen, tell, lost_before).take(
                 outcomes, fail_fast
             )
+
+
+@contextmanager
+def _entered(path: Path, part: Part | None, tell: Teller) -> Iterator[Holding]:
+    """Hold a store for a run, and say so if another run has to be waited for."""
+    with ExitStack() as stack:
+        with announced(tell):
+            holding = stack.enter_context(exclusive(path, part, tell))
+        yield holding
 
 
 @contextmanager
@@ -255,7 +270,7 @@ class _Run:
     def __init__(
         self,
         executor: Executor,
-        key: str,
+        holding: Holding,
         path: Path,
         summary: RunSummary,
         listen: Listener,
@@ -263,7 +278,7 @@ class _Run:
         lost_before: int,
     ):
         self._executor = executor
-        self._key = key
+        self._holding = holding
         self._path = path
         self._summary = summary
         self._listen = listen
@@ -275,9 +290,10 @@ class _Run:
     def take(self, outcomes: Outcomes[BlockTask, BlockReport], fail_fast: bool) -> RunSummary:
         """Take all outcomes, or those until an interruption."""
         try:
-            self._listen(self._summary)
+            self._tell_figures()
             for task, outcome in outcomes:
                 self._count(_report_of(task, outcome))
+                self._holding.check()
                 check()
                 if fail_fast and self._summary.crashed:
                     break
@@ -306,7 +322,20 @@ class _Run:
                 "a worker died (perhaps killed because memory ran out); another worker runs its "
                 "block"
             )
+        self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        """Tell the caller, and whoever follows the run from elsewhere, how far it is."""
         self._listen(self._summary)
+        summary = self._summary
+        self._holding.publish(
+            workers=self._executor.workers,
+            total=summary.total,
+            done=summary.done,
+            crashed=summary.crashed,
+            computed=summary.computed + summary.crashed,
+            seconds=summary.wall_seconds,
+        )
 
     def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
         """Wait at most `GRACE` seconds for running blocks, or until the next interruption."""
@@ -319,7 +348,9 @@ class _Run:
         self._tell(f"stopping, {wait}; interrupt again to stop at once")
         # Errors of a lost scheduler or of a dead worker do not matter any more.
         with suppress(KeyboardInterrupt, UserError), heeding():
-            _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))
+            _within(
+                ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._holding.key))
+            )
             for _, outcome in outcomes:
                 if isinstance(outcome, BlockReport):
                     self._count(outcome)

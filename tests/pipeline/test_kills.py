@@ -93,7 +93,7 @@ def test_killing_the_whole_run_keeps_what_was_finished(
         process.kill()
         psutil.wait_procs(workers, timeout=10)
         assert not any(worker.is_running() for worker in workers)
-    assert ".tiny.zarr.lock" in neighbours(store)
+    assert ".tiny.zarr.runs" in neighbours(store)
     stamps, kept = chunk_stamps(store), done(store)
     assert 12 <= kept < 48
     with ended(started(kind, sweep_file, store, "--scheduler=synchronous")) as process:
@@ -209,7 +209,7 @@ def test_two_runs_into_one_store_do_not_mix(store: Path, kind: Scripted, sweep_f
         with refused(StoreError, store, f"process {process.pid}"):
             run_sweep(tiny_sweep(), store, kind=kind)
         assert before.items() <= files(store / "status").items()
-        assert ".tiny.zarr.lock" in neighbours(store)
+        assert ".tiny.zarr.runs" in neighbours(store)
         assert process.poll() is None
 
 

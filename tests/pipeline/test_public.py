@@ -36,7 +36,7 @@ PLAN_FIELDS = [
 STATUS_FIELDS = [
     "store", "sweep", "title", "hash", "axes", "trials", "successes", "trial_seconds",
     "abandonment", "analyses", "not_made", "errors", "crashes", "damaged", "machine",
-    "kernel_version",
+    "kernel_version", "runs",
 ]  # fmt: skip
 
 
