@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ..interrupts import terminable
+from ..limits import MOST_RERUN, MOST_SEED
 from .group import main
 from .options import STORE, json_option
 from .output import open_console, print_json, spare_dask
@@ -14,11 +15,11 @@ from .output import open_console, print_json, spare_dask
 @main.command(short_help="Check a store completely, and repair it.")
 @click.argument("store", type=STORE)
 @click.option(
-    "--trials", type=click.IntRange(0, 1_000_000), default=20, show_default=True,
+    "--trials", type=click.IntRange(0, MOST_RERUN), default=20, show_default=True,
     help="Done trials, drawn at random, that are run again.",
 )  # fmt: skip
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of that draw  [default: new]."
+    "--seed", type=click.IntRange(0, MOST_SEED), help="Seed of that draw  [default: new]."
 )
 @click.option(
     "--repair", is_flag=True,
