@@ -5,7 +5,7 @@ levels, and the defaults of Dask and Matplotlib are as before.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from .arguments import (
 )
 from .executors.errors import spare_dask
 from .executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from .limits import MOST_RERUN, MOST_SEED
 from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 
     from .executors.base import Executor
     from .fit.results import Fits
+    from .merge import MergeSummary
     from .run.plan import Plan
     from .run.request import RunRequest
     from .run.runner import RunSummary
     from .show.progress import Progress
     from .status import StoreStatus
+    from .verify import StoreCheck
 
 AnyPath = str | os.PathLike[str]
 AnySweep = Sweep | str | os.PathLike[str]
@@ -290,6 +293,60 @@ def plot(
         if trajectories is None:
             return draw(info, look)
         return draw(info, look, read_info(store_path(trajectories)))
+
+
+def verify(
+    store: AnyPath, *, trials: int = 20, seed: int | None = None, repair: bool = False
+) -> "StoreCheck":
+    """Check the metadata, checksums, values and files of a store, and repair it on request.
+
+    Some done trials are run again in this process: their results must be the same to the bit,
+    unless a difference of the environment explains another one. Missing trials are no damage.
+
+    Args:
+        store: path of the store.
+        trials: number of done trials, drawn at random, that are run again.
+        seed: seed of that draw; a new one if None.
+        repair: mark what is damaged as pending, so that `run` computes it, write lost metadata
+            again, and remove what killed commands left.
+
+    Returns:
+        What was found; its `outcome` is `intact`, `repaired` or `damaged`.
+
+    Raises:
+        UserError: there is no store, or it cannot be read; with `repair`, it is being written, or
+            something can be neither computed nor written again.
+    """
+    spare_dask()
+    from .verify import verify_store
+
+    return verify_store(
+        store_path(store),
+        trials=number_in("trials", trials, 0, MOST_RERUN),
+        seed=None if seed is None else number_in("seed", seed, 0, MOST_SEED),
+        repair=truth("repair", repair),
+    )
+
+
+def merge(stores: Iterable[AnyPath], out: AnyPath, *, allow_mixed: bool = False) -> "MergeSummary":
+    """Make a new store with the trials of several stores of one experiment.
+
+    Args:
+        stores: paths of the stores, at least two; their grids may differ.
+        out: path of the new store, which must not exist.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+
+    Raises:
+        UserError: the stores are of different experiments or hold different results of a trial, a
+            store is being written or damaged, or the new store cannot be made.
+    """
+    spare_dask()
+    from .merge import merge_paths
+
+    if isinstance(stores, str | os.PathLike) or not isinstance(stores, Iterable):
+        raise UserError("stores: give a list of the paths of the stores.")
+    paths = [store_path(path) for path in stores]
+    return merge_paths(paths, store_path(out), allow_mixed=truth("allow_mixed", allow_mixed))
 
 
 def _workers(given: Any) -> int | None:
