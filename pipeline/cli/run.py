@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_RETRIES
+from ..executors.schedulers import GRACE, LOCAL, MOST_GRACE, MOST_RETRIES, MOST_TRIAL_TIMEOUT
 from ..interrupts import terminable
 from .errors import unheard
 from .group import main
@@ -30,6 +30,20 @@ from .output import open_console, print_json
     is_flag=True,
     help="Mix results of other machines, libraries or kernels; the store records it.",
 )
+@click.option(
+    "--trial-timeout",
+    type=click.FloatRange(0, MOST_TRIAL_TIMEOUT, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, MOST_GRACE),
+    default=GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running trials may go on after Ctrl-C, SIGTERM, SIGHUP or SIGUSR1.",
+)
 @json_option
 def run(
     sweep: str,
@@ -42,6 +56,8 @@ def run(
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
     as_json: bool,
 ) -> None:
     """Run the trials of SWEEP that STORE does not hold yet.
@@ -73,6 +89,8 @@ def run(
                 retries=retries,
                 fail_fast=fail_fast,
                 allow_mixed=allow_mixed,
+                trial_timeout=trial_timeout,
+                grace=grace,
             )
         from ..run.runner import as_json as summary_as_json
         from ..show import tables

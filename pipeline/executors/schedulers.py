@@ -3,3 +3,8 @@
 LOCAL = ("processes", "threads", "synchronous")
 MOST_WORKERS = 4096
 MOST_RETRIES = 100
+# Seconds that running trials get after an interruption. Batch systems kill about 10 s (PBS, LSF) or
+# 30 s (Slurm) after SIGTERM.
+GRACE = 5.0
+MOST_GRACE = 86_400.0
+MOST_TRIAL_TIMEOUT = 31_536_000.0  # a year
