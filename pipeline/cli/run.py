@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +12,19 @@ from .errors import unheard
 from .group import main
 from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
 from .output import open_console, print_json
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; click takes "nan" for a number in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an argument to a number."""
+        seconds = float(super().convert(value, param, ctx))
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
 
 
 @main.command(short_help="Run the trials that a store does not hold yet.")
@@ -32,13 +46,13 @@ from .output import open_console, print_json
 )
 @click.option(
     "--trial-timeout",
-    type=click.FloatRange(0, MOST_TRIAL_TIMEOUT, min_open=True),
+    type=Seconds(0, MOST_TRIAL_TIMEOUT, min_open=True),
     metavar="SECONDS",
     help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(0, MOST_GRACE),
+    type=Seconds(0, MOST_GRACE),
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
