@@ -15,13 +15,20 @@ from .arguments import (
     number_in,
     profile_name,
     scheduler_name,
+    seconds_in,
     store_path,
     sweep_of,
     text_or_none,
     truth,
 )
 from .executors.errors import spare_dask
-from .executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import (
+    GRACE,
+    MOST_GRACE,
+    MOST_RETRIES,
+    MOST_TRIAL_TIMEOUT,
+    MOST_WORKERS,
+)
 from .limits import MOST_RERUN, MOST_SEED
 from .workers import Workers, open_workers
 
@@ -75,6 +82,8 @@ def run(
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
+    trial_timeout: float | None = None,
+    grace: float = GRACE,
     progress: bool = True,
 ) -> "RunSummary":
     """Run the trials of a sweep that a store does not hold yet.
@@ -104,13 +113,16 @@ def run(
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
+            limit.
+        grace: seconds that running trials get to end after an interruption.
         progress: show the progress in a notebook or on a terminal (stderr); elsewhere nothing is
             shown.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
         KeyboardInterrupt: the run was interrupted; it is raised so that later cells do not run.
-            Running blocks get five seconds to end, or none after a second interruption. Finished
+            Running trials get `grace` seconds to end, or none after a second interruption. Finished
             trials are kept, and the same call continues with the others.
     """
     from .executors.errors import SchedulerError
@@ -124,6 +136,9 @@ def run(
     )  # fmt: skip
     retries = number_in("retries", retries, 0, MOST_RETRIES)
     fail_fast, allow_mixed = truth("fail_fast", fail_fast), truth("allow_mixed", allow_mixed)
+    if trial_timeout is not None:
+        trial_timeout = seconds_in("trial_timeout", trial_timeout, MOST_TRIAL_TIMEOUT, zero=False)
+    grace = seconds_in("grace", grace, MOST_GRACE)
     progress = truth("progress", progress)
     if client is not None and asked != Workers():
         raise SchedulerError(
@@ -144,6 +159,7 @@ def run(
         summary = run_shown(
             chosen, path, opened, shown, part,
             retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout, grace=grace,
         )  # fmt: skip
     if summary.interrupted:
         raise KeyboardInterrupt(f"{summary.done} of {summary.total} trials are done and kept")
@@ -160,6 +176,8 @@ def run_shown(
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
 ) -> "RunSummary":
     """Check a sweep while its workers start, and run it, for the command and for `run`.
 
@@ -172,6 +190,8 @@ def run_shown(
         retries: how often a crashed trial is tried again.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels.
+        trial_timeout: seconds that a trial may take; None for no limit.
+        grace: seconds that running trials get after an interruption.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
@@ -198,6 +218,8 @@ def run_shown(
             retries=retries,
             fail_fast=fail_fast,
             allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout,
+            grace=grace,
             listen=shown.listen,
             tell=shown.tell,
         )
