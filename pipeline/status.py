@@ -24,13 +24,23 @@ READ = ("success", "seconds", "error")
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of trials of a store by status; `total` does not include excluded ones."""
+    """Numbers of trials of a store by status.
+
+    `total` does not include those that are excluded or that no command asked for.
+    """
 
     total: int
     done: int
     crashed: int
     pending: int
     excluded: int
+    not_asked: int
+
+
+def counts_of(numbers: Mapping[Status, int]) -> Counts:
+    """Name the numbers of trials by status, and add those that were asked for."""
+    total = sum(numbers[state] for state in (Status.PENDING, Status.DONE, Status.CRASHED))
+    return Counts(total=total, **{state.name.lower(): numbers[state] for state in Status})
 
 
 class Damaged(TypedDict):
@@ -145,7 +155,7 @@ def store_status(path: Path) -> StoreStatus:
     status, seconds = survey.status, survey.values.get("seconds", np.array([]))
     success = survey.values.get("success")
     abandonment = survey.values.get(audited) if audited else None
-    counts = {state.name.lower(): int((status == state).sum()) for state in Status}
+    counts = counts_of({state: int((status == state).sum()) for state in Status})
     done = status == Status.DONE
     errors, crashes = _errors(info, status, survey.values.get("error"))
     return StoreStatus(
@@ -154,7 +164,7 @@ def store_status(path: Path) -> StoreStatus:
         title=info.sweep.title,
         hash=info.sweep.hash,
         axes={name: len(values) for name, values in info.sweep.axes.items()},
-        trials=Counts(total=int(status.size) - counts["excluded"], **counts),
+        trials=counts,
         successes=None if success is None else int((success[done] > 0).sum()),
         trial_seconds=float(np.nansum(seconds)),
         abandonment=None if abandonment is None else _audit(info, abandonment),

@@ -325,8 +325,8 @@ def select_trials(
 
     Returns:
         A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
-        crashed trials are to run again. And the number of other trials of the store that are not
-        done.
+        crashed trials are to run again. And the number of other trials of the store that a command
+        asked for and that are not done.
     """
     asked = np.zeros(status.shape, dtype=bool)
     indices = []
@@ -336,7 +336,7 @@ def select_trials(
     asked[np.ix_(*indices, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)
-    unasked = int((missing & ~asked).sum())
+    unasked = int((missing & ~asked & (status != Status.NOT_ASKED)).sum())
     if part is not None:
         asked &= part_trials(info.layout, part)
     return asked, asked & missing, unasked

@@ -74,7 +74,8 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
         "axes": " × ".join(f"{name} ({size})" for name, size in status.axes.items()) or "none",
         "trials": f"{trials.done:,} of {trials.total:,} done, {trials.pending:,} pending, "
         f"{trials.crashed:,} crashed"
-        + (f", {trials.excluded:,} excluded" if trials.excluded else ""),
+        + (f", {trials.excluded:,} excluded" if trials.excluded else "")
+        + (f", {trials.not_asked:,} not asked" if trials.not_asked else ""),
     }
     if status.runs:
         rows["running"] = "\n".join(map(_running, status.runs))
