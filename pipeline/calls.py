@@ -5,22 +5,31 @@ levels, and the defaults of Dask and Matplotlib are as before.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
+from ..sweeps.part import Part
 from .arguments import (
     number_in,
     profile_name,
     scheduler_name,
+    seconds_in,
     store_path,
     sweep_of,
     text_or_none,
     truth,
 )
 from .executors.errors import spare_dask
-from .executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import (
+    GRACE,
+    MOST_GRACE,
+    MOST_RETRIES,
+    MOST_TRIAL_TIMEOUT,
+    MOST_WORKERS,
+)
+from .limits import MOST_RERUN, MOST_SEED
 from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
@@ -32,11 +41,13 @@ if TYPE_CHECKING:
 
     from .executors.base import Executor
     from .fit.results import Fits
+    from .merge import MergeSummary
     from .run.plan import Plan
     from .run.request import RunRequest
     from .run.runner import RunSummary
     from .show.progress import Progress
     from .status import StoreStatus
+    from .verify import StoreCheck
 
 AnyPath = str | os.PathLike[str]
 AnySweep = Sweep | str | os.PathLike[str]
@@ -67,9 +78,12 @@ def run(
     cluster: str | None = None,
     profile: AnyPath | None = None,
     jobs: int | None = None,
+    part: str | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
+    trial_timeout: float | None = None,
+    grace: float = GRACE,
     progress: bool = True,
 ) -> "RunSummary":
     """Run the trials of a sweep that a store does not hold yet.
@@ -84,8 +98,9 @@ def run(
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         store: path of the store, a folder.
-        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), the address
-            of a running Dask scheduler, or the path of its scheduler file.
+        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), `srun` (in
+            the tasks of the Slurm job that this is in), the address of a running Dask scheduler, or
+            the path of its scheduler file.
         client: a Dask client to use instead of `scheduler`; it stays open.
         workers: number of processes or threads; the number of processors if None.
         cluster: the batch system to which worker jobs are submitted instead: `slurm`, `pbs`, `sge`,
@@ -93,16 +108,21 @@ def run(
         profile: what a worker job asks for: a table of `~/.config/genprior/clusters.toml`, or the
             path of a TOML file; the table named like the batch system if None.
         jobs: number of worker jobs; that of the profile if None.
+        part: the part of the store's blocks to run, such as "3/16"; all if None. Parts may run at
+            the same time, each in a process of its own.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
+            limit.
+        grace: seconds that running trials get to end after an interruption.
         progress: show the progress in a notebook or on a terminal (stderr); elsewhere nothing is
             shown.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
         KeyboardInterrupt: the run was interrupted; it is raised so that later cells do not run.
-            Running blocks get five seconds to end, or none after a second interruption. Finished
+            Running trials get `grace` seconds to end, or none after a second interruption. Finished
             trials are kept, and the same call continues with the others.
     """
     from .executors.errors import SchedulerError
@@ -116,12 +136,16 @@ def run(
     )  # fmt: skip
     retries = number_in("retries", retries, 0, MOST_RETRIES)
     fail_fast, allow_mixed = truth("fail_fast", fail_fast), truth("allow_mixed", allow_mixed)
+    if trial_timeout is not None:
+        trial_timeout = seconds_in("trial_timeout", trial_timeout, MOST_TRIAL_TIMEOUT, zero=False)
+    grace = seconds_in("grace", grace, MOST_GRACE)
     progress = truth("progress", progress)
     if client is not None and asked != Workers():
         raise SchedulerError(
             "client: it has its own scheduler and workers; leave out scheduler, workers, cluster, "
             "profile and jobs."
         )
+    part = text_or_none("part", part, "a text such as '3/16'")
     asked.check()
     chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
@@ -133,8 +157,9 @@ def run(
             return open_workers(asked, path, shown.tell, check)
 
         summary = run_shown(
-            chosen, path, opened, shown,
+            chosen, path, opened, shown, part,
             retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout, grace=grace,
         )  # fmt: skip
     if summary.interrupted:
         raise KeyboardInterrupt(f"{summary.done} of {summary.total} trials are done and kept")
@@ -146,10 +171,13 @@ def run_shown(
     path: Path,
     opened: "Callable[[Callable[[], RunRequest]], AbstractContextManager[Executor]]",
     shown: "Progress",
+    part: str | None,
     *,
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
 ) -> "RunSummary":
     """Check a sweep while its workers start, and run it, for the command and for `run`.
 
@@ -158,19 +186,25 @@ def run_shown(
         path: the store.
         opened: starts workers, and calls its argument while they start.
         shown: shows the progress.
+        part: the part of the store's blocks to run, such as "3/16"; all if None.
         retries: how often a crashed trial is tried again.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels.
+        trial_timeout: seconds that a trial may take; None for no limit.
+        grace: seconds that running trials get after an interruption.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
     """
     checked: list[RunRequest] = []
+    asked = None
+    if part is not None:
+        asked = Part.parse(part)
 
     def check() -> "RunRequest":
         from .run.request import check_request  # imported while workers start
 
-        checked.append(check_request(sweep, path))
+        checked.append(check_request(sweep, path, part=asked))
         shown.expect(checked[0].trials)
         return checked[0]
 
@@ -184,6 +218,8 @@ def run_shown(
             retries=retries,
             fail_fast=fail_fast,
             allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout,
+            grace=grace,
             listen=shown.listen,
             tell=shown.tell,
         )
@@ -279,6 +315,60 @@ def plot(
         if trajectories is None:
             return draw(info, look)
         return draw(info, look, read_info(store_path(trajectories)))
+
+
+def verify(
+    store: AnyPath, *, trials: int = 20, seed: int | None = None, repair: bool = False
+) -> "StoreCheck":
+    """Check the metadata, checksums, values and files of a store, and repair it on request.
+
+    Some done trials are run again in this process: their results must be the same to the bit,
+    unless a difference of the environment explains another one. Missing trials are no damage.
+
+    Args:
+        store: path of the store.
+        trials: number of done trials, drawn at random, that are run again.
+        seed: seed of that draw; a new one if None.
+        repair: mark what is damaged as pending, so that `run` computes it, write lost metadata
+            again, and remove what killed commands left.
+
+    Returns:
+        What was found; its `outcome` is `intact`, `repaired` or `damaged`.
+
+    Raises:
+        UserError: there is no store, or it cannot be read; with `repair`, it is being written, or
+            something can be neither computed nor written again.
+    """
+    spare_dask()
+    from .verify import verify_store
+
+    return verify_store(
+        store_path(store),
+        trials=number_in("trials", trials, 0, MOST_RERUN),
+        seed=None if seed is None else number_in("seed", seed, 0, MOST_SEED),
+        repair=truth("repair", repair),
+    )
+
+
+def merge(stores: Iterable[AnyPath], out: AnyPath, *, allow_mixed: bool = False) -> "MergeSummary":
+    """Make a new store with the trials of several stores of one experiment.
+
+    Args:
+        stores: paths of the stores, at least two; their grids may differ.
+        out: path of the new store, which must not exist.
+        allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+
+    Raises:
+        UserError: the stores are of different experiments or hold different results of a trial, a
+            store is being written or damaged, or the new store cannot be made.
+    """
+    spare_dask()
+    from .merge import merge_paths
+
+    if isinstance(stores, str | os.PathLike) or not isinstance(stores, Iterable):
+        raise UserError("stores: give a list of the paths of the stores.")
+    paths = [store_path(path) for path in stores]
+    return merge_paths(paths, store_path(out), allow_mixed=truth("allow_mixed", allow_mixed))
 
 
 def _workers(given: Any) -> int | None:

@@ -9,7 +9,8 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
-from ..store import Status, StoreInfo, read_info, survey_store
+from ..store import Record, Status, StoreInfo, read_info, survey_store
+from ..store.holders import age, read_records
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
 from ..tasks.statistics.audits import audit_abandonment, audited_variable
@@ -23,13 +24,23 @@ READ = ("success", "seconds", "error")
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of trials of a store by status; `total` does not include excluded ones."""
+    """Numbers of trials of a store by status.
+
+    `total` does not include those that are excluded or that no command asked for.
+    """
 
     total: int
     done: int
     crashed: int
     pending: int
     excluded: int
+    not_asked: int
+
+
+def counts_of(numbers: Mapping[Status, int]) -> Counts:
+    """Name the numbers of trials by status, and add those that were asked for."""
+    total = sum(numbers[state] for state in (Status.PENDING, Status.DONE, Status.CRASHED))
+    return Counts(total=total, **{state.name.lower(): numbers[state] for state in Status})
 
 
 class Damaged(TypedDict):
@@ -45,6 +56,36 @@ class Crash(TypedDict):
     error: str
     trials: int
     first: dict[str, Any]
+
+
+class Running(TypedDict):
+    """A run that writes the store now; times in seconds.
+
+    Attributes:
+        process: its process.
+        host: the machine on which it runs.
+        job: its batch job; "" outside of one.
+        part: its part of the store, such as 3/16; "" if it writes alone.
+        workers: trials run at a time; None until it has begun.
+        total: trials that it was asked for; None until it has begun.
+        done: trials of these that are done.
+        crashed: trials of these that crashed.
+        per_second: trials that it computes in a second; None until the first ones.
+        seconds_left: how long it will take; None if that is unknown.
+        silent_seconds: time since its last sign.
+    """
+
+    process: int | None
+    host: str
+    job: str
+    part: str
+    workers: int | None
+    total: int | None
+    done: int | None
+    crashed: int | None
+    per_second: float | None
+    seconds_left: float | None
+    silent_seconds: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +111,7 @@ class StoreStatus(Shown):
         damaged: files that are missing or damaged.
         machine: processor family and BLAS, which decide the last bits of results.
         kernel_version: kernel version of the task.
+        runs: the runs that write the store now.
     """
 
     store: str
@@ -88,6 +130,7 @@ class StoreStatus(Shown):
     damaged: list[Damaged]
     machine: str | None
     kernel_version: int | None
+    runs: list[Running]
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -112,7 +155,7 @@ def store_status(path: Path) -> StoreStatus:
     status, seconds = survey.status, survey.values.get("seconds", np.array([]))
     success = survey.values.get("success")
     abandonment = survey.values.get(audited) if audited else None
-    counts = {state.name.lower(): int((status == state).sum()) for state in Status}
+    counts = counts_of({state: int((status == state).sum()) for state in Status})
     done = status == Status.DONE
     errors, crashes = _errors(info, status, survey.values.get("error"))
     return StoreStatus(
@@ -121,7 +164,7 @@ def store_status(path: Path) -> StoreStatus:
         title=info.sweep.title,
         hash=info.sweep.hash,
         axes={name: len(values) for name, values in info.sweep.axes.items()},
-        trials=Counts(total=int(status.size) - counts["excluded"], **counts),
+        trials=counts,
         successes=None if success is None else int((success[done] > 0).sum()),
         trial_seconds=float(np.nansum(seconds)),
         abandonment=None if abandonment is None else _audit(info, abandonment),
@@ -132,7 +175,31 @@ def store_status(path: Path) -> StoreStatus:
         damaged=[{"what": str(damage), "remedy": damage.remedy} for damage in survey.damages],
         machine=info.attributes.get("machine"),
         kernel_version=info.attributes.get("kernel_version"),
+        runs=[_running(record) for record in read_records(path) if not record.is_dead()],
     )
+
+
+def _running(record: Record) -> Running:
+    fields, silent = record.fields, age(record)
+    figures: dict[str, Any] = fields.get("figures") or {}
+    total, done, crashed = (figures.get(name) for name in ("total", "done", "crashed"))
+    rate = left = None
+    if figures.get("computed") and figures.get("seconds"):
+        rate = figures["computed"] / figures["seconds"]
+        left = max(0.0, (figures["total"] - figures["done"] - figures["crashed"]) / rate - silent)
+    return {
+        "process": fields.get("process"),
+        "host": fields.get("host", ""),
+        "job": fields.get("job", ""),
+        "part": str(record.part or ""),
+        "workers": figures.get("workers"),
+        "total": total,
+        "done": done,
+        "crashed": crashed,
+        "per_second": rate,
+        "seconds_left": left,
+        "silent_seconds": silent,
+    }
 
 
 def _audit(info: StoreInfo, abandonment: np.ndarray) -> dict[str, Any] | None:

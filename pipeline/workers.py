@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .executors.errors import SchedulerError
-from .executors.schedulers import LOCAL
+from .executors.schedulers import LOCAL, SRUN
 
 if TYPE_CHECKING:
     from .executors.base import Executor
@@ -52,7 +52,7 @@ class Workers(NamedTuple):
         """What is done before a run begins."""
         if self.in_jobs:
             return "submitting worker jobs"
-        if self.scheduler is None or self.scheduler in LOCAL:
+        if self.scheduler is None or self.scheduler in (*LOCAL, SRUN):
             return "starting workers"
         return f"connecting to {self.scheduler}"
 
@@ -77,10 +77,10 @@ class Workers(NamedTuple):
             )
         if self.tls and self.insecure:
             raise SchedulerError(f"{self.tls[0]} and --insecure: leave one of the two out.")
-        if self.tls and not self.in_jobs and (self.scheduler or LOCAL[0]) in LOCAL:
+        if self.tls and not self.in_jobs and (self.scheduler or LOCAL[0]) in (*LOCAL, SRUN):
             raise SchedulerError(
-                f"{self.tls[0]}: it is for the address of a scheduler and for --cluster; local "
-                "workers need no certificate."
+                f"{self.tls[0]}: it is for the address of a scheduler and for --cluster; other "
+                "workers have certificates of their own."
             )
 
     @property

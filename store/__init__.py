@@ -18,29 +18,43 @@ from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
-from .integrity import StoreInfo, Survey
-from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks
-from .lock import exclusive
+from .holders import Holding, Record, exclusive
+from .integrity import Damage, StoreInfo, Survey
+from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
 from .mending import Mended, mend_store
+from .merge import ConflictError, Merged, merge_stores
+from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
+from .repair import repair_store
 from .template import create_store, estimate_bytes
+from .trial_checks import as_bits
+from .verify import Fault, Inspection, Sampled, inspect_store
 
 __all__ = [
     "LONGEST_ERROR",
     "OUTDATED",
     "TRIAL",
     "BlockWriter",
+    "ConflictError",
+    "Damage",
+    "Fault",
+    "Holding",
+    "Inspection",
     "Layout",
     "Mended",
+    "Merged",
     "OtherLayoutError",
     "OutdatedWarning",
+    "Record",
+    "Sampled",
     "Status",
     "StoreError",
     "StoreInfo",
     "Survey",
     "WrongStoreError",
     "analysis_groups",
+    "as_bits",
     "changed_coordinate",
     "check_place",
     "check_replaceable",
@@ -51,20 +65,26 @@ __all__ = [
     "exclusive",
     "explained",
     "extend_store",
+    "inspect_store",
     "is_vacant",
     "load_results",
     "mark_outdated",
     "mend_store",
+    "merge_stores",
     "open_analysis",
     "open_complete",
     "open_results",
     "open_writer",
+    "part_block_trials",
+    "part_trials",
     "read_analyses",
     "read_info",
     "read_status",
     "record",
     "remove_analysis",
+    "repair_store",
     "survey_store",
+    "trial_at",
     "update_flags",
     "write_analysis",
 ]

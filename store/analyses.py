@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from .documents import consolidate, copies, make_group, read_revision, read_root
+from .documents import (
+    DOCUMENT,
+    BrokenDocumentError,
+    consolidate,
+    copies,
+    is_same,
+    make_group,
+    read_document,
+    read_revision,
+    read_root,
+)
 from .errors import OtherLayoutError, StoreError, explained, in_short
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 from .lock import documents_held
@@ -76,7 +87,13 @@ def write_analysis(
         marks = {MADE_FROM: made_from}
         marks |= {} if outdated is None else {OUTDATED: _advice(outdated)}
         marked = _for_netcdf(dataset).assign_attrs(marks)
-        marked.to_zarr(area / NEW, mode="w", zarr_format=3, consolidated=True)
+        # As with results, checksums show a wrong bit, and no chunk is left out for its fill values.
+        codecs = {"compressors": (ZstdCodec(level=1), Crc32cCodec())}
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            marked.to_zarr(
+                area / NEW, mode="w", zarr_format=3, consolidated=True,
+                encoding=dict.fromkeys(marked.variables, codecs),
+            )  # fmt: skip
         put_in_place(area, folder)
     return marked
 
@@ -189,9 +206,10 @@ def read_analyses(path: Path, names: Collection[str]) -> dict[str, dict[str, Any
 
 
 def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
-    """Read analyses completely, and say for each that cannot be read what is wrong with it.
+    """Read analyses completely, and say for each that is damaged what is wrong with it.
 
-    A missing chunk is not seen: Zarr does not write a chunk that has fill values only.
+    Earlier versions wrote analyses without checksums, and no chunk that had fill values only. In
+    those, a missing chunk is not seen.
     """
     root_copies = copies(read_root(path))
     damaged = {}
@@ -200,11 +218,50 @@ def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
         arrays = [key.removeprefix(begin) for key in root_copies if key.startswith(begin)]
         try:
             group = zarr.open_group(path / ANALYSIS / name, mode="r", use_consolidated=False)
-            for array in arrays:
-                group[array][...]  # type: ignore[index]
+            for name_of in arrays:
+                array = group[name_of]
+                if isinstance(array, zarr.Array):
+                    array[...]
+                    if has_checksums(array) and array.nchunks_initialized < array.nchunks:
+                        damaged[name] = f"a chunk of {name_of} is missing"
         except Exception as error:
             damaged[name] = in_short(error)
     return damaged
+
+
+def has_checksums(array: zarr.Array[Any]) -> bool:
+    """Say whether the chunks of an array have checksums."""
+    return any(isinstance(codec, Crc32cCodec) for codec in array.compressors)
+
+
+def changed_documents(path: Path, names: Collection[str]) -> dict[str, str]:
+    """Compare the documents of analyses with their copies at the root.
+
+    A fit that writes just now has changed one of them first.
+
+    Returns:
+        By the name of each analysis whose documents differ, which one does.
+    """
+    root_copies, changed = copies(read_root(path)), {}
+    for key, copy in root_copies.items():
+        name = key.removeprefix(f"{ANALYSIS}/").split("/")[0]
+        if not key.startswith(f"{ANALYSIS}/") or name not in names or name in changed:
+            continue
+        try:
+            own = read_document(path / key)
+        except (FileNotFoundError, BrokenDocumentError):
+            changed[name] = f"{key}/{DOCUMENT} is missing or damaged"
+            continue
+        # A group has copies of its own arrays' documents, which its copy at the root has not.
+        gathered = {"consolidated_metadata": None}
+        if not is_same(own | gathered, copy | gathered):
+            changed[name] = f"{key}/{DOCUMENT} differs from its copy in {DOCUMENT}"
+    return changed
+
+
+def own_analyses(path: Path) -> list[str]:
+    """List the names of the analyses that genprior made in a store."""
+    return list(read_analyses(path, analysis_groups(path)))
 
 
 def is_ours(folder: Path) -> bool:

@@ -52,6 +52,11 @@ def is_array(document: Document) -> bool:
     return document.get("node_type") == "array" and isinstance(document.get("shape"), list)
 
 
+def is_same(one: Document, other: Document) -> bool:
+    """Compare two documents as text, so that NaN equals NaN."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
 def chunks_of(document: Document) -> Any:
     """Give the chunk sizes in an array's document, or None."""
     try:

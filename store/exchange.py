@@ -79,7 +79,7 @@ def clear(path: Path) -> None:
     """Complete or remove what a failed or killed command left next to a path."""
     settle(path)
     with explained(path, "clearing what an interrupted command left"):
-        for area in _areas(resolved(path)):
+        for area in areas_of(resolved(path)):
             # If both exist and the path exists again, this may be the only copy of the results.
             if not ((area / NEW).exists() and (area / OLD).exists()):
                 _remove(area)
@@ -91,7 +91,7 @@ def settle(path: Path) -> None:
         if path.exists():
             return
         target = resolved(path)
-        for area in _areas(target):
+        for area in areas_of(target):
             if (area / OLD).exists() and (area / NEW).exists():
                 # Another reader, or the writer itself, may have renamed it already.
                 with suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ def _prefix(target: Path) -> str:
     return f".{target.name}.work-"
 
 
-def _areas(target: Path) -> list[Path]:
+def areas_of(target: Path) -> list[Path]:
     """Find the work areas of a store, by their names and their markers."""
     try:
         names = os.listdir(target.parent)

@@ -8,13 +8,14 @@ from ..sweeps.variables import Variable
 from .documents import consolidate
 from .errors import StoreError, explained
 from .integrity import StoreInfo
+from .layout import STATUS
 from .lock import documents_held
 from .reading import open_group
 from .template import array_of
 
 
 def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
-    """Name the codes that trials can give now and that the store has no names for yet.
+    """Name the codes, also those of the status, that the store has no names for yet.
 
     Args:
         info: the store.
@@ -27,7 +28,7 @@ def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
         StoreError: a code has another meaning in the store.
     """
     group, changed = open_group(info.path), {}
-    for variable in variables:
+    for variable in (*variables, STATUS):
         if not variable.flags:
             continue
         attributes = array_of(group, variable.name).attrs

@@ -1,11 +1,12 @@
 """Files and groups of the user in a store: found, checked and carried over by an extension."""
 
 import errno
+import filecmp
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from .analyses import ANALYSIS, is_ours
 from .documents import DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
+from .holders import held_for_run
 from .integrity import StoreInfo
-from .lock import held
 
 CHUNKS = "c"
 UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
@@ -66,16 +67,19 @@ def _in_chunks(folder: Path, depth: int) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -> None:
-    """Refuse an extension if an array of the user would not fit the new shape.
+def check_foreign(
+    info: StoreInfo, foreign: list[Path], shape: dict[str, int], reordered: Collection[str] = ()
+) -> None:
+    """Refuse to carry an array of the user over that would not fit the new store.
 
     Args:
         info: the store.
         foreign: what genprior did not make in it, from `find_foreign`.
         shape: the new size of each dimension.
+        reordered: dimensions of the same size whose values get another order.
 
     Raises:
-        StoreError: an array of the user next to the results lies along an axis that grows; the
+        StoreError: an array of the user next to the results lies along an axis that changes; the
             message names it.
     """
     old = dict(zip(info.layout.dims, info.layout.shape, strict=True))
@@ -88,12 +92,18 @@ def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -
             continue
         dims = document.get("dimension_names") or ()
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
+        moved = [dim for dim in dims if dim in reordered]
         if grown:
             raise StoreError(
                 f"{info.path / name}: genprior did not make this array, and it lies along "
                 f"{grown[0]}, which grows from {old[grown[0]]} to {shape[grown[0]]} values: it "
                 "would no longer fit, and xarray could not open the store. Move it into a group, "
                 "or out of the store."
+            )
+        if moved:
+            raise StoreError(
+                f"{info.path / name}: genprior did not make this array, and it lies along "
+                f"{moved[0]}, whose values get another order. Move it out of the store."
             )
 
 
@@ -110,11 +120,11 @@ def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
             for folder, _, files in os.walk(inner) if not inner.is_symlink() else ():
                 metadata = Path(folder, DOCUMENT)
                 if DOCUMENT in files and b"genprior_format" in metadata.read_bytes():
-                    stack.enter_context(held(metadata.parent))
+                    stack.enter_context(held_for_run(metadata.parent))
         yield
 
 
-def carry(path: Path, new: Path, foreign: list[Path]) -> None:
+def carry(path: Path, new: Path, foreign: list[Path], share: bool = True) -> None:
     """Carry what genprior did not make over into a new folder, by hard links or else by copies.
 
     Symbolic links stay symbolic links. Modes and times are kept.
@@ -123,6 +133,8 @@ def carry(path: Path, new: Path, foreign: list[Path]) -> None:
         path: the store.
         new: the new folder.
         foreign: paths relative to the store, from `find_foreign`.
+        share: whether files are linked; False if the store remains, so that a change in one of
+            them would be a change in both.
 
     Raises:
         StoreError: genprior writes something of the same name there.
@@ -140,10 +152,10 @@ def carry(path: Path, new: Path, foreign: list[Path]) -> None:
                 f"{path / entry} was not made by genprior, which has to write there; rename it, "
                 "and repeat the same command."
             )
-        _carry(path / entry, new / entry)
+        _carry(path / entry, new / entry, share)
 
 
-def _carry(source: Path, target: Path) -> None:
+def _carry(source: Path, target: Path, share: bool) -> None:
     mode = source.lstat().st_mode
     if stat.S_ISLNK(mode):
         target.symlink_to(source.readlink())
@@ -151,13 +163,30 @@ def _carry(source: Path, target: Path) -> None:
         target.mkdir()
         copy_access(source, target)
         for entry in sorted(source.iterdir()):
-            _carry(entry, target / entry.name)
+            _carry(entry, target / entry.name, share)
         shutil.copystat(source, target)
-    else:
-        try:
-            os.link(source, target)
-        except OSError:
-            if not stat.S_ISREG(mode):
-                reason = "a special file cannot be copied"
-                raise OSError(errno.ENOTSUP, reason, str(source)) from None
-            shutil.copy2(source, target)
+    elif not (share and _linked(source, target)):
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.ENOTSUP, "a special file cannot be copied", str(source))
+        shutil.copy2(source, target)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Say whether two files, links or folders have the same names and bytes in them."""
+    modes = one.lstat().st_mode, other.lstat().st_mode
+    if all(map(stat.S_ISLNK, modes)):
+        return one.readlink() == other.readlink()
+    if all(map(stat.S_ISDIR, modes)):
+        names = sorted(os.listdir(one))
+        return names == sorted(os.listdir(other)) and all(
+            same_content(one / name, other / name) for name in names
+        )
+    return all(map(stat.S_ISREG, modes)) and filecmp.cmp(one, other, shallow=False)

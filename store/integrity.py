@@ -4,7 +4,6 @@ Something counts as damaged only if its bytes prove it: a document that is not J
 its copy; a chunk that is missing, cut, or does not match its checksum.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +23,7 @@ from .documents import (
     chunks_of,
     coordinates,
     is_array,
+    is_same,
     read_document,
 )
 from .errors import StoreError, in_short, library_error
@@ -255,14 +255,9 @@ def _agree(own: Document, copy: Document) -> bool:
     """Compare a document with its copy, except for attributes that the user added."""
     added, kept = own.get("attributes"), copy.get("attributes")
     if not isinstance(added, dict) or not isinstance(kept, dict):
-        return _same(own, copy)
+        return is_same(own, copy)
     known = {name: value for name, value in added.items() if name in kept}
-    return _same({**own, "attributes": known}, copy)
-
-
-def _same(one: Document, other: Document) -> bool:
-    """Compare two documents as text, so that NaN equals NaN."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return is_same({**own, "attributes": known}, copy)
 
 
 def coordinate_damages(info: StoreInfo) -> list[Damage]:

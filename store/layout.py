@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from ..sweeps import Grid
 from ..sweeps.variables import Flag, Variable
 
 TRIAL = "trial"
@@ -15,12 +16,17 @@ Region = tuple[slice, ...]
 
 
 class Status(IntEnum):
-    """The state of a trial. A trial that did not recover is *done*."""
+    """The state of a trial. A trial that did not recover is *done*.
+
+    No command asked for a trial that is *not asked*: a merge of stores of different grids has such
+    trials. They do not count as missing until a run asks for them.
+    """
 
     PENDING = 0
     DONE = 1
     CRASHED = 2
     EXCLUDED = 3
+    NOT_ASKED = 4
 
 
 STATUS = Variable(
@@ -93,3 +99,8 @@ def choose_chunks(shape: tuple[int, ...], trials_per_block: int) -> tuple[int, .
         trials_left //= chunks[-1]
         trials_left = max(trials_left, 1)
     return tuple(reversed(chunks))
+
+
+def trial_at(grid: Grid, index: tuple[int, ...]) -> str:
+    """Name a trial by its values along all axes and its number, as in `k=5, trial=2`."""
+    return ", ".join(filter(None, [grid.place(index[:-1]), f"{TRIAL}={index[-1]}"]))

@@ -1,10 +1,11 @@
-"""Locks that keep two writers of a store apart.
+"""Locks that are held for moments.
 
-There are two locks. A run holds the first for its whole duration. Whoever changes the documents
-holds the second during that change; a fit takes only the second. Each lock is a file next to the
+There are two. Who enters or leaves the records of a store's runs holds the first (`holders`); who
+changes the documents, as a run and a fit do, holds the second. Each lock is a file next to the
 store. The operating system locks it (`flock`) if the file system supports that. Elsewhere (Lustre
-without `flock`, some NFS) the existence of the file is the lock, and its text names the process
-that holds it: the lock of a process that died on this machine is taken over.
+without `flock`, some NFS) the existence of the file is the lock. Its text names the process that
+holds it and changes every few seconds: the lock of a process that died on this machine is taken
+over at once, and that of another machine when it has stayed the same for `SILENT` seconds.
 """
 
 import errno
@@ -18,42 +19,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import FileLock, SoftFileLease, Timeout
 
 from .errors import StoreError, WrongStoreError, explained
-from .exchange import clear, resolved
-from .places import check_place
+from .exchange import resolved
 
-WAIT_FOR_RUN = 0.5  # seconds: a run that holds the lock may just be ending
-WAIT_FOR_DOCUMENTS = 60.0  # seconds: a change of documents or writing an analysis ends by itself
+WAIT_FOR_RECORDS = 75.0  # seconds: longer than `SILENT`, so that a dead holder is no error
+SILENT = 60.0  # seconds after which a file that does not change is no lock
+WAIT_FOR_DOCUMENTS = 90.0  # seconds: a change of documents or writing an analysis ends by itself
 DOCUMENTS = ".documents"
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
-# The text of filelock's soft locks, in lines, and that of earlier versions of genprior.
-RECORD = re.compile(r"(?P<process>\d+)\n(?P<host>[^\n]+)\n(\d+\n)?|process \d+ on .+")
+# What `_sign` writes, and the text of filelock's leases.
+RECORD = re.compile(
+    r"(?P<process>\d+)\n(?P<host>[^\n]+)\n|filelock/\d+\npid=(?P<pid>\d+)\nhost=(?P<at>[^\n]+)\n.*",
+    re.DOTALL,
+)
 NAMESPACE = re.compile(r"\?pidns-[0-9a-f]+$")  # filelock's mark of a container
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Lock a store for a run; first complete or remove what a killed command left.
-
-    Raises:
-        WrongStoreError: no store can be at this path, or its folder cannot be replaced.
-        StoreError: another process holds the lock, or the folder cannot be written.
-    """
-    check_place(path)
-    folder = resolved(path)
-    with explained(path, "making its folder"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    with held(path):
-        clear(path)
-        try:
-            yield
-        finally:
-            # If this fails, the next command clears it.
-            with suppress(StoreError):
-                clear(path)
 
 
 @contextmanager
@@ -64,20 +45,19 @@ def documents_held(path: Path) -> Iterator[None]:
     holder must not wait for another lock.
 
     Raises:
-        StoreError: another process holds the lock for more than a minute, or the folder cannot be
-            written.
+        StoreError: another process holds the lock for too long, or the folder cannot be written.
     """
     with held(path, DOCUMENTS, WAIT_FOR_DOCUMENTS):
         yield
 
 
 @contextmanager
-def held(path: Path, part: str = "", wait: float = WAIT_FOR_RUN) -> Iterator[None]:
+def held(path: Path, part: str = "", wait: float = WAIT_FOR_RECORDS) -> Iterator[None]:
     """Hold a lock of a store.
 
     Args:
         path: the store.
-        part: "" for the lock of a run, `DOCUMENTS` for that of the documents.
+        part: "" for the lock of the runs' records, `DOCUMENTS` for that of the documents.
         wait: seconds to wait for another holder.
 
     Raises:
@@ -120,11 +100,11 @@ def _acquire(file: Path, path: Path, wait: float) -> tuple[Any, list[os.stat_res
     if native:
         lock: Any = FileLock(file, fallback_to_soft=False, on_acquired=sign, **common)
     else:
-        lock = SoftFileLock(file, **common)
+        lock = SoftFileLease(file, lease_duration=SILENT, heartbeat_interval=5.0, **common)
     try:
         lock.acquire()
     except Timeout:
-        raise _held_error(file, path, native) from None
+        raise _held_error(file, path) from None
     return lock, ours
 
 
@@ -156,24 +136,20 @@ def _sign(handle: int, file: Path) -> None:
     os.pwrite(handle, f"{os.getpid()}\n{socket.gethostname() or '?'}\n".encode(), 0)
 
 
-def _held_error(file: Path, path: Path, native: bool) -> StoreError:
-    """Say which process holds a lock, and what to do."""
+def _held_error(file: Path, path: Path) -> StoreError:
+    """Say which process holds a lock."""
     text = _lock_text(file) or ""
     record = RECORD.fullmatch(text)
     if text and not record:
         return _not_a_lock(file)
-    holder = text.strip() or "its lock does not say which"
-    host = ""
-    if record and record["host"]:
-        host = NAMESPACE.sub("", record["host"])
-        holder = f"process {record['process']} on {host}"
-    advice = "wait for it to end, or choose another store."
-    if not native and host != socket.gethostname():
-        advice = (
-            "wait for it to end. This file system cannot show whether that process still runs: if "
-            f"it does not, remove {file}."
-        )
-    return StoreError(f"{path} is being written by another genprior ({holder}); {advice}")
+    holder = "its lock does not say which"
+    if record:
+        host = NAMESPACE.sub("", record["host"] or record["at"])
+        holder = f"process {record['process'] or record['pid']} on {host}"
+    return StoreError(
+        f"{path} is being written by another genprior ({holder}); wait for it to end, or choose "
+        "another store."
+    )
 
 
 def _not_a_lock(file: Path) -> WrongStoreError:

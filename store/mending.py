@@ -43,7 +43,9 @@ class Mended:
     blocks: int
 
 
-def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
+def mend_store(
+    info: StoreInfo, variables: Sequence[Variable], also: Sequence[Damage] = ()
+) -> Mended:
     """Repair a store: write lost metadata again, and mark blocks that lost results as not run.
 
     The caller must hold the lock of a run (`exclusive`).
@@ -51,6 +53,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
     Args:
         info: the store.
         variables: what the store's task fills.
+        also: other damage of coordinates and documents, which only `verify` looks for.
 
     Raises:
         WrongStoreError: the store has trials of points that its rules exclude now.
@@ -60,6 +63,7 @@ def mend_store(info: StoreInfo, variables: Sequence[Variable]) -> Mended:
         documents = [
             *document_damages(info, info.results),
             *coordinate_damages(info),
+            *also,
         ]
         if documents or any(name not in info.copies for name in info.arrays):
             with documents_held(info.path):
@@ -111,17 +115,20 @@ def _with_stored_text(info: StoreInfo, variable: Variable) -> Variable:
 
 def _clear(info: StoreInfo, surveyed: Survey) -> None:
     """Mark lost trials as pending in the status, then remove the damaged chunks."""
-    for block in map(tuple, np.argwhere(surveyed.lost)):
-        chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
     group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
-    errors = [block for d in surveyed.damages if d.array == ERROR.name for block in d.blocks]
-    for block in errors:
-        if not surveyed.lost[block]:
-            region = info.layout.region(block)
+    changed = surveyed.lost.copy()
+    for damage in surveyed.damages:
+        for block in damage.blocks if damage.array == ERROR.name else ():
+            changed[block] = True
+    for block in map(tuple, np.argwhere(changed)):
+        region = info.layout.region(block)
+        if surveyed.lost[block]:
+            # The old chunk may not be readable. Without one, all trials of the block are pending.
+            chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
+        if not surveyed.lost[block] or (surveyed.status[region] != Status.PENDING).any():
             array_of(group, STATUS.name)[region] = surveyed.status[region]
-    marked = surveyed.lost | surveyed.unmarked
-    if info.sweep.exclude and marked.any():
-        for index in np.argwhere(marked):
+    if info.sweep.exclude and surveyed.unmarked.any():
+        for index in np.argwhere(surveyed.unmarked):
             mark_excluded(group, info.grid, info.layout.region(tuple(index)))
     for damage in surveyed.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():

@@ -253,24 +253,30 @@ def write_coordinate(
     values: np.ndarray,
     attributes: dict[str, str],
 ) -> None:
-    """Write a coordinate as one chunk of type bool, int64, float64 or text.
+    """Write a coordinate as one chunk, of the type of `as_stored`."""
+    stored = as_stored(values)
+    fill: Any = {"b": False, "i": 0, "f": np.nan, "U": ""}[stored.dtype.kind]
+    dtype = str(stored.dtype)
+    if stored.dtype.kind == "U":
+        attributes = {"long_name": attributes["long_name"]}
+        dtype = f"U{stored.dtype.itemsize // np.dtype('U1').itemsize}"
+    shape = stored.shape
+    array = _create(group, name, shape, shape or (), dtype, fill, dims, attributes)
+    array[...] = stored
 
-    Text has the fixed length of the longest value, because NumPy and netCDF support text of a
-    variable length badly.
+
+def as_stored(values: np.ndarray) -> np.ndarray:
+    """Convert the values of a coordinate to the type in which they are stored.
+
+    It is bool, int64, float64 or text. Text has the fixed length of the longest value, because
+    NumPy and netCDF support text of a variable length badly.
     """
     kinds = {type(value) for value in values.ravel().tolist()}
-    dtype: str = ""
-    fill: Any = ""
     if kinds == {bool}:
-        dtype, fill = "bool", False
-    elif kinds == {int}:
-        dtype, fill = "int64", 0
-    elif kinds <= {int, float}:
-        dtype, fill = "float64", np.nan
-    else:
-        attributes = {"long_name": attributes["long_name"]}
-        values = np.array([str(value) for value in values.ravel()]).reshape(values.shape)
-        dtype = f"U{max(1, values.dtype.itemsize // np.dtype('U1').itemsize)}"
-    shape = values.shape
-    array = _create(group, name, shape, shape or (), dtype, fill, dims, attributes)
-    array[...] = values.astype(dtype)
+        return values.astype("bool")
+    if kinds == {int}:
+        return values.astype("int64")
+    if kinds <= {int, float}:
+        return values.astype("float64")
+    texts = np.array([str(value) for value in values.ravel()]).reshape(values.shape)
+    return texts.astype(f"U{max(1, texts.dtype.itemsize // np.dtype('U1').itemsize)}")

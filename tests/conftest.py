@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dask
 import pytest
 from click.testing import CliRunner, Result
 from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
@@ -79,12 +78,8 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Executor]:
-    """Two worker processes, as `--scheduler processes` starts them.
-
-    Dask gives a task up after three more deaths of its worker; one is enough for tests.
-    """
-    once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
-    with once, open_executor("processes", 2) as executor:
+    """Two worker processes, as `--scheduler processes` starts them."""
+    with open_executor("processes", 2) as executor:
         yield executor
 
 

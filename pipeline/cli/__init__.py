@@ -3,7 +3,9 @@
 Each command imports what it needs when it runs, so that `--help` and small commands start fast.
 """
 
-from . import fit, plan, plot, run, status, sweeps
+from . import fit, merge, plan, plot, run, status, submit, sweeps, verify
 from .group import main
 
-__all__ = ["fit", "main", "plan", "plot", "run", "status", "sweeps"]
+__all__ = [
+    "fit", "main", "merge", "plan", "plot", "run", "status", "submit", "sweeps", "verify",
+]  # fmt: skip

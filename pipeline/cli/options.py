@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_WORKERS, SYSTEMS
+from ..executors.schedulers import LOCAL, MOST_WORKERS, SRUN, SYSTEMS
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep
@@ -112,9 +112,9 @@ def cluster_options(command: Command) -> Command:
         ),
         click.option(
             "--scheduler",
-            metavar="|".join((*LOCAL, "ADDRESS", "FILE")),
-            help="Where blocks run: locally, or on a running Dask scheduler, given by its address "
-            "or by its scheduler file  [default: processes].",
+            metavar="|".join((*LOCAL, SRUN, "ADDRESS", "FILE")),
+            help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
+            "scheduler, given by its address or by its scheduler file  [default: processes].",
         ),
     ):
         wrapped = decorate(wrapped)

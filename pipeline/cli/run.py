@@ -2,10 +2,11 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..executors.schedulers import MOST_RETRIES
+from ..executors.schedulers import GRACE, MOST_GRACE, MOST_RETRIES, MOST_TRIAL_TIMEOUT
 from ..interrupts import terminable
 from ..workers import Workers, open_workers, worker_job_script
 from .errors import unheard
@@ -14,10 +15,28 @@ from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_op
 from .output import open_console, print_json
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds; click takes "nan" for a number in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an argument to a number."""
+        seconds = float(super().convert(value, param, ctx))
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 @main.command(short_help="Run the trials that a store does not hold yet.")
 @sweep_options
 @click.argument("store", type=STORE)
 @cluster_options
+@click.option(
+    "--part",
+    metavar="I/N",
+    help="Run only the I-th of N disjoint parts, at the same time as other parts if you like.",
+)
 @click.option(
     "--retries",
     type=click.IntRange(0, MOST_RETRIES),
@@ -31,6 +50,20 @@ from .output import open_console, print_json
     is_flag=True,
     help="Mix results of other machines, libraries or kernels; the store records it.",
 )
+@click.option(
+    "--trial-timeout",
+    type=Seconds(0, MOST_TRIAL_TIMEOUT, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
+)
+@click.option(
+    "--grace",
+    type=Seconds(0, MOST_GRACE),
+    default=GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running trials may go on after Ctrl-C, SIGTERM, SIGHUP or SIGUSR1.",
+)
 @json_option
 def run(
     sweep: str,
@@ -39,9 +72,12 @@ def run(
     seed: int | None,
     store: Path,
     asked: Workers,
+    part: str | None,
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
     as_json: bool,
 ) -> None:
     """Run the trials of SWEEP that STORE does not hold yet.
@@ -76,9 +112,12 @@ def run(
                 store,
                 lambda check: open_workers(asked, store, shown.tell, check),
                 shown,
+                part,
                 retries=retries,
                 fail_fast=fail_fast,
                 allow_mixed=allow_mixed,
+                trial_timeout=trial_timeout,
+                grace=grace,
             )
         from ..run.runner import as_json as summary_as_json
         from ..show import tables

@@ -8,7 +8,7 @@ from typing import Any
 from ...sweeps import UserError, local_path
 from ...sweeps.errors import shown
 from .errors import SchedulerError
-from .schedulers import LOCAL
+from .schedulers import LOCAL, SRUN
 
 ADDRESS = re.compile(r"(?:(?:tcp|tls)://)?[^\s/]+:\d{1,5}", re.ASCII)
 LONGEST_FILE = 10_000_000  # bytes; a file lists all workers
@@ -30,14 +30,14 @@ def address_of(scheduler: str) -> str:
     if ":" in scheduler:
         return scheduler
     raise SchedulerError(
-        f"--scheduler {scheduler}: give one of {', '.join(LOCAL)}, an address such as "
+        f"--scheduler {scheduler}: give one of {', '.join((*LOCAL, SRUN))}, an address such as "
         "tcp://127.0.0.1:8786, or the path of a scheduler file."
     )
 
 
 def is_file(scheduler: str) -> bool:
     """Say whether `--scheduler` names a file, which need not exist."""
-    if scheduler in LOCAL or "://" in scheduler:
+    if scheduler in (*LOCAL, SRUN) or "://" in scheduler:
         return False
     try:
         exists = local_path(scheduler).exists()

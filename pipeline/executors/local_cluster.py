@@ -77,7 +77,7 @@ def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
 class LocalWorkers:
     """Workers of this machine, started in a thread while the caller continues.
 
-    Terminals and batch systems send Ctrl-C, SIGTERM and SIGHUP to every process. Worker processes
+    Terminals and batch systems send Ctrl-C and other signals to every process. Worker processes
     do not receive them: the command ends its workers. For that the signals are blocked while
     workers start, and a started process keeps them blocked, as do workers that replace dead ones.
     Workers do not import modules from the working directory, unless this process does.
@@ -225,6 +225,8 @@ def our_configuration() -> Iterator[None]:
         # With a larger value, blocks that wait at a worker count as failed when another block kills
         # that worker.
         "distributed.scheduler.worker-saturation": 1.0,
+        # After the first death of its worker a block runs again with care (`run.journal`).
+        "distributed.scheduler.allowed-failures": 0,
         # Copied, because a scheduler appends to this list, which may be the caller's.
         ROUTES: [*dask.config.get(ROUTES, [])],
     }

@@ -6,13 +6,14 @@ from typing import Any
 
 from ..interrupts import announced, interrupts_deferred
 from .addresses import address_of
+from .allocation import open_allocation
 from .base import Executor
 from .certificates import Certificates
 from .connecting import CLOSE_TIMEOUT, connect
 from .distributed import PAUSED, Distributed
 from .errors import ClusterError, SchedulerError, import_dask, reason
 from .local_cluster import affordable_workers, local_workers
-from .schedulers import LOCAL
+from .schedulers import LOCAL, SRUN
 from .silence import silenced
 from .synchronous import Synchronous
 
@@ -40,9 +41,10 @@ def open_executor(
     """Open the executor that `--scheduler` names.
 
     Args:
-        scheduler: processes, threads, synchronous, the address of a running Dask scheduler, or the
-            path of its scheduler file.
-        workers: tasks at a time, for processes and threads; the number of processors if None.
+        scheduler: processes, threads, synchronous, srun (inside a Slurm job), the address of a
+            running Dask scheduler, or the path of its scheduler file.
+        workers: tasks at a time, for processes and threads, the number of processors if None; for
+            srun, the number of tasks of the job if None.
         tell: called with each line that the user should see at once.
         meanwhile: called while local workers start, or before a connection is made; an exception
             from it ends the start.
@@ -52,12 +54,12 @@ def open_executor(
         SchedulerError: the name is neither a local scheduler nor an address nor a scheduler file.
         ClusterError: no scheduler answers there, or Dask or its workers cannot be started.
     """
-    if workers is not None and scheduler not in ("processes", "threads"):
+    if workers is not None and scheduler not in ("processes", "threads", SRUN):
         raise SchedulerError(
             f"--workers {workers}: it is for processes and threads only; leave it out with "
             f"--scheduler {scheduler}."
         )
-    if scheduler not in LOCAL:
+    if scheduler not in (*LOCAL, SRUN):
         address = address_of(scheduler)
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
@@ -67,6 +69,10 @@ def open_executor(
         return
     # Errors of Dask are reported as `ClusterError`, in one line.
     with silenced("distributed", "tornado", "asyncio"):
+        if scheduler == SRUN:
+            with open_allocation(workers, tell, meanwhile) as executor:
+                yield executor
+            return
         if scheduler in LOCAL:
             count, processes = workers or processors(), scheduler == "processes"
             if processes:

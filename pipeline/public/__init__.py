@@ -18,7 +18,7 @@ if __name__ != "genprior":
 
 if TYPE_CHECKING:
     from genprior.pipeline import testing
-    from genprior.pipeline.calls import fit, open, plan, plot, run, status
+    from genprior.pipeline.calls import fit, merge, open, plan, plot, run, status, verify
     from genprior.pipeline.registering import (
         analysis,
         condition,
@@ -40,6 +40,7 @@ MODULES = {
     "fit": "genprior.pipeline.calls",
     "generator": "genprior.pipeline.registering",
     "load_sweep": "genprior.sweeps",
+    "merge": "genprior.pipeline.calls",
     "open": "genprior.pipeline.calls",
     "plan": "genprior.pipeline.calls",
     "plot": "genprior.pipeline.calls",
@@ -47,6 +48,7 @@ MODULES = {
     "run": "genprior.pipeline.calls",
     "solver": "genprior.pipeline.registering",
     "status": "genprior.pipeline.calls",
+    "verify": "genprior.pipeline.calls",
 }
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "fit",
     "generator",
     "load_sweep",
+    "merge",
     "open",
     "plan",
     "plot",
@@ -67,6 +70,7 @@ __all__ = [
     "solver",
     "status",
     "testing",
+    "verify",
 ]
 
 

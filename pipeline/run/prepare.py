@@ -22,6 +22,8 @@ from ...store import (
     load_results,
     mend_store,
     open_writer,
+    part_block_trials,
+    part_trials,
     read_info,
     read_status,
     record,
@@ -30,6 +32,7 @@ from ...store import (
 from ...store.layout import MAX_BLOCK_TRIALS
 from ...sweeps import Grid, Sweep, UserError, union
 from ...sweeps.labels import value_label
+from ...sweeps.part import Part
 from ...sweeps.sharing import check_reading
 from ...sweeps.sweep import Blocks
 from ...tasks import Experiment
@@ -70,25 +73,30 @@ class Prepared(NamedTuple):
     mended: str = ""
 
 
-def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) -> Prepared:
+def prepare_store(
+    request: RunRequest, executor: Executor, allow_mixed: bool, alone: bool = True
+) -> Prepared:
     """Make the store of a run, or check, repair and extend the one that exists.
 
     Args:
         request: the run.
         executor: its workers.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        alone: whether no other part writes the store now; else it is neither repaired nor extended.
 
     Raises:
         UserError: the workers differ, or cannot run the sweep.
-        StoreError: the store holds another experiment or cannot be written.
+        StoreError: the store holds another experiment, cannot be written, or has to be extended
+            while other parts write it.
     """
-    sweep, grid, path, kind, _ = request
+    sweep, grid, path, kind, _, part = request
     environments = check_workers(executor, kind, grid, allow_mixed)
     weights = weights_digests(grid)
     sweep = settled(grid)
     if is_vacant(path):
-        pilot = None if sweep.blocks.trials else run_pilot(sweep, kind, grid, executor)
-        chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables))
+        by_time = not (sweep.blocks.trials or part)
+        pilot = run_pilot(sweep, kind, grid, executor) if by_time else None
+        chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables), part)
         made_by = provenance(environments)
         if weights:
             made_by["weights_sha256"] = json.dumps(weights)
@@ -105,8 +113,11 @@ def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) ->
     changed |= record_weights(info, weights)
     if changed:
         info = read_info(path).with_grid(info.grid)
-    mended = mend_store(info, kind.variables)
-    status, mended_line = mended.status, describe_mended(mended)
+    if alone:
+        mended = mend_store(info, kind.variables)
+        status, mended_line = mended.status, describe_mended(mended)
+    else:
+        status, mended_line = read_status(path), ""
     if update_flags(info, kind.variables):
         info = read_info(path).with_grid(info.grid)
     latest = union(info.sweep, sweep)
@@ -114,6 +125,11 @@ def prepare_store(request: RunRequest, executor: Executor, allow_mixed: bool) ->
     larger = Grid(latest) if grown else info.grid.described_by(latest)
     if latest != info.sweep:
         check_reading(larger)
+    if grown and not alone:
+        raise StoreError(
+            f"{path}: a larger grid or more trials need a larger store, and other parts write it "
+            "now; wait for them to end."
+        )
     if grown:
         extend_store(info, larger, kind.variables)
         status = read_status(path)
@@ -175,7 +191,13 @@ def check_workers(
     return kinds
 
 
-def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int) -> tuple[int, ...]:
+def block_shape(
+    sweep: Sweep,
+    pilot: Pilot | None,
+    workers: int,
+    variables: int,
+    part: Part | None = None,
+) -> tuple[int, ...]:
     """Choose the sizes of a block along the sweep's axes and the trial.
 
     A block takes the target duration `blocks.seconds`, with two limits: every worker gets at least
@@ -184,11 +206,15 @@ def block_shape(sweep: Sweep, pilot: Pilot | None, workers: int, variables: int)
 
     Args:
         sweep: the sweep.
-        pilot: the timed trials; None if the sweep has `blocks.trials`.
+        pilot: the timed trials; None if the sweep has `blocks.trials`, or for a part.
         workers: trials run at a time.
         variables: number of variables of a trial, each of which is a file of a block.
+        part: the part that makes the store; the choice then follows from the sweep and the number
+            of parts alone, unless the sweep has `blocks.trials`.
     """
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    if part is not None and sweep.blocks.trials is None:
+        return choose_chunks(shape, part_block_trials(prod(shape), part))
     if sweep.blocks.trials is not None or pilot is None:
         return choose_chunks(shape, sweep.blocks.trials or 1)
     by_time = int(sweep.blocks.seconds / max(pilot.slowest, 1e-9))
@@ -287,7 +313,7 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
 
 
 def select_trials(
-    info: StoreInfo, sweep: Sweep, status: np.ndarray
+    info: StoreInfo, sweep: Sweep, status: np.ndarray, part: Part | None = None
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Select the trials of a store that a sweep asks for, and those of them that have to run.
 
@@ -295,11 +321,12 @@ def select_trials(
         info: the store.
         sweep: the sweep that is asked for.
         status: status of every trial of the store.
+        part: the part of the store's blocks that is asked for; all if None.
 
     Returns:
         A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
-        crashed trials are to run again. And the number of other trials of the store that are not
-        done.
+        crashed trials are to run again. And the number of other trials of the store that a command
+        asked for and that are not done.
     """
     asked = np.zeros(status.shape, dtype=bool)
     indices = []
@@ -309,7 +336,10 @@ def select_trials(
     asked[np.ix_(*indices, range(sweep.trials))] = True
     asked &= status != Status.EXCLUDED
     missing = (status != Status.DONE) & (status != Status.EXCLUDED)
-    return asked, asked & missing, int((missing & ~asked).sum())
+    unasked = int((missing & ~asked & (status != Status.NOT_ASKED)).sum())
+    if part is not None:
+        asked &= part_trials(info.layout, part)
+    return asked, asked & missing, unasked
 
 
 def count_successes(info: StoreInfo, trials: np.ndarray) -> int:

@@ -13,6 +13,7 @@ from ...store import (
     read_info,
 )
 from ...sweeps import Grid, Sweep, differences, union
+from ...sweeps.part import Part
 from ...sweeps.sharing import check_reading
 from ...tasks import Experiment, check_task, task_kind
 from ...tasks.experiments import check_installed
@@ -29,6 +30,7 @@ class RunRequest(NamedTuple):
         path: the store.
         kind: the task.
         stored: the grid of the existing store; None if there is no store yet.
+        part: the part of the store's blocks that is asked for; None for all.
     """
 
     sweep: Sweep
@@ -36,20 +38,25 @@ class RunRequest(NamedTuple):
     path: Path
     kind: Experiment
     stored: Grid | None = None
+    part: Part | None = None
 
     @property
     def trials(self) -> int:
-        """Number of trials that are asked for."""
-        return int((~self.grid.excluded).sum()) * self.sweep.trials
+        """Number of trials that are asked for; of a part this is about its share."""
+        trials = int((~self.grid.excluded).sum()) * self.sweep.trials
+        return trials if self.part is None else -(-trials // self.part.count)
 
 
-def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> RunRequest:
+def check_request(
+    sweep: Sweep, path: Path, kind: Experiment | None = None, part: Part | None = None
+) -> RunRequest:
     """Check a request for a run; nothing is written.
 
     Args:
         sweep: the sweep to run.
         path: the store, which need not exist.
         kind: the task; the one that the sweep names if None.
+        part: the part of the store's blocks to run; all if None.
 
     Raises:
         SweepError: points cannot be run, or an analysis of the sweep cannot be made.
@@ -59,7 +66,7 @@ def check_request(sweep: Sweep, path: Path, kind: Experiment | None = None) -> R
     grid, kind = Grid(sweep), kind or task_kind(sweep.task)
     check_points(grid, kind)
     check_installed(kind, grid)
-    request = RunRequest(sweep, grid, path, kind)
+    request = RunRequest(sweep, grid, path, kind, part=part)
     if not is_vacant(path):
         wanted = settled(grid)
         info = stored_info(request, wanted)

@@ -2,35 +2,35 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...store import StoreInfo, exclusive
+from ...store import Holding, StoreInfo, exclusive
 from ...sweeps import Sweep, UserError
+from ...sweeps.part import Part
 from ...tasks import Experiment
 from ...tasks.environment import Environment, needs_of
 from ...tasks.generators import weights_digests
 from ..executors.base import Executor, Outcomes
 from ..executors.errors import WorkersDiedError
+from ..executors.schedulers import GRACE
 from ..executors.synchronous import Synchronous
 from ..fit.freshness import mark, mark_late
 from ..interrupts import announced, check, heard, heeding
 from ..show.shown import Shown
+from .again import Blocks
+from .block_task import BlockReport, BlockTask
+from .ending import abandon, hold
 from .pilot import check_memory
 from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
 from .request import RunRequest, check_request
-from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
+from .worker import InterruptedBlockError, run_block
 
-# Seconds that running blocks get after an interruption. Batch systems kill about 10 s (PBS, LSF)
-# or 30 s (Slurm) after SIGTERM.
-GRACE = 5.0
 ANSWER_TIMEOUT = 2.0
-KILLED = "every worker that ran this block died (perhaps killed because memory ran out)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +54,7 @@ class RunSummary(Shown):
         last_error: what the last crashed trial said.
         mended: what was damaged in the store and repaired.
         workers_lost: workers that died; other workers ran their blocks again.
+        part: the part of the store that the run was asked for, such as 3/16; "" for all of it.
     """
 
     store: str
@@ -72,6 +73,7 @@ class RunSummary(Shown):
     last_error: str = ""
     mended: str = ""
     workers_lost: int = 0
+    part: str = ""
 
     @property
     def done(self) -> int:
@@ -124,9 +126,12 @@ def run_sweep(
     executor: Executor | None = None,
     *,
     kind: Experiment | None = None,
+    part: Part | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
+    trial_timeout: float | None = None,
+    grace: float = GRACE,
     listen: Listener = lambda summary: None,
     tell: Teller = lambda text: None,
 ) -> RunSummary:
@@ -138,26 +143,33 @@ def run_sweep(
         path: the store; made if it does not exist.
         executor: where blocks run; in this process if None.
         kind: the task; the one that the sweep names if None.
+        part: the part of the store's blocks to run; all if None.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
+            limit.
+        grace: seconds that running trials get to end after an interruption.
         listen: called with the summary so far, at the start and after every block.
         tell: called with each line that the user should see at once.
 
     Returns:
-        The summary. It is `interrupted` if Ctrl-C or SIGTERM ended the run early. Running blocks
-        then get `GRACE` seconds to end; a second interruption stops them at once.
+        The summary. It is `interrupted` if Ctrl-C or a signal ended the run early. Running blocks
+        then end at their next trial, for which they get `grace` seconds; what they have finished is
+        written. A second interruption stops them at once.
 
     Raises:
         UserError: the sweep cannot be run, the store holds another experiment, or it cannot be
             written.
     """
     return run_request(
-        check_request(sweep, path, kind),
+        check_request(sweep, path, kind, part),
         executor or Synchronous(),
         retries=retries,
         fail_fast=fail_fast,
         allow_mixed=allow_mixed,
+        trial_timeout=trial_timeout,
+        grace=grace,
         listen=listen,
         tell=tell,
     )
@@ -170,18 +182,21 @@ def run_request(
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
     listen: Listener,
     tell: Teller,
 ) -> RunSummary:
     """Run a checked request; arguments, result and errors are those of `run_sweep`."""
-    sweep, grid, path, kind, _ = request
+    sweep, grid, path, kind, _, part = request
     lost_before = executor.workers_lost
     check_memory(grid, kind, executor.memory)
-    with exclusive(path):
+    with _entered(path, part, tell) as holding:
         with announced(tell):
-            ready = prepare_store(request, executor, allow_mixed)
+            ready = prepare_store(request, executor, allow_mixed, holding.alone)
+        holding.prepared()
         info = ready.info
-        wanted, todo, unasked = select_trials(info, sweep, ready.status)
+        wanted, todo, unasked = select_trials(info, sweep, ready.status, part)
         mark(info, writes=bool(todo.any()))
         has_success = "success" in info.variables
         summary = RunSummary(
@@ -193,25 +208,44 @@ def run_request(
             unasked=unasked,
             successes=0 if has_success else None,
             mended=ready.mended,
+            part=str(part or ""),
         )
-        run = uuid.uuid4().hex
+        run = holding.key
         needs, weights = needs_of(kind, grid), weights_digests(grid)
         expected = None if allow_mixed else ready.environments[0]
-        tasks = (
+        blocks = Blocks(
             BlockTask(
                 path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
-                needs, expected, run, retries, weights,
+                needs, expected, run, retries, weights, trial_timeout,
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
         with (
             _late_fits_marked(info) if todo.any() else nullcontext(),
-            closing(executor.stream(run_block, tasks)) as outcomes,
+            closing(executor.stream(run_block, blocks)) as outcomes,
             _abandoned(executor, run),
         ):
-            return _Run(executor, run, path, summary, listen, tell, lost_before).take(
-                outcomes, fail_fast
-            )
+            return _Run(
+                executor,
+                holding,
+                path,
+                summary,
+                listen,
+                tell,
+                lost_before,
+                blocks,
+                grace,
+                trial_timeout,
+            ).take(outcomes, fail_fast)
+
+
+@contextmanager
+def _entered(path: Path, part: Part | None, tell: Teller) -> Iterator[Holding]:
+    """Hold a store for a run, and say so if another run has to be waited for."""
+    with ExitStack() as stack:
+        with announced(tell):
+            holding = stack.enter_context(exclusive(path, part, tell))
+        yield holding
 
 
 @contextmanager
@@ -255,34 +289,46 @@ class _Run:
     def __init__(
         self,
         executor: Executor,
-        key: str,
+        holding: Holding,
         path: Path,
         summary: RunSummary,
         listen: Listener,
         tell: Teller,
         lost_before: int,
+        blocks: Blocks,
+        grace: float,
+        trial_timeout: float | None,
     ):
         self._executor = executor
-        self._key = key
+        self._holding = holding
         self._path = path
         self._summary = summary
         self._listen = listen
         self._tell = tell
         self._lost_before = lost_before
+        self._blocks = blocks
+        self._grace = grace
+        self._limited = trial_timeout is not None
         self._begun = time.perf_counter()
         self._entered: list[Environment] = []
 
     def take(self, outcomes: Outcomes[BlockTask, BlockReport], fail_fast: bool) -> RunSummary:
         """Take all outcomes, or those until an interruption."""
         try:
-            self._listen(self._summary)
+            self._tell_figures()
             for task, outcome in outcomes:
-                self._count(_report_of(task, outcome))
+                if isinstance(outcome, BlockReport):
+                    self._count(outcome)
+                elif not (isinstance(outcome, WorkersDiedError) and self._blocks.again(task)):
+                    raise outcome
+                self._holding.check()
                 check()
                 if fail_fast and self._summary.crashed:
                     break
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             heard()
+            if isinstance(interruption, InterruptedBlockError):
+                self._count(interruption.report)
             self._wind_up(outcomes)
             return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
         return self._summary
@@ -290,6 +336,11 @@ class _Run:
     @property
     def _seconds(self) -> float:
         return time.perf_counter() - self._begun
+
+    @property
+    def _causes(self) -> str:
+        memory = "killed because memory ran out"
+        return f"{memory}, or ended with a trial that hung" if self._limited else memory
 
     def _count(self, report: BlockReport) -> None:
         if report.environment and report.environment not in self._entered:
@@ -302,40 +353,39 @@ class _Run:
             self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
         )
         if lost and not lost_already:
-            self._tell(
-                "a worker died (perhaps killed because memory ran out); another worker runs its "
-                "block"
-            )
+            self._tell(f"a worker died (perhaps {self._causes}); another worker runs its block")
+        self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        """Tell the caller, and whoever follows the run from elsewhere, how far it is."""
         self._listen(self._summary)
+        summary = self._summary
+        self._holding.publish(
+            workers=self._executor.workers,
+            total=summary.total,
+            done=summary.done,
+            crashed=summary.crashed,
+            computed=summary.computed + summary.crashed,
+            seconds=summary.wall_seconds,
+        )
 
     def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
-        """Wait at most `GRACE` seconds for running blocks, or until the next interruption."""
-        running = outcomes.stop(GRACE)
+        """Wait until running blocks have ended their trials, or until the next interruption."""
+        running = outcomes.stop(self._grace)
         if not running:
             self._tell("stopping")
             return
         blocks = "1 block" if running == 1 else f"{running} blocks"
-        wait = f"waiting for {blocks}, at most {GRACE:.0f} s"
+        wait = f"waiting for {blocks}, at most {self._grace:g} s"
         self._tell(f"stopping, {wait}; interrupt again to stop at once")
         # Errors of a lost scheduler or of a dead worker do not matter any more.
         with suppress(KeyboardInterrupt, UserError), heeding():
-            _within(ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._key)))
+            _within(
+                ANSWER_TIMEOUT, lambda: self._executor.everywhere(partial(hold, self._holding.key))
+            )
             for _, outcome in outcomes:
                 if isinstance(outcome, BlockReport):
                     self._count(outcome)
-
-
-def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
-    """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
-
-    Raises:
-        BaseException: any other exception of the block.
-    """
-    if isinstance(outcome, BlockReport):
-        return outcome
-    if isinstance(outcome, WorkersDiedError):
-        return write_crashed(task, KILLED)
-    raise outcome
 
 
 def as_json(summary: RunSummary) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .table_parts import group_text, table_of
 if TYPE_CHECKING:
     from ..run.plan import Plan
     from ..run.runner import RunSummary
-    from ..status import Crash, StoreStatus
+    from ..status import Crash, Running, StoreStatus
 
 SHOWN_TEXTS = 5
 UNKNOWN = "–"
@@ -74,8 +74,11 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
         "axes": " × ".join(f"{name} ({size})" for name, size in status.axes.items()) or "none",
         "trials": f"{trials.done:,} of {trials.total:,} done, {trials.pending:,} pending, "
         f"{trials.crashed:,} crashed"
-        + (f", {trials.excluded:,} excluded" if trials.excluded else ""),
+        + (f", {trials.excluded:,} excluded" if trials.excluded else "")
+        + (f", {trials.not_asked:,} not asked" if trials.not_asked else ""),
     }
+    if status.runs:
+        rows["running"] = "\n".join(map(_running, status.runs))
     if trials.done:
         if status.successes is not None:
             share = 100 * status.successes / trials.done
@@ -96,6 +99,27 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
         if more := len(status.crashes) - SHOWN_TEXTS:
             rows["crashed"] += f"\n{more:,} other texts" if more > 0 else ""
     return rows
+
+
+def _running(run: "Running") -> str:
+    """Write where a run is, and how far; for one without a sign how long that is."""
+    from ...store.lock import SILENT
+    from .progress import clock
+
+    parts = [f"process {run['process']} on {run['host']}", run["job"]]
+    parts.append(f"part {run['part']}" if run["part"] else "")
+    if run["workers"] is None:
+        parts.append("starting")
+    else:
+        parts.append("1 worker" if run["workers"] == 1 else f"{run['workers']:,} workers")
+        parts.append(f"{run['done']:,} of {run['total']:,} trials done")
+    if run["crashed"]:
+        parts.append(f"{run['crashed']:,} crashed")
+    if run["silent_seconds"] > SILENT:
+        parts.append(f"no sign for {clock(run['silent_seconds'])}: it is probably dead")
+    elif run["per_second"] is not None and run["seconds_left"] is not None:
+        parts += [f"{run['per_second']:.3g}/s", f"{clock(run['seconds_left'])} left"]
+    return ", ".join(filter(None, parts))
 
 
 def _crash(crash: "Crash") -> str:
@@ -222,7 +246,8 @@ def run_summary(summary: "RunSummary") -> str:
     """Write one to three lines on the result of a run."""
     from dask.utils import format_time
 
-    pieces = [f"{summary.store}: {summary.done:,} of {summary.total:,} trials done"]
+    what = f"part {summary.part} of {summary.store}" if summary.part else summary.store
+    pieces = [f"{what}: {summary.done:,} of {summary.total:,} trials done"]
     if summary.computed:
         computed = f"{summary.computed:,} computed in {format_time(summary.wall_seconds)}"
         if summary.successes is not None:

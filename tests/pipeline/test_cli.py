@@ -188,7 +188,7 @@ def test_status_tells_done_crashed_and_pending_apart(genprior: Command, crashed:
     assert result.exit_code == 3
     found = strict_json(result.stdout)
     assert found["trials"] == {
-        "total": 48, "done": 13, "crashed": 1, "pending": 34, "excluded": 0,
+        "total": 48, "done": 13, "crashed": 1, "pending": 34, "excluded": 0, "not_asked": 0,
     }  # fmt: skip
     said = "ArithmeticError: (2, 3, 0) was told to crash"
     assert found["errors"] == [{"k": 2, "m": 3, "trial": 0, "error": said}]

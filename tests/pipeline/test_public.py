@@ -36,7 +36,7 @@ PLAN_FIELDS = [
 STATUS_FIELDS = [
     "store", "sweep", "title", "hash", "axes", "trials", "successes", "trial_seconds",
     "abandonment", "analyses", "not_made", "errors", "crashes", "damaged", "machine",
-    "kernel_version",
+    "kernel_version", "runs",
 ]  # fmt: skip
 
 
@@ -129,7 +129,9 @@ def test_json_has_the_fields_of_the_results(
     gp.run(file, store, scheduler="synchronous")
     printed = json.loads(genprior("status", store, "--json").stdout)
     assert list(printed) == STATUS_FIELDS
-    assert list(printed["trials"]) == ["total", "done", "crashed", "pending", "excluded"]
+    assert list(printed["trials"]) == [
+        "total", "done", "crashed", "pending", "excluded", "not_asked",
+    ]  # fmt: skip
     assert printed == asdict(gp.status(store))
 
 

@@ -31,8 +31,9 @@ from helpers import (
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.run import prepare, worker
+from genprior.pipeline.run.block_task import BlockTask
 from genprior.pipeline.run.provenance import revision_of
-from genprior.pipeline.run.worker import BlockTask, run_block
+from genprior.pipeline.run.worker import run_block
 from genprior.store import StoreError, read_info, record
 from genprior.store.documents import consolidate
 from genprior.sweeps import Grid, UserError

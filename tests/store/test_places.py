@@ -20,8 +20,8 @@ from helpers import Scripted, done, files, neighbours, refused, results, tiny_sw
 from genprior.pipeline import run_sweep
 from genprior.pipeline.fit import fitting as analysis
 from genprior.pipeline.run.request import check_request
-from genprior.store import StoreError, WrongStoreError, exchange, extend_store, read_info
-from genprior.store.lock import exclusive, held
+from genprior.store import StoreError, WrongStoreError, exchange, exclusive, extend_store, read_info
+from genprior.store.lock import held
 from genprior.store.places import mount_points
 from genprior.sweeps import Grid, Sweep, SweepError, union
 from genprior.sweeps.paths import check_local
@@ -348,29 +348,39 @@ def no_flock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_flock_a_file_is_the_lock_and_goes_again(
     store: Path, kind: Scripted, no_flock: None
 ) -> None:
-    with exclusive(store):
+    with held(store):
         assert neighbours(store) == [".tiny.zarr.lock"]
-        with refused(StoreError, os.getpid(), socket.gethostname()), held(store):
+        with refused(StoreError, os.getpid(), socket.gethostname()), held(store, wait=0.2):
             pass
     assert run_sweep(small_sweep(), store, kind=kind).exit_status == 0
     assert neighbours(store) == []
 
 
-def test_without_flock_a_dead_process_holds_nothing_and_another_host_does(
-    store: Path, kind: Scripted, no_flock: None
+def test_without_flock_the_lock_of_a_dead_process_is_taken_at_once(
+    store: Path, no_flock: None
 ) -> None:
     lock = store.parent / ".tiny.zarr.lock"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
     leave = (
-        "import os, sys, filelock as f; l = f.SoftFileLock(sys.argv[1]); l.acquire(); os._exit(0)"
+        "import os, sys, filelock as f; l = f.SoftFileLease(sys.argv[1], lease_duration=60.0);"
+        "l.acquire(); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", leave, lock], check=True)
     assert lock.exists()
-    with held(store):
-        assert lock.read_text().split("\n")[0] == str(os.getpid())
+    with held(store, wait=1):
+        assert f"pid={os.getpid()}" in lock.read_text()
     assert not lock.exists()
-    lock.write_text(f"{gone.pid}\nelsewhere\n")
-    with refused(StoreError, gone.pid, "elsewhere", lock):
-        run_sweep(small_sweep(), store, kind=kind)
-    assert lock.exists()
+
+
+def test_without_flock_a_lock_that_is_silent_on_another_machine_is_taken_over(
+    store: Path, kind: Scripted, no_flock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genprior.store.lock.SILENT", 6.0)
+    lock = store.parent / ".tiny.zarr.lock"
+    with held(store):
+        text = lock.read_text()
+    lock.write_text(text.replace(socket.gethostname(), "elsewhere"))
+    lock.chmod(0o644)
+    with refused(StoreError, os.getpid(), "elsewhere"), held(store, wait=1):
+        pass
+    assert run_sweep(small_sweep(), store, kind=kind).exit_status == 0
+    assert neighbours(store) == []

@@ -135,7 +135,7 @@ def test_coded_variables_explain_their_codes(recovered: Path) -> None:
     """CF conventions: as many meanings, one word each, as values."""
     dataset = results(recovered)
     assert dataset["status"].attrs["flag_values"] == [0, 1, 2, 3]
-    assert dataset["status"].attrs["flag_meanings"] == "pending done crashed excluded"
+    assert dataset["status"].attrs["flag_meanings"] == "pending done crashed excluded not_asked"
     for name in ("success", "verdict", "status"):
         attributes = dataset[name].attrs
         assert len(attributes["flag_meanings"].split()) == len(attributes["flag_values"])
