@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,21 @@ import zarr
 from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
-from .documents import VARIABLES, consolidate, coordinates, read_revision
+from .documents import (
+    VARIABLES,
+    BrokenDocumentError,
+    consolidate,
+    is_array,
+    read_document,
+    read_revision,
+)
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
 from .lock import documents_held
+from .own_files import zarr_group
 from .places import check_replaceable
 from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
@@ -84,11 +92,11 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
 
 def _own_arrays(info: StoreInfo) -> dict[str, int]:
     """Give the number of dimensions of each array that genprior wrote, by name."""
-    group = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    labels = coordinates(info.attributes)
-    results = (*info.variables, SECONDS.name, ERROR.name, STATUS.name)
-    arrays = {name: group.get(name) for name in (*info.layout.dims, *labels, *results)}
-    return {name: array.ndim for name, array in arrays.items() if isinstance(array, zarr.Array)}
+    documents = {}
+    for name in info.arrays:
+        with suppress(FileNotFoundError, BrokenDocumentError):
+            documents[name] = read_document(info.path / name)
+    return {name: len(own["shape"]) for name, own in documents.items() if is_array(own)}
 
 
 def _own_bytes(info: StoreInfo) -> int:
@@ -101,8 +109,8 @@ def _own_bytes(info: StoreInfo) -> int:
 def _carry_attributes(info: StoreInfo, new: Path) -> bool:
     """Copy attributes that the user added to arrays; say whether there were any."""
     carried = False
-    source = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    source = zarr_group(info.path, "r")
+    target = zarr_group(new, "r+")
     for name in _own_arrays(info):
         if (array := target.get(name)) is None:
             continue
@@ -120,8 +128,8 @@ def _carry_over(
     """Carry all results over: link the chunks that stay the same, copy the others by values."""
     origins = [_origins(info.sweep.axes[dim], grid.sweep.axes[dim]) for dim in grid.dims]
     origins.append(_origins(list(range(info.sweep.trials)), list(range(grid.sweep.trials))))
-    source = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    source = zarr_group(info.path, "r")
+    target = zarr_group(new, "r+")
     # Text of format 1 has another type, so that its chunks cannot be linked.
     linkable = tuple(n for n in names if array_of(source, n).dtype == array_of(target, n).dtype)
     others = tuple(n for n in names if n not in linkable)

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .analyses import ANALYSIS, is_ours
-from .documents import DOCUMENT, BrokenDocumentError, read_document
+from .analyses import is_ours
+from .documents import ANALYSIS, CHUNKS, DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
 from .integrity import StoreInfo
 from .lock import held
+from .ordinary import UnsafeFileError, read_file
 
-CHUNKS = "c"
 UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
 
 
@@ -82,11 +82,12 @@ def check_foreign(info: StoreInfo, foreign: list[Path], shape: dict[str, int]) -
     for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
         try:
             document = read_document(info.path / name)
-        except (FileNotFoundError, BrokenDocumentError):
+        except (FileNotFoundError, BrokenDocumentError, UnsafeFileError):
             continue
         if document.get("node_type") != "array":
             continue
-        dims = document.get("dimension_names") or ()
+        dims = document.get("dimension_names")
+        dims = [dim for dim in dims if isinstance(dim, str)] if isinstance(dims, list) else []
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
         if grown:
             raise StoreError(
@@ -109,9 +110,17 @@ def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
             inner = path / entry
             for folder, _, files in os.walk(inner) if not inner.is_symlink() else ():
                 metadata = Path(folder, DOCUMENT)
-                if DOCUMENT in files and b"genprior_format" in metadata.read_bytes():
+                if DOCUMENT in files and _is_a_store(metadata):
                     stack.enter_context(held(metadata.parent))
         yield
+
+
+def _is_a_store(document: Path) -> bool:
+    """Say whether a document may be that of a store."""
+    try:
+        return b"genprior_format" in read_file(document)
+    except (OSError, UnsafeFileError):
+        return False
 
 
 def carry(path: Path, new: Path, foreign: list[Path]) -> None:
