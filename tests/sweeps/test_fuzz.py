@@ -20,7 +20,7 @@ from genprior.sweeps import Grid, Sweep, UserError, load_sweep
 from genprior.sweeps.errors import LONGEST
 
 LONGEST_LINE = LONGEST + 3
-SECONDS = 10  # of one input, by far
+SECONDS = 60  # of one input, by far
 FEW = settings(
     derandomize=True, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck)
 )
