@@ -131,7 +131,8 @@ def as_version_2(path: Path) -> None:
     (array / "zarr.json").unlink()
     written = {
         "zarr_format": 2, "shape": [3, 4, 4], "chunks": [3, 4, 4], "dtype": "|O",
-        "fill_value": None, "order": "C", "compressor": None, "filters": [{"id": "pickle", "protocol": 5}],
+        "fill_value": None, "order": "C", "compressor": None,
+        "filters": [{"id": "pickle", "protocol": 5}],
     }  # fmt: skip
     (array / ".zarray").write_text(json.dumps(written))
     (array / "0.0.0").write_bytes(pickle.dumps(Harm()))

@@ -58,10 +58,12 @@ def run(sweep: str, stores: list[str]) -> None:
     """Try the first store before anything is limited: it is sound, and imports what there is."""
     signal.signal(signal.SIGALRM, late)
     sound = attempt(sweep, stores[0])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    outcomes = {Path(store).parent.name: attempt(sweep, store) for store in stores[1:]}
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    outcomes, grown = {}, {}
+    for name, store in ((Path(store).parent.name, store) for store in stores[1:]):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        outcomes[name] = attempt(sweep, store)
+        grown[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(json.dumps({"sound": sound, "kilobytes": grown, "outcomes": outcomes}))
 
 

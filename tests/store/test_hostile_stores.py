@@ -23,7 +23,7 @@ def tried(recovered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("hostile")
     sweep = write_sweep(recovery_sweep(), folder / "tiny.toml")
     places = {"sound": folder / "sound" / "s.zarr"}
-    for number, (name, change) in enumerate({**REFUSED, **LEFT_ALONE}.items()):
+    for number, name in enumerate({**REFUSED, **LEFT_ALONE}):
         places[name] = folder / f"{number}" / "s.zarr"
     for name, path in places.items():
         path.parent.mkdir()
@@ -63,7 +63,8 @@ def test_a_hostile_store_is_refused_in_one_line(tried: Any, name: str) -> None:
     outcomes = tried["outcomes"][name]
     for command, (status, line) in outcomes.items():
         told = isinstance(line, str) and line.startswith("genprior: ") and "\n" not in line
-        assert status in ((1, 2) if command in READERS else (0, 1, 2, 3)), (command, line)
+        may_work = command == "run" or (command, name) == ("open", "rule of code")
+        assert status in ((0, 1, 2, 3) if may_work else (1, 2)), (command, line)
         assert told or status == 0 or command == "run", (command, line)
         assert len(line) < 1500, command
     assert not tried["changed"][name]
@@ -71,11 +72,10 @@ def test_a_hostile_store_is_refused_in_one_line(tried: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", LEFT_ALONE)
 def test_what_is_the_users_is_left_alone(tried: Any, name: str) -> None:
-    assert {status for status, _ in tried["outcomes"][name].values()} == {0}, tried["outcomes"][
-        name
-    ]
+    outcomes = tried["outcomes"][name]
+    assert {status for status, _ in outcomes.values()} == {0}, outcomes
 
 
 def test_nothing_of_a_store_was_run_and_no_memory_was_taken(tried: Any) -> None:
     assert not tried["harm"]
-    assert tried["kilobytes"] < MEGABYTES * 1024
+    assert max(tried["kilobytes"].values()) < MEGABYTES * 1024, tried["kilobytes"]

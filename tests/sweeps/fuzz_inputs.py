@@ -16,9 +16,10 @@ PIECES = [
     "nan", "true", "false", "default", "1:5:1", "0:1:0.1", "::", "1:1e12:1e-12", "20-30", "--",
     "1979-05-27T07:32:00Z", "07:32:00", "9" * 60, "9" * 5000, "0." + "0" * 300 + "1", "\\",
     "\\u0000", "\\n", "\0", "\x1b[31m", "\ufeff", "\u2028", "\ud800", "²", "٣", "é",
-    "k > m", " and ", "==", "<=", "axes", "parameters", "dependent", "exclude", "paired", "blocks.trials",
-    "start", "stop", "step", "of", "times", "by", "table", "[" * 300, "{a=" * 200, "a." * 60 + "b",
-    "fit.along", "'k' == 'k'", "k ==", "() == 1", "__import__('os')", "{{k}}", "%s", "$(id)", "`id`",
+    "k > m", " and ", "==", "<=", "axes", "parameters", "dependent", "exclude", "paired",
+    "fit.along", "blocks.trials", "start", "stop", "step", "of", "times", "by", "table",
+    "[" * 300, "{a=" * 200, "a." * 60 + "b", "'k' == 'k'", "k ==", "() == 1",
+    "__import__('os')", "{{k}}", "%s", "$(id)", "`id`",
 ]  # fmt: skip
 
 
