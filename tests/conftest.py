@@ -32,6 +32,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long fuzzing out, unless `-m` names it."""
+    if "fuzz" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("fuzz")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def kind(tmp_path: Path) -> Scripted:
     """The scripted task, well behaved, its calls counted."""
