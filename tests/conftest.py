@@ -62,7 +62,7 @@ def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
     def call(*arguments: object) -> Result:
         command = list(map(str, arguments))
-        if command[0] == "run" and "--scheduler" not in command:
+        if command[0] == "run" and not {"--scheduler", "--cluster", "--profile"} & set(command):
             command += ["--scheduler", "synchronous"]
         return CliRunner().invoke(main, command)
 

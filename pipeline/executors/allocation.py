@@ -9,6 +9,7 @@ standard input of `srun`.
 import json
 import logging
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ START_TIMEOUT = 180.0  # seconds until the first worker
 END_TIMEOUT = 8.0  # seconds that workers have to leave before their step is ended
 SHORT = 30.0  # seconds; a step that ended earlier is not started again more than `TRIES` times
 TRIES = 3
+PAUSE = 1.0  # seconds before a step is started again
 MEBIBYTE = 2**20
 NO_TLS = (
     "workers of several nodes are reached over TLS, which needs the package cryptography: "
@@ -51,6 +53,7 @@ class Step:
     def __init__(self, count: int, tell: Callable[[str], None]):
         self._command, self._contact, self._tell = _command(count), "", tell
         self._closing, self._lock = threading.Event(), threading.Lock()
+        self._restarts: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._said = ""
         self._failure = ""
         self._process: subprocess.Popen[str] | None = None
@@ -63,11 +66,13 @@ class Step:
         self._thread.start()
 
     def check(self) -> None:
-        """Refuse to go on without workers.
+        """Tell of workers that were started again, and refuse to go on without any.
 
         Raises:
             ClusterError: the step could not be started, or not again.
         """
+        while not self._restarts.empty():
+            self._tell(self._restarts.get())
         if self._failure:
             raise ClusterError(
                 f"srun could not start the workers: {self._failure}. Finished trials are kept."
@@ -110,12 +115,12 @@ class Step:
                     sys.stderr.write(line)
             status = process.wait()
             tries = tries + 1 if time.monotonic() - begun < SHORT else 1
-            if self._closing.wait(1.0):
+            if self._closing.wait(PAUSE):
                 return
             if tries >= TRIES:
                 self._failure = self._said.rstrip(".") or f"its exit status is {status}"
                 return
-            self._tell("the workers of the job ended; starting them again")
+            self._restarts.put("the workers of the job ended; starting them again")
             with self._lock:
                 if self._closing.is_set():
                     return

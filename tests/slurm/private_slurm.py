@@ -91,12 +91,12 @@ class PrivateSlurm:
         return done.stdout.strip()
 
     def state(self, job: str) -> str:
-        """Give the state of a job, such as RUNNING, and its reason; CPU time is not counted."""
-        words = dict(
-            word.split("=", 1) for word in self.call("scontrol", "show", "job", "-o", job).split()
-            if "=" in word
-        )  # fmt: skip
-        return words["JobState"]
+        """Give the state of a job, such as RUNNING."""
+        return self._field(job, "JobState")
+
+    def status(self, job: str) -> int:
+        """Give the exit status of a job that has ended."""
+        return int(self._field(job, "ExitCode").split(":")[0])
 
     def ended(self, job: str) -> bool:
         """Say whether a job is neither waiting, running nor ending."""
@@ -201,6 +201,10 @@ class PrivateSlurm:
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         return found.stdout.strip() in ("idle", "mixed", "allocated")
+
+    def _field(self, job: str, name: str) -> str:
+        words = self.call("scontrol", "show", "job", "-o", job).split()
+        return next(word for word in words if word.startswith(f"{name}=")).partition("=")[2]
 
     def _logs(self) -> str:
         files = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helpers import (
@@ -41,6 +41,12 @@ class Site:
     @property
     def store(self) -> Path:
         return self.folder / "tiny.zarr"
+
+    @property
+    def at_once(self) -> "Site":
+        """The same folder, its trials without pause."""
+        kind = {**json.loads(self.variables["PACED"]), "pause": 0}
+        return replace(self, variables={**self.variables, "PACED": json.dumps(kind)})
 
     def genprior(self, *arguments: object, status: int = 0) -> str:
         """Run a command to its end, and give what it prints."""
