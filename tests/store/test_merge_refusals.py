@@ -21,7 +21,6 @@ Run = Any
     [
         (["seed=8"], ["'seed'", "7", "8"]),
         (["widths=13"], ["'widths'"]),
-        (["paired=m"], ["'paired'"]),
     ],
 )
 def test_other_experiments_are_refused(
@@ -113,7 +112,7 @@ def test_wrong_paths_are_refused(run: Run, out: Path, tmp_path: Path) -> None:
         ([first, second], tmp_path / "calls", MergeError),
         ([first, tmp_path / "absent.zarr"], out, WrongStoreError),
         ([first, tmp_path / "calls"], out, WrongStoreError),
-        ([first, second], Path("/"), WrongStoreError),
+        ([first, second], Path("/"), MergeError),
     ]
     for paths, target, error in wrong:
         with refused(error):
