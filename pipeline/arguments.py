@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from ..sweeps import Sweep, UserError, load_sweep, local_path
 from ..sweeps.errors import shown
-from .executors.schedulers import LOCAL
+from .executors.schedulers import LOCAL, SRUN
 
 
 def store_path(given: Any) -> Path:
@@ -48,6 +48,26 @@ def number_in(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
+def seconds_in(name: str, value: Any, most: float, *, zero: bool = True) -> float:
+    """Give a number of seconds that the command's option would take.
+
+    Args:
+        name: the argument.
+        value: what was given.
+        most: the largest number.
+        zero: whether 0 is possible.
+
+    Raises:
+        UserError: it is something else.
+    """
+    is_number = type(value) is not bool and isinstance(value, Real)
+    seconds = float(value) if is_number else -1.0
+    if not (0 <= seconds <= most and (zero or seconds > 0)):
+        least = "from 0 to" if zero else "above 0 and at most"
+        raise UserError(f"{name}: {shown(value)} is not a number of seconds {least} {most:g}.")
+    return seconds
+
+
 def truth(name: str, value: Any) -> bool:
     """Give a truth value.
 
@@ -76,17 +96,28 @@ def text_or_none(name: str, value: Any, what: str) -> str | None:
 
 
 def scheduler_name(value: Any) -> str | None:
-    """Give the name or the address of a scheduler, or None.
+    """Give the name, the address or the file of a scheduler, or None.
+
+    Raises:
+        UserError: it is something else.
+    """
+    takes = f"one of {', '.join((*LOCAL, SRUN))}, an address, or the path of a scheduler file"
+    return text_or_none("scheduler", _path_as_text(value), takes)
+
+
+def profile_name(value: Any) -> str | None:
+    """Give the name or the path of a profile, or None.
 
     Raises:
         UserError: it is something else.
     """
     if isinstance(value, os.PathLike):
-        raise UserError(
-            f"scheduler: {shown(os.fspath(value))}: a scheduler file is not read yet; give the "
-            "address in it, or client=Client(scheduler_file=…)."
-        )
-    return text_or_none("scheduler", value, f"one of {', '.join(LOCAL)}, or an address")
+        value = os.path.abspath(value)  # a name without a folder would be that of a table
+    return text_or_none("profile", value, "the name of a profile, or the path of a TOML file")
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _path_text(name: str, given: Any, takes: str) -> str:

@@ -11,10 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
 from ..sweeps.part import Part
-from .arguments import number_in, scheduler_name, store_path, sweep_of, text_or_none, truth
+from .arguments import (
+    number_in,
+    profile_name,
+    scheduler_name,
+    seconds_in,
+    store_path,
+    sweep_of,
+    text_or_none,
+    truth,
+)
 from .executors.errors import spare_dask
-from .executors.schedulers import LOCAL, MOST_RETRIES, MOST_WORKERS
+from .executors.schedulers import (
+    GRACE,
+    MOST_GRACE,
+    MOST_RETRIES,
+    MOST_TRIAL_TIMEOUT,
+    MOST_WORKERS,
+)
 from .limits import MOST_RERUN, MOST_SEED
+from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -59,10 +75,15 @@ def run(
     scheduler: str | None = None,
     client: "Client | None" = None,
     workers: int | None = None,
+    cluster: str | None = None,
+    profile: AnyPath | None = None,
+    jobs: int | None = None,
     part: str | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
+    trial_timeout: float | None = None,
+    grace: float = GRACE,
     progress: bool = True,
 ) -> "RunSummary":
     """Run the trials of a sweep that a store does not hold yet.
@@ -77,50 +98,68 @@ def run(
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         store: path of the store, a folder.
-        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), or the
-            address of a running Dask scheduler.
+        scheduler: `processes` (the default), `threads`, `synchronous` (in this thread), `srun` (in
+            the tasks of the Slurm job that this is in), the address of a running Dask scheduler, or
+            the path of its scheduler file.
         client: a Dask client to use instead of `scheduler`; it stays open.
         workers: number of processes or threads; the number of processors if None.
+        cluster: the batch system to which worker jobs are submitted instead: `slurm`, `pbs`, `sge`,
+            `lsf`, `htcondor` or `oar`.
+        profile: what a worker job asks for: a table of `~/.config/genprior/clusters.toml`, or the
+            path of a TOML file; the table named like the batch system if None.
+        jobs: number of worker jobs; that of the profile if None.
         part: the part of the store's blocks to run, such as "3/16"; all if None. Parts may run at
             the same time, each in a process of its own.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
+            limit.
+        grace: seconds that running trials get to end after an interruption.
         progress: show the progress in a notebook or on a terminal (stderr); elsewhere nothing is
             shown.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
         KeyboardInterrupt: the run was interrupted; it is raised so that later cells do not run.
-            Running blocks get five seconds to end, or none after a second interruption. Finished
+            Running trials get `grace` seconds to end, or none after a second interruption. Finished
             trials are kept, and the same call continues with the others.
     """
     from .executors.errors import SchedulerError
-    from .executors.opening import open_executor, use_client
+    from .executors.opening import use_client
     from .show.notebook import shown_progress
 
-    workers, scheduler = _workers(workers), scheduler_name(scheduler)
+    asked = Workers(
+        scheduler_name(scheduler), _workers(workers),
+        text_or_none("cluster", cluster, "the name of a batch system"), profile_name(profile),
+        None if jobs is None else number_in("jobs", jobs, 1, MOST_WORKERS),
+    )  # fmt: skip
     retries = number_in("retries", retries, 0, MOST_RETRIES)
     fail_fast, allow_mixed = truth("fail_fast", fail_fast), truth("allow_mixed", allow_mixed)
+    if trial_timeout is not None:
+        trial_timeout = seconds_in("trial_timeout", trial_timeout, MOST_TRIAL_TIMEOUT, zero=False)
+    grace = seconds_in("grace", grace, MOST_GRACE)
     progress = truth("progress", progress)
-    if client is not None and (scheduler is not None or workers is not None):
+    if client is not None and asked != Workers():
         raise SchedulerError(
-            "client: it has its own scheduler and workers; leave out scheduler and workers."
+            "client: it has its own scheduler and workers; leave out scheduler, workers, cluster, "
+            "profile and jobs."
         )
     part = text_or_none("part", part, "a text such as '3/16'")
+    asked.check()
     chosen, path = sweep_of(sweep), store_path(store)
     with shown_progress(progress) as shown:
-        is_running = client is not None or (scheduler or LOCAL[0]) not in LOCAL
-        shown.phase("connecting to workers" if is_running else "starting workers")
+        shown.phase(asked.phase if client is None else "connecting to workers")
 
-        def opened(check: Callable[[], None]) -> "AbstractContextManager[Executor]":
+        def opened(check: "Callable[[], RunRequest]") -> "AbstractContextManager[Executor]":
             if client is not None:
                 return use_client(client, shown.tell, check)
-            return open_executor(scheduler or "processes", workers, shown.tell, check)
+            return open_workers(asked, path, shown.tell, check)
 
         summary = run_shown(
             chosen, path, opened, shown, part,
             retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout, grace=grace,
         )  # fmt: skip
     if summary.interrupted:
         raise KeyboardInterrupt(f"{summary.done} of {summary.total} trials are done and kept")
@@ -130,13 +169,15 @@ def run(
 def run_shown(
     sweep: Sweep,
     path: Path,
-    opened: "Callable[[Callable[[], None]], AbstractContextManager[Executor]]",
+    opened: "Callable[[Callable[[], RunRequest]], AbstractContextManager[Executor]]",
     shown: "Progress",
     part: str | None,
     *,
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
 ) -> "RunSummary":
     """Check a sweep while its workers start, and run it, for the command and for `run`.
 
@@ -149,6 +190,8 @@ def run_shown(
         retries: how often a crashed trial is tried again.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels.
+        trial_timeout: seconds that a trial may take; None for no limit.
+        grace: seconds that running trials get after an interruption.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
@@ -158,11 +201,12 @@ def run_shown(
     if part is not None:
         asked = Part.parse(part)
 
-    def check() -> None:
+    def check() -> "RunRequest":
         from .run.request import check_request  # imported while workers start
 
         checked.append(check_request(sweep, path, part=asked))
         shown.expect(checked[0].trials)
+        return checked[0]
 
     with opened(check) as executor:
         from .run.runner import run_request
@@ -174,6 +218,8 @@ def run_shown(
             retries=retries,
             fail_fast=fail_fast,
             allow_mixed=allow_mixed,
+            trial_timeout=trial_timeout,
+            grace=grace,
             listen=shown.listen,
             tell=shown.tell,
         )

@@ -1,4 +1,7 @@
-"""Handling of Ctrl-C, SIGTERM and SIGHUP: raised, or deferred while a step must not be left."""
+"""Handling of Ctrl-C and of the signals that end a run: raised, or deferred during some steps.
+
+Batch systems send SIGTERM before they kill, or the signal that a user asks for, such as SIGUSR1.
+"""
 
 import signal
 import sys
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 # Seconds within which signals count as one: a process may get one directly and one by its group.
 ONE = 0.3
 
@@ -76,9 +79,9 @@ def heard() -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a command like Ctrl-C, and only once.
+    """Let SIGTERM, SIGUSR1 and a closed terminal end a command like Ctrl-C, and only once.
 
-    Batch systems send SIGTERM before they kill. Signals that are ignored, for example under nohup,
+    Signals that are ignored, for example under nohup,
     stay ignored. After a command was interrupted, further signals are ignored until the process
     ends.
     """
@@ -142,7 +145,8 @@ def interrupts_deferred() -> Iterator[None]:
         yield
         return
     caught: list[int] = []
-    kinds = _handled_signals()
+    # Outside commands, SIGUSR1 has the meaning that the caller's program gives it.
+    kinds = [k for k in _handled_signals() if _installed or k != signal.SIGUSR1]
     previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
     try:
         yield

@@ -13,6 +13,7 @@ Until then two runs may compute the same trials; they get the same results.
 
 import json
 import os
+import re
 import tempfile
 import threading
 import time
@@ -33,6 +34,7 @@ from .places import check_place
 BEAT = 5.0  # seconds between two heartbeats
 POLL = 0.5  # seconds between two looks at the record of another run
 WAIT_AT_END = 5.0
+OURS = re.compile(r"[0-9a-f]{32}\..+")  # names of files in the folder: the run's key first
 MADE_BY = "genprior run"
 LONGEST_RECORD = 100_000
 Teller = Callable[[str], None]
@@ -85,7 +87,7 @@ def runs_folder(path: Path) -> Path:
 def read_records(path: Path) -> list[Record]:
     """Read the records of a store's runs, those of dead runs too."""
     try:
-        files = sorted(runs_folder(path).glob("*.json"))
+        files = sorted(f for f in runs_folder(path).glob("*.json") if OURS.fullmatch(f.name))
     except OSError:
         return []
     return [record for record in map(_read, files) if record is not None]
@@ -284,6 +286,8 @@ class _Watch:
                     _remove(record.file)
                 else:
                     others.append(record)
+            if not others:
+                _clear(runs_folder(self._path))
             in_the_way = [record for record in others if self._is_in_the_way(record)]
             if not in_the_way:
                 holding = Holding(self._path, self._part, alone=not others)
@@ -348,6 +352,13 @@ def _held_error(path: Path, record: Record) -> StoreError:
         f"{path} is being written by another genprior ({what}{record.who}); wait for it to end, or "
         "choose another store."
     )
+
+
+def _clear(folder: Path) -> None:
+    """Remove files that workers of dead runs wrote after the records of these were removed."""
+    for file in folder.glob("*.*") if folder.is_dir() else ():
+        if OURS.fullmatch(file.name) and file.suffix != ".json":
+            file.unlink(missing_ok=True)
 
 
 def _remove(record: Path) -> None:

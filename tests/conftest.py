@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dask
 import pytest
 from click.testing import CliRunner, Result
 from helpers import Scripted, dask_cluster, recovery_sweep, tiny_sweep
@@ -31,6 +30,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long fuzzing out, unless `-m` names it."""
+    if "fuzz" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("fuzz")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture
@@ -79,12 +87,8 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Executor]:
-    """Two worker processes, as `--scheduler processes` starts them.
-
-    Dask gives a task up after three more deaths of its worker; one is enough for tests.
-    """
-    once = dask.config.set({"distributed.scheduler.allowed-failures": 1})
-    with once, open_executor("processes", 2) as executor:
+    """Two worker processes, as `--scheduler processes` starts them."""
+    with open_executor("processes", 2) as executor:
         yield executor
 
 

@@ -4,13 +4,14 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,29 @@ def gaussian_sensing(random: np.random.Generator, m: int, n: int) -> np.ndarray:
     return random.standard_normal((m, n)) / np.sqrt(m)
 
 
+def _loop() -> None:
+    """Go on for ever in Python."""
+    while True:
+        pass
+
+
+def _deaf() -> None:
+    """Go on for ever, whatever is raised."""
+    while True:
+        with suppress(BaseException):
+            _loop()
+
+
+# How a trial may go on for ever: in Python; deaf to exceptions; in a C function; in one that lets
+# no other thread run.
+HANGS = {
+    "loop": _loop,
+    "deaf": _deaf,
+    "sleep": lambda: time.sleep(1e6),
+    "regex": lambda: re.match("(a+)+$", "a" * 64 + "b"),
+}
+
+
 @dataclass(frozen=True)
 class Scripted(Experiment):
     """A task that draws one number, counts its calls in files, and misbehaves as told.
@@ -105,6 +129,8 @@ class Scripted(Experiment):
     crashes: int = 1_000_000
     kill_at: Place | None = None
     kills: int = 1_000_000
+    hang_at: Place | None = None
+    hang: str = "loop"
     pause: float = 0.0
     megabytes: int = 0
     inner: tuple[str, ...] = ()
@@ -135,6 +161,8 @@ class Scripted(Experiment):
             raise ArithmeticError(f"{place} was told to crash")
         if place == self.kill_at and calls <= self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
+        if place == self.hang_at:
+            HANGS[self.hang]()
         value = float(draws(Purpose.TARGET).random())
         return {
             "success": int(value < point.m / 12),
@@ -169,7 +197,9 @@ def main() -> None:
     # A shell's background job, as tests may be, has Ctrl-C ignored, and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     written = json.loads(os.environ["SCRIPTED"])
-    places = {key: tuple(written[key]) for key in ("crash_at", "kill_at") if written[key]}
+    places = {
+        key: tuple(written[key]) for key in ("crash_at", "kill_at", "hang_at") if written[key]
+    }
     EXPERIMENTS.built_in["scripted"] = Scripted(**{**written, **places}).as_class()
     genprior(prog_name="genprior")
 

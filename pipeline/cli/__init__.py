@@ -3,7 +3,9 @@
 Each command imports what it needs when it runs, so that `--help` and small commands start fast.
 """
 
-from . import fit, merge, plan, plot, run, status, sweeps, verify
+from . import fit, merge, plan, plot, run, status, submit, sweeps, verify
 from .group import main
 
-__all__ = ["fit", "main", "merge", "plan", "plot", "run", "status", "sweeps", "verify"]
+__all__ = [
+    "fit", "main", "merge", "plan", "plot", "run", "status", "submit", "sweeps", "verify",
+]  # fmt: skip

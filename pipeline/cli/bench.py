@@ -1,12 +1,9 @@
 """`genprior bench`: ratios of times that are measured in turn in one process."""
 
 import json
-import resource
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,17 +11,12 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from ...store import read_status
-from ...sweeps import Grid, Sweep, load_sweep
-from ...tasks.experiments.no_operation import NoOperation
+from ...sweeps import Grid, load_sweep
 from ...tasks.instance import Instance, draw_instance
 from ...tasks.numerics.machine import limit_blas_threads, machine_kind
 from ...tasks.point import Point
-from ..executors.opening import open_executor
-from ..run.plan import plan_sweep
-from ..run.runner import run_sweep
-from ..show.progress import progress
 from .bench_engines import compare_others, compare_preset, other_points, preset_points, summary_rows
+from .bench_pipeline import pipeline_measures
 from .consoles import Output
 from .options import json_option
 
@@ -74,6 +66,48 @@ def _cell(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+@bench.command()
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.05, 600),
+    default=2.0,
+    show_default=True,
+    help="About how long the run takes whose overhead is measured.",
+)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@click.option(
+    "--trials",
+    type=click.IntRange(10_000),
+    default=1_000_000,
+    show_default=True,
+    help="Trials of the large sweep that does nothing.",
+)
+@json_option
+def pipeline(minutes: float, workers: int, trials: int, as_json: bool) -> None:
+    """Measure what the pipeline adds to the trials; the machine should be idle.
+
+    "overhead" is (wall time × workers) / (sum of the trials' own times) of a run of cocola-fig1's
+    trials, without the start of the workers. "scaling" is how many times faster that run is with
+    all workers than with one, in turn. "first result" is the time from the command to the first
+    block in the store. "per trial" and "per block" come from runs of trials that do nothing.
+    "files" counts those of a store beyond an empty one's. "scale" runs the large sweep on a
+    scheduler of its own, with its processes' highest memory and their processor time.
+
+    \b
+    Example:
+      genprior bench pipeline --minutes 0.5 --trials 100000
+    """
+    rows: dict[str, list[dict[str, Any]]] = {}
+    measures = pipeline_measures(minutes * 60, workers, trials)
+    for name, measure in _followed(measures.items(), len(measures), "measures"):
+        rows[name] = measure()
+    if as_json:
+        click.echo(json.dumps({"benchmark": "pipeline", "machine": machine_kind(), **rows}))
+        return
+    for name, found in rows.items():
+        _report(name, found, as_json)
 
 
 @bench.command()
@@ -185,83 +219,3 @@ def _seconds(function: Callable[[], None]) -> float:
     begun = time.perf_counter()
     function()
     return time.perf_counter() - begun
-
-
-@bench.command()
-@click.option("--trials", type=click.IntRange(1), default=240, show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
-@json_option
-def overhead(trials: int, workers: int, as_json: bool) -> None:
-    """Measure the time that the pipeline adds to trials of the size of cocola-fig1.
-
-    The ratio is (wall time × workers) / (sum of the trials' own times), without the start of the
-    workers.
-
-    \b
-    Example:
-      genprior bench overhead --trials 60
-    """
-    sweep = load_sweep("cocola-fig1").override(["depth=2", "k=40,60,80,100", f"trials={trials}"])
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_executor("processes", workers) as executor,
-        progress(log) as shown,
-    ):
-        summary = run_sweep(sweep, Path(folder) / "overhead.zarr", executor, listen=shown.listen)
-    row = {
-        "trials": summary.computed,
-        "blocks": summary.blocks,
-        "workers": workers,
-        "wall_seconds": summary.wall_seconds,
-        "trial_seconds": summary.trial_seconds,
-        "ratio": summary.wall_seconds * workers / summary.trial_seconds,
-    }
-    _report("pipeline overhead on cocola-fig1's trials", [row], as_json)
-
-
-@bench.command()
-@click.option("--trials", type=click.IntRange(100), default=1_000_000, show_default=True)
-@json_option
-def scale(trials: int, as_json: bool) -> None:
-    """Plan and run a sweep of 10⁶ trials that do nothing; measure time and memory.
-
-    \b
-    Example:
-      genprior bench scale --trials 100000
-    """
-    small, large = (_no_operation(max(1, count // 10_000)) for count in (trials // 10, trials))
-    rows = [_scale_row(sweep) for sweep in (small, large)]
-    _report("a sweep that does nothing", rows, as_json)
-
-
-def _no_operation(trials: int) -> Sweep:
-    return Sweep.parse(
-        {
-            "task": NoOperation().name,
-            "trials": trials,
-            "axes": {"k": "1:100:1", "m": "1:100:1"},
-            "parameters": {"depth": 1, "widths": [100]},
-        }
-    )
-
-
-def _scale_row(sweep: Sweep) -> dict[str, Any]:
-    begun = time.perf_counter()
-    planned = plan_sweep(sweep, workers=2)
-    plan_seconds = time.perf_counter() - begun
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_executor("processes", 2) as executor,
-    ):
-        path = Path(folder) / "scale.zarr"
-        summary = run_sweep(sweep, path, executor)
-        done = int((read_status(path) == 1).sum())
-    return {
-        "trials": done,
-        "blocks": planned.blocks,
-        "plan_seconds": plan_seconds,
-        "run_seconds": summary.wall_seconds,
-        "trials_per_second": done / summary.wall_seconds,
-        "driver_peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
-        "largest_worker_peak_MB": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3,
-    }

@@ -1,12 +1,13 @@
 """Option groups and argument types that several commands share."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_WORKERS
+from ..executors.schedulers import LOCAL, MOST_WORKERS, SRUN, SYSTEMS
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep
@@ -65,8 +66,45 @@ def chosen_sweep(
 
 
 def cluster_options(command: Command) -> Command:
-    """Add the options `--scheduler` and `--workers` to a command."""
+    """Add the options that say where blocks run; the command gets them as `asked`."""
+    from ..workers import Workers
+
+    @wraps(command)
+    def grouped(**given: Any) -> Any:
+        asked = Workers(**{name: given.pop(name) for name in Workers._fields})
+        return command(asked=asked, **given)
+
+    wrapped: Any = grouped
     for decorate in (
+        click.option(
+            "--dry-run", is_flag=True, help="Show the script of a worker job, and run nothing."
+        ),
+        click.option("--tls-key", metavar="FILE", help="Its private key, if in another file."),
+        click.option("--tls-cert", metavar="FILE", help="The own certificate, in PEM format."),
+        click.option(
+            "--tls-ca",
+            metavar="FILE",
+            help="Certificates of those who are trusted, for a scheduler tls://… or --cluster  "
+            "[default: those of Dask's configuration; for --cluster made for each run].",
+        ),
+        click.option(
+            "--insecure",
+            is_flag=True,
+            help="With --cluster: no encryption, and no certificates.",
+        ),
+        click.option("--jobs", type=click.IntRange(1, MOST_WORKERS), help="Number of worker jobs."),
+        click.option(
+            "--profile",
+            metavar="NAME|FILE",
+            help="What a worker job asks for: a table of ~/.config/genprior/clusters.toml, or a "
+            "TOML file  [default: the table named like the batch system; without it one core and "
+            "one hour].",
+        ),
+        click.option(
+            "--cluster",
+            metavar="|".join(SYSTEMS),
+            help="Run blocks in worker jobs of this batch system.",
+        ),
         click.option(
             "--workers",
             type=click.IntRange(1, MOST_WORKERS),
@@ -74,11 +112,11 @@ def cluster_options(command: Command) -> Command:
         ),
         click.option(
             "--scheduler",
-            default="processes",
-            show_default=True,
-            metavar="|".join((*LOCAL, "ADDRESS")),
-            help="Where blocks run: locally, or on a running Dask scheduler.",
+            show_default="processes",
+            metavar="|".join((*LOCAL, SRUN, "ADDRESS", "FILE")),
+            help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
+            "scheduler, given by its address or by its scheduler file.",
         ),
     ):
-        command = decorate(command)
-    return command
+        wrapped = decorate(wrapped)
+    return cast("Command", wrapped)

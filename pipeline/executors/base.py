@@ -55,7 +55,13 @@ class Executor(Protocol):
         ...
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, more: bool = False
     ) -> Outcomes[Item, Result]:
-        """Run a function over items, a bounded number at a time; give outcomes as items end."""
+        """Run a function over items, a bounded number at a time; give outcomes as items end.
+
+        Args:
+            function: called with each item.
+            items: the items.
+            more: whether another stream follows, so that workers without work have to stay.
+        """
         ...

@@ -53,6 +53,9 @@ class Distributed:
         tell: called with each line that the user should see at once.
         counts_deaths: whether to count workers that die. A client has only one listener for their
             events, which may be the caller's.
+        expected: number of threads of all workers together, when all of them have come; 0 if it is
+            not known.
+        watch: called now and then, while outcomes are waited for; an exception ends the wait.
     """
 
     def __init__(
@@ -63,8 +66,13 @@ class Distributed:
         threads: bool = False,
         tell: Callable[[str], None] = lambda text: None,
         counts_deaths: bool = True,
+        expected: int = 0,
+        watch: Callable[[], None] | None = None,
     ):
         self.client = client
+        self.expected = expected
+        self.watch = watch
+        self._stream: DistributedStream[Any, Any] | None = None
         self.local = local
         self._share = thread_memory if threads else trial_memory
         self.tell = tell
@@ -86,8 +94,8 @@ class Distributed:
 
     @property
     def workers(self) -> int:
-        """Number of threads of all workers together, at least 1."""
-        return max(1, self.count_threads())
+        """Number of threads of all workers together, those that are expected among them."""
+        return max(1, self.expected, self.count_threads())
 
     def count_threads(self) -> int:
         """Count the threads of all workers together; 0 if there is no worker."""
@@ -136,13 +144,19 @@ class Distributed:
                     raise no_genprior("the workers", str(answer)) from answer
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, more: bool = False
     ) -> "DistributedStream[Item, Result]":
         """Run a function over items, with a few tasks for each worker at the scheduler at a time.
 
         The scheduler never holds the whole sweep. Workers that join later get their share.
         """
-        return DistributedStream(self, function, items)
+        stream = DistributedStream(self, function, items)
+        self._stream = None if more else stream
+        return stream
+
+    def unfinished(self) -> int | None:
+        """Count the tasks that have not ended; None if there are more than the scheduler has."""
+        return None if self._stream is None else self._stream.unfinished
 
 
 class Watch:
@@ -152,7 +166,7 @@ class Watch:
         self._executor = executor
         self._told = ""
         self._counted = self._seen = self.heard = time.monotonic()
-        self.threads = executor.workers
+        self.threads = max(1, executor.count_threads())
 
     def count(self) -> None:
         """Count the workers, if the last count was more than `COUNT_EVERY` seconds ago.
@@ -164,15 +178,17 @@ class Watch:
         if now - self._counted < COUNT_EVERY:
             return
         self._counted = now
+        if self._executor.watch is not None:
+            self._executor.watch()
         if threads := self._executor.count_threads():
             self.threads, self._seen = threads, now
             if not self._executor.local and now - self.heard > ALONE:
                 self.heard = now
                 if self._executor.paused():
                     self._tell(PAUSED)
-        elif not self._executor.local:
+        elif self._executor.watch is None and not self._executor.local:
             self._tell("the scheduler has no workers; waiting until one joins")
-        elif now - self._seen > ALONE:
+        elif self._executor.local and now - self._seen > ALONE:
             raise ClusterError(
                 f"all workers died, and none was started again within {ALONE:.0f} s. Finished "
                 "trials are kept; repeat the same command with fewer --workers."
@@ -197,6 +213,7 @@ class DistributedStream(Generic[Item, Result]):
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._watch = Watch(executor)
         self._deadline: float | None = None
+        self.unfinished: int | None = None
 
     def __iter__(self) -> "DistributedStream[Item, Result]":
         return self
@@ -228,13 +245,15 @@ class DistributedStream(Generic[Item, Result]):
         if self._deadline is not None:
             return
         self._watch.count()
-        for item in islice(
-            self._waiting, max(0, IN_FLIGHT * self._watch.threads - len(self._flying))
-        ):
+        room = max(0, IN_FLIGHT * self._watch.threads - len(self._flying))
+        items = list(islice(self._waiting, room))
+        for item in items:
             packed = pack(self._function, item)
             future = self._executor.client.submit(run_packed, packed, pure=False)
             self._flying[future] = item
             future.add_done_callback(self._done.put)
+        if len(items) < room:
+            self.unfinished = len(self._flying)
 
     def _next_done(self) -> Any:
         """Wait for a task to end; None if no task is left, or the time is over."""

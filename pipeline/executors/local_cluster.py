@@ -77,7 +77,7 @@ def affordable_workers(asked: int, tell: Callable[[str], None]) -> int:
 class LocalWorkers:
     """Workers of this machine, started in a thread while the caller continues.
 
-    Terminals and batch systems send Ctrl-C, SIGTERM and SIGHUP to every process. Worker processes
+    Terminals and batch systems send Ctrl-C and other signals to every process. Worker processes
     do not receive them: the command ends its workers. For that the signals are blocked while
     workers start, and a started process keeps them blocked, as do workers that replace dead ones.
     Workers do not import modules from the working directory, unless this process does.
@@ -151,7 +151,7 @@ class LocalWorkers:
 
 @contextmanager
 def local_workers(
-    count: int, tell: Callable[[str], None], meanwhile: Callable[[], None], *, processes: bool
+    count: int, tell: Callable[[str], None], meanwhile: Callable[[], object], *, processes: bool
 ) -> Iterator[Any]:
     """Run a Dask cluster of workers on this machine.
 
@@ -176,7 +176,9 @@ def local_workers(
 
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
-    from distributed import LocalCluster, Nanny, Worker
+    from distributed import Nanny, SpecCluster
+
+    from .private import PrivateScheduler, PrivateWorker, certified, no_encryption, own_folder
 
     class KnownNanny(Nanny):  # type: ignore[misc]
         """A nanny that is in `nannies` before the cluster is complete."""
@@ -190,18 +192,27 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             with without_script():
                 return await super().instantiate()
 
-    with _our_configuration():
-        return LocalCluster(
-            n_workers=count if processes else 1,
-            threads_per_worker=1 if processes else count,
-            processes=processes,
-            worker_class=KnownNanny if processes else Worker,
-            # Threads communicate inside the process and open no port.
-            host="127.0.0.1" if processes else None,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
-            memory_limit=None,
+    common: dict[str, Any] = {"local_directory": own_folder()}
+    if processes:
+        common |= {"protocol": "tls://", "host": "127.0.0.1", "security": certified()}
+    else:
+        # Threads communicate inside the process and open no port.
+        common |= {"protocol": "inproc://", "security": no_encryption()}
+    options = {
+        **common,
+        **({"worker_class": PrivateWorker} if processes else {}),
+        "nthreads": 1 if processes else count,
+        # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
+        "memory_limit": None,
+        "silence_logs": logging.CRITICAL,
+    }
+    worker = {"cls": KnownNanny if processes else PrivateWorker, "options": options}
+    with our_configuration():
+        return SpecCluster(
+            scheduler={"cls": PrivateScheduler, "options": {**common, "port": 0}},
+            workers=dict.fromkeys(range(count if processes else 1), worker),
+            worker=worker,
+            security=common["security"],
             silence_logs=logging.CRITICAL,
         )
 
@@ -217,7 +228,7 @@ async def _end_workers(cluster: Any) -> None:
 
 @shared
 @contextmanager
-def _our_configuration() -> Iterator[None]:
+def our_configuration() -> Iterator[None]:
     """Start clusters with settings of ours in Dask's configuration."""
     import dask
 
@@ -225,6 +236,8 @@ def _our_configuration() -> Iterator[None]:
         # With a larger value, blocks that wait at a worker count as failed when another block kills
         # that worker.
         "distributed.scheduler.worker-saturation": 1.0,
+        # After the first death of its worker a block runs again with care (`run.journal`).
+        "distributed.scheduler.allowed-failures": 0,
         # Copied, because a scheduler appends to this list, which may be the caller's.
         ROUTES: [*dask.config.get(ROUTES, [])],
     }

@@ -1,24 +1,21 @@
 """Opening an executor: this process, threads, local processes, or a running scheduler."""
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any
 
 from ..interrupts import announced, interrupts_deferred
+from .addresses import address_of
+from .allocation import open_allocation
 from .base import Executor
+from .certificates import Certificates
+from .connecting import CLOSE_TIMEOUT, connect
 from .distributed import PAUSED, Distributed
 from .errors import ClusterError, SchedulerError, import_dask, reason
 from .local_cluster import affordable_workers, local_workers
-from .schedulers import LOCAL
+from .schedulers import LOCAL, SRUN
 from .silence import silenced
 from .synchronous import Synchronous
-
-CONNECT_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 2.0
 
 
 def processors() -> int:
@@ -38,31 +35,32 @@ def open_executor(
     scheduler: str = "processes",
     workers: int | None = None,
     tell: Callable[[str], None] = lambda text: None,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], object] = lambda: None,
+    certificates: Certificates | None = None,
 ) -> Iterator[Executor]:
     """Open the executor that `--scheduler` names.
 
     Args:
-        scheduler: processes, threads, synchronous, or the address of a running Dask scheduler.
-        workers: tasks at a time, for processes and threads; the number of processors if None.
+        scheduler: processes, threads, synchronous, srun (inside a Slurm job), the address of a
+            running Dask scheduler, or the path of its scheduler file.
+        workers: tasks at a time, for processes and threads, the number of processors if None; for
+            srun, the number of tasks of the job if None.
         tell: called with each line that the user should see at once.
         meanwhile: called while local workers start, or before a connection is made; an exception
             from it ends the start.
+        certificates: for a scheduler with TLS; those of Dask's configuration if None.
 
     Raises:
-        SchedulerError: the name is neither a local scheduler nor an address.
+        SchedulerError: the name is neither a local scheduler nor an address nor a scheduler file.
         ClusterError: no scheduler answers there, or Dask or its workers cannot be started.
     """
-    if workers is not None and scheduler not in ("processes", "threads"):
+    if workers is not None and scheduler not in ("processes", "threads", SRUN):
         raise SchedulerError(
             f"--workers {workers}: it is for processes and threads only; leave it out with "
             f"--scheduler {scheduler}."
         )
-    if scheduler not in LOCAL and ":" not in scheduler:
-        raise SchedulerError(
-            f"--scheduler {scheduler}: give one of {', '.join(LOCAL)}, or an address such as "
-            "tcp://127.0.0.1:8786."
-        )
+    if scheduler not in (*LOCAL, SRUN):
+        address = address_of(scheduler)
     import_dask(workers=scheduler != "synchronous")
     if scheduler == "synchronous":
         with announced(tell):
@@ -71,6 +69,10 @@ def open_executor(
         return
     # Errors of Dask are reported as `ClusterError`, in one line.
     with silenced("distributed", "tornado", "asyncio"):
+        if scheduler == SRUN:
+            with open_allocation(workers, tell, meanwhile) as executor:
+                yield executor
+            return
         if scheduler in LOCAL:
             count, processes = workers or processors(), scheduler == "processes"
             if processes:
@@ -85,7 +87,7 @@ def open_executor(
             return
         with announced(tell):
             meanwhile()
-            client = _connect(scheduler)
+            client = connect(scheduler, address, certificates)
         with _executor(client, local=False, threads=False, tell=tell) as executor:
             executor.check_imports()
             if executor.paused():
@@ -95,7 +97,7 @@ def open_executor(
 
 @contextmanager
 def use_client(
-    client: Any, tell: Callable[[str], None], meanwhile: Callable[[], None]
+    client: Any, tell: Callable[[str], None], meanwhile: Callable[[], object]
 ) -> Iterator[Executor]:
     """Run tasks with the caller's client, which stays open and unchanged.
 
@@ -148,53 +150,3 @@ def _executor(client: Any, **settings: Any) -> Iterator[Distributed]:
         with interrupts_deferred(), suppress(Exception):
             executor.close()
             client.close(timeout=CLOSE_TIMEOUT)
-
-
-def _connect(address: str) -> Any:
-    from distributed import Client
-
-    try:
-        # A client that cannot connect is hard to close, so the connection is tested first.
-        _in_thread(partial(asyncio.run, _test_connection(address)))
-        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
-    except Exception as error:
-        why = reason(error)
-        if why == CancelledError.__name__:  # Dask gave up trying again
-            why = "the connection is refused"
-        # Dask raises these for a text that is not an address, before it connects.
-        kind = SchedulerError if isinstance(error, ValueError | TypeError) else ClusterError
-        raise kind(f"--scheduler {address}: no Dask scheduler answers there ({why}).") from None
-    try:
-        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
-    except TimeoutError:
-        client.close(timeout=CLOSE_TIMEOUT)
-        raise ClusterError(
-            f"--scheduler {address}: it has no workers. Start some with 'dask worker {address}'."
-        ) from None
-    return client
-
-
-def _in_thread(function: Callable[[], None]) -> None:
-    """Call a function in a thread, so that an interruption ends the wait for it."""
-    outcome: Future[None] = Future()
-
-    def call() -> None:
-        try:
-            function()
-            outcome.set_result(None)
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=call, daemon=True).start()
-    outcome.result()
-
-
-async def _test_connection(address: str) -> None:
-    from distributed.comm import connect
-    from distributed.security import Security
-
-    encryption = Security().get_connection_args("client")
-    # Another program that listens there may accept the connection and never answer.
-    async with asyncio.timeout(CONNECT_TIMEOUT):
-        comm = await connect(address, timeout=CONNECT_TIMEOUT, **encryption)
-        await comm.close()

@@ -25,7 +25,7 @@ class Synchronous:
         return [function()]
 
     def stream(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, more: bool = False
     ) -> "SynchronousOutcomes[Item, Result]":
         """Compute one item after the other, when its outcome is requested."""
         return SynchronousOutcomes(function, items)

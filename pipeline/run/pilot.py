@@ -98,7 +98,7 @@ def run_pilot(
     grid, executor = grid or Grid(sweep), executor or Synchronous()
     samples = _samples(sweep, kind, grid, executor.workers)
     timed: dict[tuple[int, ...], float] = {}
-    with closing(executor.stream(time_sample, samples)) as outcomes:
+    with closing(executor.stream(time_sample, samples, more=True)) as outcomes:
         for sample, outcome in outcomes:
             if isinstance(outcome, BaseException):
                 # A trial that kills its worker has no duration; the run will record it as crashed.

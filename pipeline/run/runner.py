@@ -17,20 +17,20 @@ from ...tasks.environment import Environment, needs_of
 from ...tasks.generators import weights_digests
 from ..executors.base import Executor, Outcomes
 from ..executors.errors import WorkersDiedError
+from ..executors.schedulers import GRACE
 from ..executors.synchronous import Synchronous
 from ..fit.freshness import mark, mark_late
 from ..interrupts import announced, check, heard, heeding
 from ..show.shown import Shown
+from .again import Blocks
+from .block_task import BlockReport, BlockTask
+from .ending import abandon, hold
 from .pilot import check_memory
 from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
 from .request import RunRequest, check_request
-from .worker import BlockReport, BlockTask, abandon, hold, run_block, write_crashed
+from .worker import InterruptedBlockError, run_block
 
-# Seconds that running blocks get after an interruption. Batch systems kill about 10 s (PBS, LSF)
-# or 30 s (Slurm) after SIGTERM.
-GRACE = 5.0
 ANSWER_TIMEOUT = 2.0
-KILLED = "every worker that ran this block died (perhaps killed because memory ran out)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,6 +130,8 @@ def run_sweep(
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
+    trial_timeout: float | None = None,
+    grace: float = GRACE,
     listen: Listener = lambda summary: None,
     tell: Teller = lambda text: None,
 ) -> RunSummary:
@@ -145,12 +147,16 @@ def run_sweep(
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
+        trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
+            limit.
+        grace: seconds that running trials get to end after an interruption.
         listen: called with the summary so far, at the start and after every block.
         tell: called with each line that the user should see at once.
 
     Returns:
-        The summary. It is `interrupted` if Ctrl-C or SIGTERM ended the run early. Running blocks
-        then get `GRACE` seconds to end; a second interruption stops them at once.
+        The summary. It is `interrupted` if Ctrl-C or a signal ended the run early. Running blocks
+        then end at their next trial, for which they get `grace` seconds; what they have finished is
+        written. A second interruption stops them at once.
 
     Raises:
         UserError: the sweep cannot be run, the store holds another experiment, or it cannot be
@@ -162,6 +168,8 @@ def run_sweep(
         retries=retries,
         fail_fast=fail_fast,
         allow_mixed=allow_mixed,
+        trial_timeout=trial_timeout,
+        grace=grace,
         listen=listen,
         tell=tell,
     )
@@ -174,6 +182,8 @@ def run_request(
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
+    trial_timeout: float | None,
+    grace: float,
     listen: Listener,
     tell: Teller,
 ) -> RunSummary:
@@ -203,21 +213,30 @@ def run_request(
         run = holding.key
         needs, weights = needs_of(kind, grid), weights_digests(grid)
         expected = None if allow_mixed else ready.environments[0]
-        tasks = (
+        blocks = Blocks(
             BlockTask(
                 path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
-                needs, expected, run, retries, weights,
+                needs, expected, run, retries, weights, trial_timeout,
             )
             for block in ordered_blocks(info.layout, todo, ready.pilot)
         )  # fmt: skip
         with (
             _late_fits_marked(info) if todo.any() else nullcontext(),
-            closing(executor.stream(run_block, tasks)) as outcomes,
+            closing(executor.stream(run_block, blocks)) as outcomes,
             _abandoned(executor, run),
         ):
-            return _Run(executor, holding, path, summary, listen, tell, lost_before).take(
-                outcomes, fail_fast
-            )
+            return _Run(
+                executor,
+                holding,
+                path,
+                summary,
+                listen,
+                tell,
+                lost_before,
+                blocks,
+                grace,
+                trial_timeout,
+            ).take(outcomes, fail_fast)
 
 
 @contextmanager
@@ -276,6 +295,9 @@ class _Run:
         listen: Listener,
         tell: Teller,
         lost_before: int,
+        blocks: Blocks,
+        grace: float,
+        trial_timeout: float | None,
     ):
         self._executor = executor
         self._holding = holding
@@ -284,6 +306,9 @@ class _Run:
         self._listen = listen
         self._tell = tell
         self._lost_before = lost_before
+        self._blocks = blocks
+        self._grace = grace
+        self._limited = trial_timeout is not None
         self._begun = time.perf_counter()
         self._entered: list[Environment] = []
 
@@ -292,13 +317,18 @@ class _Run:
         try:
             self._tell_figures()
             for task, outcome in outcomes:
-                self._count(_report_of(task, outcome))
+                if isinstance(outcome, BlockReport):
+                    self._count(outcome)
+                elif not (isinstance(outcome, WorkersDiedError) and self._blocks.again(task)):
+                    raise outcome
                 self._holding.check()
                 check()
                 if fail_fast and self._summary.crashed:
                     break
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             heard()
+            if isinstance(interruption, InterruptedBlockError):
+                self._count(interruption.report)
             self._wind_up(outcomes)
             return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
         return self._summary
@@ -306,6 +336,11 @@ class _Run:
     @property
     def _seconds(self) -> float:
         return time.perf_counter() - self._begun
+
+    @property
+    def _causes(self) -> str:
+        memory = "killed because memory ran out"
+        return f"{memory}, or ended with a trial that hung" if self._limited else memory
 
     def _count(self, report: BlockReport) -> None:
         if report.environment and report.environment not in self._entered:
@@ -318,10 +353,7 @@ class _Run:
             self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
         )
         if lost and not lost_already:
-            self._tell(
-                "a worker died (perhaps killed because memory ran out); another worker runs its "
-                "block"
-            )
+            self._tell(f"a worker died (perhaps {self._causes}); another worker runs its block")
         self._tell_figures()
 
     def _tell_figures(self) -> None:
@@ -338,13 +370,13 @@ class _Run:
         )
 
     def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
-        """Wait at most `GRACE` seconds for running blocks, or until the next interruption."""
-        running = outcomes.stop(GRACE)
+        """Wait until running blocks have ended their trials, or until the next interruption."""
+        running = outcomes.stop(self._grace)
         if not running:
             self._tell("stopping")
             return
         blocks = "1 block" if running == 1 else f"{running} blocks"
-        wait = f"waiting for {blocks}, at most {GRACE:.0f} s"
+        wait = f"waiting for {blocks}, at most {self._grace:g} s"
         self._tell(f"stopping, {wait}; interrupt again to stop at once")
         # Errors of a lost scheduler or of a dead worker do not matter any more.
         with suppress(KeyboardInterrupt, UserError), heeding():
@@ -354,19 +386,6 @@ class _Run:
             for _, outcome in outcomes:
                 if isinstance(outcome, BlockReport):
                     self._count(outcome)
-
-
-def _report_of(task: BlockTask, outcome: BlockReport | BaseException) -> BlockReport:
-    """Give a block's report. If the block killed its workers, its trials are recorded as crashed.
-
-    Raises:
-        BaseException: any other exception of the block.
-    """
-    if isinstance(outcome, BlockReport):
-        return outcome
-    if isinstance(outcome, WorkersDiedError):
-        return write_crashed(task, KILLED)
-    raise outcome
 
 
 def as_json(summary: RunSummary) -> dict[str, Any]:

@@ -1,91 +1,47 @@
 """Functions that run on a worker: compute the trials of one block, and write it as chunks."""
 
+import os
+import signal
 import socket
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...store import LONGEST_ERROR, BlockWriter, Status, open_writer, read_info
+from ...store import LONGEST_ERROR, read_info
 from ...sweeps import Draws, Grid, UserError, draws_of
 from ...tasks import Experiment
-from ...tasks.environment import Environment, Needs, environment, in_words
-from ...tasks.experiment import Trial
-from ...tasks.generators import weights_digest
+from ...tasks.environment import environment, in_words
 from ...tasks.numerics.machine import one_blas_thread
 from ...tasks.point import Point
-from ...tasks.registry import ByValue
 from ...tasks.trial_values import values_check
 from ..interrupts import pass_on
+from .block_task import BlockReport, BlockTask
+from .ending import AbandonedError, check_going, is_held, running, write_running
+from .finished import FinishedTrials, Offset
+from .journal import CRASHED, DIED, END, MOST_DEATHS, RUN, Journal, Notes
+from .trial_limit import TooLongError, TrialLimit, is_replaced_when_it_ends
+from .weights import check_weights
 
-LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
-_HELD: set[str] = set()
-_ABANDONED: set[str] = set()
-_WRITING: Counter[str] = Counter()
-_TURN = threading.Condition()
-
-
-class AbandonedError(UserError):
-    """The run to which a block belongs has ended."""
-
-
-@dataclass(frozen=True)
-class BlockTask(ByValue):
-    """Which trials of a block to run, and how.
-
-    Attributes:
-        path: the store.
-        revision: the layout of the store.
-        block: index of the block along each dimension.
-        wanted: mask of the trials to run, over the block.
-        kind: the task.
-        needs: the task, packages and classes with which its trials are computed.
-        expected: the environment that a worker must have; None if environments may be mixed.
-        run: identifies the run.
-        retries: how often a crashed trial is tried again.
-        weights: the SHA-256 of weights files, by path.
-    """
-
-    path: Path
-    revision: str
-    block: tuple[int, ...]
-    wanted: np.ndarray
-    kind: Experiment
-    needs: Needs
-    expected: Environment | None
-    run: str
-    retries: int = 0
-    weights: Mapping[str, str] = field(default_factory=dict)
+CHECKPOINT = 30.0  # seconds after which a block writes what it has finished
+CAREFUL_CHECKPOINT = 1.0  # the same, of a block whose workers died
+KILLED = "every worker that ran this trial died (perhaps killed because memory ran out)"
 
 
-@dataclass(frozen=True)
-class BlockReport:
-    """What a worker did with a block; times in seconds.
+class InterruptedBlockError(KeyboardInterrupt):
+    """A block was interrupted in the thread of the run; what it had finished is written.
 
     Attributes:
-        block: index of the block along each dimension.
-        done: trials that are done.
-        crashed: trials that crashed.
-        successes: successes among the trials that are done.
-        seconds: time of all its trials together.
-        error: what the last crashed trial said, with its coordinates.
-        environment: the environment of the worker; empty if its worker died.
+        report: counts what it had finished.
     """
 
-    block: tuple[int, ...]
-    done: int
-    crashed: int
-    successes: int
-    seconds: float
-    error: str = ""
-    environment: Environment = field(default_factory=dict)
+    def __init__(self, report: BlockReport):
+        super().__init__()
+        self.report = report
 
 
 @lru_cache(maxsize=8)
@@ -96,26 +52,33 @@ def _grid(path: Path, revision: str) -> Grid:
 def run_block(task: BlockTask) -> BlockReport:
     """Run the wanted trials of a block and write it.
 
-    A trial that raises, or gives values that cannot be stored, is recorded as crashed, with the
-    text of its error; the other trials run.
+    A block that takes long writes what it has finished every `CHECKPOINT` seconds, and trials that
+    an earlier worker wrote in this run are not run again. A trial that raises, takes too long, or
+    gives values that cannot be stored, is recorded as crashed, with the text of its error; the
+    other trials run. If its run is held, the block ends at its next trial.
 
     Raises:
         UserError: the environment of this worker differs, a weights file is not the expected one,
-            the run has ended, or the store cannot be written; nothing of the block is written.
+            the run has ended, or the store cannot be written; nothing further is written.
+        InterruptedBlockError: the user interrupted it; what it had finished is written.
     """
-    if task.run in _HELD or task.run in _ABANDONED:
+    check_going(task.run)
+    if is_held(task.run):
         raise AbandonedError("its run has ended.")
     check_environment(task)
     check_weights(task)
-    writer = open_writer(task.path, task.revision)
-    region = writer.layout.region(task.block)
-    results = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
-    with one_blas_thread():
-        report = _run_trials(task, region, results)
-    # A weights file may have changed while the trials ran.
-    check_weights(task)
-    _write(writer, task, region, results)
-    return report
+    journal = Journal(task)
+    notes = journal.read()
+    finished = FinishedTrials(task, notes.crashed)
+    with running(task.run, finished):
+        try:
+            with one_blas_thread():
+                _BlockRun(task, finished, journal, notes).run()
+        except KeyboardInterrupt:
+            finished.write()
+            raise InterruptedBlockError(finished.report()) from None
+        finished.write()
+    return replace(finished.report(), environment=environment(task.needs))
 
 
 def check_environment(task: BlockTask) -> None:
@@ -136,123 +99,114 @@ def check_environment(task: BlockTask) -> None:
     )
 
 
-def check_weights(task: BlockTask) -> None:
-    """Refuse weights files that differ from those where the run was started.
+class _BlockRun:
+    """Runs the missing trials of a block, one after the other."""
 
-    Raises:
-        UserError: a file cannot be read or differs; the message has both digests.
-    """
-    for path, expected in task.weights.items():
+    def __init__(self, task: BlockTask, finished: FinishedTrials, journal: Journal, notes: Notes):
+        self._task = task
+        self._finished = finished
+        self._journal = journal
+        self._notes = notes
+        self._grid = _grid(task.path, task.revision)
+        self._check = values_check(task.kind.variables)
+        self._draw = task.kind.sampler()
+        self._points: dict[tuple[int, ...], _Prepared] = {}
+        self._offset: Offset = ()  # of the trial that runs
+        self._begun = 0.0
+        may_end = bool(task.trial_timeout) and is_replaced_when_it_ends()
+        self._limit = TrialLimit(task.trial_timeout, self._give_up if may_end else None)
+
+    def run(self) -> None:
+        """Run the trials until all have ended, or the run is held."""
+        task, every = self._task, CAREFUL_CHECKPOINT if self._task.careful else CHECKPOINT
+        if (last := self._notes.running) is not None:
+            self._journal.note(DIED, last)
+            self._notes.add(DIED, last)
+        with self._limit:
+            for offset in _in_order(
+                self._finished.missing, [dim in task.kind.inner for dim in self._grid.dims]
+            ):
+                check_going(task.run)
+                if is_held(task.run):
+                    return
+                self._run_trial(offset)
+                if time.monotonic() - self._finished.written_at >= every:
+                    self._finished.write()
+
+    def _run_trial(self, offset: Offset) -> None:
+        number = self._number(offset)
+        if self._notes.deaths[number] >= MOST_DEATHS:
+            self._finished.enter(offset, None, KILLED, place=self._place(offset))
+            return
+        if self._task.careful:
+            self._journal.note(RUN, number)
+        at, trial = self._index(offset)
+        if at not in self._points:
+            self._points[at] = _prepare(self._task.kind, self._grid, at)
+        self._offset, self._begun = offset, time.perf_counter()
+        values, error = self._attempt(self._points[at], trial)
+        seconds = time.perf_counter() - self._begun
+        place = "" if error == "" else self._place(offset)
+        self._finished.enter(offset, values, error, seconds, place)
+        if self._task.careful:
+            self._journal.note(END, number)
+
+    def _attempt(self, at: "_Prepared", trial: int) -> tuple[dict[str, Any] | None, str]:
+        """Run a trial, and repeat it up to `retries` times if it crashes.
+
+        Returns:
+            Its values and "", or None and the text of its last error.
+        """
+        if at.refused:
+            return None, at.refused
+        error = ""
+        for _ in range(self._task.retries + 1):
+            try:
+                return self._limit.call(lambda: self._values(at, trial)), ""
+            except TooLongError:
+                error = self._limit.reason
+                # It may have been stopped while it kept what later trials share.
+                self._draw = self._task.kind.sampler()
+            except BaseException as raised:
+                pass_on(raised)
+                error = _in_a_line(raised)
+        return None, error
+
+    def _values(self, at: "_Prepared", trial: int) -> dict[str, Any]:
+        return self._check(self._draw(at.point, replace(at.draws, trial=trial)).run())
+
+    def _give_up(self) -> None:
+        """Record the trial that runs as crashed, write the block, and end this process."""
         try:
-            digest = weights_digest(path)
-        except ValueError as error:
-            raise UserError(
-                f"a worker on {socket.gethostname()}: {error} Give a path that is the same file on "
-                "all workers."
-            ) from None
-        if digest != expected:
-            raise UserError(
-                f"a worker on {socket.gethostname()}: weights {path!r} have the SHA-256 "
-                f"{digest[:12]}… there and had {expected[:12]}… where the run was started. Give "
-                "all workers the same file, and do not change it while they run."
-            )
+            with suppress(UserError, OSError):
+                self._finished.enter(
+                    self._offset,
+                    None,
+                    self._limit.reason,
+                    time.perf_counter() - self._begun,
+                    self._place(self._offset),
+                )
+                self._finished.write()
+                self._journal.note(CRASHED, self._number(self._offset))
+            write_running()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
 
+    def _number(self, offset: Offset) -> int:
+        return int(np.ravel_multi_index(offset, self._task.wanted.shape))
 
-def hold(run: str) -> None:
-    """Start no further block of a run on this worker; blocks that run continue."""
-    _HELD.add(run)
-
-
-def abandon(run: str) -> None:
-    """Stop the blocks of a run on this worker at their next trial; they write nothing.
-
-    Blocks that are being written when this is called are written completely before it returns.
-    """
-    with _TURN:
-        _ABANDONED.add(run)
-        _TURN.wait_for(lambda: not _WRITING[run], LONGEST_WRITE)
-
-
-@contextmanager
-def _writing(run: str) -> Iterator[None]:
-    """Count a block of a run as being written, or refuse if the run was abandoned.
-
-    Raises:
-        AbandonedError: the run was abandoned.
-    """
-    with _TURN:
-        if run in _ABANDONED:
-            raise AbandonedError("its run has ended.")
-        _WRITING[run] += 1
-    try:
-        yield
-    finally:
-        with _TURN:
-            _WRITING[run] -= 1
-            _TURN.notify_all()
-
-
-def _write(
-    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
-) -> None:
-    """Write the wanted trials of a block; the other trials keep what the store holds now."""
-    with _writing(task.run):
-        block = _current(writer, task, region)
-        for name, values in results.items():
-            block[name][task.wanted] = values[task.wanted]
-        writer.write(region, block)
-
-
-def _current(
-    writer: BlockWriter, task: BlockTask, region: tuple[slice, ...]
-) -> dict[str, np.ndarray]:
-    """Read what a block holds; of a block without finished trials only the status is read."""
-    names = (*(variable.name for variable in task.kind.variables), "seconds", "error", "status")
-    status = writer.read(region, ("status",))["status"]
-    if (status == Status.DONE).any() or (status == Status.CRASHED).any():
-        return writer.read(region, names)
-    block = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
-    block["status"] = status
-    return block
-
-
-def _run_trials(
-    task: BlockTask, region: tuple[slice, ...], results: dict[str, np.ndarray]
-) -> BlockReport:
-    grid, check = _grid(task.path, task.revision), values_check(task.kind.variables)
-    points: dict[tuple[int, ...], _Prepared] = {}
-    draw = task.kind.sampler()
-    done = crashed = successes = 0
-    total, last_error = 0.0, ""
-    for offset in _in_order(task.wanted, [dim in task.kind.inner for dim in grid.dims]):
-        if task.run in _ABANDONED:
-            raise AbandonedError("its run has ended.")
+    def _index(self, offset: Offset) -> tuple[tuple[int, ...], int]:
+        """Give the index of a trial's point in the grid, and the trial's own."""
+        region = self._finished.region
         index = tuple(part.start + int(i) for part, i in zip(region, offset, strict=True))
-        at, trial = index[:-1], index[-1]
-        if at not in points:
-            points[at] = _prepare(task.kind, grid, at)
-        begun = time.perf_counter()
-        values, error = attempt(task, points[at], trial, draw, check)
-        seconds = time.perf_counter() - begun
-        total += seconds
-        results["seconds"][offset] = seconds
-        results["error"][offset] = error
-        for variable in task.kind.variables:
-            results[variable.name][offset] = (
-                variable.fill if values is None else values[variable.name]
-            )
-        if values is None:
-            results["status"][offset] = Status.CRASHED
-            crashed, last_error = crashed + 1, f"{grid.place(at)}, trial={trial}: {error}"
-        else:
-            results["status"][offset] = Status.DONE
-            done, successes = done + 1, successes + int(values.get("success", 0) > 0)
-    return BlockReport(
-        task.block, done, crashed, successes, total, last_error, environment(task.needs)
-    )
+        return index[:-1], index[-1]
+
+    def _place(self, offset: Offset) -> str:
+        at, trial = self._index(offset)
+        return f"{self._grid.place(at)}, trial={trial}"
 
 
-def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[tuple[int, ...]]:
+def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[Offset]:
     """List the offsets of a block's wanted trials; trials that share a draw follow each other.
 
     Args:
@@ -283,51 +237,5 @@ def _prepare(kind: Experiment, grid: Grid, index: tuple[int, ...]) -> _Prepared:
     return _Prepared(point, draws_of(point, 0, grid.sweep.seed, grid.sweep.paired), refused)
 
 
-def attempt(
-    task: BlockTask,
-    at: _Prepared,
-    trial: int,
-    draw: Callable[[Point, Draws], Trial],
-    check: Callable[[Any], dict[str, Any]],
-) -> tuple[dict[str, Any] | None, str]:
-    """Run a trial, and repeat it up to `task.retries` times if it raises.
-
-    Args:
-        task: the task of its block.
-        at: its point.
-        trial: its index.
-        draw: draws the trials of the block.
-        check: refuses values that cannot be stored.
-
-    Returns:
-        Its values and "", or None and the text of its last error.
-    """
-    if at.refused:
-        return None, at.refused
-    error = ""
-    for _ in range(task.retries + 1):
-        try:
-            return check(draw(at.point, replace(at.draws, trial=trial)).run()), ""
-        except BaseException as raised:
-            pass_on(raised)
-            error = _in_a_line(raised)
-    return None, error
-
-
 def _in_a_line(raised: BaseException) -> str:
     return f"{type(raised).__name__}: {raised}".split("\n")[0][:LONGEST_ERROR]
-
-
-def write_crashed(task: BlockTask, error: str) -> BlockReport:
-    """Record the wanted trials of a block as crashed, because they killed their worker.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
-    writer = open_writer(task.path, task.revision)
-    region = writer.layout.region(task.block)
-    results = writer.empty(region, {v.name: v.dtype for v in task.kind.variables})
-    results["status"][...] = Status.CRASHED
-    results["error"][...] = error[:LONGEST_ERROR]
-    _write(writer, task, region, results)
-    return BlockReport(task.block, 0, int(task.wanted.sum()), 0, 0.0, error)

@@ -31,7 +31,8 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.base import Executor
-from genprior.pipeline.run.runner import KILLED
+from genprior.pipeline.run.journal import MOST_DEATHS
+from genprior.pipeline.run.worker import KILLED
 from genprior.store.errors import StoreError
 
 
@@ -64,18 +65,20 @@ def test_a_worker_that_is_killed_once_costs_nothing_but_time(
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_a_block_that_always_kills_its_worker_ends_as_crashed(
+def test_a_trial_that_always_kills_its_worker_is_the_only_one_that_crashes(
     undisturbed: Path, store: Path, kind: Scripted, processes: Executor
 ) -> None:
-    """Its 4 trials are crashed once Dask gives up on it, the 44 others done, and none is lost."""
+    """It is called once, then three times with care; its block's other trials are done."""
     killing = replace(kind, kill_at=(4, 5, 2))
     summary = run_sweep(tiny_sweep("blocks.trials=4"), store, processes, kind=killing)
-    assert (summary.computed, summary.crashed, summary.exit_status) == (44, 4, 3)
-    assert summary.workers_lost == 2
-    crashed = results(store).sel(k=4, m=5)
-    assert (crashed["status"] == 2).all()
-    assert set(crashed["error"].values) == {KILLED}
-    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 4
+    assert (summary.computed, summary.crashed, summary.exit_status) == (47, 1, 3)
+    assert summary.last_error == f"k=4, m=5, trial=2: {KILLED}"
+    assert summary.workers_lost == kind.calls()[4, 5, 2] == 1 + MOST_DEATHS
+    status, error = (results(store)[name].sel(k=4, m=5) for name in ("status", "error"))
+    assert status.values.tolist() == [1, 1, 2, 1]
+    assert error.values.tolist() == ["", "", KILLED, ""]
+    assert neighbours(store) == []
+    assert run_sweep(tiny_sweep(), store, kind=kind).computed == 1
     assert_same_results(store, undisturbed)
 
 

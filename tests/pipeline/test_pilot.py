@@ -85,7 +85,7 @@ def test_all_workers_time_samples_at_once(monkeypatch):
 
 def test_a_sample_that_kills_its_worker_counts_as_a_long_one():
     class Killing(Synchronous):
-        def stream(self, function, items):
+        def stream(self, function, items, *, more=False):
             for item in items:
                 yield item, WorkersDiedError("told") if item.point.k == 6 else function(item)
 
@@ -104,7 +104,7 @@ def test_a_sample_is_timed_within_its_share(monkeypatch):
     taken = []
 
     class Noting(Synchronous):
-        def stream(self, function, items):
+        def stream(self, function, items, *, more=False):
             for item in items:
                 taken.append(item.seconds)
                 yield item, time_sample(item)

@@ -1,6 +1,7 @@
 """What a run decides: which trials, into what store, with whom, and how it lets go."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,16 +13,19 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
-from helpers import Scripted, recovery_sweep, refused, tiny_sweep
+from helpers import Scripted, recovery_sweep, refused, results, tiny_sweep
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.distributed import IN_FLIGHT, Distributed
 from genprior.pipeline.executors.errors import SchedulerError
 from genprior.pipeline.executors.opening import open_executor
 from genprior.pipeline.executors.synchronous import Synchronous
+from genprior.pipeline.run.block_task import BlockTask
+from genprior.pipeline.run.ending import AbandonedError, abandon, hold
+from genprior.pipeline.run.finished import FinishedTrials
 from genprior.pipeline.run.pilot import check_memory, run_pilot
 from genprior.pipeline.run.prepare import ordered_blocks
-from genprior.pipeline.run.worker import AbandonedError, BlockTask, abandon, hold, run_block
+from genprior.pipeline.run.worker import run_block
 from genprior.pipeline.show.figures import draw
 from genprior.store import BlockWriter, Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
@@ -37,21 +41,50 @@ def block_task(store: Path, kind: Scripted, wanted: np.ndarray, run: str = "this
     return BlockTask(store, info.revision, (0, 0, 0), wanted, kind, needs, None, run)
 
 
+def emptied(store: Path, kind: Scripted, *settings: str) -> None:
+    """Make the store of the tiny sweep, and take away that its trials are done."""
+    run_sweep(tiny_sweep(*settings), store, kind=kind)
+    shutil.rmtree(store / "status" / "c")
+
+
 def test_a_late_worker_keeps_what_another_command_finished_meanwhile(
     store: Path, kind: Scripted
 ) -> None:
     """Trials 0–1 were asked for first, all eight since: the late block may undo none of them."""
-    run_sweep(tiny_sweep(), store, kind=kind)
+    emptied(store, kind)
     first_two = np.zeros((1, 2, 4), dtype=bool)
     first_two[0, 0, :2] = True
-    run_block(block_task(store, kind, first_two))
-    assert (read_status(store) == Status.DONE).all()
+    late = FinishedTrials(block_task(store, kind, first_two))
+    every = block_task(store, kind, np.ones((1, 2, 4), dtype=bool), run="other")
+    assert run_block(every).done == 8
+    for offset in ((0, 0, 0), (0, 0, 1)):
+        late.enter(offset, {"success": 1, "latent_error": 0.5, "iterations": 1})
+    late.write()
+    assert (read_status(store)[0, :2] == Status.DONE).all()
+
+
+def test_trials_that_this_run_has_written_are_not_run_again_but_counted(
+    store: Path, kind: Scripted
+) -> None:
+    """Another worker of the run had the block, and died."""
+    emptied(store, kind)
+    before = kind.calls()
+    half = np.zeros((1, 2, 4), dtype=bool)
+    half[0, 0] = True
+    first = run_block(block_task(store, kind, half))
+    second = run_block(block_task(store, kind, np.ones((1, 2, 4), dtype=bool)))
+    assert (first.done, second.done) == (4, 8)
+    assert second.successes == int((results(store)["success"][0, :2] == 1).sum())
+    assert second.seconds == pytest.approx(float(results(store)["seconds"][0, :2].sum()))
+    again = {place: calls - before[place] for place, calls in kind.calls().items()}
+    assert set(again.values()) == {0, 1}
+    assert sum(again.values()) == 8
 
 
 def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
     store: Path, kind: Scripted
 ) -> None:
-    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    emptied(store, kind, "k=2", "m=3,5", "trials=1")
     before = kind.calls()
     abandon("ended")
     with pytest.raises(AbandonedError):
@@ -60,7 +93,7 @@ def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
 
 
 def test_a_block_of_a_run_that_is_stopping_does_not_begin(store: Path, kind: Scripted) -> None:
-    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    emptied(store, kind, "k=2", "m=3,5", "trials=1")
     before = kind.calls()
     hold("held")
     with pytest.raises(AbandonedError):
@@ -72,7 +105,7 @@ def test_a_run_is_abandoned_between_writes_not_within_one(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store may be locked by another run as soon as nothing of this one is written any more."""
-    run_sweep(tiny_sweep("k=2", "m=3,5", "trials=1"), store, kind=kind)
+    emptied(store, kind, "k=2", "m=3,5", "trials=1")
     writing, events = threading.Event(), []
 
     def slowly(*arguments: object) -> None:

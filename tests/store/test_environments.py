@@ -31,8 +31,9 @@ from helpers import (
 from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.run import prepare, worker
+from genprior.pipeline.run.block_task import BlockTask
 from genprior.pipeline.run.provenance import revision_of
-from genprior.pipeline.run.worker import BlockTask, run_block
+from genprior.pipeline.run.worker import run_block
 from genprior.store import StoreError, read_info, record
 from genprior.store.documents import consolidate
 from genprior.sweeps import Grid, UserError
@@ -157,7 +158,7 @@ def test_a_worker_that_joined_a_mixed_run_is_entered(store: Path, kind: Scripted
     """It was not there when the run began; its blocks tell of it."""
 
     class Joined(Synchronous):
-        def stream(self, function, items):
+        def stream(self, function, items, *, more=False):
             for count, item in enumerate(items):
                 with computing_with(**({"machine": "abacus"} if count > 2 else {})):
                     yield item, function(item)

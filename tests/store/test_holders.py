@@ -190,6 +190,11 @@ def test_a_run_whose_record_was_taken_stops(store: Path) -> None:
 def test_other_files_of_a_run_go_with_its_record(store: Path) -> None:
     with exclusive(store) as holding:
         (runs_folder(store) / f"{holding.key}.journal").write_text("trial 3")
+        left = runs_folder(store) / f"{'1' * 32}.journal"  # of a run whose record is gone
+        left.write_text("")
+    assert not (runs_folder(store) / f"{holding.key}.journal").exists()
+    with exclusive(store):
+        assert not left.exists()
     assert neighbours(store) == []
 
 

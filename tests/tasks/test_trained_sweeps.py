@@ -27,7 +27,8 @@ from network_files import WIDTHS, K, arrays, trained_sweep, written
 from safetensors.numpy import save_file
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.run.worker import BlockTask, run_block
+from genprior.pipeline.run.block_task import BlockTask
+from genprior.pipeline.run.worker import run_block
 from genprior.store import read_info
 from genprior.sweeps import Grid, Point, Sweep, SweepError, UserError
 from genprior.tasks import task_kind

@@ -1,0 +1,145 @@
+"""`genprior submit`: a sweep as one batch job, a chain of jobs, or an array of parts."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from .group import main
+from .options import STORE, chosen_sweep, json_option, sweep_options
+from .output import open_console, print_json
+
+if TYPE_CHECKING:
+    from ..executors.slurm_job import SlurmJob
+
+MOST_JOBS = 1000
+
+
+@main.command(short_help="Run a sweep as a batch job.")
+@sweep_options
+@click.argument("store", type=STORE)
+@click.option(
+    "--cluster", metavar="slurm", help="The batch system  [default: that of the profile]."
+)
+@click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="What a job asks for: a table of ~/.config/genprior/clusters.toml, or a TOML file  "
+    "[default: the table named like the batch system; else one core and one hour].",
+)
+@click.option(
+    "--tasks",
+    type=click.IntRange(1, MOST_WORKERS),
+    help="Trials that the job runs at a time, one on each core; with --array, those of each "
+    "element  [default: jobs × cores of the profile, or its cores].",
+)
+@click.option("--nodes", type=click.IntRange(1, MOST_WORKERS), help="Nodes of the job.")
+@click.option("--walltime", metavar="[D-]HH:MM[:SS]", help="Time that a job may run.")
+@click.option(
+    "--chain",
+    type=click.IntRange(1, MOST_JOBS),
+    default=1,
+    show_default=True,
+    help="Jobs that follow each other until the store is complete.",
+)
+@click.option(
+    "--array",
+    type=click.IntRange(1, MOST_JOBS),
+    help="Submit an array: each element runs a part of the sweep in a job of its own.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0, MOST_RETRIES),
+    default=0,
+    show_default=True,
+    help="How often a crashed trial is tried again within a job.",
+)
+@click.option(
+    "--allow-mixed",
+    is_flag=True,
+    help="Mix results of other machines, libraries or kernels; the store records it.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the job script, and submit nothing.")
+@json_option
+def submit(
+    sweep: str,
+    settings: tuple[str, ...],
+    trials: int | None,
+    seed: int | None,
+    store: Path,
+    cluster: str | None,
+    profile: str | None,
+    tasks: int | None,
+    nodes: int | None,
+    walltime: str | None,
+    chain: int,
+    array: int | None,
+    retries: int,
+    allow_mixed: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run the trials of SWEEP that STORE does not hold yet in one job of Slurm.
+
+    The job holds everything: nothing is left on the login node, and the command returns at
+    once. `genprior status STORE` follows it from any shell. The script and the log of the
+    job are in the folder STORE.jobs, or where the profile says.
+
+    \b
+    Example:
+      genprior submit cocola-fig1 fig1.zarr --cluster slurm --tasks 64 --walltime 4:00:00
+      genprior submit cocola-fig1 fig1.zarr --cluster slurm --tasks 64 --chain 5
+      genprior submit cocola-fig1 fig1.zarr --cluster slurm --array 16
+    """
+    from ..executors.slurm_job import check_slurm
+    from ..executors.slurm_job import submit as submit_job
+    from ..show import tables
+    from ..submission import Submission, slurm_job
+
+    wanted = Submission(tasks=tasks, nodes=nodes, walltime=walltime, chain=chain, array=array or 0)
+    options = _passed_on(settings, trials, seed, retries, allow_mixed)
+    chosen = chosen_sweep(sweep, settings, trials, seed)
+    job = slurm_job(chosen, sweep, store, wanted, options, cluster, profile)
+    if dry_run:
+        print_json(_described(job, [])) if as_json else click.echo(job.script(), nl=False)
+        return
+    check_slurm(job)
+    ids = submit_job(job)
+    if as_json:
+        print_json(_described(job, ids))
+    else:
+        rows = {
+            "jobs" if len(ids) > 1 else "job": ", ".join(ids),
+            "name": job.name,
+            "log": str(job.log(ids[0])),
+            "follow it": shlex.join(["genprior", "status", str(store)]),
+            "cancel it": f"scancel --name={job.name}",
+        }
+        open_console().print_table(tables.pairs(rows))
+
+
+def _passed_on(
+    settings: tuple[str, ...], trials: int | None, seed: int | None, retries: int, mixed: bool
+) -> tuple[str, ...]:
+    """Write the options of this command that `run` gets."""
+    numbers = {"trials": trials, "seed": seed, "retries": retries or None}
+    return (
+        *(f"--set={setting}" for setting in settings),
+        *(f"--{name}={value}" for name, value in numbers.items() if value is not None),
+        *(["--allow-mixed"] if mixed else []),
+    )
+
+
+def _described(job: "SlurmJob", ids: list[str]) -> dict[str, object]:
+    """Describe a job for programs."""
+    return {
+        "jobs": ids,
+        "name": job.name,
+        "script": job.script(),
+        "file": str(job.path),
+        "logs": [str(job.log(one)) for one in ids],
+        "tasks": job.tasks,
+        "walltime_seconds": job.seconds,
+    }

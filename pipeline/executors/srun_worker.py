@@ -1,0 +1,71 @@
+"""A worker in one task of a Slurm job: `python -m genprior.pipeline.executors.srun_worker`.
+
+Its standard input says, in JSON, where the scheduler is and with which certificate to join it.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from ..interrupts import SIGNALS
+from .errors import reason
+
+JOIN_TIMEOUT = 120.0  # seconds
+
+
+def main() -> int:
+    """Run a worker until the scheduler ends; it is started again if it dies.
+
+    Returns:
+        The exit status: 0, or 1 if it could not join.
+    """
+    contact = json.load(sys.stdin)
+    # Slurm sends its signals to all processes of a job. The run decides when its workers end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    sys.path[:] = contact["path"]
+    try:
+        asyncio.run(_work(contact))
+    except Exception as error:
+        print(f"a worker on {_node()} cannot join: {reason(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _work(contact: dict[str, Any]) -> None:
+    os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"  # read when it is imported, here and in
+    # the process that the nanny starts
+    from distributed import Nanny
+    from distributed.security import Security
+
+    security = Security(
+        require_encryption=True,
+        tls_ca_file=contact["authority"],
+        tls_worker_cert=contact["certificate"],
+        tls_worker_key=contact["key"],
+    )
+    alone = os.environ.get("SLURM_JOB_NUM_NODES") == "1"
+    async with Nanny(
+        contact["address"],
+        nthreads=1,
+        name=f"{_node()}-{os.environ.get('SLURM_PROCID', os.getpid())}",
+        security=security,
+        protocol="tls://",
+        interface=contact["interface"],
+        host="127.0.0.1" if alone and contact["interface"] is None else None,
+        # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
+        memory_limit=None,
+        dashboard=False,
+        death_timeout=JOIN_TIMEOUT,
+    ) as nanny:
+        await nanny.finished()
+
+
+def _node() -> str:
+    return os.environ.get("SLURMD_NODENAME", "this node")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
