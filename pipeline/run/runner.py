@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...store import StoreInfo, exclusive
+from ...store import StoreInfo, WrongStoreError, exclusive, gone_error
 from ...sweeps import Sweep, UserError
 from ...tasks import Experiment
 from ...tasks.environment import Environment, needs_of
@@ -342,7 +342,10 @@ class _Run:
         if report.environment and report.environment not in self._entered:
             # The store's history gets one entry for each environment that computes.
             self._entered.append(report.environment)
-            enter_run(self._path, report.environment)
+            try:
+                enter_run(self._path, report.environment)
+            except WrongStoreError:
+                raise gone_error(self._path) from None
         lost_already = self._summary.workers_lost
         lost = self._executor.workers_lost - self._lost_before
         self._summary = replace(
