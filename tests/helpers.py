@@ -372,14 +372,16 @@ def dask_cluster(
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a Dask scheduler and a worker; give the address and the scheduler's process."""
     contact = folder / "scheduler.json"
-    with ended(_dask("scheduler", contact, folder, "--port=0", "--no-dashboard")) as scheduler:
+    with ended(
+        dask_process("scheduler", contact, folder, "--port=0", "--no-dashboard")
+    ) as scheduler:
         wait_until(lambda: contact.exists() and contact.stat().st_size)
         options = ("--nthreads=2", "--no-nanny")
-        with ended(_dask("worker", contact, folder, *options, python=worker_python)):
+        with ended(dask_process("worker", contact, folder, *options, python=worker_python)):
             yield json.loads(contact.read_text())["address"], scheduler
 
 
-def _dask(
+def dask_process(
     part: str,
     contact: Path,
     folder: Path,

@@ -203,7 +203,8 @@ def test_any_damaged_byte_of_an_array_is_found_and_mended(
 ) -> None:
     """One byte of a chunk or of the document of every array, one after the other.
 
-    A flipped result has to be removed by hand (or by `verify --repair`), as the message says.
+    A run looks at sizes, not at checksums; whoever reads a chunk with a wrong checksum is refused.
+    Such a chunk has to be removed.
     """
     sweep_file, draw = write_sweep(tiny_sweep(), tmp_path / "tiny.toml"), random.Random(seed)
     shutil.copytree(undisturbed, store)
@@ -215,16 +216,21 @@ def test_any_damaged_byte_of_an_array_is_found_and_mended(
             os.truncate(file, draw.randrange(file.stat().st_size))
         else:
             flip_byte(file, draw)
-        status = genprior("status", store)
-        assert "Traceback" not in status.output
-        if status.exit_code:
-            assert_names(status.stderr, array.name)
+        assert "Traceback" not in genprior("status", store).output
         ended_run = genprior("run", sweep_file, store)
-        if genprior("status", store).exit_code:
+        if not is_readable(store):
             file.unlink()
             ended_run = genprior("run", sweep_file, store)
         assert ended_run.exit_code == 0, f"{file}: {ended_run.output}"
         assert_same_results(store, undisturbed)
+
+
+def is_readable(store: Path) -> bool:
+    try:
+        results(store)
+    except ValueError:
+        return False
+    return True
 
 
 def flip_byte(file: Path, draw: random.Random) -> None:
