@@ -157,7 +157,7 @@ def kill(what: str, client: subprocess.Popen[str], cluster: Cluster, external: b
 @pytest.mark.parametrize(
     ("kills", "trials"),
     [
-        ({"worker": 5, "client": 2, "scheduler": 1}, 24),
+        ({"worker": 6, "client": 1, "scheduler": 1}, 20),
         pytest.param({"worker": 154, "client": 31, "scheduler": 15}, 600, marks=pytest.mark.soak),
     ],
 )
