@@ -12,7 +12,7 @@ from typing import Any
 from .errors import StoreError
 
 MOST_BYTES = 64 * 2**20  # of a document; an axis of 100 000 values takes a few MB
-MOST_VALUES = 2_000_000  # in a document
+MOST_VALUES = 1_000_000  # in a document
 
 
 class UnsafeFileError(StoreError):
@@ -73,7 +73,7 @@ def _check_ordinary(path: Path | str, known: os.stat_result, most: int) -> None:
     if known.st_size > most:
         raise UnsafeFileError(
             f"{os.fspath(path)} has {known.st_size:,} bytes, and at most {most:,} are read; "
-            "genprior does not write such a file."
+            "genprior did not write it. Remove it, or restore it from a copy."
         )
 
 

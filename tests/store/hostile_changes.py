@@ -15,7 +15,6 @@ Change = Callable[[Path], None]
 DEEP = b"[" * 100_000
 CHUNK = ("c", "0", "0", "0")
 RLE = 128 * 1024  # bytes of a block of a zstd frame
-GIGABYTES = 4
 
 
 class Harm:
@@ -32,11 +31,10 @@ def frame(size: bytes, descriptor: int, blocks: int) -> bytes:
     return inner + crc32c(inner).to_bytes(4, "little")
 
 
-def bomb(kind: str) -> Change:
-    """A chunk that becomes gigabytes, and says so, does not say so, or lies."""
-    blocks = GIGABYTES * 2**30 // RLE
+def bomb(kind: str, blocks: int = 200) -> Change:
+    """A chunk that becomes much larger, and says so, does not say so, or lies."""
     content = {
-        "honest": frame((GIGABYTES * 2**30 + RLE).to_bytes(8, "little"), 0xE0, blocks),
+        "honest": frame(((blocks + 1) * RLE).to_bytes(8, "little"), 0xE0, blocks),
         "silent": frame(b"\x88", 0x00, blocks),
         "lying": frame((8).to_bytes(8, "little"), 0xE0, blocks),
     }[kind]
@@ -193,6 +191,7 @@ REFUSED: dict[str, Change] = {
     "document of zeros": replaced("success", "zarr.json", by=lambda p: p.symlink_to("/dev/zero")),
     "chunk of zeros": replaced("success", *CHUNK, by=lambda p: p.symlink_to("/dev/zero")),
     "chunk of terabytes": replaced("success", *CHUNK, by=huge),
+    "bomb of gigabytes": bomb("honest", 4 * 2**30 // RLE),
     "bomb": bomb("honest"),
     "bomb that says nothing": bomb("silent"),
     "bomb that lies": bomb("lying"),

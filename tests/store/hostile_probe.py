@@ -24,6 +24,16 @@ def late(*arguments: Any) -> None:
     raise TimeoutError
 
 
+def opened(store: str) -> list[Any]:
+    """Open a store and load it, which is when a chunk is read; then xarray says what is wrong."""
+    dataset = gp.open(store)
+    try:
+        dataset.load()
+    except (RuntimeError, ValueError) as error:
+        return [1, f"genprior: {str(error).splitlines()[0]}"]
+    return [0, ""]
+
+
 def attempt(sweep: str, store: str) -> dict[str, Any]:
     """The exit status of each command and its last line; of `gp.open` the same."""
     outcomes: dict[str, Any] = {}
@@ -37,8 +47,7 @@ def attempt(sweep: str, store: str) -> dict[str, Any]:
         signal.alarm(SECONDS)
         try:
             if name == "open":
-                gp.open(store).load()
-                outcomes[name] = [0, ""]
+                outcomes[name] = opened(store)
                 continue
             result = CliRunner().invoke(main, arguments)
             lines = result.stderr.splitlines()
