@@ -376,14 +376,14 @@ def dask_cluster(
     """
     contact = folder / "scheduler.json"
     options = ("--port=0", "--no-dashboard", *security)
-    with ended(_dask("scheduler", contact, folder, *options)) as scheduler:
+    with ended(dask_process("scheduler", contact, folder, *options)) as scheduler:
         wait_until(lambda: contact.exists() and contact.stat().st_size)
         options = ("--nthreads=2", "--no-nanny", *security)
-        with ended(_dask("worker", contact, folder, *options, python=worker_python)):
+        with ended(dask_process("worker", contact, folder, *options, python=worker_python)):
             yield json.loads(contact.read_text())["address"], scheduler
 
 
-def _dask(
+def dask_process(
     part: str,
     contact: Path,
     folder: Path,
