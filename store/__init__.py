@@ -11,7 +11,7 @@ from .analyses import (
     remove_analysis,
     write_analysis,
 )
-from .blocks import BlockWriter, open_writer
+from .blocks import BlockWriter, gone_error, open_writer
 from .coordinates import changed_coordinate
 from .documents import record
 from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
@@ -65,6 +65,7 @@ __all__ = [
     "exclusive",
     "explained",
     "extend_store",
+    "gone_error",
     "inspect_store",
     "is_vacant",
     "load_results",

@@ -17,26 +17,32 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from .documents import (
+    ANALYSIS,
     DOCUMENT,
     BrokenDocumentError,
+    Document,
     consolidate,
     copies,
+    documents_below,
     is_same,
     make_group,
     read_document,
     read_revision,
     read_root,
+    write_document,
 )
 from .errors import OtherLayoutError, StoreError, explained, in_short
 from .exchange import NEW, OLD, clear, is_vacant, put_in_place, work_area
 from .lock import documents_held
+from .ordinary import UnsafeFileError, check_inside
+from .own_files import OwnFiles, zarr_group
+from .plain import chunk_bytes, why_not_plain
 from .unwarned import unwarned
 
 if TYPE_CHECKING:
     import xarray as xr
 
 TEXT_STEP = 128  # characters; the length of a text type is a multiple of this
-ANALYSIS = "analysis"
 MADE_FROM, OUTDATED = "made_from", "outdated"
 # Earlier versions made these analyses only. Theirs do not say their name, and some have no
 # `made_from` but one of these attributes.
@@ -179,8 +185,9 @@ def mark_outdated(path: Path, reasons: Mapping[str, str]) -> None:
         for name, reason in reasons.items():
             if not _attributes(path / ANALYSIS / name):
                 continue  # damaged; `fit` makes it again
-            group = zarr.open_group(path / ANALYSIS / name, mode="r+")
-            group.attrs.update({OUTDATED: _advice(reason)})
+            document = read_document(path / ANALYSIS / name)
+            document["attributes"] = {**document["attributes"], OUTDATED: _advice(reason)}
+            write_document(path / ANALYSIS / name, document)
         consolidate(path)
 
 
@@ -217,8 +224,9 @@ def damaged_analyses(path: Path, names: Collection[str]) -> dict[str, str]:
         begin = f"{ANALYSIS}/{name}/"
         arrays = [key.removeprefix(begin) for key in root_copies if key.startswith(begin)]
         try:
-            group = zarr.open_group(path / ANALYSIS / name, mode="r", use_consolidated=False)
+            group = zarr_group(path / ANALYSIS / name)
             for name_of in arrays:
+                _check_plain(path / ANALYSIS / name, name_of)
                 array = group[name_of]
                 if isinstance(array, zarr.Array):
                     array[...]
@@ -298,11 +306,14 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     import xarray as xr
 
     read_root(path)
+    check_inside(path, (ANALYSIS, name))
     if not (path / ANALYSIS / name).is_dir():
         raise StoreError(f"{path} holds no {ANALYSIS}/{name}; 'genprior fit' makes it.")
     try:
         with warnings.catch_warnings():  # xarray changes the warning filters
-            dataset: xr.Dataset = xr.open_zarr(path.absolute() / ANALYSIS / name, chunks=None)
+            folder = path.absolute() / ANALYSIS / name
+            files = OwnFiles(folder, read_only=True, known=_checked_copies(folder))
+            dataset: xr.Dataset = xr.open_zarr(files, chunks=None, zarr_format=3)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{path / ANALYSIS / name} is damaged ({in_short(error)}); 'genprior fit' makes it "
@@ -317,14 +328,45 @@ def open_analysis(path: Path, name: str) -> "xr.Dataset":
     return dataset
 
 
+def _checked_copies(folder: Path) -> dict[str, int | None]:
+    """Give the bytes of a decoded chunk of each array of an analysis, from the copies at its root.
+
+    Raises:
+        BrokenDocumentError: one of them is no array that genprior reads.
+    """
+    known: dict[str, int | None] = {}
+    # Without copies, xarray reads the documents.
+    documents = copies(read_document(folder)) or dict(documents_below(folder))
+    for name, copy in documents.items():
+        if why := why_not_plain(copy):
+            raise BrokenDocumentError(f"{name}: {why}")
+        known[name] = chunk_bytes(copy)
+    return known
+
+
 def _attributes(folder: Path) -> dict[str, Any]:
     """Read the attributes of a group; empty if there is no group or it cannot be read."""
-    if not (folder / "zarr.json").is_file():
-        return {}
     try:
-        return dict(zarr.open_group(folder, mode="r", use_consolidated=False).attrs)
-    except (ValueError, KeyError, TypeError, OSError):
+        document = read_document(folder)
+    except (OSError, BrokenDocumentError, UnsafeFileError):
         return {}
+    attributes = document.get("attributes")
+    is_group = (document.get("node_type"), document.get("zarr_format")) == ("group", 3)
+    return dict(attributes) if is_group and isinstance(attributes, dict) else {}
+
+
+def _check_plain(folder: Path, array: str) -> Document:
+    """Give the document of an array of an analysis.
+
+    Raises:
+        FileNotFoundError: it has no document.
+        BrokenDocumentError: genprior does not read such an array.
+    """
+    check_inside(folder, array.split("/"))
+    document = read_document(folder / array)
+    if why := why_not_plain(document):
+        raise BrokenDocumentError(f"{array}: {why}")
+    return document
 
 
 @contextmanager
@@ -335,6 +377,7 @@ def _analysis_work_area(path: Path, name: str, doing: str, revision: str | None)
 
     The work area is inside the store: next to a mounted store begins another file system.
     """
+    check_inside(path, (ANALYSIS, name))
     with documents_held(path), explained(path, f"{doing} {ANALYSIS}/{name}"), unwarned():
         if revision is not None and read_revision(path) != revision:
             raise OtherLayoutError(f"{path} was extended meanwhile; repeat the same command.")

@@ -1,5 +1,7 @@
 """Reading and writing blocks: a worker writes whole chunks, and the status last."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import zarr
 
 from .chunks import chunk_path
 from .documents import DOCUMENT, read_revision
-from .errors import StoreError, explained
+from .errors import StoreError, WrongStoreError, explained
 from .integrity import StoreInfo
 from .layout import ERROR, SECONDS, Region, Status
 from .reading import open_group, read_info, readable
@@ -54,17 +56,27 @@ class BlockWriter:
         Raises:
             ValueError: the region is not exactly one block, so that two writers could share a
                 chunk.
-            StoreError: the file system refused, or the store has another layout now, as can happen
-                to a worker whose command was killed.
+            StoreError: the file system refused; the store was moved or deleted; or it has another
+                layout now, as can happen to a worker whose command was killed.
         """
         self._check(region)
         self._check_revision()
+        try:
+            self._write(region, results)
+        except StoreError:
+            if not (self.path / DOCUMENT).exists():
+                self._withdraw(region, results)
+            raise
+
+    def _write(self, region: Region, results: dict[str, np.ndarray]) -> None:
         texts = results.get(ERROR.name)
         with explained(self.path, "writing results"):
             for name, values in results.items():
                 if name not in (ERROR.name, "status"):
                     self._array(name)[region] = values
-            if texts is not None and ((texts != "").any() or self._error_chunk(region).exists()):
+            if texts is not None and (
+                (texts != "").any() or self._chunk(ERROR.name, region).exists()
+            ):
                 array = self._array(ERROR.name)
                 array[region] = texts.astype(array.dtype)
             self._check_revision()
@@ -77,11 +89,27 @@ class BlockWriter:
         except FileNotFoundError:
             root = b""
         if not root or root != self._root:
-            if read_revision(self.path) != self.revision:
+            try:
+                revision = read_revision(self.path)
+            except WrongStoreError:
+                raise gone_error(self.path) from None
+            if revision != self.revision:
                 raise StoreError(
                     f"{self.path} got another layout while this block ran; repeat the same command."
                 )
             self._root = root
+
+    def _withdraw(self, region: Region, names: Iterable[str]) -> None:
+        """Remove what was written of a block where the store was, after it was moved or deleted."""
+        for name in names:
+            chunk = self._chunk(name, region)
+            with suppress(OSError):
+                chunk.unlink()
+            with suppress(OSError):  # a folder with something in it stays
+                for folder in chunk.parents:
+                    folder.rmdir()
+                    if folder == self.path:
+                        break
 
     def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
@@ -92,10 +120,10 @@ class BlockWriter:
             self._arrays[name] = array
         return self._arrays[name]
 
-    def _error_chunk(self, region: Region) -> Path:
-        """Name the chunk file with the error texts of a block."""
+    def _chunk(self, name: str, region: Region) -> Path:
+        """Name the chunk file of a block in an array."""
         block = tuple(part.start // c for part, c in zip(region, self.layout.chunks, strict=True))
-        return chunk_path(self.path / ERROR.name, block)
+        return chunk_path(self.path / name, block)
 
     def _check(self, region: Region) -> None:
         if not self.layout.is_aligned(region):
@@ -115,6 +143,14 @@ class BlockWriter:
         block[ERROR.name] = np.full(shape, "", dtype=object)
         block["status"] = np.full(shape, Status.PENDING, dtype="int8")
         return block
+
+
+def gone_error(path: Path) -> StoreError:
+    """Say that a store was taken away while a run wrote into it."""
+    return StoreError(
+        f"{path} was moved or deleted while this run wrote into it. Move it back if it exists, "
+        "and repeat the same command."
+    )
 
 
 @lru_cache(maxsize=8)

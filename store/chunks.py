@@ -7,8 +7,11 @@ import numpy as np
 from google_crc32c import value as crc32c
 
 from .layout import Layout
+from .ordinary import linked, read_file
 
 CHECKSUM_BYTES = 4
+MOST_CHUNK_BYTES = 2**31
+MOST_DIGITS = 18  # of an index
 
 
 def chunk_path(array: Path, block: tuple[int, ...]) -> Path:
@@ -25,6 +28,9 @@ def chunk_sizes(array: Path, grid: tuple[int, ...]) -> np.ndarray:
 
     Returns:
         Over the grid, the size of each chunk in bytes, −1 where there is none.
+
+    Raises:
+        UnsafeFileError: a link is in place of a chunk or a folder of chunks.
     """
     sizes = np.full(grid, -1, dtype=np.int64)
     _measure(str(array / "c"), (), sizes)
@@ -41,9 +47,11 @@ def _measure(folder: str, parent: tuple[int, ...], sizes: np.ndarray) -> None:
             # Other names are temporary files of a writer that was killed.
             if not (entry.name.isascii() and entry.name.isdigit()):
                 continue
-            index = (*parent, int(entry.name))
-            if index[-1] >= sizes.shape[len(parent)]:
+            if len(entry.name) > MOST_DIGITS or int(entry.name) >= sizes.shape[len(parent)]:
                 continue
+            index = (*parent, int(entry.name))
+            if entry.is_symlink():
+                raise linked(entry.path)
             if len(index) < sizes.ndim:
                 _measure(entry.path, index, sizes)
             elif entry.is_file():
@@ -55,8 +63,9 @@ def is_intact(chunk: Path) -> bool:
 
     Raises:
         FileNotFoundError: the file does not exist.
+        UnsafeFileError: it is a link or no file.
     """
-    content = chunk.read_bytes()
+    content = read_file(chunk, MOST_CHUNK_BYTES)
     inner, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
     return len(inner) > 0 and crc32c(inner) == int.from_bytes(checksum, "little")
 

@@ -14,9 +14,13 @@ from typing import Any
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import settle
 from .lock import documents_held
+from .ordinary import UnsafeFileError, check_inside, parsed, read_file
 
 DOCUMENT = "zarr.json"
 FORMAT = 2
+ANALYSIS, CHUNKS = "analysis", "c"
+MOST_NESTED = 50  # groups in groups
+MOST_NAMES = 1000  # arrays of one kind
 VARIABLES = "trial_variables"
 # Earlier formats that are still read, with the attributes that were renamed since. Their text
 # coordinates have a variable length, until an extension writes them again.
@@ -35,10 +39,11 @@ def read_document(folder: Path) -> Document:
     Raises:
         FileNotFoundError: the folder has no document.
         BrokenDocumentError: the document is not a JSON object.
+        UnsafeFileError: it is a link, no file, or too large.
     """
     try:
-        document = json.loads((folder / DOCUMENT).read_bytes())
-    except NotADirectoryError as error:
+        document = parsed(read_file(folder / DOCUMENT))
+    except (NotADirectoryError, IsADirectoryError) as error:
         raise FileNotFoundError(*error.args) from None
     except ValueError as error:
         raise BrokenDocumentError(f"not JSON: {error}") from None
@@ -55,14 +60,6 @@ def is_array(document: Document) -> bool:
 def is_same(one: Document, other: Document) -> bool:
     """Compare two documents as text, so that NaN equals NaN."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def chunks_of(document: Document) -> Any:
-    """Give the chunk sizes in an array's document, or None."""
-    try:
-        return document["chunk_grid"]["configuration"]["chunk_shape"]
-    except (KeyError, TypeError):
-        return None
 
 
 def write_document(folder: Path, document: Document) -> None:
@@ -122,7 +119,20 @@ def read_root(path: Path) -> Document:
         if not isinstance(root["attributes"].get(name), str):
             raise _damaged_root(path, f"it has no attribute '{name}'")
     check_names(path, own_arrays(root))
+    check_names(path, {part for name in copies(root) for part in name.split("/")})
+    _check_no_links(path, own_arrays(root))
     return root
+
+
+def _check_no_links(path: Path, arrays: Iterable[str]) -> None:
+    """Refuse links in place of what genprior writes: they may lead out of the store.
+
+    Raises:
+        UnsafeFileError: names the link.
+    """
+    for name in (*arrays, ANALYSIS):
+        for part in (DOCUMENT, CHUNKS):
+            check_inside(path, (name, part))
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
@@ -169,16 +179,17 @@ def copies(root: Document) -> dict[str, Document]:
 def own_arrays(root: Document) -> list[str]:
     """List the arrays that a store must have: results, times, errors, status, axes, coordinates."""
     try:
-        results = [str(name) for name in json.loads(root["attributes"][VARIABLES])]
+        results = [str(name) for name in parsed(root["attributes"][VARIABLES])][:MOST_NAMES]
     except (KeyError, ValueError, TypeError):
         results = []
-    axes = copies(root).get("status", {}).get("dimension_names") or []
+    axes = copies(root).get("status", {}).get("dimension_names")
+    axes = axes[:MOST_NAMES] if isinstance(axes, list) else []
     return [*results, *ALWAYS_THERE, *map(str, axes), *coordinates(root["attributes"])]
 
 
 def coordinates(attributes: dict[str, Any]) -> list[str]:
     """List the names of the coordinates that are not axes."""
-    return str(attributes.get("coordinates", "")).split()
+    return str(attributes.get("coordinates", "")).split(maxsplit=MOST_NAMES)[:MOST_NAMES]
 
 
 def consolidate(path: Path) -> None:
@@ -188,7 +199,7 @@ def consolidate(path: Path) -> None:
     so that the document can be restored from it.
     """
     root = read_document(path)
-    old_copies, documents = copies(root), dict(_documents(path, ""))
+    old_copies, documents = copies(root), dict(documents_below(path))
     if isinstance(attributes := root.get("attributes"), dict) and "genprior_format" in attributes:
         if attributes["genprior_format"] in EARLIER_NAMES:
             root = {**root, "attributes": _renamed_attributes(attributes)}
@@ -200,8 +211,10 @@ def consolidate(path: Path) -> None:
     write_document(path, {**root, "consolidated_metadata": consolidated})
 
 
-def _documents(folder: Path, prefix: str) -> Iterator[tuple[str, Document]]:
-    """Read all documents below a group, with their paths."""
+def documents_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Document]]:
+    """Read all documents below a group, with their paths; of the user's, those that can be read."""
+    if prefix.count("/") > MOST_NESTED:
+        return
     with os.scandir(folder) as entries:
         # Links are not followed: they may form a circle.
         folders = (entry for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -209,12 +222,12 @@ def _documents(folder: Path, prefix: str) -> Iterator[tuple[str, Document]]:
     for name in names:
         try:
             document = read_document(folder / name)
-        except (FileNotFoundError, BrokenDocumentError):
+        except (FileNotFoundError, BrokenDocumentError, UnsafeFileError):
             continue
         if document.get("node_type") == "group":
             empty = {"kind": "inline", "must_understand": False, "metadata": {}}
             yield prefix + name, {**document, "consolidated_metadata": empty}
-            yield from _documents(folder / name, f"{prefix}{name}/")
+            yield from documents_below(folder / name, f"{prefix}{name}/")
         elif document.get("node_type") == "array":
             yield prefix + name, document
 

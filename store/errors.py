@@ -38,10 +38,14 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         doing: what was being done, such as "reading it".
 
     Raises:
-        StoreError: for every OSError.
+        StoreError: for every OSError, and where memory or the depth of folders is exceeded.
     """
     try:
         yield
+    except MemoryError:
+        raise StoreError(f"{path}: too little memory for {doing}.") from None
+    except RecursionError:
+        raise StoreError(f"{path}: something in it is nested too deeply for {doing}.") from None
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno in FULL:

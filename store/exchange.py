@@ -19,11 +19,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import WrongStoreError, explained
+from .ordinary import UnsafeFileError, parsed, read_file
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 MARKER, NEW, OLD = "genprior.json", "new", "old"
+MARKER_BYTES = 10_000
 MADE_BY = "genprior work area"
 
 
@@ -116,8 +118,8 @@ def areas_of(target: Path) -> list[Path]:
 def owner_of(folder: Path) -> str | None:
     """Read from its marker for which store or analysis a work area is; None if it has no marker."""
     try:
-        marker = None if folder.is_symlink() else json.loads((folder / MARKER).read_bytes())
-    except (OSError, ValueError):
+        marker = None if folder.is_symlink() else parsed(read_file(folder / MARKER, MARKER_BYTES))
+    except (OSError, ValueError, UnsafeFileError):
         return None
     if not isinstance(marker, dict) or marker.get("made_by") != MADE_BY:
         return None

@@ -26,6 +26,7 @@ from .moving import (
     own_bytes,
     same_chunk,
 )
+from .own_files import zarr_group
 from .places import check_replaceable
 from .reading import read_status, readable
 from .template import array_of, build_template, mark_excluded
@@ -90,8 +91,8 @@ def _carry_over(
     """Carry all results over: link the chunks that stay the same, copy the others by values."""
     sources = [origins(info.sweep.axes[dim], grid.sweep.axes[dim]) for dim in grid.dims]
     sources.append(origins(list(range(info.sweep.trials)), list(range(grid.sweep.trials))))
-    source = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    source = zarr_group(info.path, "r")
+    target = zarr_group(new, "r+")
     # Text of format 1 has another type, so that its chunks cannot be linked.
     linkable = tuple(n for n in names if array_of(source, n).dtype == array_of(target, n).dtype)
     others = tuple(n for n in names if n not in linkable)

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-import zarr
-
 from ..sweeps.variables import Variable
 from .documents import consolidate
 from .errors import StoreError, explained
 from .integrity import StoreInfo
 from .layout import STATUS
 from .lock import documents_held
+from .own_files import zarr_group
 from .reading import open_group
 from .template import array_of
 
@@ -46,7 +45,7 @@ def update_flags(info: StoreInfo, variables: Iterable[Variable]) -> bool:
     if not changed:
         return False
     with documents_held(info.path), explained(info.path, "naming new codes"):
-        writable = zarr.open_group(info.path, mode="r+", use_consolidated=False)
+        writable = zarr_group(info.path, "r+")
         for name, meanings in changed.items():
             array_of(writable, name).attrs.update(
                 {"flag_values": [*meanings], "flag_meanings": " ".join(meanings.values())}

@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .analyses import ANALYSIS, is_ours
-from .documents import DOCUMENT, BrokenDocumentError, read_document
+from .analyses import is_ours
+from .documents import ANALYSIS, CHUNKS, DOCUMENT, BrokenDocumentError, read_document
 from .errors import StoreError
 from .exchange import copy_access, owner_of
 from .holders import held_for_run
 from .integrity import StoreInfo
+from .ordinary import UnsafeFileError, read_file
 
-CHUNKS = "c"
 UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
 
 
@@ -86,11 +86,12 @@ def check_foreign(
     for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
         try:
             document = read_document(info.path / name)
-        except (FileNotFoundError, BrokenDocumentError):
+        except (FileNotFoundError, BrokenDocumentError, UnsafeFileError):
             continue
         if document.get("node_type") != "array":
             continue
-        dims = document.get("dimension_names") or ()
+        dims = document.get("dimension_names")
+        dims = [dim for dim in dims if isinstance(dim, str)] if isinstance(dims, list) else []
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
         moved = [dim for dim in dims if dim in reordered]
         if grown:
@@ -119,9 +120,17 @@ def nested_stores_locked(path: Path, foreign: list[Path]) -> Iterator[None]:
             inner = path / entry
             for folder, _, files in os.walk(inner) if not inner.is_symlink() else ():
                 metadata = Path(folder, DOCUMENT)
-                if DOCUMENT in files and b"genprior_format" in metadata.read_bytes():
+                if DOCUMENT in files and _is_a_store(metadata):
                     stack.enter_context(held_for_run(metadata.parent))
         yield
+
+
+def _is_a_store(document: Path) -> bool:
+    """Say whether a document may be that of a store."""
+    try:
+        return b"genprior_format" in read_file(document)
+    except (OSError, UnsafeFileError):
+        return False
 
 
 def carry(path: Path, new: Path, foreign: list[Path], share: bool = True) -> None:

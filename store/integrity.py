@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import zarr
 
-from ..sweeps import Grid, Sweep
+from ..sweeps import Grid, Sweep, UserError
 from .chunks import CHECKSUM_BYTES, blocks_with, chunk_path, chunk_sizes, is_intact
 from .documents import (
     ALWAYS_THERE,
     DOCUMENT,
     BrokenDocumentError,
     Document,
-    chunks_of,
     coordinates,
     is_array,
     is_same,
@@ -28,6 +27,8 @@ from .documents import (
 )
 from .errors import StoreError, in_short, library_error
 from .layout import ERROR, STATUS, Layout, Status
+from .own_files import zarr_array
+from .plain import chunk_shape, why_not_plain
 
 Block = tuple[int, ...]
 WRONG_CHECKSUM = "its checksum is wrong"
@@ -239,6 +240,8 @@ def _document_damage(info: StoreInfo, name: str) -> Damage | None:
     is_result = name in info.results
     if not (is_laid_out(own, info.layout) if is_result else is_array(own)):
         return Damage(name, "is damaged (it describes another array)", part=DOCUMENT)
+    if why := why_not_plain(own, info.layout.sizes):
+        return Damage(name, f"is damaged ({why})", part=DOCUMENT)
     if copy is not None and not _agree(own, copy):
         return Damage(name, f"is damaged (its copy in {DOCUMENT} differs)", part=DOCUMENT)
     return None
@@ -246,7 +249,7 @@ def _document_damage(info: StoreInfo, name: str) -> Damage | None:
 
 def is_laid_out(document: Document, layout: Layout) -> bool:
     """Say whether a document describes an array with this shape, these chunks and dimensions."""
-    described = (document.get("shape"), chunks_of(document), document.get("dimension_names"))
+    described = (document.get("shape"), chunk_shape(document), document.get("dimension_names"))
     expected = (list(layout.shape), list(layout.chunks), list(layout.dims))
     return is_array(document) and described == expected
 
@@ -325,7 +328,7 @@ def read_array(info: StoreInfo, name: str) -> tuple[np.ndarray, list[Damage]]:
     array = open_array(info, name)
     try:
         return np.array(array[...]), []
-    except OSError:
+    except (OSError, UserError):
         raise
     except Exception:
         return _read_blocks(info, name, array)
@@ -351,7 +354,7 @@ def _read_blocks(
         region = info.layout.region(block)
         try:
             values[region] = array[region]
-        except OSError:
+        except (OSError, UserError):
             raise
         except Exception as reason:
             try:
@@ -370,11 +373,13 @@ def open_array(info: StoreInfo, name: str) -> zarr.Array[Any]:
         StoreError: it is missing or damaged, or the installed libraries cannot read it.
     """
     try:
-        return zarr.open_array(info.path / name, mode="r", zarr_format=3)
+        return zarr_array(info.path / name)
     except Exception as error:
         damages = document_damages(info, [name])
         if damages:
             raise damage_error(info, damages) from None
+        if isinstance(error, UserError):
+            raise
         if isinstance(error, OSError):
             raise
         raise library_error(info.path, info.attributes, error) from None

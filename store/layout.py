@@ -51,6 +51,11 @@ class Layout:
     chunks: tuple[int, ...]
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each dimension by name."""
+        return dict(zip(self.dims, self.shape, strict=True))
+
+    @property
     def size(self) -> int:
         """Number of trials, including those of excluded points."""
         return prod(self.shape)

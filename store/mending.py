@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-import zarr
 
 from ..sweeps.variables import Variable
 from .chunks import chunk_path
@@ -24,6 +23,7 @@ from .integrity import (
 )
 from .layout import ERROR, SECONDS, STATUS, Status
 from .lock import documents_held
+from .own_files import zarr_group
 from .reading import read_info
 from .template import add_array, array_of, coordinates_of, mark_excluded, write_coordinate
 
@@ -98,7 +98,7 @@ def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence
     unknown = [d for d in damages if d.array not in known and d.array not in coordinates]
     if unknown:
         raise damage_error(info, unknown, "Restore it from a copy.")
-    group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
+    group = zarr_group(info.path, "r+")
     for damage in damages:
         (info.path / damage.array / DOCUMENT).unlink(missing_ok=True)
         if damage.array in known:
@@ -115,7 +115,7 @@ def _with_stored_text(info: StoreInfo, variable: Variable) -> Variable:
 
 def _clear(info: StoreInfo, surveyed: Survey) -> None:
     """Mark lost trials as pending in the status, then remove the damaged chunks."""
-    group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
+    group = zarr_group(info.path, "r+")
     changed = surveyed.lost.copy()
     for damage in surveyed.damages:
         for block in damage.blocks if damage.array == ERROR.name else ():

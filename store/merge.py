@@ -16,7 +16,7 @@ from ..sweeps import Grid
 from ..sweeps.labels import value_label
 from ..sweeps.variables import Variable
 from .chunks import CHECKSUM_BYTES, chunk_path, chunk_sizes, is_intact
-from .documents import chunks_of, consolidate, read_document, read_revision
+from .documents import consolidate, read_document, read_revision
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
@@ -26,6 +26,8 @@ from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Region, Status, trial
 from .lock import SILENT
 from .moving import SPARE_BYTES, carry_attributes, link_block, origins, own_arrays, own_bytes
 from .moving import same_chunk as same_chunk_along
+from .own_files import zarr_group
+from .plain import chunk_shape
 from .reading import read_status, readable
 from .template import array_of, build_template
 from .trial_checks import as_bits
@@ -206,7 +208,7 @@ class _Input:
     @cached_property
     def group(self) -> zarr.Group:
         """The group of the store."""
-        return zarr.open_group(self.info.path, mode="r", use_consolidated=False)
+        return zarr_group(self.info.path, "r")
 
     @cached_property
     def begun(self) -> np.ndarray:
@@ -261,7 +263,7 @@ class _Merge:
         layout: Layout,
     ):
         self.new, self.grid, self.layout = new, grid, layout
-        self.target = zarr.open_group(new, mode="r+", use_consolidated=False)
+        self.target = zarr_group(new, "r+")
         self.names = tuple(v.name for v in (*variables, SECONDS, ERROR))
         self.compared = tuple(variable.name for variable in variables)
         self.inputs = [self._input(number, info) for number, info in enumerate(infos)]
@@ -278,7 +280,7 @@ class _Merge:
         """Say whether the chunks of an array mean the same in a store and in the new one."""
         theirs, ours = read_document(info.path / name), read_document(self.new / name)
         same = all(theirs.get(key) == ours.get(key) for key in SAME)
-        return same and chunks_of(theirs) == chunks_of(ours)
+        return same and chunk_shape(theirs) == chunk_shape(ours)
 
     def run(self, listen: Listener) -> Merged:
         """Fill all blocks."""

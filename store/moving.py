@@ -2,15 +2,15 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import zarr
 
 from ..sweeps.labels import value_label
-from .documents import VARIABLES, coordinates
+from .documents import VARIABLES, BrokenDocumentError, is_array, read_document
 from .integrity import StoreInfo
-from .layout import ERROR, SECONDS, STATUS
+from .own_files import zarr_group
 from .unwarned import unwarned
 
 # The attributes of a store that each store has of its own.
@@ -22,11 +22,11 @@ SPARE_BYTES = 1_000_000
 
 def own_arrays(info: StoreInfo) -> dict[str, int]:
     """Give the number of dimensions of each array that genprior wrote, by name."""
-    group = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    labels = coordinates(info.attributes)
-    results = (*info.variables, SECONDS.name, ERROR.name, STATUS.name)
-    arrays = {name: group.get(name) for name in (*info.layout.dims, *labels, *results)}
-    return {name: array.ndim for name, array in arrays.items() if isinstance(array, zarr.Array)}
+    documents = {}
+    for name in info.arrays:
+        with suppress(FileNotFoundError, BrokenDocumentError):
+            documents[name] = read_document(info.path / name)
+    return {name: len(own["shape"]) for name, own in documents.items() if is_array(own)}
 
 
 def own_bytes(info: StoreInfo) -> int:
@@ -39,8 +39,8 @@ def own_bytes(info: StoreInfo) -> int:
 def carry_attributes(info: StoreInfo, new: Path) -> bool:
     """Copy attributes that the user added to arrays; say whether there were any."""
     carried = False
-    source = zarr.open_group(info.path, mode="r", use_consolidated=False)
-    target = zarr.open_group(new, mode="r+", use_consolidated=False)
+    source = zarr_group(info.path, "r")
+    target = zarr_group(new, "r+")
     for name in own_arrays(info):
         if (array := target.get(name)) is None:
             continue

@@ -4,14 +4,12 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import zarr
-from zarr.abc.store import ByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
-from zarr.storage import LocalStore
 
 from ..sweeps import Sweep, SweepError, UserError
 from .documents import (
@@ -19,7 +17,6 @@ from .documents import (
     VARIABLES,
     Document,
     check_names,
-    chunks_of,
     copies,
     read_document,
     read_revision,
@@ -27,21 +24,27 @@ from .documents import (
 )
 from .errors import StoreError, explained, in_short, library_error
 from .integrity import (
+    Damage,
     StoreInfo,
     Survey,
     check_complete,
     damage_error,
+    document_damages,
     is_laid_out,
     read_array,
     reading_error,
     survey,
 )
 from .layout import STATUS, TRIAL, Layout
+from .ordinary import parsed
+from .own_files import OwnFiles, zarr_group
+from .plain import chunk_bytes, chunk_shape, fits_a_block, why_not_plain
 
 if TYPE_CHECKING:
     import xarray as xr
 
 MAX_READS = 5
+MOST_INDICES = 10_000_000  # of an index that the user added
 Read = TypeVar("Read")
 
 
@@ -54,7 +57,7 @@ def open_group(path: Path, mode: Any = "r") -> zarr.Group:
     """
     root = read_root(path)
     try:
-        return zarr.open_group(path, mode=mode, use_consolidated=False)
+        return zarr_group(path, mode)
     except (ValueError, KeyError, TypeError) as error:
         raise library_error(path, root["attributes"], error) from None
 
@@ -69,8 +72,8 @@ def read_info(path: Path) -> StoreInfo:
     root = read_root(path)
     attributes, root_copies = root["attributes"], copies(root)
     try:
-        tables = json.loads(attributes["sweep"])
-        variables = tuple(map(str, json.loads(attributes[VARIABLES])))
+        tables = parsed(attributes["sweep"])
+        variables = tuple(map(str, parsed(attributes[VARIABLES])))
     except (ValueError, TypeError) as error:
         raise StoreError(f"{path}: its metadata is damaged ({in_short(error)}).") from None
     try:
@@ -92,8 +95,8 @@ def _layout(
     dims = (*sweep.axes, TRIAL)
     shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
     for document in _documents_of_results(path, variables, root_copies):
-        chunks = chunks_of(document)
-        if isinstance(chunks, list) and all(isinstance(c, int) and c > 0 for c in chunks):
+        chunks = chunk_shape(document)
+        if not why_not_plain(document) and 0 not in chunks and fits_a_block(chunks, shape):
             layout = Layout(dims, shape, tuple(chunks))
             if is_laid_out(document, layout):
                 return layout
@@ -182,11 +185,33 @@ def open_results(path: Path, chunks: Any = None) -> "xr.Dataset":
     """
     info = read_info(path)
     with readable(info, []):
+        known = _check_copies(info)
         try:
-            return _open_dataset(path.absolute(), chunks)  # xarray would expand a ~
+            files = OwnFiles(path.absolute(), read_only=True, known=known)
+            return _open_dataset(files, chunks, _absurd(info))
         except (ValueError, KeyError, TypeError):
             # The root's copies may be lost; under `python -O` zarr cannot read those of groups.
             return _open_dataset(_OwnArrays(info), chunks)
+
+
+def _check_copies(info: StoreInfo) -> dict[str, int | None]:
+    """Refuse copies at the root by which xarray would read something else than genprior wrote.
+
+    Returns:
+        The bytes of a decoded chunk of each array.
+    """
+    known: dict[str, int | None] = {}
+    for name in info.arrays:
+        copy = info.copies.get(name)
+        if copy is None:
+            continue
+        if why := why_not_plain(copy, info.layout.sizes):
+            damages = document_damages(info, [name])
+            raise damage_error(
+                info, damages or [Damage(name, f"has a wrong copy in the root ({why})")]
+            )
+        known[name] = chunk_bytes(copy)
+    return known
 
 
 def open_complete(path: Path, chunks: Any = None) -> "xr.Dataset":
@@ -209,36 +234,44 @@ def open_complete(path: Path, chunks: Any = None) -> "xr.Dataset":
     return _read_one_layout(path, opened)
 
 
-def _open_dataset(store: Any, chunks: Any) -> "xr.Dataset":
+def _absurd(info: StoreInfo) -> list[str]:
+    """Name arrays of the user that xarray would load at once, and that are not worth it."""
+    foreign = {name: copy for name, copy in info.copies.items() if name not in info.arrays}
+    indices = (name for name, copy in foreign.items() if copy.get("dimension_names") == [name])
+    return [
+        name
+        for name in indices
+        if why_not_plain(foreign[name]) or prod(foreign[name]["shape"]) > MOST_INDICES
+    ]
+
+
+def _open_dataset(store: Any, chunks: Any, without: Sequence[str] = ()) -> "xr.Dataset":
     # Imported here: workers never open results, and start faster without xarray and pandas.
     import xarray as xr
 
     # xarray changes the warning filters.
     with warnings.catch_warnings():
-        dataset: xr.Dataset = xr.open_zarr(store, chunks=chunks, consolidated=True)
+        dataset: xr.Dataset = xr.open_zarr(
+            store, chunks=chunks, consolidated=True, zarr_format=3, drop_variables=without
+        )
     return dataset
 
 
-class _OwnArrays(LocalStore):
+class _OwnArrays(OwnFiles):
     """A store restricted to its own arrays, with copies at the root made from their documents."""
 
     def __init__(self, info: StoreInfo):
         super().__init__(info.path, read_only=True)
+        if damages := document_damages(info, info.arrays):
+            raise damage_error(info, damages)
         metadata = {name: read_document(info.path / name) for name in info.arrays}
         group = {"zarr_format": 3, "node_type": "group", "attributes": info.attributes}
         consolidated = {"kind": "inline", "must_understand": False, "metadata": metadata}
         self._document = json.dumps({**group, "consolidated_metadata": consolidated}).encode()
 
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
+    def _content(self, key: str) -> bytes:
         """Give the bytes of a file; those of the root's document are made here."""
-        if key == DOCUMENT:
-            return (prototype or default_buffer_prototype()).buffer.from_bytes(self._document)
-        return await super().get(key, prototype, byte_range)
+        return self._document if key == DOCUMENT else super()._content(key)
 
 
 def load_results(path: Path, names: list[str]) -> "xr.Dataset":

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import numpy as np
-import zarr
 
 from ..sweeps.variables import Variable
 from .analyses import remove_analysis
@@ -15,6 +14,7 @@ from .integrity import Block, StoreInfo, excluded_points
 from .layout import ERROR, SECONDS, STATUS, Status
 from .lock import documents_held
 from .mending import mend_store
+from .own_files import zarr_group
 from .reading import read_info
 from .template import array_of
 from .trial_checks import contradictions, not_cleared
@@ -84,7 +84,7 @@ def _reset(
     info: StoreInfo, variables: Sequence[Variable], block: Block, lost: Sequence[Index]
 ) -> None:
     """Mark the wrong trials of a block as pending, then remove their values."""
-    group = zarr.open_group(info.path, mode="r+", use_consolidated=False)
+    group = zarr_group(info.path, "r+")
     region = info.layout.region(block)
     known = {variable.name: variable for variable in variables if variable.name in info.variables}
     arrays = {

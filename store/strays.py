@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from .analyses import ANALYSIS, is_ours
+from .analyses import is_ours
+from .documents import ANALYSIS, CHUNKS
 from .exchange import areas_of, owner_of, resolved
-from .foreign import CHUNKS, UNFINISHED
+from .foreign import UNFINISHED
 
 
 class Strays(NamedTuple):

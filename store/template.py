@@ -15,10 +15,11 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes
 from ..sweeps.variables import Variable
-from .documents import DOCUMENT, FORMAT, VARIABLES, consolidate
+from .documents import DOCUMENT, FORMAT, VARIABLES, consolidate, read_document
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import NEW, appear, is_vacant, resolved, work_area
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
+from .plain import why_not_plain
 from .unwarned import unwarned
 
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
@@ -124,7 +125,12 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """
     path = str(group.store_path).removeprefix("file://")
     try:
+        document = read_document(Path(path, name))
+        if why := why_not_plain(document):
+            raise StoreError(f"{path}/{name}/{DOCUMENT} is damaged ({why}).")
         array = group.get(name)
+    except FileNotFoundError:
+        array = None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}/{name}/{DOCUMENT} cannot be read ({in_short(error)}).") from None
     if not isinstance(array, zarr.Array):

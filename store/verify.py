@@ -180,7 +180,7 @@ class _Inspector:
             other_values=self._other_values(),
             faults=self.faults,
             not_cleared=self.left,
-            analyses=_damaged_analyses(info.path),
+            analyses=damaged_fits(info.path),
             strays=find_strays(info.path, grids),
             foreign=find_foreign(info.path, {name: len(grid) for name, grid in grids.items()}),
             unread=self.unread,
@@ -320,12 +320,16 @@ class _Inspector:
         return damages
 
 
-def _damaged_analyses(path: Path) -> dict[str, str]:
-    """Find damaged analyses. One whose documents differ from their copies is looked at twice."""
+def damaged_fits(path: Path, wait: float = WAIT) -> dict[str, str]:
+    """Find damaged analyses, and say what is wrong with each.
+
+    One whose documents differ from their copies is looked at again after `wait` seconds: a fit may
+    be writing it.
+    """
     names = own_analyses(path)
     changed = changed_documents(path, names)
     if changed:
-        time.sleep(WAIT)
+        time.sleep(wait)
         names = own_analyses(path)
         changed = changed_documents(path, names)
     return changed | damaged_analyses(path, names)

@@ -1,13 +1,14 @@
 """Presets, the sweeps that come with genprior, and loading of sweep files."""
 
 import os
-import tomllib
 from importlib.resources import files
 
 from .errors import SweepError, did_you_mean, shown
 from .paths import local_path
 from .sweep import Sweep
+from .toml import MOST_CHARACTERS, read_toml
 
+MOST_BYTES = 4 * MOST_CHARACTERS
 PRESETS = files(__package__) / "presets"
 
 
@@ -49,8 +50,14 @@ def load_sweep(named: str | os.PathLike[str]) -> Sweep:
     path = local_path(named)
     try:
         if path.is_file():
+            with path.open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise SweepError(
+                    f"{path}: more than {MOST_BYTES:,} bytes, so this is no sweep file."
+                )
             # Some editors put a byte order mark at the start of a file.
-            return _parse(path.read_text(encoding="utf-8-sig"), str(path), path.stem)
+            return _parse(content.decode("utf-8-sig"), str(path), path.stem)
     except UnicodeDecodeError:
         raise SweepError(f"{path}: not a text file in UTF-8.") from None
     except OSError as error:
@@ -70,10 +77,9 @@ def _hint(name: str) -> str:
 
 def _parse(text: str, where: str, name: str) -> Sweep:
     try:
-        written = tomllib.loads(text)
+        # Lines may end as in other systems.
+        written = read_toml(text.replace("\r\n", "\n").replace("\r", "\n"))
         return Sweep.parse({"name": name, **written}, where)
     # tomllib raises a plain ValueError for a number with thousands of digits.
     except ValueError as error:
         raise SweepError(f"{where}: {error}") from None
-    except RecursionError:
-        raise SweepError(f"{where}: its tables or lists are nested too deeply.") from None

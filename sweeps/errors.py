@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
+LONGEST = 1200  # characters of a message
+LONGEST_NAME = 100  # characters that are compared with known names
 MOST_NAMES = 12  # in a message
 NEAR = 0.7  # a name is suggested if its likeness is at least this
 LEAF_ALONE = 0.15  # subtracted from the likeness if only the last part is compared
@@ -27,9 +29,15 @@ class UserError(Exception):
     exit_status = 1
 
     def __init__(self, message: str):
-        line = " ".join(message.split())
+        line = " ".join(_cut(message).split())
         # A control character in the name of a file or key must not reach the terminal.
-        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
+        super().__init__(_cut("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)))
+
+
+def _cut(message: str) -> str:
+    """Leave out the middle of a message that is too long to be read."""
+    half = LONGEST // 2
+    return message if len(message) <= LONGEST else f"{message[:half]} … {message[-half:]}"
 
 
 class SweepError(UserError):
@@ -46,6 +54,7 @@ def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
         known: all valid names.
         otherwise: the text if there are many names and none is similar.
     """
+    wrong = wrong[:LONGEST_NAME]  # the time to compare grows with the length
     names = list(dict.fromkeys(known))
     near = max(names, key=lambda name: _likeness(wrong, name), default="")
     if near and _likeness(wrong, near) >= NEAR:

@@ -94,6 +94,8 @@ class Sweep(Strict):
             super().__init__(**written)
         except ValidationError as error:
             raise SweepError(f"sweep: {first_complaint(error, type(self))}") from None
+        except RecursionError:
+            raise SweepError("sweep: its tables or lists are nested too deeply.") from None
 
     # pydantic calls an own `__init__` when it validates tables too, unless it has this mark.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -180,6 +182,8 @@ class Sweep(Strict):
             raise SweepError(f"{where}: {message}") from None
         except SweepError as error:
             raise SweepError(f"{where}: {error}") from None
+        except RecursionError:
+            raise SweepError(f"{where}: its tables or lists are nested too deeply.") from None
         sweep._unread = unread
         return sweep
 

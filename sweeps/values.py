@@ -1,6 +1,5 @@
 """Values from sweep files and the command line: lists, ranges and text, and their checks."""
 
-import tomllib
 from datetime import date, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NamedTuple
@@ -12,6 +11,7 @@ from .labels import DIGITS, list_label, value_label
 from .parameter import derived
 from .parameters import PARAMETERS, facts
 from .tables import refuse_lookalikes
+from .toml import read_toml
 
 MAX_AXIS_LENGTH = 100_000
 # Outside these limits, decimal arithmetic with 28 digits would not be exact.
@@ -142,8 +142,8 @@ def read_value(text: str) -> Any:
     # The labels of truth values in stores are True and False.
     written = text.lower() if text.lower() in ("true", "false") else text
     try:
-        read = tomllib.loads(f"value = {written}")
-    except (ValueError, RecursionError) as error:
+        read = read_toml(f"value = {written}")
+    except ValueError as error:
         if is_toml:
             raise SweepError(f"{shown(text)} is not TOML: {error}") from None
         return _number_or_text(text)

@@ -16,6 +16,8 @@ from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.executors.opening import open_executor
 from genprior.tasks import EXPERIMENTS
 
+BY_HAND = ("fuzz", "soak")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
@@ -30,6 +32,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long tests that are run by hand, unless `-m` names them."""
+    absent = [name for name in BY_HAND if name not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ def genprior(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
 
     def call(*arguments: object) -> Result:
         command = list(map(str, arguments))
-        if command[0] == "run" and "--scheduler" not in command:
+        if command[0] == "run" and not {"--scheduler", "--cluster", "--profile"} & set(command):
             command += ["--scheduler", "synchronous"]
         return CliRunner().invoke(main, command)
 

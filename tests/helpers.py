@@ -368,18 +368,22 @@ def flip_bit(path: Path) -> None:
 
 @contextmanager
 def dask_cluster(
-    folder: Path, worker_python: Sequence[str] = (sys.executable,)
+    folder: Path, worker_python: Sequence[str] = (sys.executable,), *security: str
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start a Dask scheduler and a worker; give the address and the scheduler's process."""
+    """Start a Dask scheduler and a worker; give the address and the scheduler's process.
+
+    The scheduler file is `scheduler.json` in the folder; security are options of both.
+    """
     contact = folder / "scheduler.json"
-    with ended(_dask("scheduler", contact, folder, "--port=0", "--no-dashboard")) as scheduler:
+    options = ("--port=0", "--no-dashboard", *security)
+    with ended(dask_process("scheduler", contact, folder, *options)) as scheduler:
         wait_until(lambda: contact.exists() and contact.stat().st_size)
-        options = ("--nthreads=2", "--no-nanny")
-        with ended(_dask("worker", contact, folder, *options, python=worker_python)):
+        options = ("--nthreads=2", "--no-nanny", *security)
+        with ended(dask_process("worker", contact, folder, *options, python=worker_python)):
             yield json.loads(contact.read_text())["address"], scheduler
 
 
-def _dask(
+def dask_process(
     part: str,
     contact: Path,
     folder: Path,

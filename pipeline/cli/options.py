@@ -151,10 +151,9 @@ def cluster_options(command: Command) -> Command:
         ),
         click.option(
             "--scheduler",
-            show_default="processes",
             metavar="|".join((*LOCAL, SRUN, "ADDRESS", "FILE")),
             help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
-            "scheduler, given by its address or by its scheduler file.",
+            "scheduler, given by its address or by its scheduler file  [default: processes].",
         ),
     ):
         wrapped = decorate(wrapped)

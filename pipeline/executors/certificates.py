@@ -95,9 +95,10 @@ def check_certificates(given: Certificates) -> None:
         # No password is asked for: the key of an encrypted file cannot be used.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(given.cert, given.key, lambda: "")
     except (ssl.SSLError, OSError, ValueError) as error:
+        key = f" and --tls-key {shown(given.key)}" if given.key else ""
         raise SchedulerError(
-            f"--tls-cert {shown(given.cert)}: no certificate in PEM format with a key that belongs "
-            f"to it and has no password ({reason(error)})."
+            f"--tls-cert {shown(given.cert)}{key}: no certificate in PEM format with a key that "
+            f"belongs to it and has no password ({reason(error)})."
         ) from None
 
 

@@ -1,6 +1,7 @@
 """Connections to running schedulers."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from .errors import ClusterError, SchedulerError, reason
 
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
+TLS_TIMEOUT = 3.0
+OPTIONS = "--tls-ca, --tls-cert and --tls-key"
 
 
 def connect(scheduler: str, address: str, certificates: Certificates | None) -> Any:
@@ -57,22 +60,41 @@ def _refused(scheduler: str, address: str, error: Exception) -> ClusterError | S
     why = reason(error)
     if why == CancelledError.__name__:  # Dask gave up trying again
         why = "the connection is refused"
-    if address.startswith("tls://") and isinstance(error, TypeError):
-        return SchedulerError(
-            f"--scheduler {scheduler}: it needs certificates; give --tls-ca, --tls-cert and "
-            "--tls-key, or set them in Dask's configuration."
-        )
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return SchedulerError(
-                f"--scheduler {scheduler}: the scheduler and the certificates do not belong "
-                f"together ({reason(cause)})."
-            )
-        cause = cause.__cause__
+    encrypted = address.startswith("tls://")
+    usage = None
+    if encrypted and isinstance(error, TypeError):
+        usage = f"it needs certificates; give {OPTIONS}, or set them in Dask's configuration."
+    elif encrypted and (answer := _speaks_tls(address)) is not None:
+        usage = "the scheduler there does not use TLS; write tcp://…"
+        if answer:
+            usage = f"the scheduler and the certificates do not belong together ({why})."
+    elif not encrypted and _speaks_tls(address):
+        usage = f"the scheduler there uses TLS; write tls://… and give {OPTIONS}."
+    if usage is not None:
+        return SchedulerError(f"--scheduler {scheduler}: {usage}")
     # Dask raises these for a text that is not an address, before it connects.
     kind = SchedulerError if isinstance(error, ValueError | TypeError) else ClusterError
     return kind(f"--scheduler {scheduler}: no Dask scheduler answers there ({why}).")
+
+
+def _speaks_tls(address: str) -> bool | None:
+    """Say whether the server at an address answers in TLS, whoever it is; None if none answers.
+
+    What Dask raises depends on which side finds out first, and does not say it.
+    """
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    greeting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    greeting.check_hostname = False
+    greeting.verify_mode = ssl.CERT_NONE
+    try:
+        plain = socket.create_connection((host.strip("[]"), int(port)), TLS_TIMEOUT)
+    except (OSError, ValueError, OverflowError):
+        return None
+    try:
+        with plain, greeting.wrap_socket(plain):
+            return True
+    except OSError:
+        return False
 
 
 def _in_thread(function: Callable[[], None]) -> None:

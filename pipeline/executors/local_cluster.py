@@ -176,7 +176,9 @@ def local_workers(
 
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
-    from distributed import LocalCluster, Nanny, Worker
+    from distributed import Nanny, SpecCluster
+
+    from .private import PrivateScheduler, PrivateWorker, certified, no_encryption, own_folder
 
     class KnownNanny(Nanny):  # type: ignore[misc]
         """A nanny that is in `nannies` before the cluster is complete."""
@@ -190,18 +192,27 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             with without_script():
                 return await super().instantiate()
 
+    common: dict[str, Any] = {"local_directory": own_folder()}
+    if processes:
+        common |= {"protocol": "tls://", "host": "127.0.0.1", "security": certified()}
+    else:
+        # Threads communicate inside the process and open no port.
+        common |= {"protocol": "inproc://", "security": no_encryption()}
+    options = {
+        **common,
+        **({"worker_class": PrivateWorker} if processes else {}),
+        "nthreads": 1 if processes else count,
+        # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
+        "memory_limit": None,
+        "silence_logs": logging.CRITICAL,
+    }
+    worker = {"cls": KnownNanny if processes else PrivateWorker, "options": options}
     with our_configuration():
-        return LocalCluster(
-            n_workers=count if processes else 1,
-            threads_per_worker=1 if processes else count,
-            processes=processes,
-            worker_class=KnownNanny if processes else Worker,
-            # Threads communicate inside the process and open no port.
-            host="127.0.0.1" if processes else None,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
-            memory_limit=None,
+        return SpecCluster(
+            scheduler={"cls": PrivateScheduler, "options": {**common, "port": 0}},
+            workers=dict.fromkeys(range(count if processes else 1), worker),
+            worker=worker,
+            security=common["security"],
             silence_logs=logging.CRITICAL,
         )
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...store import Holding, StoreInfo, exclusive
+from ...store import Holding, StoreInfo, WrongStoreError, exclusive, gone_error
 from ...sweeps import Sweep, UserError
 from ...sweeps.part import Part
 from ...tasks import Experiment
@@ -346,7 +346,10 @@ class _Run:
         if report.environment and report.environment not in self._entered:
             # The store's history gets one entry for each environment that computes.
             self._entered.append(report.environment)
-            enter_run(self._path, report.environment)
+            try:
+                enter_run(self._path, report.environment)
+            except WrongStoreError:
+                raise gone_error(self._path) from None
         lost_already = self._summary.workers_lost
         lost = self._executor.workers_lost - self._lost_before
         self._summary = replace(

@@ -28,7 +28,7 @@ from .trial_limit import TooLongError, TrialLimit, is_replaced_when_it_ends
 from .weights import check_weights
 
 CHECKPOINT = 30.0  # seconds after which a block writes what it has finished
-CAREFUL_CHECKPOINT = 1.0  # the same, of a block whose workers died
+CAREFUL_CHECKPOINT = 0.2  # the same, of a block whose workers died
 KILLED = "every worker that ran this trial died (perhaps killed because memory ran out)"
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,9 +14,9 @@ from ..numerics.network import Matrix, Vector
 # Arrays as a file holds them, of any type.
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
-OWN_NAME = re.compile(r"(weights|biases)_([1-9]\d*)")
+OWN_NAME = re.compile(r"(weights|biases)_([1-9][0-9]{0,5})")
 OWN_FAMILY = "weights_N"
-STATE_NAME = re.compile(r"(.*?)(0|[1-9]\d*)\.(weight|bias)")
+STATE_NAME = re.compile(r"(.*?)(0|[1-9][0-9]{0,5})\.(weight|bias)")
 CODES = "codes"
 MATRIX, VECTOR, ROWS = ("outputs", "inputs"), ("outputs",), ("codes", "k")
 FLOATS = (np.float16, np.float32, np.float64)
@@ -109,10 +109,10 @@ def _ordered(names: list[str]) -> tuple[list[str], list[str]]:
     biases = {part.layer: name for name, part in known.items() if not part.is_weight}
     if not weights:
         raise WeightsError("it holds no weights; name them weights_1, weights_2, ….")
-    lacking = sorted(set(range(1, max(weights))) - set(weights))
-    if families == [OWN_FAMILY] and lacking:
+    lacking = next(layer for layer in count(1) if layer not in weights)
+    if families == [OWN_FAMILY] and lacking < max(weights):
         raise WeightsError(
-            f"weights_{lacking[0]} is missing, and there is weights_{max(weights)}; number the "
+            f"weights_{lacking} is missing, and there is weights_{max(weights)}; number the "
             "layers from 1."
         )
     if biases and (alone := sorted(set(weights) ^ set(biases))):

@@ -10,10 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
+from math import prod
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
-from numpy import load
+from numpy import dtype, load
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ from .trained_weights import (
 )
 
 MOST_BYTES = 2**31  # of a file, and of its arrays
+LONGEST = 200  # characters of another library's message
+MOST_HEADER = 2**24  # bytes of a list of arrays
+END, LOCATOR = 22, 20  # bytes of the last two records of a zip archive
 KEPT_FILES = 4  # files whose arrays a process keeps
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")
 CONVERT = (
@@ -109,6 +113,7 @@ def _digest(path: str, stamped: Stamp) -> str:
 @lru_cache(maxsize=1024)
 def _shape(path: str, stamped: Stamp) -> tuple[int, tuple[int, ...]]:
     try:
+        _check_bytes(stamped[2])
         return layer_shapes(HEADERS[Path(path).suffix.lower()](_expanded(path)))
     except (OSError, KeyError, *DAMAGES):
         # Reading the whole file says what is wrong.
@@ -138,15 +143,13 @@ def _reader(suffix: str) -> Callable[[str], Arrays]:
 
 def _read_npz(path: str) -> Arrays:
     try:
-        with zipfile.ZipFile(path) as members:
-            # Compressed zeros are small until they are read.
-            _check_bytes(sum(member.file_size for member in members.infolist()))
+        _npz_shapes(path)
         with load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except WeightsError:
         raise
     except DAMAGES as error:
-        reason = str(error).rstrip(".") or type(error).__name__
+        reason = str(error)[:LONGEST].rstrip(".") or type(error).__name__
         if "pickle" in reason:
             raise WeightsError(f"it holds Python objects, that is, a pickle. {CONVERT}") from None
         raise WeightsError(f"it is damaged, or no .npz file: {reason}.") from None
@@ -156,6 +159,7 @@ def _read_safetensors(path: str) -> Arrays:
     from safetensors import SafetensorError, safe_open
 
     arrays: dict[str, NDArray[Any]] = {}
+    _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118 (it is no mapping)
@@ -169,18 +173,73 @@ def _read_safetensors(path: str) -> Arrays:
 
 
 def _npz_shapes(path: str) -> Shapes:
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    """Read the shapes of a file's arrays; nothing of a size that the file claims is allocated.
+
+    Raises:
+        ValueError: its archive or a header says something that `numpy.savez` does not write.
+    """
     shapes: Shapes = {}
+    _check_directory(path)
     with zipfile.ZipFile(path) as members:
-        for name in members.namelist():
-            with members.open(name) as file:
-                shapes[name.removesuffix(".npy")] = readers[npy.read_magic(file)](file)[0]
+        # Compressed zeros are small until they are read.
+        _check_bytes(sum(member.file_size for member in members.infolist()))
+        for member in members.infolist():
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{member.filename} is compressed in a way that is not read")
+            with members.open(member) as file:
+                shape, kind = _npy_header(file)
+                size = prod(shape) * kind.itemsize
+                if not kind.hasobject and size != member.file_size - file.tell():
+                    raise ValueError(f"{member.filename} has the shape {shape} and other bytes")
+            shapes[member.filename.removesuffix(".npy")] = shape
     return shapes
+
+
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], dtype[Any]]:
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    version = npy.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"version {version} of .npy is not read")
+    try:
+        shape, _, kind = readers[version](file)
+    except Exception as error:  # NumPy reads headers with the tokenizer and the parser of Python
+        raise ValueError(f"a header of .npy cannot be read ({type(error).__name__})") from None
+    return shape, kind
+
+
+def _check_directory(path: str) -> None:
+    """Refuse an archive whose list of files is huge: reading it takes memory for each.
+
+    Raises:
+        ValueError: it is no archive, has a comment, or more files than any network has arrays.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END - LOCATOR))
+        tail = file.read()
+    end = tail[-END:]
+    if not end.startswith(b"PK\5\6") or end[-2:] != b"\0\0":
+        raise ValueError("it does not end as an archive does")
+    if int.from_bytes(end[12:16], "little") > MOST_HEADER or tail[:4] == b"PK\6\7":
+        raise ValueError("it holds more files than a network has arrays")
+
+
+def _check_header(path: str) -> None:
+    """Refuse a .safetensors file whose header is huge.
+
+    Raises:
+        WeightsError: gives the size.
+    """
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > MOST_HEADER:
+        raise WeightsError(f"its header has {size:,} bytes; at most {MOST_HEADER:,} are read.")
 
 
 def _safetensors_shapes(path: str) -> Shapes:
     from safetensors import SafetensorError, safe_open
 
+    _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -100,6 +100,7 @@ def test_what_did_not_run_is_nan_and_has_a_status_of_its_own(partly: Path) -> No
         Status.DONE: 8,
         Status.CRASHED: 1,
         Status.EXCLUDED: 12,
+        Status.NOT_ASKED: 0,
     }
     for name in ("success", "latent_error", "iterations"):
         assert dataset[name].notnull().equals(dataset["status"] == Status.DONE)
@@ -134,7 +135,7 @@ def test_fill_values_say_not_run_both_to_zarr_and_to_xarray(recovered: Path) -> 
 def test_coded_variables_explain_their_codes(recovered: Path) -> None:
     """CF conventions: as many meanings, one word each, as values."""
     dataset = results(recovered)
-    assert dataset["status"].attrs["flag_values"] == [0, 1, 2, 3]
+    assert dataset["status"].attrs["flag_values"] == [0, 1, 2, 3, 4]
     assert dataset["status"].attrs["flag_meanings"] == "pending done crashed excluded not_asked"
     for name in ("success", "verdict", "status"):
         attributes = dataset[name].attrs
