@@ -96,7 +96,7 @@ def chunk_bytes(document: Document) -> int:
     """Count the most bytes of a decoded chunk of an array that is read."""
     if document["data_type"] == OLD_TEXT:
         return OLD_TEXT_BYTES
-    return prod(chunk_shape(document)) * (value_bytes(document) or 0)
+    return int(prod(chunk_shape(document))) * (value_bytes(document) or 0)
 
 
 def value_bytes(document: Document) -> int | None:
