@@ -123,7 +123,7 @@ def test_strangers_can_neither_talk_to_scheduler_and_workers_nor_run_anything(
                 scheme = "tls" if given.tls_ca_file else "tcp"
                 stranger = place.replace("tls://", f"{scheme}://")
                 with pytest.raises((OSError, TimeoutError)):
-                    asyncio.run(_greet(stranger, given))
+                    asyncio.run(asyncio.wait_for(_greet(stranger, given), 5))
         marker = tmp_path / "marker"
         with pytest.raises((OSError, TimeoutError)):
             Client(address, security=theirs.security(), timeout=3).run(marker.touch)
