@@ -29,6 +29,7 @@ from .errors import StoreError, explained
 from .exchange import clear, resolved
 from .lock import SILENT, held
 from .machines import batch_job, identity, is_here, runs_here
+from .ordinary import UnsafeFileError, parsed, read_file
 from .places import check_place
 
 BEAT = 5.0  # seconds between two heartbeats
@@ -108,13 +109,12 @@ def age(record: Record, now: float | None = None) -> float:
 
 def _read(file: Path) -> Record | None:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LONGEST_RECORD)
-    except OSError:
+        content = read_file(file, LONGEST_RECORD)
+    except (OSError, UnsafeFileError):
         return None
     try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError):
+        fields = parsed(content)
+    except ValueError:
         fields = {}
     ours = isinstance(fields, dict) and fields.get("made_by") == MADE_BY
     return Record(file, content, fields if ours else {})

@@ -23,10 +23,12 @@ from filelock import FileLock, SoftFileLease, Timeout
 
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import resolved
+from .ordinary import UnsafeFileError, read_file
 
 WAIT_FOR_RECORDS = 75.0  # seconds: longer than `SILENT`, so that a dead holder is no error
 SILENT = 60.0  # seconds after which a file that does not change is no lock
 WAIT_FOR_DOCUMENTS = 90.0  # seconds: a change of documents or writing an analysis ends by itself
+LONGEST_TEXT = 1000  # bytes of a lock file
 DOCUMENTS = ".documents"
 NO_FLOCK = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 # What `_sign` writes, and the text of filelock's leases.
@@ -129,7 +131,7 @@ def _sign(handle: int, file: Path) -> None:
     Raises:
         WrongStoreError: the file is not a lock of genprior; it is not changed.
     """
-    text = os.pread(handle, 1000, 0).decode(errors="replace")
+    text = os.pread(handle, LONGEST_TEXT, 0).decode(errors="replace")
     if text and not RECORD.fullmatch(text):
         raise _not_a_lock(file)
     os.ftruncate(handle, 0)
@@ -162,7 +164,6 @@ def _not_a_lock(file: Path) -> WrongStoreError:
 def _lock_text(file: Path) -> str | None:
     """Read the text of a lock file; None if it is not a file or cannot be read."""
     try:
-        with file.open("rb") as content:
-            return content.read(1000).decode(errors="replace") if file.is_file() else None
-    except OSError:
+        return read_file(file, LONGEST_TEXT).decode(errors="replace")
+    except (OSError, UnsafeFileError):
         return None
