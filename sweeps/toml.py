@@ -21,7 +21,7 @@ def read_toml(text: str) -> dict[str, Any]:
             f"{len(text):,} characters, and at most {MOST_CHARACTERS:,} are read; write long axes "
             "as ranges."
         )
-    if LONG_KEY.search(text):
+    if next(LONG_KEY.finditer(text), None):
         raise ValueError(f"a key has more than {MOST_PARTS} parts with dots between them.")
     try:
         return tomllib.loads(text)

@@ -4,14 +4,13 @@ import ctypes
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
+from hangs import HANGS
 from threadpoolctl import threadpool_info
 
 from genprior.sweeps import Draws, Grid, Point, Purpose, Sweep
@@ -90,29 +90,6 @@ class SensingLoss(LatentLoss):
 def gaussian_sensing(random: np.random.Generator, m: int, n: int) -> np.ndarray:
     """A with iid N(0, 1/m) entries."""
     return random.standard_normal((m, n)) / np.sqrt(m)
-
-
-def _loop() -> None:
-    """Go on for ever in Python."""
-    while True:
-        pass
-
-
-def _deaf() -> None:
-    """Go on for ever, whatever is raised."""
-    while True:
-        with suppress(BaseException):
-            _loop()
-
-
-# How a trial may go on for ever: in Python; deaf to exceptions; in a C function; in one that lets
-# no other thread run.
-HANGS = {
-    "loop": _loop,
-    "deaf": _deaf,
-    "sleep": lambda: time.sleep(1e6),
-    "regex": lambda: re.match("(a+)+$", "a" * 64 + "b"),
-}
 
 
 @dataclass(frozen=True)

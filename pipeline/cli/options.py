@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ..executors.schedulers import LOCAL, MOST_WORKERS, SRUN, SYSTEMS
+from ..executors.schedulers import (
+    LOCAL,
+    MOST_RETRIES,
+    MOST_TRIAL_TIMEOUT,
+    MOST_WORKERS,
+    SRUN,
+    SYSTEMS,
+)
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep
@@ -25,9 +32,41 @@ class LocalPath(click.Path):
         return value if isinstance(value, Path) else local_path(value)
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds; click takes "nan" for a number in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an argument to a number."""
+        seconds = float(super().convert(value, param, ctx))
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 STORE = PICTURE = LocalPath()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+retries_option = click.option(
+    "--retries",
+    type=click.IntRange(0, MOST_RETRIES),
+    default=0,
+    show_default=True,
+    help="How often a crashed trial is tried again within this run.",
+)
+allow_mixed_option = click.option(
+    "--allow-mixed",
+    is_flag=True,
+    help="Mix results of other machines, libraries or kernels; the store records it.",
+)
+trial_timeout_option = click.option(
+    "--trial-timeout",
+    type=Seconds(0, MOST_TRIAL_TIMEOUT, min_open=True),
+    metavar="SECONDS",
+    help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
+)
 
 
 def sweep_options(command: Command) -> Command:

@@ -2,30 +2,26 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..executors.schedulers import GRACE, MOST_GRACE, MOST_RETRIES, MOST_TRIAL_TIMEOUT
+from ..executors.schedulers import GRACE, MOST_GRACE
 from ..interrupts import terminable
 from ..workers import Workers, open_workers, worker_job_script
 from .errors import unheard
 from .group import main
-from .options import STORE, chosen_sweep, cluster_options, json_option, sweep_options
+from .options import (
+    STORE,
+    Seconds,
+    allow_mixed_option,
+    chosen_sweep,
+    cluster_options,
+    json_option,
+    retries_option,
+    sweep_options,
+    trial_timeout_option,
+)
 from .output import open_console, print_json
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds; click takes "nan" for a number in every range."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Convert the text of an argument to a number."""
-        seconds = float(super().convert(value, param, ctx))
-        if seconds != seconds:
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return seconds
 
 
 @main.command(short_help="Run the trials that a store does not hold yet.")
@@ -37,25 +33,10 @@ class Seconds(click.FloatRange):
     metavar="I/N",
     help="Run only the I-th of N disjoint parts, at the same time as other parts if you like.",
 )
-@click.option(
-    "--retries",
-    type=click.IntRange(0, MOST_RETRIES),
-    default=0,
-    show_default=True,
-    help="How often a crashed trial is tried again within this run.",
-)
+@retries_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first crashed trial.")
-@click.option(
-    "--allow-mixed",
-    is_flag=True,
-    help="Mix results of other machines, libraries or kernels; the store records it.",
-)
-@click.option(
-    "--trial-timeout",
-    type=Seconds(0, MOST_TRIAL_TIMEOUT, min_open=True),
-    metavar="SECONDS",
-    help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
-)
+@allow_mixed_option
+@trial_timeout_option
 @click.option(
     "--grace",
     type=Seconds(0, MOST_GRACE),

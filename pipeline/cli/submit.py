@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..executors.schedulers import MOST_RETRIES, MOST_WORKERS
+from ..executors.schedulers import MOST_WORKERS
 from .group import main
-from .options import STORE, chosen_sweep, json_option, sweep_options
+from .options import (
+    STORE,
+    allow_mixed_option,
+    chosen_sweep,
+    json_option,
+    retries_option,
+    sweep_options,
+    trial_timeout_option,
+)
 from .output import open_console, print_json
 
 if TYPE_CHECKING:
@@ -49,18 +57,9 @@ MOST_JOBS = 1000
     type=click.IntRange(1, MOST_JOBS),
     help="Submit an array: each element runs a part of the sweep in a job of its own.",
 )
-@click.option(
-    "--retries",
-    type=click.IntRange(0, MOST_RETRIES),
-    default=0,
-    show_default=True,
-    help="How often a crashed trial is tried again within a job.",
-)
-@click.option(
-    "--allow-mixed",
-    is_flag=True,
-    help="Mix results of other machines, libraries or kernels; the store records it.",
-)
+@retries_option
+@allow_mixed_option
+@trial_timeout_option
 @click.option("--dry-run", is_flag=True, help="Print the job script, and submit nothing.")
 @json_option
 def submit(
@@ -78,6 +77,7 @@ def submit(
     array: int | None,
     retries: int,
     allow_mixed: bool,
+    trial_timeout: float | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -99,7 +99,16 @@ def submit(
     from ..submission import Submission, slurm_job
 
     wanted = Submission(tasks=tasks, nodes=nodes, walltime=walltime, chain=chain, array=array or 0)
-    options = _passed_on(settings, trials, seed, retries, allow_mixed)
+    options = _passed_on(
+        settings,
+        allow_mixed,
+        {
+            "trials": trials,
+            "seed": seed,
+            "retries": retries or None,
+            "trial-timeout": trial_timeout,
+        },
+    )
     chosen = chosen_sweep(sweep, settings, trials, seed)
     job = slurm_job(chosen, sweep, store, wanted, options, cluster, profile)
     if dry_run:
@@ -121,10 +130,9 @@ def submit(
 
 
 def _passed_on(
-    settings: tuple[str, ...], trials: int | None, seed: int | None, retries: int, mixed: bool
+    settings: tuple[str, ...], mixed: bool, numbers: dict[str, float | None]
 ) -> tuple[str, ...]:
     """Write the options of this command that `run` gets."""
-    numbers = {"trials": trials, "seed": seed, "retries": retries or None}
     return (
         *(f"--set={setting}" for setting in settings),
         *(f"--{name}={value}" for name, value in numbers.items() if value is not None),

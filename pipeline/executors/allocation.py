@@ -28,9 +28,10 @@ from .local_cluster import our_configuration
 from .memory import WORKER_BYTES, more_files
 from .schedulers import SRUN
 
+LOOPBACK = "127.0.0.1"
 WORKER_MODULE = "genprior.pipeline.executors.srun_worker"
 START_TIMEOUT = 180.0  # seconds until the first worker
-END_TIMEOUT = 8.0  # seconds that workers have to leave before their step is ended
+END_TIMEOUT = 15.0  # seconds that workers have to leave before their step is ended
 SHORT = 30.0  # seconds; a step that ended earlier is not started again more than `TRIES` times
 TRIES = 3
 PAUSE = 1.0  # seconds before a step is started again
@@ -246,6 +247,7 @@ def _contact(cluster: Any, security: Any) -> str:
             "key": security.tls_worker_key,
             "authority": security.tls_ca_file,
             "interface": _interface(),
+            "host": LOOPBACK if _is_alone() else None,
             "path": sys.path,
         }
     )
@@ -265,8 +267,13 @@ def _host() -> str:
 
     if (interface := _interface()) is not None:
         return str(get_ip_interface(interface))
-    alone = os.environ.get("SLURM_JOB_NUM_NODES") == "1"
-    return "127.0.0.1" if alone else str(get_ip())
+    return LOOPBACK if _is_alone() else str(get_ip())
+
+
+def _is_alone() -> bool:
+    """Say whether all workers are on this node; after salloc, this may be a login node."""
+    only = os.environ.get("SLURM_JOB_NUM_NODES") == "1" and "SLURMD_NODENAME" in os.environ
+    return only and _interface() is None
 
 
 @contextmanager

@@ -269,6 +269,8 @@ class DistributedStream(Generic[Item, Result]):
                 continue
             if self._deadline is None:
                 self._watch.count()
+            elif not self._executor.count_threads():
+                return None  # no worker is left that could end a task
             # An interruption may have come after a task ended and before its outcome was taken.
             if (late := next((f for f in self._flying if f.done()), None)) is not None:
                 return late

@@ -78,6 +78,11 @@ class SlurmJob:
         """Seconds before the end of the wall time at which Slurm sends SIGTERM."""
         return min(WARNING, self.seconds // SHARE)
 
+    @property
+    def grace(self) -> int:
+        """Seconds that running trials may go on after it; the rest is for writing and ending."""
+        return 2 * self.warning // 3
+
     def script(self) -> str:
         """Write the job script.
 
@@ -140,7 +145,8 @@ class SlurmJob:
 
     def _command(self) -> str:
         python = self.profile.python or sys.executable
-        command = [python, "-P", "-m", "genprior", "run", *self.arguments]
+        grace = f"--grace={self.grace}"
+        command = [python, "-P", "-m", "genprior", "run", *self.arguments, grace]
         for word in command:
             if not word.isprintable():
                 raise JobError(f"{shown(word)}: a job script holds printable text only.")

@@ -46,7 +46,6 @@ async def _work(contact: dict[str, Any]) -> None:
         tls_worker_cert=contact["certificate"],
         tls_worker_key=contact["key"],
     )
-    alone = os.environ.get("SLURM_JOB_NUM_NODES") == "1"
     async with Nanny(
         contact["address"],
         nthreads=1,
@@ -54,7 +53,7 @@ async def _work(contact: dict[str, Any]) -> None:
         security=security,
         protocol="tls://",
         interface=contact["interface"],
-        host="127.0.0.1" if alone and contact["interface"] is None else None,
+        host=contact["host"],
         # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
         memory_limit=None,
         dashboard=False,

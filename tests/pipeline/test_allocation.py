@@ -39,8 +39,9 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     srun.write_text(SRUN.format(python=sys.executable))
     srun.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    for name, value in {"JOB_ID": "12", "NTASKS": "2", "JOB_NUM_NODES": "1"}.items():
-        monkeypatch.setenv(f"SLURM_{name}", value)
+    variables = {"_JOB_ID": "12", "_NTASKS": "2", "_JOB_NUM_NODES": "1", "D_NODENAME": "n1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM{name}", value)
     return srun
 
 

@@ -77,7 +77,7 @@ def test_the_script_without_a_profile(genprior: Call, sweep: Path, store: Path) 
 
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
 trap 'kill -TERM "$run"' TERM
-{python} -P -m genprior run {sweep} {store} --scheduler srun &
+{python} -P -m genprior run {sweep} {store} --grace=40 --scheduler srun &
 {END}exit $status
 """
     )
@@ -90,6 +90,7 @@ def test_the_script_of_a_chain_with_a_full_profile(
     profile = tmp_path / "full.toml"
     profile.write_text(FULL)
     options = ("--chain=5", "--nodes=8", "--trials=40", "--seed=3", "--retries=1", "--allow-mixed")
+    options += ("--trial-timeout=90",)
     text, mark = script(
         genprior(
             "submit",
@@ -126,7 +127,7 @@ export DASK_TEMPORARY_DIRECTORY=/local/scratch
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
 trap 'kill -TERM "$run"' TERM
 '/opt/python 3/bin/python' -P -m genprior run {sweep} {store} '--set=title=it'"'"'s a test' \
---trials=40 --seed=3 --retries=1 --allow-mixed --scheduler srun &
+--trials=40 --seed=3 --retries=1 --trial-timeout=90.0 --allow-mixed --grace=40 --scheduler srun &
 {END}# Complete, or a command that cannot be right: the chain ends here.
 case $status in
     0|2) scancel --quiet --state=PENDING --name=tiny-{mark} ;;
@@ -148,7 +149,7 @@ def test_the_script_of_an_array(genprior: Call, sweep: Path, store: Path) -> Non
         "#SBATCH --cpus-per-task=4",
         # A quarter of the wall time, where that is less than a minute.
         "#SBATCH --signal=B:TERM@30",
-        f"{shlex.quote(sys.executable)} -P -m genprior run {sweep} {store} --workers 4 "
+        f"{shlex.quote(sys.executable)} -P -m genprior run {sweep} {store} --grace=20 --workers 4 "
         '--part "$SLURM_ARRAY_TASK_ID/16" &',
     ):
         assert line in text.splitlines()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def changed_documents(draw: st.DrawFn) -> tuple[str, Callable[[bytes], bytes]]:
             if removed:
                 del inner[last]
             else:
-                inner[last] = odd
+                inner[last] = deepcopy(odd)
         return json.dumps(document).encode()
 
     return name, replace
