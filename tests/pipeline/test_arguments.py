@@ -58,7 +58,8 @@ def test_a_sweep_of_another_type_is_refused_by_name(sweep: Any) -> None:
     ("name", "value"),
     [
         ("scheduler", 5), ("scheduler", True), ("scheduler", b"threads"), ("scheduler", ""),
-        ("scheduler", Path("s.json")), ("retries", None), ("retries", "1"), ("retries", True),
+        ("cluster", 5), ("profile", 5), ("jobs", "3"), ("jobs", 0), ("cluster", " "),
+        ("retries", None), ("retries", "1"), ("retries", True),
         ("workers", "2"), ("workers", 1.0), ("workers", np.float64(1)), ("fail_fast", "no"),
         ("allow_mixed", "no"), ("allow_mixed", None), ("progress", "x"), ("progress", 1),
     ],

@@ -286,7 +286,7 @@ def test_a_scheduler_that_is_not_there_is_named(
     genprior: Command, sweep_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch,
     scheduler: str, exit_status: int,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("genprior.pipeline.executors.opening.CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr("genprior.pipeline.executors.connecting.CONNECT_TIMEOUT", 0.5)
     ended = genprior("run", sweep_file, store, "--scheduler", scheduler)
     assert_names(said(ended, exit_status), f"--scheduler {scheduler}")
     assert neighbours(store) == []

@@ -88,7 +88,7 @@ def test_a_process_is_as_before_after_runs_that_overlap(tmp_path: Path, schedule
     assert json.loads(ended.stdout) == {"once": [], "twice": [], "done": [16, 16, 800]}
 
 
-@pytest.mark.parametrize("context", [own_style, local_cluster._our_configuration])
+@pytest.mark.parametrize("context", [own_style, local_cluster.our_configuration])
 def test_settings_are_as_before_when_the_last_of_two_users_has_left(
     context: Callable[[], AbstractContextManager[None]],
 ) -> None:
