@@ -22,7 +22,8 @@ from .holders import Holding, Record, exclusive
 from .integrity import Damage, StoreInfo, Survey
 from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
 from .mending import Mended, mend_store
-from .merge import ConflictError, Merged, merge_stores
+from .merge import merge_stores
+from .merge_blocks import ConflictError, Merged
 from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store

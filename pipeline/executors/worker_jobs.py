@@ -21,13 +21,14 @@ from .queues import queue_states
 
 TICK = 1.0  # seconds
 ASK_EVERY = 10.0  # seconds between two questions to the batch system
-LOST = (
-    10.0  # seconds without a worker after which a job is given up; a dead one starts again sooner
-)
+# Seconds without a worker after which a job is given up. A worker that dies alone is started again
+# sooner, in the same job.
+LOST = 10.0
 IDLE = 10.0  # seconds with fewer blocks than workers after which jobs are given back
 TRIES = 3  # submissions that fail, or jobs that end without a worker, while there is no worker
 PAUSES = (2.0, 5.0, 15.0, 60.0)  # seconds before the next submission after some fruitless ones
 AT_A_TIME = 8  # submissions
+LAST_WAIT = 10.0  # seconds at the end for submissions that have begun
 MOST_SHOWN = 3  # jobs in a line
 LONGEST = 300  # characters of what a batch system or a worker says
 
@@ -68,7 +69,6 @@ class WorkerJobs:
         self._submitted: dict[str, float] = {}  # by its name
         self._states: dict[str, str] = {}  # what the batch system said last, by job id
         self._refused = self._vain = 0  # submissions, and jobs, since a worker was seen
-        self._said = ""
         self._next = self._asked = self._busy = float("-inf")
         self._ended = False
         self._problem = ""
@@ -149,10 +149,12 @@ class WorkerJobs:
     async def end(self) -> None:
         """Cancel all jobs, also those that are being submitted."""
         self._ended = True
-        async with self.cluster._lock:
-            jobs = dict(self._alive)
-            self.cluster.worker_spec.clear()
-            self.cluster.workers.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WAIT), self.cluster._lock:
+                pass
+        jobs = dict(self._alive)
+        self.cluster.worker_spec.clear()
+        self.cluster.workers.clear()
         if not jobs:
             return
         command = shlex.split(next(iter(jobs.values())).cancel_command)
@@ -164,10 +166,11 @@ class WorkerJobs:
             self._lines.put(f"jobs {', '.join(jobs)} could not be cancelled: {_words(error)}")
 
     async def _tick(self, now: float) -> None:
-        here = self._here()
+        here, spec = self._here(), self.cluster.worker_spec
         await self._forget(now, here)
+        for name in set(spec) - set(self.cluster.workers):  # Dask has dropped the job
+            del spec[name]
         wanted = self._wanted(now)
-        spec = self.cluster.worker_spec
         if len(spec) > wanted:
             await self._give_back(len(spec) - wanted, here)
         elif len(spec) < wanted and now >= self._next:
@@ -212,7 +215,8 @@ class WorkerJobs:
             return
         self._states = states
         for name in waiting:
-            if self.cluster.workers[name].job_id not in states and self._submitted[name] < now:
+            job = self.cluster.workers.get(name)
+            if job is not None and job.job_id not in states and self._submitted[name] < now:
                 await self._drop(name)
                 self._vain += 1
                 self._pause(now, self._last_words() or "it ended at once.")
@@ -241,10 +245,9 @@ class WorkerJobs:
     async def _drop(self, name: str) -> None:
         """Forget a job, and cancel it in case that it is still there."""
         self.cluster.worker_spec.pop(name, None)
-        job = self.cluster.workers.pop(name)
-        with suppress(Exception):
-            await job.close()
-        self._alive.pop(job.job_id, None)
+        if (job := self.cluster.workers.pop(name, None)) is not None:
+            with suppress(Exception):
+                await job.close()
 
     async def _give_back(self, count: int, here: dict[str, Any]) -> None:
         """Cancel jobs whose workers neither compute nor hold a result; those without one first."""
@@ -258,7 +261,7 @@ class WorkerJobs:
 
     def _describe(self, here: dict[str, Any]) -> None:
         """Say what is waited for, while there is no worker."""
-        jobs = [job.job_id for job in self.cluster.workers.values()]
+        jobs = sorted((job.job_id for job in self.cluster.workers.values()), key=_number)
         if here or not jobs or self._ended:
             self._line = ""
             return
@@ -276,6 +279,12 @@ class WorkerJobs:
             lines = logs[-1].read_text(errors="replace").strip().splitlines() if logs else []
             return _in_short(lines[-1]) if lines else ""
         return ""
+
+
+def _number(job: str) -> tuple[int, str]:
+    """Order the ids of jobs by their numbers."""
+    digits = re.match(r"\d*", job)
+    return int(digits[0] or 0) if digits else 0, job
 
 
 def _in_short(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 AGAIN = 1.0  # seconds until the exception is raised again in a trial that goes on
+FINEST = 0.01  # seconds that the watching thread sleeps at least
 STUBBORN = 5.0  # seconds after which a trial that still goes on is given up
 
 
@@ -42,7 +43,7 @@ class TrialLimit:
         self._turn = threading.Condition()
         self._trial_thread = 0
         self._deadline: float | None = None
-        self._shot = self._closed = False
+        self._shot = self._late = self._closed = False
         self._devnull: Any = None
         self._thread: threading.Thread | None = None
 
@@ -97,7 +98,7 @@ class TrialLimit:
                     failure = raised
             self._disarm()
         self._surely(self._disarm)
-        if self._shot and not isinstance(failure, KeyboardInterrupt):
+        if (self._shot or self._late) and not isinstance(failure, KeyboardInterrupt):
             raise TooLongError(self.reason)
         if failure is not None:
             raise failure
@@ -105,11 +106,13 @@ class TrialLimit:
 
     def _arm(self) -> None:
         with self._turn:
-            self._shot = False
+            self._shot = self._late = False
             self._deadline = time.monotonic() + self._seconds
 
     def _disarm(self) -> None:
         with self._turn:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self._late = True  # also if the watching thread has not noticed
             self._deadline = None
             if self._shot:
                 self._raise_in_trial(None)  # withdraw an exception that was not raised yet
@@ -147,7 +150,7 @@ class TrialLimit:
                     faulthandler.dump_traceback_later(
                         wait + given_up_at, exit=True, file=self._devnull
                     )
-                self._turn.wait(wait)
+                self._turn.wait(max(wait, FINEST))
 
     def _raise_in_trial(self, kind: type[BaseException] | None) -> None:
         exception = None if kind is None else ctypes.py_object(kind)

@@ -1,6 +1,7 @@
 """A trial that does not end, or takes its worker with it: only that trial is lost."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -96,11 +97,11 @@ def test_a_trial_that_lets_no_other_thread_run_ends_its_worker_too(
 
 def test_a_limit_hits_nothing_but_its_trial() -> None:
     """Calls end at about their limit: some in time, some not; the thread itself is never hit."""
-    ends = Counter[str]()
+    ends, draw = Counter[str](), random.Random(1)
     begun = time.monotonic()
     with TrialLimit(0.002) as limit:
         while len(ends) < 2 or (sum(ends.values()) < 300 and time.monotonic() < begun + 20):
-            until = time.monotonic() + 0.002
+            until = time.monotonic() + draw.uniform(0.001, 0.003)
             try:
                 limit.call(lambda until=until: _busy(until))
                 ends["in time"] += 1
@@ -115,6 +116,11 @@ def test_a_limit_hits_nothing_but_its_trial() -> None:
 def _busy(until: float) -> None:
     while time.monotonic() < until:
         pass
+
+
+def test_a_trial_that_was_too_long_is_so_also_if_nobody_could_interrupt_it() -> None:
+    with TrialLimit(1e-6) as limit, pytest.raises(TooLongError):
+        limit.call(lambda: None)
 
 
 def test_a_trial_that_turns_the_interruption_into_its_own_error_took_too_long() -> None:

@@ -1,13 +1,16 @@
 """What a merge of stores refuses, naming it, and what an interrupted one leaves: nothing."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from helpers import files, flip_bit, neighbours, refused
+from helpers import ENVIRONMENT, Scripted, files, flip_bit, neighbours, refused
 
 from genprior.pipeline.merge import MergeError, merge_paths
 from genprior.store import StoreError, WrongStoreError
@@ -119,3 +122,34 @@ def test_wrong_paths_are_refused(run: Run, out: Path, tmp_path: Path) -> None:
             merge_paths(paths, target)
         assert error.exit_status == 2
     assert list(out.parent.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from genprior.store import merge
+from genprior.pipeline.merge import merge_paths
+from genprior.tasks import EXPERIMENTS
+from helpers import Scripted
+
+EXPERIMENTS.built_in["scripted"] = Scripted(sys.argv[1]).as_class()
+merge.appear = lambda area, path: os.kill(os.getpid(), signal.SIGKILL)
+merge_paths([Path(sys.argv[2]), Path(sys.argv[3])], Path(sys.argv[4]))
+"""
+
+
+def test_a_killed_merge_leaves_what_the_next_one_clears(
+    run: Run, kind: Scripted, out: Path
+) -> None:
+    """It is killed when the new store is complete and has not appeared yet."""
+    first, second = run("a", "k=2"), run("b", "k=4")
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, kind.folder, first, second, out],
+        env=ENVIRONMENT, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert len(list(out.parent.iterdir())) == 2  # a work area and the record of the merge
+    assert merge_paths([first, second], out).trials.done == 32
+    assert neighbours(out) == []
+    assert neighbours(first) == [second.name]

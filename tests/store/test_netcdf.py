@@ -15,9 +15,12 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.fit.fitting import fit_store
+from genprior.pipeline.merge import merge_paths
+from genprior.pipeline.verify import verify_store
 from genprior.store import LONGEST_ERROR, Status, mend_store, read_info, read_status, write_analysis
 from genprior.store.documents import consolidate, read_document, write_document
 from genprior.sweeps import Sweep
+from genprior.tasks import EXPERIMENTS
 
 pytestmark = pytest.mark.filterwarnings("error")
 ENGINES = ["scipy", "h5netcdf"]
@@ -187,3 +190,21 @@ def test_recoveries_of_format_1_fit_as_before(store: Path, kind: Scripted) -> No
     fitted = fit_store(store)
     as_format_1(store)
     assert fit_store(store).records()["transitions"] == fitted.records()["transitions"]
+
+
+def test_a_store_of_format_1_is_verified_and_merged(
+    store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both texts, a crashed trial's error has to be converted when it moves."""
+    kind = replace(kind, crash_at=(4, 5, 0))
+    monkeypatch.setitem(EXPERIMENTS.built_in, "scripted", kind.as_class())
+    kept = older(tiny_sweep("k=2,4"), store, kind)
+    assert verify_store(store, trials=3).outcome == "intact"
+    other, merged = store.with_name("other.zarr"), store.with_name("merged.zarr")
+    run_sweep(tiny_sweep("k=6"), other, kind=kind)
+    merge_paths([store, other], merged)
+    now = results(merged)
+    assert now.attrs["genprior_format"] == 2
+    assert now["error"].dtype == f"U{LONGEST_ERROR}"
+    np.testing.assert_array_equal(now["error"].sel(k=[2, 4]).values, kept["error"].values)
+    assert verify_store(merged, trials=3).outcome == "intact"
