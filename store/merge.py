@@ -74,7 +74,8 @@ def merge_stores(
         merged = BlockMerge(infos, new, grid, variables, layout).run(listen)
         for info in infos:
             foreign = find_foreign(info.path, own_arrays(info))
-            with nested_stores_locked(info.path, foreign):
+            copying = explained(info.path, "copying what genprior did not make")
+            with copying, nested_stores_locked(info.path, foreign):
                 absent = [entry for entry in foreign if not os.path.lexists(new / entry)]
                 carry(info.path, new, absent, share=False)
             carry_attributes(info, new)

@@ -59,6 +59,14 @@ def test_what_the_user_put_there_is_refused_by_name_if_it_differs(run: Run, out:
     assert list(out.parent.iterdir()) == []
 
 
+def test_a_pipe_of_the_user_is_refused_by_name(run: Run, out: Path) -> None:
+    first, second = run("a", "k=2"), run("b", "k=4")
+    os.mkfifo(second / "pipe")
+    with refused(StoreError, second / "pipe"):
+        merge_paths([first, second], out)
+    assert list(out.parent.iterdir()) == []
+
+
 def test_an_array_of_the_user_along_a_growing_axis_is_refused(run: Run, out: Path) -> None:
     first, second = run("a", "k=2"), run("b", "k=4")
     zarr.open_group(first, mode="r+", use_consolidated=False).create_array(
