@@ -6,6 +6,7 @@ levels, and the defaults of Dask and Matplotlib are as before.
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +167,10 @@ def run(
     return summary
 
 
+class _NothingLeftError(Exception):
+    """All trials are done, so that workers need not start."""
+
+
 def run_shown(
     sweep: Sweep,
     path: Path,
@@ -197,18 +202,26 @@ def run_shown(
         UserError: the sweep cannot be run, or the store holds another experiment.
     """
     checked: list[RunRequest] = []
-    asked = None
-    if part is not None:
-        asked = Part.parse(part)
+    asked = None if part is None else Part.parse(part)
 
     def check() -> "RunRequest":
-        from .run.request import check_request  # imported while workers start
+        # Imported while workers start.
+        from .run.prepare import nothing_left
+        from .run.request import check_request
 
         checked.append(check_request(sweep, path, part=asked))
+        if nothing_left(checked[0]):
+            raise _NothingLeftError
         shown.expect(checked[0].trials)
         return checked[0]
 
-    with opened(check) as executor:
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(opened(check))
+        except _NothingLeftError:
+            from .executors.synchronous import Synchronous
+
+            executor = Synchronous()
         from .run.runner import run_request
 
         shown.phase("timing a few trials")

@@ -27,6 +27,7 @@ from ...store import (
     read_info,
     read_status,
     record,
+    survey_store,
     update_flags,
 )
 from ...store.layout import MAX_BLOCK_TRIALS
@@ -340,6 +341,18 @@ def select_trials(
     if part is not None:
         asked &= part_trials(info.layout, part)
     return asked, asked & missing, unasked
+
+
+def nothing_left(request: RunRequest) -> bool:
+    """Say whether a store has every trial that a run asks for, so that no worker is needed."""
+    if request.stored is None:
+        return False
+    info, surveyed = survey_store(request.path)
+    info = info.with_grid(request.stored)
+    if surveyed.damages or grown_sweep(info, settled(request.grid)):
+        return False
+    _, todo, _ = select_trials(info, request.sweep, surveyed.status, request.part)
+    return not todo.any()
 
 
 def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
