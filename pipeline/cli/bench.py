@@ -92,8 +92,9 @@ def pipeline(minutes: float, workers: int, trials: int, as_json: bool) -> None:
     trials, without the start of the workers. "scaling" is how many times faster that run is with
     all workers than with one, in turn. "first result" is the time from the command to the first
     block in the store. "per trial" and "per block" come from runs of trials that do nothing.
-    "files" counts those of a store beyond an empty one's. "scale" runs the large sweep on a
-    scheduler of its own, with its processes' highest memory and their processor time.
+    "files" counts those of a store beyond an empty one's. "scale" runs the large sweep, and many
+    blocks of one trial, on a scheduler in a process of its own; it shows the processor time and the
+    highest memory of each process.
 
     \b
     Example:

@@ -25,6 +25,7 @@ POINTS = ("depth=2", "k=40,60,80,100")
 FIRST_RESULTS = 3
 TIMEOUT = 120.0
 SMALL_BLOCKS = 400
+MANY_BLOCKS = 3_000
 Rows = list[dict[str, Any]]
 
 
@@ -125,9 +126,10 @@ def _files(workers: int) -> Rows:
 
 
 def _scale(workers: int, trials: int) -> Rows:
-    """Run the large sweep, and a tenth of it, on a scheduler in a process of its own."""
+    """Run sweeps on a scheduler in a process of its own: the large one, and many small blocks."""
     rows = []
-    for size in (trials // 10, trials):
+    sizes: dict[int, tuple[str, ...]] = {trials: (), MANY_BLOCKS: ("blocks.trials=1",)}
+    for size, settings in sizes.items():
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             contact = Path(folder) / "scheduler.json"
             scheduler = stack.enter_context(_dask("scheduler", contact, "--port=0"))
@@ -137,22 +139,26 @@ def _scale(workers: int, trials: int) -> Rows:
                 stack.enter_context(_dask("worker", contact, *alone)) for _ in range(workers)
             ]
             address = json.loads(contact.read_text())["address"]
-            client = psutil.Process()
-            before = _processor_seconds(client)
+            client, server = psutil.Process(), psutil.Process(scheduler.pid)
             with open_executor(address) as executor:
                 _await(lambda: executor.workers >= workers)
                 path = Path(folder) / "scale.zarr"
-                summary = run_sweep(_no_operation(size), path, executor)
+                before = [_processor_seconds(process) for process in (client, server)]
+                summary = run_sweep(_no_operation(size, *settings), path, executor)
+                after = [_processor_seconds(process) for process in (client, server)]
+            used = [late - early for early, late in zip(before, after, strict=True)]
             rows.append(
                 {
                     "trials": int((read_status(path) == 1).sum()),
                     "blocks": summary.blocks,
                     "wall_seconds": summary.wall_seconds,
                     "trials_per_second": summary.computed / summary.wall_seconds,
-                    "client_cpu_seconds": _processor_seconds(client) - before,
+                    "client_cpu_seconds": used[0],
+                    "scheduler_cpu_seconds": used[1],
+                    "client_ms_per_block": used[0] / summary.blocks * 1e3,
+                    "scheduler_ms_per_block": used[1] / summary.blocks * 1e3,
                     "client_peak_MB": _peak(client),
-                    "scheduler_cpu_seconds": _processor_seconds(psutil.Process(scheduler.pid)),
-                    "scheduler_peak_MB": _peak(psutil.Process(scheduler.pid)),
+                    "scheduler_peak_MB": _peak(server),
                     "worker_peak_MB": max(_peak(psutil.Process(one.pid)) for one in started),
                 }
             )
