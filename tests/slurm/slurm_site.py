@@ -5,6 +5,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from helpers import (
     ENVIRONMENT,
@@ -63,15 +64,15 @@ class Site:
         jobs: list[str] = json.loads(self.genprior(*command, *options))["jobs"]
         return jobs
 
-    def trials(self) -> dict[str, int]:
-        """Count the trials of the store by status, as `genprior status` does."""
+    def status(self) -> dict[str, Any]:
+        """Give what `genprior status` says of the store."""
         done = subprocess.run(
             [GENPRIOR, "status", self.store, "--json"], env=self.variables, check=False,
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert done.stdout, done.stderr
-        counts: dict[str, int] = json.loads(done.stdout)["trials"]
-        return counts
+        read: dict[str, Any] = json.loads(done.stdout)
+        return read
 
     def blocks(self) -> int:
         """Count the blocks that are finished, of twelve."""

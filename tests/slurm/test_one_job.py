@@ -32,15 +32,20 @@ def kill(site: Site, words: str) -> None:
 
 
 def test_a_job_on_three_nodes_survives_one_of_them_and_status_follows_it(
-    site: Site, reference: Path
+    paced_site: Callable[[float], Site], reference: Path
 ) -> None:
     """The node of the run itself must stay."""
+    site = paced_site(1.0)
     (job,) = site.submit("--tasks=3", "--nodes=3")
     site.wait_for_blocks()
     site.slurm.until(
         lambda: all(any(processes(site, WORKER, node)) for node in NODES), 60, "workers are missing"
     )
-    assert 0 < site.trials()["done"] < 48
+    status = site.status()
+    assert 0 < status["trials"]["done"] < 48
+    (alive,) = status["runs"]
+    assert alive["workers"] == 3
+    assert job in alive["job"]
     run = next(processes(site, RUN)).environ()["SLURMD_NODENAME"]
     crashed = next(node for node in NODES if node != run)
     try:
@@ -48,7 +53,8 @@ def test_a_job_on_three_nodes_survives_one_of_them_and_status_follows_it(
         assert site.slurm.wait(job) == "COMPLETED", site.log()
     finally:
         site.slurm.power_on(crashed)
-    assert site.trials()["done"] == 48
+    status = site.status()
+    assert (status["trials"]["done"], status["runs"]) == (48, [])
     assert_same_results(site.store, reference)
 
 
@@ -78,7 +84,7 @@ def test_a_job_keeps_others_out_and_leaves_a_store_that_resumes_when_it_is_cance
     assert site.slurm.wait(job) == "CANCELLED"
     # It ended by itself, before Slurm killed it.
     assert "interrupted" in site.log()
-    kept = site.trials()["done"]
+    kept = site.status()["trials"]["done"]
     assert 0 < kept < 48
     site.at_once.genprior("run", site.sweep, site.store, "--scheduler=synchronous")
     assert_same_results(site.store, reference)
