@@ -29,8 +29,8 @@ from .weights import check_weights
 
 CHECKPOINT = 30.0  # seconds after which a block writes what it has finished
 CAREFUL_CHECKPOINT = 0.2  # the same, of a block whose workers died
-# Seconds after its start that a worker waits before a trial that may kill it: Dask gives up a worker
-# that dies while it starts, and starts no other one in its place.
+# Seconds after its start that a worker waits before a trial that may kill it: Dask gives up a
+# worker that dies while it starts, and starts no other one in its place.
 SETTLE = 1.0
 LOADED = time.monotonic()  # in a worker, when it got its first block
 KILLED = "every worker that ran this trial died (perhaps killed because memory ran out)"
