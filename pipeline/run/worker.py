@@ -29,6 +29,10 @@ from .weights import check_weights
 
 CHECKPOINT = 30.0  # seconds after which a block writes what it has finished
 CAREFUL_CHECKPOINT = 0.2  # the same, of a block whose workers died
+# Seconds after its start that a worker waits before a trial that may kill it: Dask gives up a
+# worker that dies while it starts, and starts no other one in its place.
+SETTLE = 1.0
+LOADED = time.monotonic()  # in a worker, when it got its first block
 KILLED = "every worker that ran this trial died (perhaps killed because memory ran out)"
 
 
@@ -122,6 +126,8 @@ class _BlockRun:
         if (last := self._notes.running) is not None:
             self._journal.note(DIED, last)
             self._notes.add(DIED, last)
+        if task.careful and is_replaced_when_it_ends():
+            time.sleep(max(0.0, LOADED + SETTLE - time.monotonic()))
         with self._limit:
             for offset in _in_order(
                 self._finished.missing, [dim in task.kind.inner for dim in self._grid.dims]
