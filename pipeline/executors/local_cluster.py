@@ -32,6 +32,7 @@ from .spawning import without_script
 
 START_TIMEOUT = 180.0
 END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
+RESTARTS = 5  # of a worker that dies while it starts
 ROUTES = "distributed.scheduler.http.routes"
 
 
@@ -177,6 +178,7 @@ def local_workers(
 
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
     from distributed import Nanny, SpecCluster
+    from distributed.core import Status
 
     from .private import PrivateScheduler, PrivateWorker, certified, no_encryption, own_folder
 
@@ -188,8 +190,17 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
             nannies.append(self)
 
         async def instantiate(self) -> Any:
-            """Start the worker process, or a new one after it died."""
+            """Start the worker process, or a new one after it died.
+
+            Dask gives a nanny up if its new worker dies while it starts, which is when a block
+            that kills workers arrives.
+            """
             with without_script():
+                for _ in range(RESTARTS if self.process is not None else 0):
+                    with suppress(Exception):
+                        return await self.process.start()
+                    if self.status != Status.running:
+                        break
                 return await super().instantiate()
 
     common: dict[str, Any] = {"local_directory": own_folder()}

@@ -6,10 +6,12 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from helpers import (
     Scripted,
@@ -20,6 +22,7 @@ from helpers import (
     results,
     scripted_command,
     tiny_sweep,
+    wait_until,
     write_sweep,
 )
 
@@ -288,3 +291,26 @@ def test_limits_that_are_none_are_refused(genprior, store: Path, option: str) ->
     assert refused.exit_code == 2
     assert option.split("=")[0] in refused.output
     assert not store.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_worker_that_dies_while_it_starts_is_started_again() -> None:
+    """As if a block that kills workers met each new one before Dask knows it."""
+    with open_executor("processes", 1) as executor:
+        dead: set[int] = set()
+
+        def workers() -> set[int]:
+            found = set()
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):  # it may end just now
+                    found |= {child.pid} if "spawn_main" in " ".join(child.cmdline()) else set()
+            return found - dead
+
+        for _ in range(3):
+            wait_until(lambda: len(workers()) == 1)
+            (victim,) = workers()
+            os.kill(victim, signal.SIGKILL)
+            dead.add(victim)
+        wait_until(lambda: executor.count_threads() == 1)
+        assert executor.everywhere(os.getpid) != [victim]
