@@ -6,13 +6,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
+from distributed.nanny import WorkerProcess
 from helpers import (
     Scripted,
     assert_same_results,
@@ -295,22 +294,19 @@ def test_limits_that_are_none_are_refused(genprior, store: Path, option: str) ->
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_a_worker_that_dies_while_it_starts_is_started_again() -> None:
-    """As if a block that kills workers met each new one before Dask knows it."""
+def test_a_worker_that_cannot_start_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machine may be too busy for a moment; Dask alone would give it up for good."""
+    connected, refused = WorkerProcess._wait_until_connected, list[str]()
+
+    async def busy(self: WorkerProcess, *arguments: object) -> object:
+        if len(refused) < 2:
+            refused.append("too busy")
+            raise OSError(refused[-1])
+        return await connected(self, *arguments)
+
     with open_executor("processes", 1) as executor:
-        dead: set[int] = set()
-
-        def workers() -> set[int]:
-            found = set()
-            for child in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):  # it may end just now
-                    found |= {child.pid} if "spawn_main" in " ".join(child.cmdline()) else set()
-            return found - dead
-
-        for _ in range(3):
-            wait_until(lambda: len(workers()) == 1)
-            (victim,) = workers()
-            os.kill(victim, signal.SIGKILL)
-            dead.add(victim)
-        wait_until(lambda: executor.count_threads() == 1)
-        assert executor.everywhere(os.getpid) != [victim]
+        (worker,) = executor.everywhere(os.getpid)
+        monkeypatch.setattr(WorkerProcess, "_wait_until_connected", busy)
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: len(refused) == 2 and executor.count_threads() == 1)
+        assert executor.everywhere(os.getpid) != [worker]
