@@ -74,6 +74,11 @@ class Site:
         read: dict[str, Any] = json.loads(done.stdout)
         return read
 
+    def trials(self) -> dict[str, int]:
+        """Count the trials of the store by status."""
+        counts: dict[str, int] = self.status()["trials"]
+        return counts
+
     def blocks(self) -> int:
         """Count the blocks that are finished, of twelve."""
         return len(chunk_stamps(self.store))

@@ -84,7 +84,7 @@ def test_a_job_keeps_others_out_and_leaves_a_store_that_resumes_when_it_is_cance
     assert site.slurm.wait(job) == "CANCELLED"
     # It ended by itself, before Slurm killed it.
     assert "interrupted" in site.log()
-    kept = site.status()["trials"]["done"]
+    kept = site.trials()["done"]
     assert 0 < kept < 48
     site.at_once.genprior("run", site.sweep, site.store, "--scheduler=synchronous")
     assert_same_results(site.store, reference)
