@@ -16,7 +16,7 @@ from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.executors.opening import open_executor
 from genprior.tasks import EXPERIMENTS
 
-BY_HAND = ("fuzz", "soak")
+BY_HAND = ("fuzz", "soak", "slurm")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,7 +35,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the long tests that are run by hand, unless `-m` names them."""
+    """Leave out what takes long and is asked for by name, with `-m`."""
     absent = [name for name in BY_HAND if name not in config.option.markexpr]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
     items[:] = [item for item in items if item not in left_out]

@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 IN_FLIGHT = 3  # tasks for each worker: one that runs, and two that wait
 COUNT_EVERY = 2.0  # seconds between two counts of the workers
 ALONE = 60.0  # seconds without workers or outcomes after which the cause is looked for
+RESTARTED = 180.0  # seconds in which a local worker starts, on the busiest machine
 PAUSED = (
     "Dask has paused all workers, because it takes their memory to be full; start them with a "
     "larger --memory-limit, or with --memory-limit 0 for no limit"
@@ -188,9 +189,9 @@ class Watch:
                     self._tell(PAUSED)
         elif self._executor.watch is None and not self._executor.local:
             self._tell("the scheduler has no workers; waiting until one joins")
-        elif self._executor.local and now - self._seen > ALONE:
+        elif self._executor.local and now - self._seen > RESTARTED:
             raise ClusterError(
-                f"all workers died, and none was started again within {ALONE:.0f} s. Finished "
+                f"all workers died, and none was started again within {RESTARTED:.0f} s. Finished "
                 "trials are kept; repeat the same command with fewer --workers."
             )
 
