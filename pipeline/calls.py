@@ -170,6 +170,10 @@ def run(
 class _NothingLeftError(Exception):
     """All trials are done, so that workers need not start."""
 
+    def __init__(self, summary: "RunSummary"):
+        super().__init__()
+        self.summary = summary
+
 
 def run_shown(
     sweep: Sweep,
@@ -206,22 +210,21 @@ def run_shown(
 
     def check() -> "RunRequest":
         # Imported while workers start.
-        from .run.prepare import nothing_left
+        from .run.complete import complete_summary
         from .run.request import check_request
 
         checked.append(check_request(sweep, path, part=asked))
-        if nothing_left(checked[0]):
-            raise _NothingLeftError
+        if (summary := complete_summary(checked[0])) is not None:
+            raise _NothingLeftError(summary)
         shown.expect(checked[0].trials)
         return checked[0]
 
     with ExitStack() as stack:
         try:
             executor = stack.enter_context(opened(check))
-        except _NothingLeftError:
-            from .executors.synchronous import Synchronous
-
-            executor = Synchronous()
+        except _NothingLeftError as nothing:
+            shown.listen(nothing.summary)
+            return nothing.summary
         from .run.runner import run_request
 
         shown.phase("timing a few trials")

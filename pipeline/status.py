@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..store import Record, Status, StoreInfo, read_info, survey_store
-from ..store.holders import age, read_records
+from ..store.records import read_records
 from ..sweeps import Grid
 from ..sweeps.sharing import shared_draws
 from ..tasks.statistics.audits import audit_abandonment, audited_variable
@@ -175,12 +175,21 @@ def store_status(path: Path) -> StoreStatus:
         damaged=[{"what": str(damage), "remedy": damage.remedy} for damage in survey.damages],
         machine=info.attributes.get("machine"),
         kernel_version=info.attributes.get("kernel_version"),
-        runs=[_running(record) for record in read_records(path) if not record.is_dead()],
+        runs=_runs(path),
     )
 
 
+def _runs(path: Path) -> list[Running]:
+    """List the runs whose records can be read and that are not known to be dead."""
+    try:
+        records = read_records(path)
+    except OSError:
+        return []
+    return [_running(record) for record in records if record.fields and not record.is_dead()]
+
+
 def _running(record: Record) -> Running:
-    fields, silent = record.fields, age(record)
+    fields, silent = record.fields, record.age()
     figures: dict[str, Any] = fields.get("figures") or {}
     total, done, crashed = (figures.get(name) for name in ("total", "done", "crashed"))
     rate = left = None

@@ -18,7 +18,7 @@ from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
-from .holders import Holding, Record, exclusive
+from .holders import Holding, exclusive
 from .integrity import Damage, StoreInfo, Survey
 from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
 from .mending import Mended, mend_store
@@ -27,6 +27,7 @@ from .merge_blocks import ConflictError, Merged
 from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
 from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
+from .records import Record
 from .repair import repair_store
 from .template import create_store, estimate_bytes
 from .trial_checks import as_bits

@@ -7,7 +7,7 @@ proves that it is damaged.
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -232,8 +232,15 @@ def documents_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Docum
             yield prefix + name, document
 
 
-def record(path: Path, attributes: dict[str, Any]) -> None:
-    """Change attributes of a store, in one step."""
+def record(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change attributes of a store, in one step.
+
+    Args:
+        path: the store.
+        change: gives the new attributes from the present ones, which another run may have changed a
+            moment ago; those that it does not give stay.
+    """
     with documents_held(path), explained(path, "recording how it is continued"):
         root = read_root(path)
-        write_document(path, {**root, "attributes": {**root["attributes"], **attributes}})
+        new = change(root["attributes"])
+        write_document(path, {**root, "attributes": {**root["attributes"], **new}})

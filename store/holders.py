@@ -7,117 +7,44 @@ same machine by its process, elsewhere by watching the record. A record that sta
 `SILENT` seconds is of a run that died, or whose machine did, and is removed. Ages are measured by
 the file system's clock and by a clock that nobody sets, so that machines may disagree on the time.
 
-A run whose record was removed while it was suspended stops when it wakes up (`Holding.check`).
-Until then two runs may compute the same trials; they get the same results.
+A run whose record was removed, because it was suspended for too long, stops when its next block
+ends (`Holding.check`). Its workers write nothing more: they look for the record before each write.
 """
 
 import json
 import os
-import re
+import random
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..sweeps.part import Part
 from .errors import StoreError, explained
 from .exchange import clear, resolved
 from .lock import SILENT, held
-from .machines import batch_job, identity, is_here, runs_here
-from .ordinary import UnsafeFileError, parsed, read_file
+from .machines import batch_job, identity
 from .places import check_place
+from .records import (
+    MADE_BY,
+    PREPARING,
+    RECORD,
+    Record,
+    clear_left,
+    list_records,
+    record_name,
+    runs_folder,
+)
 
 BEAT = 5.0  # seconds between two heartbeats
 POLL = 0.5  # seconds between two looks at the record of another run
+WAIT_FOR_RECORDS = 600.0  # seconds: the many parts of an array enter one after the other
 WAIT_AT_END = 5.0
-OURS = re.compile(r"[0-9a-f]{32}\..+")  # names of files in the folder: the run's key first
-MADE_BY = "genprior run"
-LONGEST_RECORD = 100_000
 Teller = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Record:
-    """The record of a run.
-
-    Attributes:
-        file: where it is.
-        content: its bytes, which change with every heartbeat.
-        fields: what it says; empty if it cannot be read at this moment.
-    """
-
-    file: Path
-    content: bytes
-    fields: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def part(self) -> Part | None:
-        """The part that the run computes; None if it writes alone."""
-        match self.fields.get("part"):
-            case [int() as index, int() as count]:
-                return Part(index, count)
-        return None
-
-    @property
-    def who(self) -> str:
-        """Name the process, the machine and the batch job."""
-        known = self.fields
-        job = f", {known['job']}" if known.get("job") else ""
-        return f"process {known.get('process', '?')} on {known.get('host', '?')}{job}"
-
-    def is_dead(self) -> bool:
-        """Say whether it is of this machine and its process has ended."""
-        return bool(self.fields) and is_here(self.fields) and not runs_here(self.fields)
-
-    def is_alive(self) -> bool:
-        """Say whether it is of this machine and its process runs."""
-        return bool(self.fields) and is_here(self.fields) and runs_here(self.fields)
-
-
-def runs_folder(path: Path) -> Path:
-    """Name the folder with the records of a store's runs and their other files."""
-    store = resolved(path)
-    return store.with_name(f".{store.name}.runs")
-
-
-def read_records(path: Path) -> list[Record]:
-    """Read the records of a store's runs, those of dead runs too."""
-    try:
-        files = sorted(f for f in runs_folder(path).glob("*.json") if OURS.fullmatch(f.name))
-    except OSError:
-        return []
-    return [record for record in map(_read, files) if record is not None]
-
-
-def age(record: Record, now: float | None = None) -> float:
-    """Give the seconds since the last heartbeat of a record; infinite if it is gone.
-
-    Args:
-        record: the record.
-        now: the time by the clock of its file system; this machine's time if None.
-    """
-    try:
-        return max(0.0, (time.time() if now is None else now) - record.file.stat().st_mtime)
-    except OSError:
-        return float("inf")
-
-
-def _read(file: Path) -> Record | None:
-    try:
-        content = read_file(file, LONGEST_RECORD)
-    except (OSError, UnsafeFileError):
-        return None
-    try:
-        fields = parsed(content)
-    except ValueError:
-        fields = {}
-    ours = isinstance(fields, dict) and fields.get("made_by") == MADE_BY
-    return Record(file, content, fields if ours else {})
 
 
 class Holding:
@@ -129,34 +56,49 @@ class Holding:
     """
 
     def __init__(self, path: Path, part: Part | None, alone: bool):
-        self.key = uuid.uuid4().hex
+        self.key = record_name(uuid.uuid4().hex, part)
         self.alone = alone
         self._path = path
-        self._file = runs_folder(path) / f"{self.key}.json"
+        self._file = runs_folder(path) / f"{self.key}{RECORD}"
+        self._preparing = runs_folder(path) / f"{self.key}{PREPARING}"
         self._fields: dict[str, Any] = {
             "made_by": MADE_BY,
             **identity(),
             "job": batch_job(),
-            "part": part and [part.index, part.count],
-            "preparing": True,
             "beat": 0,
             "figures": {},
         }
         self._turn = threading.Lock()
         self._ended = threading.Event()
         self._lost = False
+        self._longest = 0
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def begin(self) -> None:
-        """Write the record, and begin to keep it fresh."""
+        """Write the record, and begin to keep it fresh.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         self._file.parent.mkdir(exist_ok=True)
-        self._file.touch(exist_ok=False)
-        self._write()
+        try:
+            if self.alone:
+                self._preparing.touch(exist_ok=False)
+            self._file.touch(exist_ok=False)
+            self._write_now()
+        except OSError:
+            with suppress(OSError):
+                self._record.remove()
+            raise
         self._thread.start()
+
+    @property
+    def _record(self) -> Record:
+        return Record(self._file, None)
 
     def prepared(self) -> None:
         """Say that the store exists and has its layout, for which other parts wait."""
-        self._change(preparing=False)
+        self._preparing.unlink(missing_ok=True)
 
     def publish(self, **figures: Any) -> None:
         """Set the figures that others read: the first at once, later ones with a heartbeat."""
@@ -185,36 +127,35 @@ class Holding:
         self._thread.join()
         try:
             with held(self._path, wait=WAIT_AT_END):
-                _remove(self._file)
+                self._record.remove()
                 with suppress(OSError):
                     self._file.parent.rmdir()
-        except StoreError:
+        except (StoreError, OSError):
             # The folder stays until the next run ends.
             with suppress(OSError):
-                _remove(self._file)
-
-    def _change(self, **fields: Any) -> None:
-        with self._turn:
-            self._fields |= fields
-        self._write()
+                self._record.remove()
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
             self._write()
 
     def _write(self) -> None:
-        """Write the record in place: on NFS, others see a renamed file only after a minute."""
-        with self._turn:
-            self._fields["beat"] += 1
-            text = json.dumps(self._fields).encode()
         try:
-            with self._file.open("r+b") as opened:
-                opened.write(text)
-                opened.truncate()
+            self._write_now()
         except FileNotFoundError:
             self._lost = True
         except OSError:
             pass  # a full disk or a server that is away for a moment: the next heartbeat may arrive
+
+    def _write_now(self) -> None:
+        """Write the record in place: on NFS, others see a renamed file only after a minute."""
+        with self._turn:
+            self._fields["beat"] += 1
+            text = json.dumps(self._fields).encode()
+            # A record does not shrink, so that a reader meets no end of an earlier one.
+            self._longest = max(self._longest, len(text))
+            with self._file.open("r+b", buffering=0) as opened:
+                opened.write(text.ljust(self._longest))
 
 
 @contextmanager
@@ -262,6 +203,22 @@ def held_for_run(
         holding.end()
 
 
+class _Seen(NamedTuple):
+    """What was seen of a record.
+
+    Attributes:
+        content: its bytes.
+        age: seconds since its last heartbeat then.
+        since: when that was, by a clock that nobody sets.
+        changed: whether it has changed before, so that its run was alive.
+    """
+
+    content: bytes | None
+    age: float
+    since: float
+    changed: bool
+
+
 class _Watch:
     """Watches the runs that are in the way until they end, die, or prove to be alive."""
 
@@ -270,8 +227,7 @@ class _Watch:
         self._part = part
         self._tell = tell
         self._told: set[str] = set()
-        # By record, what it said first, its age then, and when that was.
-        self._seen: dict[Path, tuple[bytes, float, float]] = {}
+        self._seen: dict[Path, _Seen] = {}
 
     def attempt(self) -> Holding | None:
         """Take the store if nothing is in the way; None if it is worth to look again.
@@ -279,42 +235,79 @@ class _Watch:
         Raises:
             StoreError: another run writes the store.
         """
-        with held(self._path), explained(self._path, "entering this run"):
-            others = []
-            for record in read_records(self._path):
-                if record.is_dead() or self._is_silent(record):
-                    _remove(record.file)
-                else:
-                    others.append(record)
-            if not others:
-                _clear(runs_folder(self._path))
-            in_the_way = [record for record in others if self._is_in_the_way(record)]
+        with (
+            held(self._path, wait=WAIT_FOR_RECORDS),
+            explained(self._path, "entering this run"),
+        ):
+            in_the_way, others = self._look()
             if not in_the_way:
+                if not others:
+                    clear_left(self._path)
                 holding = Holding(self._path, self._part, alone=not others)
                 holding.begin()
-                return holding
-        for record in in_the_way:
-            self._wait_for(record)
-        return None
+        if in_the_way:
+            for record in in_the_way:
+                self._wait_for(record)
+            return None
+        if self._has_rival(holding):
+            holding.end()
+            time.sleep(random.uniform(0, 4 * POLL))
+            return None
+        return holding
 
-    def _is_in_the_way(self, record: Record) -> bool:
-        return bool(record.fields.get("preparing", True)) or not self._is_compatible(record)
+    def _look(self) -> tuple[list[Record], bool]:
+        """Remove the records of dead runs that matter here.
+
+        Returns:
+            The records that are in the way, and whether there is any record of a living run. Of
+            many parts at work only one is read.
+        """
+        records, preparing = list_records(self._path)
+        in_the_way, others, now = [], False, None
+        for listed in records:
+            blocks = self._blocks(listed, preparing)
+            if others and not blocks:
+                continue
+            if (record := listed.read()) is None:
+                continue
+            if blocks and now is None:
+                now = self._now()
+            if record.is_dead() or (blocks and self._is_silent(record, now)):
+                record.remove()
+                continue
+            others = True
+            if blocks:
+                in_the_way.append(record)
+        return in_the_way, others
+
+    def _blocks(self, record: Record, preparing: set[str]) -> bool:
+        return record.key in preparing or not self._is_compatible(record)
 
     def _is_compatible(self, record: Record) -> bool:
         own, other = self._part, record.part
         return bool(own and other and own.count == other.count and own.index != other.index)
 
-    def _is_silent(self, record: Record) -> bool:
+    def _has_rival(self, holding: Holding) -> bool:
+        """Say whether another run entered at the same time: some locks hold on one machine only."""
+        records, preparing = list_records(self._path)
+        return any(
+            self._blocks(record, preparing) for record in records if record.key != holding.key
+        )
+
+    def _is_silent(self, record: Record, now: float | None) -> bool:
         """Say whether a record has stayed the same for `SILENT` seconds, and watch it from now."""
-        content, before, since = self._seen.get(record.file, (b"", 0.0, 0.0))
-        if content != record.content:
-            self._seen.setdefault(
-                record.file, (record.content, age(record, self._now()), time.monotonic())
+        seen = self._seen.get(record.file)
+        if seen is None:
+            self._seen[record.file] = _Seen(
+                record.content, record.age(now), time.monotonic(), changed=False
             )
             return False
-        watched = time.monotonic() - since
+        if seen.content != record.content:
+            self._seen[record.file] = _Seen(record.content, 0.0, time.monotonic(), changed=True)
+            return False
+        watched = time.monotonic() - seen.since
         # Watched for some time in any case: the first age rests on clocks.
-        return watched > 2 * BEAT and before + watched > SILENT
+        return watched > 2 * BEAT and seen.age + watched > SILENT
 
     def _now(self) -> float:
         """Give the time by the clock of the file system with the records."""
@@ -327,16 +320,15 @@ class _Watch:
         Raises:
             StoreError: the run is alive, and does not end by itself in a moment.
         """
-        content, before, _ = self._seen[record.file]
-        lives = record.is_alive() or content != record.content
+        seen = self._seen[record.file]
         if self._is_compatible(record):
             self._say(f"waiting for part {record.part}, which prepares the store")
-        elif lives:
-            raise _held_error(self._path, record)
+        elif record.fields and (record.is_alive() or seen.changed):
+            raise written_error(self._path, record)
         else:
             self._say(
-                f"{record.who} wrote {self._path} {before:.0f} s ago; waiting for a sign of it, "
-                f"at most {max(SILENT - before, 2 * BEAT):.0f} s"
+                f"{record.who} wrote {self._path} {seen.age:.0f} s ago; waiting for a sign of it, "
+                f"at most {max(SILENT - seen.age, 2 * BEAT):.0f} s"
             )
 
     def _say(self, text: str) -> None:
@@ -346,22 +338,10 @@ class _Watch:
             self._tell(text)
 
 
-def _held_error(path: Path, record: Record) -> StoreError:
+def written_error(path: Path, record: Record) -> StoreError:
+    """Say which run writes a store."""
     what = f"part {record.part}, " if record.part else ""
     return StoreError(
         f"{path} is being written by another genprior ({what}{record.who}); wait for it to end, or "
         "choose another store."
     )
-
-
-def _clear(folder: Path) -> None:
-    """Remove files that workers of dead runs wrote after the records of these were removed."""
-    for file in folder.glob("*.*") if folder.is_dir() else ():
-        if OURS.fullmatch(file.name) and file.suffix != ".json":
-            file.unlink(missing_ok=True)
-
-
-def _remove(record: Path) -> None:
-    """Remove a record and the other files of its run."""
-    for file in [*record.parent.glob(f"{record.stem}.*"), record]:
-        file.unlink(missing_ok=True)

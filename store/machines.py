@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 Identity = dict[str, Any]
+ENDED = ("Z", "X")  # of a process whose parent has not asked how it ended, too
 START = 19  # the field of /proc/PID/stat, after the name, with the start in ticks since the boot
 
 
@@ -19,7 +20,7 @@ def identity() -> Identity:
     process = os.getpid()
     return {
         "process": process,
-        "start": _start(process),
+        "start": _state(process)[1],
         "host": socket.gethostname() or "?",
         "boot": _boot(),
         "namespace": _namespace(),
@@ -43,7 +44,9 @@ def runs_here(record: Identity) -> bool:
         return False
     except OSError:  # the process of another user
         pass
-    start = _start(process)
+    state, start = _state(process)
+    if state in ENDED:
+        return False
     return start is None or record.get("start") in (None, start)
 
 
@@ -59,11 +62,15 @@ def batch_job() -> str:
     return next((f"{name} {os.environ[v]}" for v, name in systems.items() if os.environ.get(v)), "")
 
 
-def _start(process: int) -> int | None:
-    """Give the start of a process in ticks since the boot; None if it cannot be known."""
+def _state(process: int) -> tuple[str, int | None]:
+    """Give the state of a process, and its start in ticks since the boot.
+
+    "" and None if they cannot be known.
+    """
     with suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[START])
-    return None
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return fields[0], int(fields[START])
+    return "", None
 
 
 def _boot() -> str:

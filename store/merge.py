@@ -14,13 +14,14 @@ from .documents import consolidate, read_revision
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
-from .holders import age, held_for_run, read_records
+from .holders import held_for_run, written_error
 from .integrity import StoreInfo, check_complete
 from .layout import ERROR, SECONDS, STATUS, TRIAL
 from .lock import SILENT
 from .merge_blocks import BlockMerge, Listener, Merged
 from .moving import SPARE_BYTES, carry_attributes, own_arrays, own_bytes
 from .reading import read_status, readable
+from .records import read_records
 from .template import build_template
 
 
@@ -103,10 +104,8 @@ def _unwritten(path: Path) -> Iterator[None]:
             yield
         return
     for record in read_records(path):
-        if not record.is_dead() and age(record) < SILENT:
-            raise StoreError(
-                f"{path} is being written by another genprior ({record.who}); wait for it to end."
-            )
+        if not record.is_dead() and record.age() < SILENT:
+            raise written_error(path, record)
     yield
 
 

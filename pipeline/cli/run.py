@@ -80,9 +80,11 @@ def run(
         asked.check()
         chosen = chosen_sweep(sweep, settings, trials, seed)
         if asked.dry_run:
+            from ...sweeps.part import Part
             from ..run.request import check_request
 
-            script = worker_job_script(asked, store, check_request(chosen, store))
+            of = None if part is None else Part.parse(part)
+            script = worker_job_script(asked, store, check_request(chosen, store, part=of))
             click.echo(script, nl=False)
             return
         with progress(open_console(stderr=True)) as shown:

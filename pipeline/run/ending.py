@@ -4,8 +4,10 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
+from ...store.records import is_recorded
 from ...sweeps import UserError
 
 LONGEST_WRITE = 5.0  # seconds that `abandon` waits for blocks that are being written
@@ -85,14 +87,20 @@ def write_running(run: str | None = None) -> None:
 
 
 @contextmanager
-def writing(run: str) -> Iterator[None]:
-    """Count a block of a run as being written, or refuse if the run was abandoned.
+def writing(store: Path, run: str) -> Iterator[None]:
+    """Count a block of a run as being written, or refuse if the run has ended.
+
+    A run whose process was killed, or suspended for long, cannot abandon its blocks. When another
+    run takes the store over, the record of the first is gone.
 
     Raises:
-        AbandonedError: the run was abandoned.
+        AbandonedError: the run was abandoned, or another one may write the store.
     """
     with _TURN:
         check_going(run)
+        if not is_recorded(store, run):
+            _ABANDONED.add(run)
+            check_going(run)
         _WRITING[run] += 1
     try:
         yield

@@ -99,7 +99,7 @@ class FinishedTrials:
             if not self._unwritten.any():
                 return
             check_weights(self._task)
-            with writing(self._task.run):
+            with writing(self._task.path, self._task.run):
                 block = self._current()
                 for name in self._names:
                     block[name][self._unwritten] = self._results[name][self._unwritten]

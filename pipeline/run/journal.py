@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ...store import explained
-from ...store.holders import runs_folder
+from ...store.records import runs_folder
 from .block_task import BlockTask
 
 MOST_DEATHS = 3  # of workers, in one trial

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from ...store import (
     read_info,
     read_status,
     record,
-    survey_store,
     update_flags,
 )
 from ...store.layout import MAX_BLOCK_TRIALS
@@ -135,7 +134,8 @@ def prepare_store(
         extend_store(info, larger, kind.variables)
         status = read_status(path)
     elif latest != info.sweep:
-        record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
+        new = {"sweep": latest.as_json(), "title": latest.title or latest.name}
+        record(path, lambda attributes: new)
     return Prepared(read_info(path).with_grid(larger), status, environments, mended=mended_line)
 
 
@@ -265,7 +265,7 @@ def check_same_environment(
     Raises:
         StoreError: something differs and `allow_mixed` is False; the message names it.
     """
-    known = recorded_weights(info)
+    known = recorded_weights(info.attributes)
     digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
     mixed = differing(info.attributes, joined_environments(environments))
     stored = {key: info.attributes.get(key, "") for key in mixed}
@@ -281,22 +281,30 @@ def check_same_environment(
             "differ. Choose another store, or give --allow-mixed, which mixes the results and "
             "records it."
         )
-    history = json.loads(info.attributes.get("mixed", "[]"))
-    if mixed in history:
+    if mixed in json.loads(info.attributes.get("mixed", "[]")):
         return False
-    record(info.path, {"mixed": json.dumps([*history, mixed])})
+
+    def add(attributes: dict[str, Any]) -> dict[str, Any]:
+        history = json.loads(attributes.get("mixed", "[]"))
+        return {"mixed": json.dumps([*history, *([] if mixed in history else [mixed])])}
+
+    record(info.path, add)
     return True
 
 
 def enter_run(path: Path, computed_with: Environment) -> None:
     """Add a run that computes something to a store's history."""
-    history = str(read_info(path).attributes.get("history", "[]"))
-    record(path, {"history": with_run(history, computed_with)})
+    record(
+        path,
+        lambda attributes: {
+            "history": with_run(str(attributes.get("history", "[]")), computed_with)
+        },
+    )
 
 
-def recorded_weights(info: StoreInfo) -> dict[str, str]:
+def recorded_weights(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Read the SHA-256 of the weights files that a store's results come from, by path."""
-    known: dict[str, str] = json.loads(info.attributes.get("weights_sha256", "{}"))
+    known: dict[str, str] = json.loads(attributes.get("weights_sha256", "{}"))
     return known
 
 
@@ -306,10 +314,14 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
     Returns:
         Whether the store's attributes were changed.
     """
-    known = recorded_weights(info)
-    if set(weights) <= set(known):
+    if set(weights) <= set(recorded_weights(info.attributes)):
         return False
-    record(info.path, {"weights_sha256": json.dumps({**weights, **known})})
+    record(
+        info.path,
+        lambda attributes: {
+            "weights_sha256": json.dumps({**weights, **recorded_weights(attributes)})
+        },
+    )
     return True
 
 
@@ -341,18 +353,6 @@ def select_trials(
     if part is not None:
         asked &= part_trials(info.layout, part)
     return asked, asked & missing, unasked
-
-
-def nothing_left(request: RunRequest) -> bool:
-    """Say whether a store has every trial that a run asks for, so that no worker is needed."""
-    if request.stored is None:
-        return False
-    info, surveyed = survey_store(request.path)
-    info = info.with_grid(request.stored)
-    if surveyed.damages or grown_sweep(info, settled(request.grid)):
-        return False
-    _, todo, _ = select_trials(info, request.sweep, surveyed.status, request.part)
-    return not todo.any()
 
 
 def count_successes(info: StoreInfo, trials: np.ndarray) -> int:

@@ -24,7 +24,7 @@ from ..interrupts import announced, check, heard, heeding
 from ..show.shown import Shown
 from .again import Blocks
 from .block_task import BlockReport, BlockTask
-from .ending import abandon, hold
+from .ending import LONGEST_WRITE, abandon, hold
 from .pilot import check_memory
 from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
 from .request import RunRequest, check_request
@@ -268,7 +268,7 @@ def _abandoned(executor: Executor, run: str) -> Iterator[None]:
         yield
     finally:
         # Workers that do not answer are dead, or end when the cluster closes.
-        _within(ANSWER_TIMEOUT, lambda: executor.everywhere(partial(abandon, run)))
+        _within(LONGEST_WRITE + 1, lambda: executor.everywhere(partial(abandon, run)))
 
 
 def _within(seconds: float, function: Callable[[], object]) -> None:

@@ -176,7 +176,7 @@ def shared_planes(landscape: StoreInfo, trajectories: StoreInfo) -> dict[Cell, l
         if not shared[cell]:
             nearest = min(there.values(), key=lambda content: len(_differing(content, wanted)))
             _refuse(landscape, trajectories, nearest, wanted)
-    known, other = recorded_weights(landscape), recorded_weights(trajectories)
+    known, other = (recorded_weights(info.attributes) for info in (landscape, trajectories))
     for path in sorted(set(known) & set(other)):
         if known[path] != other[path]:
             raise SweepError(

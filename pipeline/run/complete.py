@@ -1,0 +1,43 @@
+"""Runs for which nothing is left to do: they need neither workers nor the right to write."""
+
+from dataclasses import replace
+
+from ...store import survey_store
+from ...sweeps import union
+from ...tasks.generators import weights_digests
+from ...tasks.generators.settled import settled
+from .prepare import count_successes, recorded_weights, select_trials
+from .request import RunRequest
+from .runner import RunSummary
+
+
+def complete_summary(request: RunRequest) -> RunSummary | None:
+    """Sum up a run whose trials are all done; None if something is to be computed or recorded.
+
+    The files of the store are listed, so that a store that lost some is not complete.
+
+    Raises:
+        StoreError: the status of the store cannot be read.
+    """
+    if request.stored is None:
+        return None
+    info, surveyed = survey_store(request.path)
+    info = info.with_grid(request.stored)
+    latest = union(info.sweep, settled(request.grid))
+    weights = recorded_weights(info.attributes)
+    changed = any(weights.get(p) != d for p, d in weights_digests(request.grid).items())
+    if surveyed.damages or surveyed.unmarked.any() or latest != info.sweep or changed:
+        return None
+    wanted, todo, unasked = select_trials(info, request.sweep, surveyed.status, request.part)
+    if todo.any():
+        return None
+    count, successful = int(wanted.sum()), None
+    if "success" in info.variables:
+        successful = count_successes(info, wanted)
+    summary = RunSummary(
+        str(request.path), total=count, already_done=count, already_successful=successful
+    )
+    successes = None if successful is None else 0
+    return replace(
+        summary, successes=successes, unasked=unasked, part=str(request.part or ""), workers=0
+    )
