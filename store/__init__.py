@@ -20,13 +20,21 @@ from .extend import extend_store
 from .flags import update_flags
 from .holders import Holding, Record, exclusive
 from .integrity import Damage, StoreInfo, Survey
-from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
+from .layout import LONGEST_ERROR, TRIAL, Layout, Listener, Status, choose_chunks, trial_at
 from .mending import Mended, mend_store
 from .merge import merge_stores
 from .merge_blocks import ConflictError, Merged
 from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
-from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
+from .reading import (
+    load_results,
+    open_complete,
+    open_results,
+    read_info,
+    read_one_layout,
+    read_status,
+    survey_store,
+)
 from .repair import repair_store
 from .template import create_store, estimate_bytes
 from .trial_checks import as_bits
@@ -43,6 +51,7 @@ __all__ = [
     "Holding",
     "Inspection",
     "Layout",
+    "Listener",
     "Mended",
     "Merged",
     "OtherLayoutError",
@@ -81,6 +90,7 @@ __all__ = [
     "part_trials",
     "read_analyses",
     "read_info",
+    "read_one_layout",
     "read_status",
     "record",
     "remove_analysis",
