@@ -27,7 +27,7 @@ from typing import Any
 from ..sweeps.part import Part
 from .errors import StoreError, explained
 from .exchange import clear, resolved
-from .lock import SILENT, held
+from .lock import SILENT, held, written_error
 from .machines import batch_job, identity, is_here, runs_here
 from .ordinary import UnsafeFileError, parsed, read_file
 from .places import check_place
@@ -348,10 +348,7 @@ class _Watch:
 
 def _held_error(path: Path, record: Record) -> StoreError:
     what = f"part {record.part}, " if record.part else ""
-    return StoreError(
-        f"{path} is being written by another genprior ({what}{record.who}); wait for it to end, or "
-        "choose another store."
-    )
+    return written_error(path, f"{what}{record.who}")
 
 
 def _clear(folder: Path) -> None:

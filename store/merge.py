@@ -16,9 +16,9 @@ from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
 from .holders import age, held_for_run, read_records
 from .integrity import StoreInfo, check_complete
-from .layout import ERROR, SECONDS, STATUS, TRIAL
-from .lock import SILENT
-from .merge_blocks import BlockMerge, Listener, Merged
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Listener
+from .lock import SILENT, written_error
+from .merge_blocks import BlockMerge, Merged
 from .moving import SPARE_BYTES, carry_attributes, own_arrays, own_bytes
 from .reading import read_status, readable
 from .template import build_template
@@ -104,9 +104,7 @@ def _unwritten(path: Path) -> Iterator[None]:
         return
     for record in read_records(path):
         if not record.is_dead() and age(record) < SILENT:
-            raise StoreError(
-                f"{path} is being written by another genprior ({record.who}); wait for it to end."
-            )
+            raise written_error(path, record.who)
     yield
 
 
