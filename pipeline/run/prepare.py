@@ -48,7 +48,7 @@ from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
 from ..executors.base import Executor
 from .pilot import Pilot, run_pilot
-from .provenance import differing, joined_environments, provenance, with_run
+from .provenance import compared, joined_environments, provenance, with_run
 from .request import RunRequest, check_same_experiment, grown_sweep, stored_info
 
 BLOCKS_A_WORKER = 16
@@ -265,22 +265,17 @@ def check_same_environment(
     Raises:
         StoreError: something differs and `allow_mixed` is False; the message names it.
     """
-    known = recorded_weights(info)
-    digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
-    mixed = differing(info.attributes, joined_environments(environments))
-    stored = {key: info.attributes.get(key, "") for key in mixed}
-    stored |= {f"SHA-256 of {path}": known[path] for path in digests}
-    mixed |= {f"SHA-256 of {path}": digest for path, digest in digests.items()}
-    if not mixed:
+    others = compared(info.attributes, joined_environments(environments), weights)
+    if not others:
         return False
     if not allow_mixed:
-        key, value = next(iter(mixed.items()))
-        what = key if key.startswith("SHA-256 of ") else in_words(key)
+        _, known, present = others[0]
         raise StoreError(
-            f"{info.path}: {what}: '{stored[key]}' there and '{value}' here; results may "
+            f"{info.path}: {others[0].what}: '{known}' there and '{present}' here; results may "
             "differ. Choose another store, or give --allow-mixed, which mixes the results and "
             "records it."
         )
+    mixed = {difference.key: difference.here for difference in others}
     history = json.loads(info.attributes.get("mixed", "[]"))
     if mixed in history:
         return False
