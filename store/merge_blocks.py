@@ -11,7 +11,7 @@ import zarr
 
 from ..sweeps import Grid
 from ..sweeps.variables import Variable
-from .chunks import chunk_sizes
+from .chunks import chunk_path, chunk_sizes
 from .documents import read_document
 from .errors import StoreError, WrongStoreError
 from .integrity import StoreInfo
@@ -83,10 +83,19 @@ class _Input:
 
     def read(self, name: str, indices: tuple[np.ndarray, ...]) -> np.ndarray:
         """Read a part of an array; the message of an error names what is damaged."""
+        with readable(self.info, [name], "merging it"):
+            return np.asarray(self._array(name).oindex[indices])
+
+    def check(self, name: str, block: tuple[int, ...]) -> None:
+        """Read a chunk, if it exists; the message of an error names what is damaged."""
+        if chunk_path(self.info.path / name, block).exists():
+            with readable(self.info, [name], "merging it"):
+                self._array(name)[self.info.layout.region(block)]
+
+    def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
             self._arrays[name] = array_of(self.group, name)
-        with readable(self.info, [name], "merging it"):
-            return np.asarray(self._arrays[name].oindex[indices])
+        return self._arrays[name]
 
     def has_begun(self, indices: tuple[np.ndarray, ...]) -> bool:
         """Say whether a block with some of these trials has a status; if not, all are pending."""
@@ -219,7 +228,7 @@ class BlockMerge:
         """Share the chunks of a block, after each was read: a wrong one is refused as elsewhere."""
         info = piece.source.info
         for name in self.names:
-            piece.source.read(name, piece.indices)
+            piece.source.check(name, old)
         link_block(info.path, self.new, self.names, [str(index) for index in old], block)
         finished = np.isin(piece.status, (Status.DONE, Status.CRASHED))
         self.merged.taken[piece.source.number] += int(finished.sum())
