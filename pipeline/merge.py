@@ -2,18 +2,18 @@
 
 import datetime
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from ..store import (
+    Listener,
     StoreError,
     StoreInfo,
     WrongStoreError,
     analysis_groups,
-    changed_coordinate,
     exclusive,
     is_vacant,
     merge_stores,
@@ -24,13 +24,12 @@ from ..store.moving import OWN_ATTRIBUTES
 from ..sweeps import Grid, Sweep, UserError, differences, union
 from ..sweeps.sharing import check_reading
 from ..tasks import task_kind
-from ..tasks.environment import environment, in_words, major_minor, needs_of
+from ..tasks.environment import environment, major_minor, needs_of
 from .run.prepare import check_same_variables
-from .run.provenance import TIMES, differing
+from .run.provenance import TIMES, compared, named
+from .run.request import check_coordinates
 from .show.shown import Shown
 from .status import Counts, counts_of
-
-Listener = Callable[[int, int], None]
 
 
 class MergeError(UserError):
@@ -96,7 +95,7 @@ def merge_paths(
     kind = task_kind(first.sweep.task)
     for info in infos:
         check_same_variables(info, kind)
-        _check_coordinates(info)
+        check_coordinates(info, "Leave it out")
     grid = Grid(_joined([info.sweep for info in infos]))
     check_reading(grid)
     keys = [*environment(needs_of(kind, grid))]
@@ -110,7 +109,7 @@ def merge_paths(
         taken=dict(zip(map(str, paths), merged.taken, strict=True)),
         identical=merged.identical,
         mixed=[
-            f"{in_words(key)}: {value} in {info.path}"
+            f"{named(key)}: {value} in {info.path}"
             for info, different in zip(infos, mixed, strict=True)
             for key, value in different.items()
         ],
@@ -154,22 +153,6 @@ def _check_same_experiment(first: StoreInfo, other: StoreInfo) -> None:
         )
 
 
-def _check_coordinates(info: StoreInfo) -> None:
-    """Refuse a store whose computed parameters an older version rounded differently.
-
-    Raises:
-        WrongStoreError: the message names the parameter.
-    """
-    if changed := changed_coordinate(info, info.grid):
-        name, point, stored, computed = changed
-        at = f" at {point}" if point else ""
-        raise WrongStoreError(
-            f"{info.path}: '{name}' is {stored}{at} there, and this version computes {computed}: "
-            "the version that made the store rounded differently. Leave it out, or use that "
-            f"version ({info.attributes.get('genprior_version', 'unknown')})."
-        )
-
-
 def _joined(sweeps: Sequence[Sweep]) -> Sweep:
     """Join the grids of sweeps; texts and analyses are those of the first one."""
     return union(reduce(union, sweeps), sweeps[0])
@@ -197,22 +180,15 @@ def _differences(
         if "python_version" in present:
             versions = str(present["python_version"]).split("; ")
             present["python_version"] = "; ".join(map(major_minor, versions))
-        mixed: dict[str, Any] = differing(first.attributes, present)
-        known = {k: first.attributes.get(k, "") for k in mixed}
-        weights = _weights(first)
-        for path, digest in _weights(info).items():
-            if weights.get(path, digest) != digest:
-                mixed[f"SHA-256 of {path}"] = digest
-                known[f"SHA-256 of {path}"] = weights[path]
-        if mixed and not allow_mixed:
-            key = next(iter(mixed))
-            what = key if key.startswith("SHA-256 of ") else in_words(key)
+        others = compared(first.attributes, present, _weights(info))
+        if others and not allow_mixed:
+            _, known, other = others[0]
             raise StoreError(
-                f"{info.path}: {what}: '{mixed[key]}' there and '{known[key]}' in {first.path}; "
+                f"{info.path}: {others[0].what}: '{other}' there and '{known}' in {first.path}; "
                 "results may differ. Leave one of them out, or give --allow-mixed, which mixes the "
                 "results and records it."
             )
-        all_mixed.append(mixed)
+        all_mixed.append({difference.key: difference.here for difference in others})
     return all_mixed
 
 

@@ -1,24 +1,22 @@
 """Run some done trials of a store again, and compare their results with the stored ones."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..store import Sampled, StoreInfo, as_bits, trial_at
+from ..store import Listener, Sampled, StoreInfo, as_bits, trial_at
 from ..sweeps import UserError, draws_of
 from ..tasks import Experiment
-from ..tasks.environment import environment, in_words, needs_of
+from ..tasks.environment import environment, needs_of
 from ..tasks.experiments import check_installed
 from ..tasks.generators import weights_digests
 from ..tasks.numerics.machine import one_blas_thread
 from ..tasks.trial_values import values_check
 from .interrupts import check, pass_on
-from .run.provenance import differing
-
-Listener = Callable[[int, int], None]
+from .run.provenance import compared
 
 
 @dataclass(frozen=True)
@@ -130,15 +128,8 @@ def _differences(info: StoreInfo, kind: Experiment) -> list[dict[str, str]]:
     """
     here = environment(needs_of(kind, info.grid))
     entries = [info.attributes, *json.loads(info.attributes.get("history", "[]"))]
-    listed = [
-        {"what": in_words(key), "there": str(entry.get(key, "")), "here": str(value)}
-        for entry in entries
-        for key, value in differing(entry, here).items()
+    weights = weights_digests(info.grid)
+    found = dict.fromkeys(other for entry in entries for other in compared(entry, here, weights))
+    return [
+        {"what": other.what, "there": str(other.there), "here": str(other.here)} for other in found
     ]
-    known = json.loads(info.attributes.get("weights_sha256", "{}"))
-    listed += [
-        {"what": f"SHA-256 of {path}", "there": known[path], "here": digest}
-        for path, digest in weights_digests(info.grid).items()
-        if known.get(path, digest) != digest
-    ]
-    return [entry for at, entry in enumerate(listed) if entry not in listed[:at]]

@@ -14,6 +14,7 @@ from ..store import (
     exclusive,
     inspect_store,
     read_info,
+    read_one_layout,
     repair_store,
     trial_at,
 )
@@ -106,8 +107,9 @@ def verify_store(
         count: called with what is counted, how many are done, and how many there are.
 
     Raises:
-        StoreError: there is no store, or its root document is damaged; with `repair`, it is being
-            written, or something can be neither computed nor written again.
+        StoreError: there is no store, its root document is damaged, or runs give it other layouts
+            all the time; with `repair`, it is being written, or something can be neither computed
+            nor written again.
     """
     info = read_info(path)
     kind, why = _task_of(info)
@@ -121,8 +123,9 @@ def verify_store(
         )  # fmt: skip
 
     with exclusive(path) if repair else nullcontext():
-        info = read_info(path).with_grid(info.grid)
-        first = inspection = inspect(info)
+        first = inspection = read_one_layout(
+            path, lambda: inspect(read_info(path).with_grid(info.grid))
+        )
         for _ in range(MOST_REPAIRS if repair else 0):
             if not _to_repair(inspection):
                 break
@@ -134,10 +137,12 @@ def verify_store(
                 lambda done, total: count("running trials again", done, total),
             )  # fmt: skip
         wrong = [trial.index for trial in again.damaged]
-        if repair and wrong and not inspection.unread:
+        # A block of which an array cannot be read is not written again.
+        repaired = repair and not inspection.unread
+        if repaired and wrong:
             repair_store(inspection, variables, wrong)
     findings = _marked(_findings(first), _findings(inspection))
-    findings += [replace(finding, repaired=repair) for finding in _wrong_trials(again)]
+    findings += [replace(finding, repaired=repaired) for finding in _wrong_trials(again)]
     return StoreCheck(
         store=str(path),
         outcome=_outcome(findings),

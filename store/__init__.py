@@ -13,20 +13,28 @@ from .analyses import (
 )
 from .blocks import BlockWriter, gone_error, open_writer
 from .coordinates import changed_coordinate
-from .documents import record
+from .documents import record, record_change
 from .errors import OtherLayoutError, StoreError, WrongStoreError, explained
 from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
 from .holders import Holding, exclusive
 from .integrity import Damage, StoreInfo, Survey
-from .layout import LONGEST_ERROR, TRIAL, Layout, Status, choose_chunks, trial_at
+from .layout import LONGEST_ERROR, TRIAL, Layout, Listener, Status, choose_chunks, trial_at
 from .mending import Mended, mend_store
 from .merge import merge_stores
 from .merge_blocks import ConflictError, Merged
 from .parts import part_block_trials, part_trials
 from .places import check_place, check_replaceable
-from .reading import load_results, open_complete, open_results, read_info, read_status, survey_store
+from .reading import (
+    load_results,
+    open_complete,
+    open_results,
+    read_info,
+    read_one_layout,
+    read_status,
+    survey_store,
+)
 from .records import Record
 from .repair import repair_store
 from .template import create_store, estimate_bytes
@@ -44,6 +52,7 @@ __all__ = [
     "Holding",
     "Inspection",
     "Layout",
+    "Listener",
     "Mended",
     "Merged",
     "OtherLayoutError",
@@ -82,8 +91,10 @@ __all__ = [
     "part_trials",
     "read_analyses",
     "read_info",
+    "read_one_layout",
     "read_status",
     "record",
+    "record_change",
     "remove_analysis",
     "repair_store",
     "survey_store",

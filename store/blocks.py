@@ -1,4 +1,4 @@
-"""Reading and writing blocks: a worker writes whole chunks, and the status last."""
+"""Reading and writing blocks: a worker writes whole chunks, and the status of its trials last."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,7 +13,7 @@ from .chunks import chunk_path
 from .documents import DOCUMENT, read_revision
 from .errors import StoreError, WrongStoreError, explained
 from .integrity import StoreInfo
-from .layout import ERROR, SECONDS, Region, Status
+from .layout import ERROR, SECONDS, STATUS, Region, Status
 from .reading import open_group, read_info, readable
 from .template import array_of
 
@@ -21,9 +21,10 @@ from .template import array_of
 class BlockWriter:
     """Reads and writes the blocks of one store.
 
-    Only one writer may have a block at a time. The status is written last, so that a block counts
-    as not run if its writer is killed. Arrays are opened once: they stay the same until the store
-    gets another layout, and then this writer refuses to write.
+    Only one writer may have a block at a time. The status is written last, and trials that had
+    another result before are pending until then: wherever a writer is killed, a done trial has all
+    its values, and a crashed one its error text and no values. Arrays are opened once: they stay
+    the same until the store gets another layout, and then this writer refuses to write.
     """
 
     def __init__(self, info: StoreInfo, group: zarr.Group):
@@ -71,8 +72,9 @@ class BlockWriter:
     def _write(self, region: Region, results: dict[str, np.ndarray]) -> None:
         texts = results.get(ERROR.name)
         with explained(self.path, "writing results"):
+            self._mark_pending(region, results[STATUS.name])
             for name, values in results.items():
-                if name not in (ERROR.name, "status"):
+                if name not in (ERROR.name, STATUS.name):
                     self._array(name)[region] = values
             if texts is not None and (
                 (texts != "").any() or self._chunk(ERROR.name, region).exists()
@@ -80,7 +82,17 @@ class BlockWriter:
                 array = self._array(ERROR.name)
                 array[region] = texts.astype(array.dtype)
             self._check_revision()
-            self._array("status")[region] = results["status"]
+            self._array(STATUS.name)[region] = results[STATUS.name]
+
+    def _mark_pending(self, region: Region, new: np.ndarray) -> None:
+        """Mark the trials that lose their result, as a crashed one does that is run again."""
+        if not self._chunk(STATUS.name, region).exists():
+            return
+        status = self.read(region, (STATUS.name,))[STATUS.name]
+        loses = np.isin(status, (Status.DONE, Status.CRASHED)) & (status != new)
+        if loses.any():
+            status[loses] = Status.PENDING
+            self._array(STATUS.name)[region] = status
 
     def _check_revision(self) -> None:
         """Refuse to write into another layout. A root with the same bytes is not parsed again."""
@@ -141,7 +153,7 @@ class BlockWriter:
         }
         block[SECONDS.name] = np.full(shape, np.nan)
         block[ERROR.name] = np.full(shape, "", dtype=object)
-        block["status"] = np.full(shape, Status.PENDING, dtype="int8")
+        block[STATUS.name] = np.full(shape, Status.PENDING, dtype="int8")
         return block
 
 

@@ -232,7 +232,12 @@ def documents_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Docum
             yield prefix + name, document
 
 
-def record(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def record(path: Path, attributes: dict[str, Any]) -> None:
+    """Set attributes of a store, in one step."""
+    record_change(path, lambda present: attributes)
+
+
+def record_change(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change attributes of a store, in one step.
 
     Args:

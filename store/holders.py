@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from ..sweeps.part import Part
 from .errors import StoreError, explained
 from .exchange import clear, resolved
-from .lock import SILENT, held
+from .lock import SILENT, held, written_error
 from .machines import batch_job, identity
 from .places import check_place
 from .records import (
@@ -324,7 +324,7 @@ class _Watch:
         if self._is_compatible(record):
             self._say(f"waiting for part {record.part}, which prepares the store")
         elif record.fields and (record.is_alive() or seen.changed):
-            raise written_error(self._path, record)
+            raise written_error(self._path, record.who)
         else:
             self._say(
                 f"{record.who} wrote {self._path} {seen.age:.0f} s ago; waiting for a sign of it, "
@@ -336,12 +336,3 @@ class _Watch:
         if key not in self._told:
             self._told.add(key)
             self._tell(text)
-
-
-def written_error(path: Path, record: Record) -> StoreError:
-    """Say which run writes a store."""
-    what = f"part {record.part}, " if record.part else ""
-    return StoreError(
-        f"{path} is being written by another genprior ({what}{record.who}); wait for it to end, or "
-        "choose another store."
-    )

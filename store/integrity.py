@@ -86,7 +86,7 @@ class Damage:
         array: the array's name.
         what: the end of a sentence that begins with the file, such as "is missing".
         blocks: the damaged chunks of results; empty if something else is damaged.
-        part: the damaged file in the array's folder, if it is no chunk of results; "" for the
+        inner: the damaged file in the array's folder, if it is no chunk of results; "" for the
             whole array.
         listed: whether a listing shows it; a wrong checksum is seen only by reading.
     """
@@ -94,7 +94,7 @@ class Damage:
     array: str
     what: str
     blocks: tuple[Block, ...] = ()
-    part: str = ""
+    inner: str = ""
     listed: bool = True
 
     @property
@@ -102,7 +102,7 @@ class Damage:
         """The damaged file or folder, relative to the store."""
         if self.blocks:
             return chunk_path(Path(self.array), self.blocks[0])
-        return Path(self.array, self.part)
+        return Path(self.array, self.inner)
 
     @property
     def remedy(self) -> str:
@@ -234,16 +234,16 @@ def _document_damage(info: StoreInfo, name: str) -> Damage | None:
     try:
         own = read_document(folder)
     except FileNotFoundError:
-        return Damage(name, "is missing", part=DOCUMENT if folder.is_dir() else "")
+        return Damage(name, "is missing", inner=DOCUMENT if folder.is_dir() else "")
     except BrokenDocumentError as error:
-        return Damage(name, f"is damaged ({in_short(error)})", part=DOCUMENT)
+        return Damage(name, f"is damaged ({in_short(error)})", inner=DOCUMENT)
     is_result = name in info.results
     if not (is_laid_out(own, info.layout) if is_result else is_array(own)):
-        return Damage(name, "is damaged (it describes another array)", part=DOCUMENT)
+        return Damage(name, "is damaged (it describes another array)", inner=DOCUMENT)
     if why := why_not_plain(own, info.layout.sizes):
-        return Damage(name, f"is damaged ({why})", part=DOCUMENT)
+        return Damage(name, f"is damaged ({why})", inner=DOCUMENT)
     if copy is not None and not _agree(own, copy):
-        return Damage(name, f"is damaged (its copy in {DOCUMENT} differs)", part=DOCUMENT)
+        return Damage(name, f"is damaged (its copy in {DOCUMENT} differs)", inner=DOCUMENT)
     return None
 
 
@@ -274,9 +274,9 @@ def coordinate_damages(info: StoreInfo) -> list[Damage]:
             file = str(chunk.relative_to(info.path / name))
             try:
                 if not is_intact(chunk):
-                    damages.append(Damage(name, f"is damaged ({_reason(chunk)})", part=file))
+                    damages.append(Damage(name, f"is damaged ({_reason(chunk)})", inner=file))
             except FileNotFoundError:
-                damages.append(Damage(name, "is missing", part=file))
+                damages.append(Damage(name, "is missing", inner=file))
     return damages
 
 

@@ -1,6 +1,6 @@
 """The layout of a sweep's results: dimensions, chunks, and blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from math import prod
@@ -13,6 +13,7 @@ from ..sweeps.variables import Flag, Variable
 TRIAL = "trial"
 MAX_BLOCK_TRIALS = 10_000
 Region = tuple[slice, ...]
+Listener = Callable[[int, int], None]  # of what is done, and of all
 
 
 class Status(IntEnum):

@@ -148,8 +148,13 @@ def _held_error(file: Path, path: Path) -> StoreError:
     if record:
         host = NAMESPACE.sub("", record["host"] or record["at"])
         holder = f"process {record['process'] or record['pid']} on {host}"
+    return written_error(path, holder)
+
+
+def written_error(path: Path, who: str) -> StoreError:
+    """Say who writes a store."""
     return StoreError(
-        f"{path} is being written by another genprior ({holder}); wait for it to end, or choose "
+        f"{path} is being written by another genprior ({who}); wait for it to end, or choose "
         "another store."
     )
 

@@ -73,7 +73,7 @@ def mend_store(
         _check_excluded(info)
         surveyed = survey(info)
         _clear(info, surveyed)
-        known = {damage.array for damage in documents if not damage.part}
+        known = {damage.array for damage in documents if not damage.inner}
         others = [damage for damage in surveyed.damages if damage.array not in known]
         texts = tuple(str(damage) for damage in (*documents, *others))
         return Mended(surveyed.status, texts, int(surveyed.lost.sum()))

@@ -14,11 +14,11 @@ from .documents import consolidate, read_revision
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import NEW, appear, is_vacant, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked, same_content
-from .holders import held_for_run, written_error
+from .holders import held_for_run
 from .integrity import StoreInfo, check_complete
-from .layout import ERROR, SECONDS, STATUS, TRIAL
-from .lock import SILENT
-from .merge_blocks import BlockMerge, Listener, Merged
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Listener
+from .lock import SILENT, written_error
+from .merge_blocks import BlockMerge, Merged
 from .moving import SPARE_BYTES, carry_attributes, own_arrays, own_bytes
 from .reading import read_status, readable
 from .records import read_records
@@ -105,7 +105,7 @@ def _unwritten(path: Path) -> Iterator[None]:
         return
     for record in read_records(path):
         if not record.is_dead() and record.age() < SILENT:
-            raise written_error(path, record)
+            raise written_error(path, record.who)
     yield
 
 

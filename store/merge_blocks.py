@@ -1,6 +1,6 @@
 """Fill the blocks of a merged store with the trials of several stores, one block at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,11 @@ import zarr
 
 from ..sweeps import Grid
 from ..sweeps.variables import Variable
-from .chunks import CHECKSUM_BYTES, chunk_path, chunk_sizes, is_intact
+from .chunks import chunk_path, chunk_sizes
 from .documents import read_document
 from .errors import StoreError, WrongStoreError
 from .integrity import StoreInfo
-from .layout import ERROR, SECONDS, STATUS, Layout, Region, Status, trial_at
+from .layout import ERROR, SECONDS, STATUS, Layout, Listener, Region, Status, trial_at
 from .moving import link_block, origins, same_chunk
 from .own_files import zarr_group
 from .plain import chunk_shape
@@ -27,7 +27,6 @@ from .trial_checks import as_bits
 ORDER = (Status.NOT_ASKED, Status.PENDING, Status.CRASHED, Status.DONE)
 RANK = np.array([ORDER.index(s) if s in ORDER else 0 for s in Status], dtype=np.int8)
 SAME = ("data_type", "fill_value", "codecs", "chunk_key_encoding")  # of arrays that share chunks
-Listener = Callable[[int, int], None]
 
 
 class ConflictError(WrongStoreError):
@@ -84,10 +83,19 @@ class _Input:
 
     def read(self, name: str, indices: tuple[np.ndarray, ...]) -> np.ndarray:
         """Read a part of an array; the message of an error names what is damaged."""
+        with readable(self.info, [name], "merging it"):
+            return np.asarray(self._array(name).oindex[indices])
+
+    def check(self, name: str, block: tuple[int, ...]) -> None:
+        """Read a chunk, if it exists; the message of an error names what is damaged."""
+        if chunk_path(self.info.path / name, block).exists():
+            with readable(self.info, [name], "merging it"):
+                self._array(name)[self.info.layout.region(block)]
+
+    def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
             self._arrays[name] = array_of(self.group, name)
-        with readable(self.info, [name], "merging it"):
-            return np.asarray(self._arrays[name].oindex[indices])
+        return self._arrays[name]
 
     def has_begun(self, indices: tuple[np.ndarray, ...]) -> bool:
         """Say whether a block with some of these trials has a status; if not, all are pending."""
@@ -96,7 +104,7 @@ class _Input:
 
 
 @dataclass
-class _Part:
+class _Piece:
     """The trials of one store in one block of the new store.
 
     Attributes:
@@ -155,15 +163,15 @@ class BlockMerge:
 
     def _fill(self, block: tuple[int, ...]) -> None:
         region = self.layout.region(block)
-        parts = [part for source in self.inputs if (part := self._part(source, region)) is not None]
+        pieces = [p for source in self.inputs if (p := self._piece(source, region)) is not None]
         shape = tuple(place.stop - place.start for place in region)
         status = np.full(shape, Status.NOT_ASKED, dtype=np.int8)
-        for part in parts:
-            present = status[part.place]
-            better = RANK[part.status] > RANK[present]
-            status[part.place] = np.where(better, part.status, present)
-        self._check_excluded(region, parts)
-        givers = [p for p in parts if np.isin(p.status, (Status.DONE, Status.CRASHED)).any()]
+        for piece in pieces:
+            present = status[piece.place]
+            better = RANK[piece.status] > RANK[present]
+            status[piece.place] = np.where(better, piece.status, present)
+        self._check_excluded(region, pieces)
+        givers = [p for p in pieces if np.isin(p.status, (Status.DONE, Status.CRASHED)).any()]
         if len(givers) == 1 and (old_block := self._same_block(givers[0])) is not None:
             self._link(givers[0], old_block, block)
         elif givers:
@@ -175,7 +183,7 @@ class BlockMerge:
         if (status != Status.PENDING).any():
             array[region] = status
 
-    def _part(self, source: _Input, region: Region) -> _Part | None:
+    def _piece(self, source: _Input, region: Region) -> _Piece | None:
         """Read the status of a store's trials in a block; None if the store has none there."""
         old = [origin[place] for origin, place in zip(source.sources, region, strict=True)]
         indices = tuple(part[part >= 0] for part in old)
@@ -192,82 +200,75 @@ class BlockMerge:
                 )
         else:
             status = np.full(shape, Status.PENDING, dtype=np.int8)
-        return _Part(source, old, indices, place, status)
+        return _Piece(source, old, indices, place, status)
 
-    def _check_excluded(self, region: Region, parts: list[_Part]) -> None:
+    def _check_excluded(self, region: Region, pieces: list[_Piece]) -> None:
         """Refuse trials of points that the rules exclude now."""
         excluded = self.grid.excluded[region[:-1]]
-        for part in parts if excluded.any() else ():
+        for piece in pieces if excluded.any() else ():
             mask = np.broadcast_to(excluded[..., np.newaxis], (*excluded.shape, region[-1].stop))
-            if ((part.status == Status.DONE) & mask[part.place]).any():
+            if ((piece.status == Status.DONE) & mask[piece.place]).any():
                 raise WrongStoreError(
-                    f"{part.source.info.path}: it holds trials of points that its rules exclude "
+                    f"{piece.source.info.path}: it holds trials of points that its rules exclude "
                     "now: an older version compared numbers to their last digit. Leave it out."
                 )
 
-    def _same_block(self, part: _Part) -> tuple[int, ...] | None:
+    def _same_block(self, piece: _Piece) -> tuple[int, ...] | None:
         """Give the block of a store that has exactly these trials at these places, or None."""
-        if not part.source.shared.issuperset(self.names):
+        if not piece.source.shared.issuperset(self.names):
             return None
-        layout = part.source.info.layout
+        layout = piece.source.info.layout
         block = tuple(
-            same_chunk(indices, chunk, size)
-            for indices, chunk, size in zip(part.old, self.layout.chunks, layout.shape, strict=True)
+            same_chunk(old, chunk, size)
+            for old, chunk, size in zip(piece.old, self.layout.chunks, layout.shape, strict=True)
         )
         return None if any(index is None for index in block) else block  # type: ignore[return-value]
 
-    def _link(self, part: _Part, old: tuple[int, ...], block: tuple[int, ...]) -> None:
-        """Share the chunks of a block, after their checksums were compared."""
-        info = part.source.info
+    def _link(self, piece: _Piece, old: tuple[int, ...], block: tuple[int, ...]) -> None:
+        """Share the chunks of a block, after each was read: a wrong one is refused as elsewhere."""
+        info = piece.source.info
         for name in self.names:
-            chunk = chunk_path(info.path / name, old)
-            if chunk.exists() and not is_intact(chunk):
-                size = chunk.stat().st_size
-                what = "its checksum is wrong" if size > CHECKSUM_BYTES else f"only {size} bytes"
-                raise StoreError(
-                    f"{chunk} is damaged ({what}). 'genprior verify {info.path} --repair' marks "
-                    "its trials as pending."
-                )
+            piece.source.check(name, old)
         link_block(info.path, self.new, self.names, [str(index) for index in old], block)
-        finished = np.isin(part.status, (Status.DONE, Status.CRASHED))
-        self.merged.taken[part.source.number] += int(finished.sum())
+        finished = np.isin(piece.status, (Status.DONE, Status.CRASHED))
+        self.merged.taken[piece.source.number] += int(finished.sum())
         self.merged.linked += 1
 
-    def _copy(self, givers: list[_Part], status: np.ndarray, region: Region) -> None:
+    def _copy(self, givers: list[_Piece], status: np.ndarray, region: Region) -> None:
         """Write a block whose trials come from several stores, or lie elsewhere in one of them."""
         giver = np.full(status.shape, -1, dtype=np.int32)
         again = np.zeros(status.shape, dtype=bool)
-        for part in givers:
-            number, present = part.source.number, giver[part.place]
-            finished = np.isin(part.status, (Status.DONE, Status.CRASHED))
-            mine = finished & (part.status == status[part.place]) & (present < 0)
-            giver[part.place] = np.where(mine, number, present)
-            twice = (part.status == Status.DONE) & (present >= 0)
-            again[part.place] |= twice
+        for piece in givers:
+            number, present = piece.source.number, giver[piece.place]
+            finished = np.isin(piece.status, (Status.DONE, Status.CRASHED))
+            mine = finished & (piece.status == status[piece.place]) & (present < 0)
+            giver[piece.place] = np.where(mine, number, present)
+            twice = (piece.status == Status.DONE) & (present >= 0)
+            again[piece.place] |= twice
             self.merged.taken[number] += int(mine.sum())
         self.merged.identical += int(again.sum())
         for name in self.names:
             array = array_of(self.target, name)
             values: Any = np.full(status.shape, array.fill_value, dtype=array.dtype)
-            for part in givers:
-                own = giver[part.place] == part.source.number
-                twice = (part.status == Status.DONE) & ~own if name in self.compared else None
+            for piece in givers:
+                own = giver[piece.place] == piece.source.number
+                twice = (piece.status == Status.DONE) & ~own if name in self.compared else None
                 if not (own.any() or (twice is not None and twice.any())):
                     continue
-                theirs = part.source.read(name, part.indices).astype(values.dtype)
-                present = values[part.place]
+                theirs = piece.source.read(name, piece.indices).astype(values.dtype)
+                present = values[piece.place]
                 if twice is not None and twice.any():
-                    self._compare(name, givers, giver, part, twice, present, theirs, region)
-                values[part.place] = np.where(own, theirs, present)
+                    self._compare(name, givers, giver, piece, twice, present, theirs, region)
+                values[piece.place] = np.where(own, theirs, present)
             if name != ERROR.name or (values != "").any():
                 array.with_config({"write_empty_chunks": True})[region] = values
 
     def _compare(
         self,
         name: str,
-        givers: list[_Part],
+        givers: list[_Piece],
         giver: np.ndarray,
-        part: _Part,
+        piece: _Piece,
         twice: np.ndarray,
         present: np.ndarray,
         theirs: np.ndarray,
@@ -279,12 +280,12 @@ class BlockMerge:
             return
         at = tuple(int(index) for index in differ[0])
         inner = tuple(
-            int(np.ravel(axis)[index]) for axis, index in zip(part.place, at, strict=True)
+            int(np.ravel(axis)[index]) for axis, index in zip(piece.place, at, strict=True)
         )
         index = tuple(place.start + offset for place, offset in zip(region, inner, strict=True))
         first = next(p.source.info for p in givers if p.source.number == giver[inner])
         raise ConflictError(
-            f"{part.source.info.path} and {first.path}: '{name}' of the trial "
+            f"{piece.source.info.path} and {first.path}: '{name}' of the trial "
             f"{trial_at(self.grid, index)} is {theirs[at].item()!r} in the one and "
             f"{present[at].item()!r} in the other. A merge needs the same results of a trial that "
             "both hold: 'genprior verify' tells which is damaged; else leave one store out."

@@ -13,6 +13,7 @@ from .errors import StoreError
 
 MOST_BYTES = 64 * 2**20  # of a document; an axis of 100 000 values takes a few MB
 MOST_VALUES = 1_000_000  # in a document
+GROWTH = 4096  # bytes by which a file may grow while it is read
 
 
 class UnsafeFileError(StoreError):
@@ -59,8 +60,10 @@ def read_file(path: Path | str, most: int = MOST_BYTES) -> bytes:
     # A file that was exchanged meanwhile is neither followed nor waited for.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
-        _check_ordinary(path, os.fstat(handle), most)
-        return file.read(most)
+        known = os.fstat(handle)
+        _check_ordinary(path, known, most)
+        # Memory for all bytes that are asked for is reserved, also of a file that has few.
+        return file.read(min(most, known.st_size + GROWTH))
 
 
 def _check_ordinary(path: Path | str, known: os.stat_result, most: int) -> None:

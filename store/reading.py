@@ -149,10 +149,10 @@ def survey_store(path: Path, read: Sequence[str] = ()) -> tuple[StoreInfo, Surve
         with explained(path, "reading it"):
             return info, survey(info, [name for name in read if name in info.results])
 
-    return _read_one_layout(path, read_survey)
+    return read_one_layout(path, read_survey)
 
 
-def _read_one_layout(path: Path, read: Callable[[], Read]) -> Read:
+def read_one_layout(path: Path, read: Callable[[], Read]) -> Read:
     """Read a store, and repeat that if a run changed its layout meanwhile."""
     for _ in range(MAX_READS):
         before = read_revision(path)
@@ -231,7 +231,7 @@ def open_complete(path: Path, chunks: Any = None) -> "xr.Dataset":
             check_complete(info, info.results, status)
         return open_results(path, chunks)
 
-    return _read_one_layout(path, opened)
+    return read_one_layout(path, opened)
 
 
 def _absurd(info: StoreInfo) -> list[str]:
@@ -293,7 +293,7 @@ def load_results(path: Path, names: list[str]) -> "xr.Dataset":
             check_complete(info, dict.fromkeys([STATUS.name, *names]), status)
         return loaded
 
-    return _read_one_layout(path, load)
+    return read_one_layout(path, load)
 
 
 @contextmanager

@@ -48,10 +48,11 @@ class Record:
 
     @property
     def who(self) -> str:
-        """Name the process, the machine and the batch job."""
+        """Name the part, the process, the machine and the batch job."""
         known = self.fields
+        part = f"part {self.part}, " if self.part else ""
         job = f", {known['job']}" if known.get("job") else ""
-        return f"process {known.get('process', '?')} on {known.get('host', '?')}{job}"
+        return f"{part}process {known.get('process', '?')} on {known.get('host', '?')}{job}"
 
     def read(self) -> "Record | None":
         """Read what it says now; None if it is gone."""

@@ -5,7 +5,7 @@ Nothing is written. Memory holds one block at a time.
 
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ import zarr
 from ..sweeps.variables import Variable
 from .analyses import changed_documents, damaged_analyses, own_analyses
 from .chunks import CHECKSUM_BYTES, chunk_path, is_intact
-from .documents import read_document
-from .errors import explained, library_error
+from .documents import read_document, read_revision
+from .errors import OtherLayoutError, explained, library_error
 from .foreign import find_foreign
 from .integrity import (
     WRONG_CHECKSUM,
@@ -29,14 +29,13 @@ from .integrity import (
     excluded_points,
     open_array,
 )
-from .layout import ERROR, SECONDS, STATUS, TRIAL, Status
+from .layout import ERROR, SECONDS, STATUS, TRIAL, Listener, Status
 from .strays import Strays, find_strays
 from .template import as_stored, coordinates_of
 from .trial_checks import contradictions, not_cleared
 
 WAIT = 0.5  # seconds in which a fit that writes ends
 Index = tuple[int, ...]
-Listener = Callable[[int, int], None]
 
 
 @dataclass
@@ -120,6 +119,7 @@ def inspect_store(
         listen: called with the number of blocks that are checked, and of all blocks.
 
     Raises:
+        OtherLayoutError: a run gave the store another layout meanwhile.
         StoreError: the file system refused, or the installed libraries cannot read intact bytes.
     """
     with explained(info.path, "checking it"):
@@ -173,7 +173,7 @@ class _Inspector:
             for (name, what), lost in self.lost.items()
         ]
         sample = [Sampled(index, values) for _, index, values in sorted(self.drawn, key=_order)]
-        return Inspection(
+        inspection = Inspection(
             info=info,
             counts=self.counts,
             damages=[*self.damages, *chunks],
@@ -187,11 +187,14 @@ class _Inspector:
             sample=sample,
             chunks=self.chunks,
         )
+        self._check_layout()
+        return inspection
 
     def _check(self, block: Block) -> None:
         found = self._look(block)
         if found.missing or found.broken or found.wrong or found.left.any():
-            # A run may have written the block while it was read.
+            # A run may have written the block while it was read, or given the store other blocks.
+            self._check_layout()
             found = self._look(block)
         self.chunks += found.chunks
         region = self.info.layout.region(block)
@@ -212,6 +215,10 @@ class _Inspector:
             self.left.blocks.append(block)
         self._count(found, bad)
         self._draw(found, bad, start)
+
+    def _check_layout(self) -> None:
+        if read_revision(self.info.path) != self.info.revision:
+            raise OtherLayoutError(f"{self.info.path} got another layout; repeat the same command.")
 
     def _look(self, block: Block) -> _Found:
         """Read all chunks of a block, and compare them."""
@@ -316,7 +323,7 @@ class _Inspector:
                     else "has another shape than the sweep gives"
                 )
                 chunk = chunk_path(Path(), (0,) * computed.ndim)
-                damages.append(Damage(name, what, part=str(chunk)))
+                damages.append(Damage(name, what, inner=str(chunk)))
         return damages
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from datetime import time
 from math import ceil
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from ...sweeps import UserError, local_path
 from ...sweeps.errors import did_you_mean, first_complaint, shown
 from ...sweeps.tables import Strict
+from ...sweeps.toml import read_toml
 from .errors import configuration, import_dask
 from .jobqueue_settings import configured_profile
 from .memory import WORKER_BYTES
@@ -295,13 +295,10 @@ def _read(path: Path) -> dict[str, Any]:
             text = opened.read(LONGEST_FILE + 1)
         if len(text) > LONGEST_FILE:
             raise ProfileError(f"{path}: is too long for a profile.")
-        return tomllib.loads(text.decode("utf-8-sig"))
+        return read_toml(text.decode("utf-8-sig"))
     except OSError as error:
         raise ProfileError(f"{shown(str(path))}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ProfileError(f"{path}: not a text file in UTF-8.") from None
-    # tomllib raises a plain ValueError for a number with thousands of digits.
     except ValueError as error:
         raise ProfileError(f"{path}: {error}") from None
-    except RecursionError:
-        raise ProfileError(f"{path}: its tables or lists are nested too deeply.") from None

@@ -27,6 +27,7 @@ from ...store import (
     read_info,
     read_status,
     record,
+    record_change,
     update_flags,
 )
 from ...store.layout import MAX_BLOCK_TRIALS
@@ -47,7 +48,7 @@ from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
 from ..executors.base import Executor
 from .pilot import Pilot, run_pilot
-from .provenance import differing, joined_environments, provenance, with_run
+from .provenance import compared, joined_environments, provenance, with_run
 from .request import RunRequest, check_same_experiment, grown_sweep, stored_info
 
 BLOCKS_A_WORKER = 16
@@ -134,8 +135,7 @@ def prepare_store(
         extend_store(info, larger, kind.variables)
         status = read_status(path)
     elif latest != info.sweep:
-        new = {"sweep": latest.as_json(), "title": latest.title or latest.name}
-        record(path, lambda attributes: new)
+        record(path, {"sweep": latest.as_json(), "title": latest.title or latest.name})
     return Prepared(read_info(path).with_grid(larger), status, environments, mended=mended_line)
 
 
@@ -265,22 +265,17 @@ def check_same_environment(
     Raises:
         StoreError: something differs and `allow_mixed` is False; the message names it.
     """
-    known = recorded_weights(info.attributes)
-    digests = {path: new for path, new in weights.items() if known.get(path, new) != new}
-    mixed = differing(info.attributes, joined_environments(environments))
-    stored = {key: info.attributes.get(key, "") for key in mixed}
-    stored |= {f"SHA-256 of {path}": known[path] for path in digests}
-    mixed |= {f"SHA-256 of {path}": digest for path, digest in digests.items()}
-    if not mixed:
+    others = compared(info.attributes, joined_environments(environments), weights)
+    if not others:
         return False
     if not allow_mixed:
-        key, value = next(iter(mixed.items()))
-        what = key if key.startswith("SHA-256 of ") else in_words(key)
+        _, known, present = others[0]
         raise StoreError(
-            f"{info.path}: {what}: '{stored[key]}' there and '{value}' here; results may "
+            f"{info.path}: {others[0].what}: '{known}' there and '{present}' here; results may "
             "differ. Choose another store, or give --allow-mixed, which mixes the results and "
             "records it."
         )
+    mixed = {difference.key: difference.here for difference in others}
     if mixed in json.loads(info.attributes.get("mixed", "[]")):
         return False
 
@@ -288,13 +283,13 @@ def check_same_environment(
         history = json.loads(attributes.get("mixed", "[]"))
         return {"mixed": json.dumps([*history, *([] if mixed in history else [mixed])])}
 
-    record(info.path, add)
+    record_change(info.path, add)
     return True
 
 
 def enter_run(path: Path, computed_with: Environment) -> None:
     """Add a run that computes something to a store's history."""
-    record(
+    record_change(
         path,
         lambda attributes: {
             "history": with_run(str(attributes.get("history", "[]")), computed_with)
@@ -316,7 +311,7 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
     """
     if set(weights) <= set(recorded_weights(info.attributes)):
         return False
-    record(
+    record_change(
         info.path,
         lambda attributes: {
             "weights_sha256": json.dumps({**weights, **recorded_weights(attributes)})

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...tasks.environment import Environment, major_minor
+from ...tasks.environment import Environment, in_words, major_minor
 
 PACKAGES = ("numpy", "scipy", "xarray", "zarr", "dask", "distributed")
 TIMES = ("first", "latest", "runs")  # keys of an entry of the history that change with each run
+FILE = "SHA-256 of "
 
 
 def provenance(environments: Sequence[Environment]) -> dict[str, Any]:
@@ -92,6 +93,54 @@ def differing(stored: Mapping[str, Any], present: Mapping[str, str | int]) -> di
         if recorded != value:
             different[key] = value
     return different
+
+
+class Difference(NamedTuple):
+    """Something that results were computed with, and that differs: they may differ too.
+
+    Attributes:
+        key: an attribute, or the digest of a weights file.
+        there: its value in the store.
+        here: its other value.
+    """
+
+    key: str
+    there: Any
+    here: Any
+
+    @property
+    def what(self) -> str:
+        """Name it for a message."""
+        return named(self.key)
+
+
+def named(key: str) -> str:
+    """Name an attribute of an environment, or the digest of a file, for a message."""
+    return key if key.startswith(FILE) else in_words(key)
+
+
+def compared(
+    stored: Mapping[str, Any], present: Mapping[str, str | int], weights: Mapping[str, str]
+) -> list[Difference]:
+    """Compare what a store was computed with and something else.
+
+    Args:
+        stored: the store's attributes.
+        present: another environment, as in `differing`.
+        weights: the SHA-256 of weights files there, by path.
+    """
+    known = json.loads(stored.get("weights_sha256", "{}"))
+    return [
+        *(
+            Difference(key, stored.get(key, ""), value)
+            for key, value in differing(stored, present).items()
+        ),
+        *(
+            Difference(f"{FILE}{path}", known[path], digest)
+            for path, digest in weights.items()
+            if known.get(path, digest) != digest
+        ),
+    ]
 
 
 def _now() -> str:

@@ -117,11 +117,24 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
             f"{info.path} holds sweep {info.sweep.hash[:6]}, not {sweep.hash[:6]}: "
             f"{'; '.join(different[:3])}. Choose another store, or set it back."
         )
+    check_coordinates(info, "Choose another store")
+
+
+def check_coordinates(info: StoreInfo, instead: str) -> None:
+    """Refuse a store whose computed parameters an older version rounded differently.
+
+    Args:
+        info: the store.
+        instead: what the user may do, the begin of a sentence.
+
+    Raises:
+        WrongStoreError: the message names the parameter.
+    """
     if changed := changed_coordinate(info, info.grid):
         name, point, stored, computed = changed
         at = f" at {point}" if point else ""
         raise WrongStoreError(
             f"{info.path}: '{name}' is {stored}{at} there, and this version computes {computed}: "
-            "the version that made the store rounded differently. Choose another store, or use "
-            f"that version ({info.attributes.get('genprior_version', 'unknown')})."
+            f"the version that made the store rounded differently. {instead}, or use that version "
+            f"({info.attributes.get('genprior_version', 'unknown')})."
         )

@@ -113,6 +113,7 @@ def test_a_named_profile_that_is_missing_is_refused_with_the_names_that_exist(fi
         ("options = []", ["options"]),
         ("requeue = 1", ["requeue"]),
         ("a = " + "[" * 5000 + "]" * 5000, ["nested"]),
+        ("a." * 5000 + "a = 1", ["a key", "parts"]),
         ("cores = " + "9" * 5000, ["toml"]),
         ("cores = ", ["toml"]),
         ("\0", ["toml"]),

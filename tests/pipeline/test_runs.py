@@ -29,13 +29,16 @@ from genprior.pipeline.run.worker import run_block
 from genprior.pipeline.show.figures import draw
 from genprior.store import BlockWriter, Layout, Status, StoreError, read_info, read_status
 from genprior.store.layout import choose_chunks
+from genprior.store.records import runs_folder
 from genprior.sweeps import Grid, SweepError
 from genprior.tasks import Recovery
 from genprior.tasks.environment import Needs
 
 
 def block_task(store: Path, kind: Scripted, wanted: np.ndarray, run: str = "this") -> BlockTask:
-    """The first block of the tiny sweep's store."""
+    """The first block of the tiny sweep's store, in a run that has its record."""
+    runs_folder(store).mkdir(exist_ok=True)
+    (runs_folder(store) / f"{run}.json").touch()
     info = read_info(store)
     needs = Needs(kind.name, kind.version)
     return BlockTask(store, info.revision, (0, 0, 0), wanted, kind, needs, None, run)
@@ -90,6 +93,16 @@ def test_a_block_of_a_run_that_has_ended_stops_and_writes_nothing(
     with pytest.raises(AbandonedError):
         run_block(block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="ended"))
     assert kind.calls() == before
+
+
+def test_a_worker_whose_run_lost_the_store_writes_nothing(store: Path, kind: Scripted) -> None:
+    """The client was killed, or suspended for long, and another run has taken over."""
+    emptied(store, kind, "k=2", "m=3,5", "trials=1")
+    task = block_task(store, kind, np.ones((1, 2, 1), dtype=bool), run="replaced")
+    (runs_folder(store) / "replaced.json").unlink()
+    with pytest.raises(AbandonedError):
+        run_block(task)
+    assert (read_status(store) == Status.PENDING).all()
 
 
 def test_a_block_of_a_run_that_is_stopping_does_not_begin(store: Path, kind: Scripted) -> None:

@@ -24,7 +24,7 @@ from helpers import (
 )
 
 import genprior as gp
-from genprior.pipeline import rerun, run_sweep
+from genprior.pipeline import rerun, run_sweep, verify
 from genprior.store import Status, record
 from genprior.tasks import EXPERIMENTS
 from genprior.tasks.environment import environment
@@ -106,6 +106,18 @@ def test_a_trial_that_gives_another_result_is_damaged(
     assert int((results(copy)["status"] == Status.PENDING).sum()) == 1
     assert genprior("run", sweep_file, copy).exit_code == 0
     assert_same_results(copy, undisturbed)
+
+
+def test_a_wrong_trial_that_is_not_repaired_is_not_said_to_be(
+    copy: Path, scripted_calls: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair that does not mend a document: other arrays of the block cannot be compared."""
+    change_trial(copy)
+    (copy / "iterations" / "zarr.json").write_text("{")
+    monkeypatch.setattr(verify, "repair_store", lambda found, variables: found.info)
+    checked = gp.verify(copy, trials=48, repair=True)
+    assert (checked.outcome, len(checked.rerun.different)) == ("damaged", 1)
+    assert {finding.repaired for finding in checked.findings} == {False}
 
 
 def test_a_difference_of_the_environment_explains_another_result(

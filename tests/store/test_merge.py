@@ -172,14 +172,14 @@ def test_history_weights_and_mixtures_are_joined(run: Run, out: Path) -> None:
     [
         ({"numpy_version": "9.9"}, "numpy version"),
         ({"kernel_version": 77}, "kernel version"),
-        ({"weights_sha256": json.dumps({"w": "2"})}, "SHA-256 of w"),
+        ({"weights_sha256": json.dumps({"w_1.npz": "2"})}, "SHA-256 of w_1.npz"),
     ],
 )
 def test_other_environments_are_merged_on_request_only(
     run: Run, out: Path, attributes: dict[str, object], named: str
 ) -> None:
     first, second = run("a", "k=2"), run("b", "k=4")
-    record(first, {"weights_sha256": json.dumps({"w": "1"})})
+    record(first, {"weights_sha256": json.dumps({"w_1.npz": "1"})})
     record(second, attributes)
     with refused(StoreError, named, "--allow-mixed", second):
         merge_paths([first, second], out)

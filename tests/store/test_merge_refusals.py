@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 from helpers import ENVIRONMENT, Scripted, files, flip_bit, neighbours, refused
+from hostile_changes import bomb
 
 from genprior.pipeline.merge import MergeError, merge_paths
 from genprior.store import StoreError, WrongStoreError
@@ -85,6 +86,16 @@ def test_damage_in_a_store_is_named_and_nothing_is_left(run: Run, out: Path) -> 
         merge_paths([first, second], out)
     chunk.unlink()
     with refused(StoreError, chunk):
+        merge_paths([first, second], out)
+    assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind_of_bomb", ["honest", "silent", "lying"])
+def test_a_bomb_is_not_passed_on(run: Run, out: Path, kind_of_bomb: str) -> None:
+    """Its checksum is right, and its block would be shared."""
+    first, second = run("a", "k=2"), run("b", "k=6")
+    bomb(kind_of_bomb)(second)
+    with refused(StoreError, second):
         merge_paths([first, second], out)
     assert list(out.parent.iterdir()) == []
 

@@ -23,7 +23,7 @@ from helpers import (
 from genprior.pipeline import run_sweep
 from genprior.pipeline.fit.fitting import fit_store
 from genprior.pipeline.verify import Finding, StoreCheck, verify_store
-from genprior.store import Status, StoreError, read_info
+from genprior.store import Status, StoreError, read_info, verify
 from genprior.store.documents import consolidate, read_document, write_document
 from genprior.store.exchange import MADE_BY, MARKER
 from genprior.store.holders import held_for_run
@@ -302,8 +302,6 @@ def test_blocks_that_a_run_writes_meanwhile_are_no_damage(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the reading of a status and that of the values, the block becomes another one."""
-    from genprior.store import verify
-
     chunk, hidden = copy / "success/c/0/1/0", copy / "hidden"
     chunk.rename(hidden)
     is_intact: Callable[[Path], bool] = verify.is_intact
@@ -316,6 +314,34 @@ def test_blocks_that_a_run_writes_meanwhile_are_no_damage(
     monkeypatch.setattr(verify, "is_intact", arriving)
     assert verify_store(copy, trials=0).findings == []
     assert not hidden.exists()
+
+
+def extending(path: Path, kind: Scripted, trials: list[int]) -> Callable[[Path], bool]:
+    """A comparison of checksums in whose first block a run gives the store more trials."""
+    is_intact = verify.is_intact
+
+    def extended(chunk: Path) -> bool:
+        if trials and chunk.parts[-5:] == ("iterations", "c", "0", "0", "0"):
+            run_sweep(tiny_sweep(f"trials={trials.pop()}", exclude=("k > m",)), path, kind=kind)
+        return is_intact(chunk)
+
+    return extended
+
+
+def test_a_store_that_a_run_extends_meanwhile_is_checked_again(
+    copy: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "is_intact", extending(copy, kind, [6]))
+    checked = verify_store(copy)
+    assert (checked.outcome, damages(checked), checked.trials.total) == ("intact", [], 54)
+
+
+def test_a_store_that_is_extended_all_the_time_is_refused(
+    copy: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "is_intact", extending(copy, kind, [9, 8, 7, 6, 5]))
+    with refused(StoreError, copy, "was extended", "try again"):
+        verify_store(copy)
 
 
 def test_a_store_with_a_damaged_root_cannot_be_checked(copy: Path) -> None:
