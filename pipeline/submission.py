@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ..sweeps import Sweep
 from ..sweeps.catalogue import preset_names
-from .executors.memory import WORKER_BYTES
+from .executors.allocation import task_memory
 from .executors.profiles import ProfileError, load_profile, walltime_seconds
-from .executors.slurm_job import SlurmJob, core_bytes
+from .executors.slurm_job import SlurmJob, core_bytes, mebibytes
 from .run.pilot import check_memory
 from .run.request import check_request
 
@@ -70,12 +70,11 @@ def slurm_job(
     request = check_request(sweep, path)
     room = float("inf")
     if profile.memory is not None:
-        room = core_bytes(profile, 0) - WORKER_BYTES
+        granted = mebibytes(core_bytes(profile, 0))
+        room = task_memory({"SLURM_MEM_PER_CPU": str(granted)})
     needed = check_memory(request.grid, request.kind, room)
     usual = profile.cores if wanted.array else profile.workers
-    folder = path.with_name(path.name + JOBS)
-    if profile.log_directory is not None:
-        folder = Path(profile.log_directory).expanduser().absolute()
+    folder = profile.folder("log_directory") or path.with_name(path.name + JOBS)
     sweep_name = named if named in preset_names() else str(Path(named).expanduser().absolute())
     return SlurmJob(
         name=f"{_plain(path.stem)}-{secrets.token_hex(3)}",

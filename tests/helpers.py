@@ -39,7 +39,7 @@ ENVIRONMENT = {
 }
 GENPRIOR = Path(sys.executable).with_name("genprior")
 # What a local run says where there is no terminal.
-STARTING = "starting workers, timing a few trials"
+STARTING = "starting workers, then timing a few trials"
 # What may differ between two stores of the same results.
 OWN_ATTRIBUTES = ("revision", "created", "sweep", "git_revision", "history")
 Place = tuple[int, int, int]

@@ -125,7 +125,11 @@ class Step:
             with self._lock:
                 if self._closing.is_set():
                     return
-                self._process = self._begin()
+                try:
+                    self._process = self._begin()
+                except OSError as error:
+                    self._failure = reason(error)
+                    return
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
@@ -183,12 +187,14 @@ def open_allocation(
     count = _tasks(workers)
     with caller_state_kept(), more_files(count), ExitStack() as ends:
         os.environ[SAFE_PATH] = "1"
+        # Without the scheduler's folder, which on another node may be somebody else's.
+        path = [*sys.path]
         with announced(tell):
             # The workers leave when their scheduler ends, so that this waits for them last.
             step = Step(count, tell)
             ends.callback(step.close)
             cluster, security = ends.enter_context(_scheduler())
-            step.start(_contact(cluster, security))
+            step.start(_contact(cluster, security, path))
             client = ends.enter_context(_client(cluster))
             executor = InAllocation(
                 client, local=False, tell=tell, expected=count, watch=step.check
@@ -238,17 +244,16 @@ def _command(count: int) -> list[str]:
     ]
 
 
-def _contact(cluster: Any, security: Any) -> str:
+def _contact(cluster: Any, security: Any, path: list[str]) -> str:
     """Write what a worker needs to join; it holds a key, and is never written to a file."""
     return json.dumps(
         {
             "address": cluster.scheduler_address,
             "certificate": security.tls_worker_cert,
             "key": security.tls_worker_key,
-            "authority": security.tls_ca_file,
             "interface": _interface(),
             "host": LOOPBACK if _is_alone() else None,
-            "path": sys.path,
+            "path": path,
         }
     )
 
@@ -280,21 +285,25 @@ def _is_alone() -> bool:
 def _scheduler() -> Iterator[tuple[Any, Any]]:
     """Run a scheduler in this process, with certificates of its own."""
     try:
-        from distributed import LocalCluster
-        from distributed.security import Security
+        from distributed import SpecCluster
+
+        from .private import PrivateScheduler, certified, own_folder
 
         try:
-            security = Security.temporary()
+            security = certified()
         except ImportError:
             raise ClusterError(NO_TLS) from None
+        options = {
+            "host": _host(),
+            "port": 0,
+            "protocol": "tls://",
+            "security": security,
+            "local_directory": own_folder(),
+        }
         with our_configuration():
-            cluster = LocalCluster(
-                n_workers=0,
-                processes=True,
-                host=_host(),
-                protocol="tls://",
+            cluster = SpecCluster(
+                scheduler={"cls": PrivateScheduler, "options": options},
                 security=security,
-                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
     except ClusterError:

@@ -46,6 +46,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def loss(self) -> str:
+        """What may have happened to a worker that is lost, for messages."""
+        ...
+
+    @property
     def memory(self) -> float:
         """Bytes of memory that one task may use."""
         ...

@@ -1,6 +1,5 @@
 """Workers as jobs of a batch system, through dask-jobqueue."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -41,10 +40,16 @@ def folder_name(store: Path) -> str:
 
 def shared_folder(profile: Profile, store: Path) -> Path:
     """Give the folder for what all nodes have to see: the profile's, or that of the store."""
-    if profile.shared_directory is not None:
-        return Path(os.path.expandvars(profile.shared_directory)).expanduser().absolute()
+    if (shared := profile.folder("shared_directory")) is not None:
+        return shared
     folder = store.absolute().parent
     return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+class InWorkerJobs(Distributed):
+    """Tasks in worker jobs of a batch system."""
+
+    loss = "died or was cancelled"
 
 
 @contextmanager
@@ -91,7 +96,7 @@ def open_batch(
             folder = ends.enter_context(_own_folder(profile, store))
             if secure and certificates is None:
                 certificates = write_temporary(folder)
-            logs = Path(profile.log_directory or folder)
+            logs = profile.folder("log_directory") or folder
             processes = profile.processes or profile.cores
             jobs = WorkerJobs(
                 profile.cluster, profile.jobs, processes, profile.cores // processes, logs, tell
@@ -131,7 +136,10 @@ def _own_folder(profile: Profile, store: Path) -> Iterator[Path]:
 def _start(system: str, asked: dict[str, Any], jobs: WorkerJobs) -> Any:
     """Start the scheduler in this process; no job is submitted yet."""
     with interrupts_deferred(), refusals_explained(system):
+        from .private import own_folder
+
         try:
+            asked["scheduler_options"].setdefault("local_directory", own_folder())
             jobs.cluster = jobs.cluster_class(cluster_class(system))(**asked)
         except (OSError, RuntimeError) as error:
             raise ClusterError(
@@ -152,7 +160,7 @@ def _connect(
             f"--cluster {profile.cluster}: the scheduler in this process cannot be reached: "
             f"{reason(error)}. Set 'interface' in a profile."
         ) from None
-    return Distributed(client, local=False, tell=tell, expected=profile.workers, watch=jobs.check)
+    return InWorkerJobs(client, local=False, tell=tell, expected=profile.workers, watch=jobs.check)
 
 
 def _await_first(executor: Distributed, jobs: WorkerJobs) -> None:

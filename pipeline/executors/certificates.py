@@ -43,9 +43,9 @@ def write_temporary(folder: Path) -> Certificates:
 
     Whoever has no key that this certificate trusts can neither connect nor listen.
     """
-    from distributed.security import Security
+    from .private import certified
 
-    made = Security.temporary()
+    made = certified()
     files = in_folder(str(folder))
     texts = (made.tls_ca_file, made.tls_worker_cert, made.tls_worker_key)
     for path, text in zip(files, texts, strict=True):

@@ -59,6 +59,8 @@ class Distributed:
         watch: called now and then, while outcomes are waited for; an exception ends the wait.
     """
 
+    loss = "died"
+
     def __init__(
         self,
         client: Any,
@@ -189,6 +191,8 @@ class Watch:
                     self._tell(PAUSED)
         elif self._executor.watch is None and not self._executor.local:
             self._tell("the scheduler has no workers; waiting until one joins")
+        elif self._executor.watch is not None and now - self._seen > ALONE:
+            self._tell(f"no worker has been there for {ALONE:.0f} s; waiting until one joins")
         elif self._executor.local and now - self._seen > RESTARTED:
             raise ClusterError(
                 f"all workers died, and none was started again within {RESTARTED:.0f} s. Finished "

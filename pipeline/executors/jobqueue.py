@@ -52,6 +52,7 @@ OURS = frozenset(
     }
 )  # fmt: skip
 JOB_NAME = "genprior"
+WORKER_MODULE = "genprior.pipeline.executors.job_worker"
 
 
 def import_jobqueue() -> Any:
@@ -99,10 +100,12 @@ def arguments(
     Raises:
         ProfileError: the profile has options that are not for the user to set.
     """
+    from .private import PrivateScheduler
+
     names, known = NAMES[profile.cluster], configured(profile.cluster)
     if refused := OURS & set(profile.options):
         raise ProfileError(f"options.{min(refused)}: genprior sets it; leave it out.")
-    logs = profile.log_directory or folder
+    logs = str(profile.folder("log_directory") or folder)
     for path in (folder, logs, *filter(None, certificates or ())):
         if shlex.quote(path) != path:
             raise ProfileError(
@@ -114,9 +117,11 @@ def arguments(
         "processes": profile.processes or profile.cores,
         "memory": f"{memory} B",
         "python": shlex.quote(profile.python or sys.executable),
+        "worker_command": WORKER_MODULE,
         "job_name": known.get("name", JOB_NAME),
         "interface": profile.interface,
-        "local_directory": profile.local_directory,
+        # The node expands it.
+        "local_directory": profile.local_directory and shlex.quote(profile.local_directory),
         "log_directory": logs,
         # Workers do not import modules from the folder in which a job happens to start.
         "job_script_prologue": [*profile.prologue, "export PYTHONSAFEPATH=1"],
@@ -133,16 +138,15 @@ def arguments(
     needed = NEEDED.get(profile.cluster, {})
     asked |= {key: needed[key] for key in needed if key.replace("_", "-") not in known}
     asked |= profile.options
-    # No page of Dask can be seen from another machine.
-    closed = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = {
-        **closed,
         **known.get("scheduler-options", {}),
         **asked.get("scheduler_options", {}),
+        "dashboard": False,
     }
     asked |= {
         "name": JOB_NAME,
         "protocol": "tls" if certificates else "tcp",
+        "scheduler_cls": PrivateScheduler,
         "scheduler_options": scheduler,
         "security": certificates.security() if certificates else None,
         "silence_logs": None,
@@ -196,16 +200,17 @@ def refusals_explained(system: str) -> Iterator[None]:
 
 
 def _worker_arguments(profile: Profile) -> list[str]:
-    """Give arguments of `dask worker`: workers leave in time, and show their page to nobody."""
-    closed = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    """Give arguments of `dask worker`: how many there are, and that they leave in time."""
+    processes = profile.processes or profile.cores
+    several = ["--nworkers", str(processes)] if processes > 1 else []
     margin = margin_of(profile.seconds)
     if profile.lifetime is not None:
         seconds = walltime_seconds(profile.lifetime)
     elif NAMES[profile.cluster].walltime:
         seconds = max(profile.seconds - 2 * margin, profile.seconds // 2)
     else:
-        return closed
-    return ["--lifetime", f"{seconds}s", "--lifetime-stagger", f"{margin}s", *closed]
+        return several
+    return ["--lifetime", f"{seconds}s", "--lifetime-stagger", f"{margin}s", *several]
 
 
 def _directives(profile: Profile) -> Any:

@@ -15,7 +15,8 @@ import dask
 from distributed import Scheduler, Worker
 from distributed.security import Security
 
-ROLES = ("client", "scheduler", "worker")
+from .certificates import ROLES
+
 YEARS = datetime.timedelta(days=3650)  # before and after now, because clocks jump
 
 
@@ -33,16 +34,22 @@ class PrivateWorker(Worker):  # type: ignore[misc]
         """Start nothing."""
 
 
-def own_folder() -> str:
+def own_folder(above: str | None = None) -> str:
     """Give a folder for what servers write; nobody else can write there.
 
     A server of Dask puts its folder first on the path from which modules are imported, and by
     default all users of a machine share one above it.
 
+    Args:
+        above: the folder in which it is; `~` and variables count as on this machine. That of
+            Dask's configuration if None, or the machine's for temporary files.
+
     Raises:
         OSError: no folder for temporary files can be written.
     """
-    above = dask.config.get("temporary-directory") or tempfile.gettempdir()
+    above = above or dask.config.get("temporary-directory") or tempfile.gettempdir()
+    above = os.path.abspath(os.path.expanduser(os.path.expandvars(above)))
+    os.makedirs(above, exist_ok=True)
     folder = os.path.join(above, f"genprior-{os.getuid()}")
     try:
         os.mkdir(folder, 0o700)
@@ -56,11 +63,13 @@ def own_folder() -> str:
 
 def no_encryption() -> Security:
     """Give the settings of servers that communicate inside one process and open no port."""
-    return _security(False, None, None)
+    return _security(None, None)
 
 
 def certified() -> Security:
     """Make a key and a certificate, in memory, that client, scheduler and workers share.
+
+    It is valid from years ago, because the clocks of nodes differ.
 
     The key is of the curve P-256: it is made in a millisecond, one of RSA in a tenth of a second.
     """
@@ -87,15 +96,20 @@ def certified() -> Security:
         serialization.NoEncryption(),
     )
     public = certificate.public_bytes(serialization.Encoding.PEM)
-    return _security(True, public.decode(), private.decode())
+    return holding(public.decode(), private.decode())
 
 
-def _security(encrypted: bool, certificate: str | None, key: str | None) -> Security:
+def holding(certificate: str, key: str) -> Security:
+    """Give the settings of a server that has the certificate of a run, and its key."""
+    return _security(certificate, key)
+
+
+def _security(certificate: str | None, key: str | None) -> Security:
     """Give every setting, so that those for clusters in Dask's configuration do not count here."""
     settings: dict[str, Any] = {f"tls_{role}_cert": certificate for role in ROLES}
     settings |= {f"tls_{role}_key": key for role in ROLES}
     return Security(
-        require_encryption=encrypted,
+        require_encryption=certificate is not None,
         tls_ca_file=certificate,
         tls_ciphers=None,
         tls_min_version=ssl.TLSVersion.TLSv1_3,

@@ -78,9 +78,11 @@ class Profile(Strict):
         queue: queue or partition.
         account: account or project that is charged.
         interface: network interface of scheduler and workers, such as `ib0`.
-        local_directory: folder on a node for temporary files of workers.
-        log_directory: folder for what jobs print.
+        local_directory: folder on a node for temporary files of workers; the node expands `~` and
+            `$VARIABLES` in it.
+        log_directory: folder for what jobs print; see `folder`.
         shared_directory: folder that all nodes see, for certificates; that of the store if None.
+            See `folder`.
         python: the Python of the workers; that of the command if None.
         prologue: shell lines that a job runs before its workers, such as `module load …`.
         directives: more options of the batch system, such as `--gres=gpu:1`.
@@ -133,6 +135,19 @@ class Profile(Strict):
     def seconds(self) -> int:
         """The wall time of a job, in seconds."""
         return walltime_seconds(self.walltime)
+
+    def folder(self, key: Literal["log_directory", "shared_directory"]) -> Path | None:
+        """Give a folder as the command sees it: `~` and `$VARIABLES` are expanded.
+
+        A relative path counts from the folder in which the command is given.
+
+        Returns:
+            None if the profile does not say it.
+        """
+        written: str | None = getattr(self, key)
+        if written is None:
+            return None
+        return Path(os.path.expandvars(written)).expanduser().absolute()
 
     def job_bytes(self, trial_bytes: float) -> int:
         """Give the memory of a job: what the profile says, or what trials of a sweep need.

@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import suppress
 
+ASKED = ("slurm",)  # the batch systems that are asked
 ANSWER_TIMEOUT = 20.0
 ENDING = ("COMPLETING", "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED",
           "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY")  # fmt: skip
@@ -19,7 +20,7 @@ async def queue_states(system: str) -> dict[str, str] | None:
         State and reason by job id, such as `PENDING (Resources)`. A job that has ended is not among
         them. None if the batch system does not answer.
     """
-    if system != "slurm":
+    if system not in ASKED:
         return None
     command = ("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%r")
     said = await _output(command)

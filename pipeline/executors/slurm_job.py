@@ -112,7 +112,7 @@ class SlurmJob:
             if self.tasks > 1:
                 # The workers of other nodes go on when a node fails.
                 yield "--no-kill"
-        yield f"--mem-per-cpu={ceil(self.core_bytes / MEBIBYTE)}M"
+        yield f"--mem-per-cpu={mebibytes(self.core_bytes)}M"
         yield f"--time={system_walltime('slurm', self.seconds)}"
         yield f"--signal=B:TERM@{self.warning}"
         yield "--requeue" if profile.requeue else "--no-requeue"
@@ -168,6 +168,11 @@ def core_bytes(profile: Profile, trial_bytes: int) -> int:
     if profile.memory is not None:
         return memory_bytes(profile.memory) // profile.cores
     return int(CLIENT_BYTES + NANNY_BYTES + 2 * WORKER_BYTES) + trial_bytes
+
+
+def mebibytes(core: int) -> int:
+    """Give the memory of a core as the job asks for it."""
+    return ceil(core / MEBIBYTE)
 
 
 def check_slurm(job: SlurmJob) -> None:

@@ -38,25 +38,21 @@ async def _work(contact: dict[str, Any]) -> None:
     os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"  # read when it is imported, here and in
     # the process that the nanny starts
     from distributed import Nanny
-    from distributed.security import Security
 
-    security = Security(
-        require_encryption=True,
-        tls_ca_file=contact["authority"],
-        tls_worker_cert=contact["certificate"],
-        tls_worker_key=contact["key"],
-    )
+    from .private import PrivateWorker, holding, own_folder
+
     async with Nanny(
         contact["address"],
         nthreads=1,
         name=f"{_node()}-{os.environ.get('SLURM_PROCID', os.getpid())}",
-        security=security,
+        security=holding(contact["certificate"], contact["key"]),
         protocol="tls://",
         interface=contact["interface"],
         host=contact["host"],
         # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
         memory_limit=None,
-        dashboard=False,
+        worker_class=PrivateWorker,
+        local_directory=own_folder(),
         death_timeout=JOIN_TIMEOUT,
     ) as nanny:
         await nanny.finished()

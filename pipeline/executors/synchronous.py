@@ -14,6 +14,7 @@ class Synchronous:
 
     workers = 1
     workers_lost = 0
+    loss = "died"
 
     @property
     def memory(self) -> float:

@@ -16,13 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .distributed import RESTARTED
 from .errors import ClusterError, reason
-from .queues import queue_states
+from .queues import ASKED, queue_states
 
 TICK = 1.0  # seconds
 ASK_EVERY = 10.0  # seconds between two questions to the batch system
-# Seconds without a worker after which a job is given up. A worker that dies alone is started again
-# sooner, in the same job.
+# Seconds without a worker after which a job is given up, if the batch system does not say that it
+# runs. A job that runs starts its worker again, which takes up to `RESTARTED` seconds.
 LOST = 10.0
 IDLE = 10.0  # seconds with fewer blocks than workers after which jobs are given back
 TRIES = 3  # submissions that fail, or jobs that end without a worker, while there is no worker
@@ -202,15 +203,17 @@ class WorkerJobs:
                 self._seen[name] = now
                 self._refused = self._vain = 0
         lost = [n for n in self.cluster.workers if now - self._seen.get(n, now) > LOST]
-        for name in lost:
-            self._lines.put(
-                f"worker job {self.cluster.workers[name].job_id} has ended; another is submitted"
-            )
-            await self._drop(name)
         waiting = [n for n in self.cluster.workers if n not in self._seen]
-        if not waiting or now - self._asked < ASK_EVERY:
-            return
-        states, self._asked = await queue_states(self.system), now
+        states = None
+        if (lost or waiting) and now - self._asked >= ASK_EVERY:
+            states, self._asked = await queue_states(self.system), now
+        for name in lost:
+            job = self.cluster.workers[name].job_id
+            is_over = self.system not in ASKED if states is None else job not in states
+            if is_over or now - self._seen[name] > RESTARTED:
+                what = "has ended" if is_over else "has lost its workers"
+                self._lines.put(f"worker job {job} {what}; another is submitted")
+                await self._drop(name)
         if states is None:
             return
         self._states = states

@@ -356,7 +356,8 @@ class _Run:
             self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
         )
         if lost and not lost_already:
-            self._tell(f"a worker died (perhaps {self._causes}); another worker runs its block")
+            how = f"{self._executor.loss} (perhaps {self._causes})"
+            self._tell(f"a worker {how}; another worker runs its block")
         self._tell_figures()
 
     def _tell_figures(self) -> None:

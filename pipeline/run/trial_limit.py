@@ -9,6 +9,7 @@ again, the process is ended; elsewhere the trial goes on until it ends by itself
 import ctypes
 import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
@@ -22,6 +23,11 @@ Result = TypeVar("Result")
 AGAIN = 1.0  # seconds until the exception is raised again in a trial that goes on
 FINEST = 0.01  # seconds that the watching thread sleeps at least
 STUBBORN = 5.0  # seconds after which a trial that still goes on is given up
+LOOK = 1.0  # seconds that it sleeps at most, to notice that the process was suspended
+BUSY = 0.5  # seconds that it may wake late on a busy machine
+# More seconds until a process is ended that neither computes nor lets the watching thread run: it
+# may have been suspended.
+STILL = 3600.0
 
 
 class TooLongError(BaseException):
@@ -43,6 +49,7 @@ class TrialLimit:
         self._turn = threading.Condition()
         self._trial_thread = 0
         self._deadline: float | None = None
+        self._wake_at, self._computed = float("inf"), 0.0
         self._shot = self._late = self._closed = False
         self._devnull: Any = None
         self._thread: threading.Thread | None = None
@@ -75,6 +82,7 @@ class TrialLimit:
         self._thread.join()
         if self._devnull is not None:
             faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
             self._devnull.close()
 
     def call(self, function: Callable[[], Result]) -> Result:
@@ -111,6 +119,7 @@ class TrialLimit:
 
     def _disarm(self) -> None:
         with self._turn:
+            self._excuse()
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._late = True  # also if the watching thread has not noticed
             self._deadline = None
@@ -146,11 +155,28 @@ class TrialLimit:
                     wait = AGAIN if late >= 0 else -late
                 if self._devnull is not None:
                     # A library that does not let other threads run stops this one too. Then the
-                    # process is ended from outside Python.
+                    # process is ended from outside Python: by SIGPROF when it has computed for so
+                    # long, because the time of a suspended process must not count.
+                    signal.setitimer(signal.ITIMER_PROF, wait + given_up_at)
                     faulthandler.dump_traceback_later(
-                        wait + given_up_at, exit=True, file=self._devnull
+                        wait + given_up_at + STILL, exit=True, file=self._devnull
                     )
-                self._turn.wait(max(wait, FINEST))
+                self._wake_at = time.monotonic() + min(max(wait, FINEST), LOOK)
+                self._computed = time.process_time()
+                self._turn.wait(self._wake_at - time.monotonic())
+                self._excuse()
+
+    def _excuse(self) -> None:
+        """Give the trial the time back in which this process was suspended.
+
+        Then the watching thread wakes late. It also does if a library lets no other thread run,
+        but such a process computes.
+        """
+        now, computed = time.monotonic(), time.process_time()
+        late = now - self._wake_at - (computed - self._computed)
+        if late > BUSY and self._deadline is not None:
+            self._deadline += late
+            self._wake_at, self._computed = now, computed
 
     def _raise_in_trial(self, kind: type[BaseException] | None) -> None:
         exception = None if kind is None else ctypes.py_object(kind)

@@ -133,7 +133,7 @@ class Lines:
 
     def expect(self, total: int) -> None:
         """Print what is done before the first trials."""
-        self.tell(f"{self._phase}, timing a few trials")
+        self.tell(f"{self._phase}, then timing a few trials")
 
     def tell(self, text: str) -> None:
         """Print a line; if it cannot be printed, as on a full disk, the run continues."""

@@ -1,12 +1,31 @@
 """Fixtures of the tests of the pipeline."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import xarray as xr
 from spread_analysis import Spread
 
 from genprior.pipeline.analyses import Analysis, Request, analyses, forget, register
+
+SRUN = """#!{python}
+import os, subprocess, sys
+options = [word for word in sys.argv[1:] if word.startswith("--")]
+command = sys.argv[1 + len(options):]
+(tasks,) = (int(word[9:]) for word in options if word.startswith("--ntasks="))
+told = sys.stdin.buffer.read()
+started = [
+    subprocess.Popen(command, stdin=subprocess.PIPE, env=dict(os.environ, SLURM_PROCID=str(task)))
+    for task in range(tasks)
+]
+for process in started:
+    process.stdin.write(told)
+    process.stdin.close()
+sys.exit(max(process.wait() for process in started))
+"""
 
 
 @pytest.fixture
@@ -33,3 +52,18 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for analysis in analyses():
         monkeypatch.setattr(type(analysis), "compute", counted(type(analysis)))
     return calls
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The inside of a job of two tasks; give its `srun`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    srun = folder / "srun"
+    srun.write_text(SRUN.format(python=sys.executable))
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    variables = {"_JOB_ID": "12", "_NTASKS": "2", "_JOB_NUM_NODES": "1", "D_NODENAME": "n1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM{name}", value)
+    return srun

@@ -1,48 +1,17 @@
 """Workers in the tasks of a Slurm job, with an `srun` that starts them on this machine."""
 
 import os
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import Scripted, assert_same_results, refused, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors import allocation
+from genprior.pipeline.executors import allocation, distributed
 from genprior.pipeline.executors.allocation import task_memory
 from genprior.pipeline.executors.errors import ClusterError, SchedulerError
 from genprior.pipeline.executors.opening import open_executor
-
-SRUN = """#!{python}
-import os, subprocess, sys
-options = [word for word in sys.argv[1:] if word.startswith("--")]
-command = sys.argv[1 + len(options):]
-(tasks,) = (int(word[9:]) for word in options if word.startswith("--ntasks="))
-told = sys.stdin.buffer.read()
-started = [
-    subprocess.Popen(command, stdin=subprocess.PIPE, env=dict(os.environ, SLURM_PROCID=str(task)))
-    for task in range(tasks)
-]
-for process in started:
-    process.stdin.write(told)
-    process.stdin.close()
-sys.exit(max(process.wait() for process in started))
-"""
-
-
-@pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The inside of a job of two tasks; give its `srun`."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    srun = folder / "srun"
-    srun.write_text(SRUN.format(python=sys.executable))
-    srun.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    variables = {"_JOB_ID": "12", "_NTASKS": "2", "_JOB_NUM_NODES": "1", "D_NODENAME": "n1"}
-    for name, value in variables.items():
-        monkeypatch.setenv(f"SLURM{name}", value)
-    return srun
 
 
 @pytest.mark.cluster
@@ -68,6 +37,35 @@ def test_what_srun_says_is_told_if_it_cannot_start_workers(
     job.write_text("#!/bin/sh\necho srun: error: nodes are gone >&2\nexit 1\n")
     with refused(ClusterError, "srun: error: nodes are gone"), open_executor("srun"):
         pass
+
+
+@pytest.mark.cluster
+def test_a_step_that_cannot_be_started_again_ends_the_run(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step ends at once, and then there is no `srun` any more."""
+    monkeypatch.setattr(allocation, "PAUSE", 0.05)
+    monkeypatch.setenv("PATH", str(job.parent))
+    job.write_text(f"#!/bin/sh\n/bin/rm {job}\n")
+    with refused(ClusterError, "FileNotFoundError"), open_executor("srun"):
+        pass
+
+
+def test_workers_that_stay_away_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, when none has been there for a while."""
+    monkeypatch.setattr(distributed, "COUNT_EVERY", -1.0)
+    told: list[str] = []
+    away = SimpleNamespace(
+        local=False, watch=lambda: None, count_threads=lambda: 0, tell=told.append
+    )
+    watch = distributed.Watch(away)  # type: ignore[arg-type]
+    watch.count()
+    assert told == []
+    monkeypatch.setattr(distributed, "ALONE", -1.0)
+    watch.count()
+    watch.count()
+    assert len(told) == 1
+    assert "no worker" in told[0]
 
 
 def test_outside_of_a_job_and_beyond_its_tasks_it_is_refused(

@@ -84,7 +84,7 @@ def test_the_job_script_is_the_stored_one(
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_workers_come_with_certificates_and_show_their_page_to_nobody(system: str) -> None:
     script = job_script(Profile(cluster=system), 10**9, "/f", None)  # type: ignore[arg-type]
-    assert_names(script, "tcp://", "--no-dashboard --dashboard-address 127.0.0.1:0")
+    assert_names(script, "tcp://", "-m genprior.pipeline.executors.job_worker")
     assert "tls" not in script
 
 

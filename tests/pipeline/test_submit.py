@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from helpers import assert_names, tiny_sweep, write_sweep
+from helpers import assert_names, recovery_sweep, tiny_sweep, write_sweep
 
 from genprior.pipeline.cli import main
+from genprior.pipeline.executors.allocation import task_memory
 from genprior.pipeline.executors.profiles import Profile
 from genprior.pipeline.executors.slurm_job import SlurmJob
+from genprior.pipeline.submission import Submission, slurm_job
 
 Call = Callable[..., Result]
 FULL = """
@@ -243,6 +245,41 @@ def test_paths_that_a_script_cannot_hold_are_refused(
         result = genprior("submit", sweep, tmp_path / name, "--cluster=slurm", "--dry-run")
         assert result.exit_code == 2
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_trial_may_need_what_it_will_have_in_the_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Path
+) -> None:
+    """What the job refuses is refused before it is submitted."""
+    rooms = []
+
+    def weigh(grid: object, kind: object, room: float) -> int:
+        rooms.append(room)
+        return 0
+
+    monkeypatch.setattr("genprior.pipeline.submission.check_memory", weigh)
+    profile = tmp_path / "mine.toml"
+    profile.write_text("cluster = 'slurm'\nmemory = '3 GB'\ncores = 4\n")
+    job = slurm_job(recovery_sweep(), "tiny", store, Submission(), (), None, str(profile))
+    asked = job.script().split("--mem-per-cpu=")[1].split("M\n")[0]
+    assert rooms == [task_memory({"SLURM_MEM_PER_CPU": asked})]
+
+
+def test_folders_of_a_profile_are_expanded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, genprior: Call, sweep: Path, store: Path
+) -> None:
+    """Here, for submit and for worker jobs; `local_directory` on the node, so not in a script."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAB", "physics")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        "cluster = 'slurm'\nlog_directory = '~/$LAB'\nlocal_directory = '$LAB/own'\n"
+    )
+    options = (sweep, store, "--profile", profile, "--dry-run")
+    assert f"#SBATCH --output={tmp_path}/physics/" in script(genprior("submit", *options))[0]
+    shown = genprior("run", *options)
+    assert f"#SBATCH -e {tmp_path}/physics/" in shown.output, shown.output
+    assert "--local-directory '$LAB/own'" in shown.output
 
 
 def test_submit_is_among_the_commands(genprior: Call) -> None:
