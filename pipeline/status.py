@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..store import Record, Status, StoreInfo, read_info, survey_store
 from ..store.records import read_records
-from ..sweeps import Grid
+from ..sweeps import Grid, UserError
 from ..sweeps.sharing import shared_draws
 from ..tasks.statistics.audits import audit_abandonment, audited_variable
 from .fit.freshness import describe, not_made
@@ -19,6 +19,7 @@ from .fit.trials import digest_of
 from .show.shown import Shown
 
 SHOWN_ERRORS = 5
+MOST = 1e15  # of any figure of a record
 READ = ("success", "seconds", "error")
 
 
@@ -183,25 +184,39 @@ def _runs(path: Path) -> list[Running]:
     """List the runs whose records can be read and that are not known to be dead."""
     try:
         records = read_records(path)
-    except OSError:
+    except (OSError, UserError):
         return []
     return [_running(record) for record in records if record.fields and not record.is_dead()]
 
 
 def _running(record: Record) -> Running:
+    """Take from a record what has the type that it should have: others may have written it."""
     fields, silent = record.fields, record.age()
-    figures: dict[str, Any] = fields.get("figures") or {}
-    total, done, crashed = (figures.get(name) for name in ("total", "done", "crashed"))
-    rate = left = None
-    if figures.get("computed") and figures.get("seconds"):
-        rate = figures["computed"] / figures["seconds"]
-        left = max(0.0, (figures["total"] - figures["done"] - figures["crashed"]) / rate - silent)
+    figures = fields.get("figures")
+
+    def number(name: str) -> int | float | None:
+        value = figures.get(name) if isinstance(figures, dict) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return value if 0 <= value < MOST else None
+
+    def count(name: str) -> int | None:
+        value = number(name)
+        return None if value is None else int(value)
+
+    total, done, crashed = count("total"), count("done"), count("crashed")
+    computed, seconds = number("computed"), number("seconds")
+    rate = computed / seconds if computed and seconds else None
+    left = None
+    if rate is not None and total is not None:
+        left = max(0.0, (total - (done or 0) - (crashed or 0)) / rate - silent)
+    process = fields.get("process")
     return {
-        "process": fields.get("process"),
-        "host": fields.get("host", ""),
-        "job": fields.get("job", ""),
+        "process": process if isinstance(process, int) else None,
+        "host": str(fields.get("host", "")),
+        "job": str(fields.get("job", "")),
         "part": str(record.part or ""),
-        "workers": figures.get("workers"),
+        "workers": count("workers"),
         "total": total,
         "done": done,
         "crashed": crashed,

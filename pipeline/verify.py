@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..store import (
     Damage,
     Inspection,
@@ -136,17 +138,18 @@ def verify_store(
                 inspection.info, kind, inspection.sample,
                 lambda done, total: count("running trials again", done, total),
             )  # fmt: skip
-        wrong = [trial.index for trial in again.damaged]
+        wrong = _blocks_of(inspection.info, [trial.index for trial in again.damaged])
         # A block of which an array cannot be read is not written again.
         repaired = repair and not inspection.unread
         if repaired and wrong:
             repair_store(inspection, variables, wrong)
     findings = _marked(_findings(first), _findings(inspection))
     findings += [replace(finding, repaired=repaired) for finding in _wrong_trials(again)]
+    findings += _suspects(again, inspection.counts[Status.DONE])
     return StoreCheck(
         store=str(path),
         outcome=_outcome(findings),
-        trials=_counts(inspection, len(wrong)),
+        trials=_counts(inspection, len(again.damaged)),
         chunks=inspection.chunks,
         findings=findings,
         rerun=again,
@@ -238,6 +241,29 @@ def _wrong_trials(again: Rerun) -> list[Finding]:
         )
         for trial in again.damaged
     ]
+
+
+def _blocks_of(info: StoreInfo, indices: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """List all trials of the blocks in which some trials are: one writer wrote them together."""
+    layout = info.layout
+    blocks = {tuple(i // c for i, c in zip(index, layout.chunks, strict=True)) for index in indices}
+    return [
+        tuple(part.start + i for part, i in zip(region, offset, strict=True))
+        for region in map(layout.region, sorted(blocks))
+        for offset in np.ndindex(*(part.stop - part.start for part in region))
+    ]
+
+
+def _suspects(again: Rerun, done: int) -> list[Finding]:
+    """Say that trials which were not run again may be wrong, if some that were are."""
+    others = done - again.trials
+    if not again.damaged or others <= 0:
+        return []
+    what = (
+        f"not run again, and {len(again.damaged):,} of {again.trials:,} that were are wrong; "
+        f"'genprior verify --trials {done}' runs all again"
+    )
+    return [Finding(DAMAGE, "other trials", what, others)]
 
 
 def _outcome(findings: Sequence[Finding]) -> str:

@@ -65,9 +65,32 @@ def is_intact(chunk: Path) -> bool:
         FileNotFoundError: the file does not exist.
         UnsafeFileError: it is a link or no file.
     """
-    content = read_file(chunk, MOST_CHUNK_BYTES)
+    try:
+        content = read_file(chunk, MOST_CHUNK_BYTES)
+    except IsADirectoryError:
+        return False
+    except NotADirectoryError as error:
+        raise FileNotFoundError(*error.args) from None
     inner, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
     return len(inner) > 0 and crc32c(inner) == int.from_bytes(checksum, "little")
+
+
+def remove_chunk(array: Path, block: tuple[int, ...]) -> None:
+    """Remove the file of a chunk, or what is in its place: an empty folder, or a file above it.
+
+    Raises:
+        OSError: it cannot be removed, such as a folder that is not empty.
+    """
+    for depth in range(len(block)):
+        folder = array.joinpath("c", *map(str, block[:depth]))
+        if folder.is_file():
+            folder.unlink()
+            return
+    chunk = chunk_path(array, block)
+    if chunk.is_dir() and not chunk.is_symlink():
+        chunk.rmdir()
+    else:
+        chunk.unlink(missing_ok=True)
 
 
 def blocks_with(trials: np.ndarray, layout: Layout) -> np.ndarray:

@@ -55,7 +55,8 @@ def explained(path: Path, doing: str) -> Iterator[None]:
             ) from error
         # Name the file if it is inside the store: it may be the user's.
         where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-        name = f" ({where})" if where.startswith(f"{path.absolute()}{os.sep}") else ""
+        beside = (f"{path.absolute()}{os.sep}", f"{path.absolute().with_name(f'.{path.name}.')}")
+        name = f" ({where})" if where.startswith(beside) else ""
         raise StoreError(f"{path}: {reason} while {doing}{name}.") from error
 
 

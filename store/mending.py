@@ -1,13 +1,12 @@
 """Repair of a store before a run: lost trials become pending, lost metadata is written again."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..sweeps.variables import Variable
-from .chunks import chunk_path
+from .chunks import remove_chunk
 from .documents import DOCUMENT, consolidate
 from .errors import WrongStoreError, explained
 from .integrity import (
@@ -104,6 +103,7 @@ def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence
         if damage.array in known:
             add_array(group, _with_stored_text(info, known[damage.array]), info.layout)
         else:
+            remove_chunk(info.path / damage.array, (0,) * coordinates[damage.array][2].ndim)
             write_coordinate(group, *coordinates[damage.array])
 
 
@@ -124,7 +124,7 @@ def _clear(info: StoreInfo, surveyed: Survey) -> None:
         region = info.layout.region(block)
         if surveyed.lost[block]:
             # The old chunk may not be readable. Without one, all trials of the block are pending.
-            chunk_path(info.path / STATUS.name, block).unlink(missing_ok=True)
+            remove_chunk(info.path / STATUS.name, block)
         if not surveyed.lost[block] or (surveyed.status[region] != Status.PENDING).any():
             array_of(group, STATUS.name)[region] = surveyed.status[region]
     if info.sweep.exclude and surveyed.unmarked.any():
@@ -132,5 +132,4 @@ def _clear(info: StoreInfo, surveyed: Survey) -> None:
             mark_excluded(group, info.grid, info.layout.region(tuple(index)))
     for damage in surveyed.damages:
         for block in damage.blocks if damage.array != STATUS.name else ():
-            with suppress(FileNotFoundError):
-                chunk_path(info.path / damage.array, block).unlink()
+            remove_chunk(info.path / damage.array, block)

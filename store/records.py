@@ -17,7 +17,7 @@ from typing import Any
 from ..sweeps.part import Part
 from .exchange import resolved
 from .machines import is_here, runs_here
-from .ordinary import UnsafeFileError, parsed, read_file
+from .ordinary import UnsafeFileError, linked, parsed, read_file
 
 RECORD, PREPARING = ".json", ".preparing"
 NAME = re.compile(r"(?P<run>[0-9a-f]{32}(\.(?P<index>\d{1,9})-(?P<count>\d{1,9}))?)(?P<rest>\..+)")
@@ -126,8 +126,11 @@ def list_records(path: Path) -> tuple[list[Record], set[str]]:
 
     Raises:
         OSError: the folder cannot be listed.
+        UnsafeFileError: the folder is a link.
     """
     folder = runs_folder(path)
+    if folder.is_symlink():
+        raise linked(folder)
     found, preparing = [], set()
     for name, match in _names(folder):
         if match["rest"] == RECORD:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sweeps.variables import Variable
 from .analyses import remove_analysis
-from .chunks import chunk_path
+from .chunks import chunk_path, remove_chunk
 from .errors import explained
 from .exchange import clear
 from .integrity import Block, StoreInfo, excluded_points
@@ -45,7 +45,7 @@ def repair_store(
         # A chunk that is not there is what mending looks for; a damaged status it finds itself.
         for damage in inspection.damages:
             for block in damage.blocks if damage.array != STATUS.name else ():
-                chunk_path(info.path / damage.array, block).unlink(missing_ok=True)
+                remove_chunk(info.path / damage.array, block)
         computed = computed_coordinates(info)
         mend_store(info, variables, [d for d in inspection.other_values if d.array not in computed])
         info = read_info(info.path).with_grid(info.grid)

@@ -97,8 +97,11 @@ class LocalWorkers:
 
     def _start(self, count: int, processes: bool) -> None:
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             if processes:
-                resource_tracker.ensure_running()  # started first, because it unblocks signals
+                # It ignores Ctrl-C and SIGTERM, and keeps the other signals blocked. Python
+                # unblocks these two when it has started it.
+                resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._cluster.set_result(_start_cluster(count, processes, self._nannies))
         except BaseException as error:

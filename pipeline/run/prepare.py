@@ -47,6 +47,7 @@ from ...tasks.environment import (
 from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
 from ..executors.base import Executor
+from ..executors.errors import ClusterError
 from .pilot import Pilot, run_pilot
 from .provenance import compared, joined_environments, provenance, with_run
 from .request import RunRequest, check_same_experiment, grown_sweep, stored_info
@@ -168,6 +169,10 @@ def check_workers(
     for answer in answers:
         if answer not in kinds:
             kinds.append(answer)
+    if not kinds:
+        raise ClusterError(
+            "no worker answered; perhaps all have just ended. Repeat the same command."
+        )
     joined = joined_environments(kinds)
     for key, value in joined.items():
         if NOT_INSTALLED in str(value):

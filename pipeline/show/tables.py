@@ -112,7 +112,8 @@ def _running(run: "Running") -> str:
         parts.append("starting")
     else:
         parts.append("1 worker" if run["workers"] == 1 else f"{run['workers']:,} workers")
-        parts.append(f"{run['done']:,} of {run['total']:,} trials done")
+        if run["done"] is not None and run["total"] is not None:
+            parts.append(f"{run['done']:,} of {run['total']:,} trials done")
     if run["crashed"]:
         parts.append(f"{run['crashed']:,} crashed")
     if run["silent_seconds"] > SILENT:
