@@ -296,9 +296,7 @@ def enter_run(path: Path, computed_with: Environment) -> None:
     """Add a run that computes something to a store's history."""
     record_change(
         path,
-        lambda attributes: {
-            "history": with_run(str(attributes.get("history", "[]")), computed_with)
-        },
+        lambda old: {"history": with_run(str(old.get("history", "[]")), computed_with)},
     )
 
 
@@ -318,9 +316,7 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
         return False
     record_change(
         info.path,
-        lambda attributes: {
-            "weights_sha256": json.dumps({**weights, **recorded_weights(attributes)})
-        },
+        lambda old: {"weights_sha256": json.dumps({**weights, **recorded_weights(old)})},
     )
     return True
 

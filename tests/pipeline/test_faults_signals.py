@@ -36,17 +36,22 @@ def sweep_file(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.cluster
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
 def test_blocks_end_at_their_next_trial_and_keep_the_finished_ones(
-    undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path
+    undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path, number: signal.Signals
 ) -> None:
-    """SIGUSR1, as `sbatch --signal` sends it to every process. Both blocks last seconds more."""
+    """As `sbatch --signal` or a closed terminal sends it to every process of the group.
+
+    Both blocks last seconds more.
+    """
     command = ("run", sweep_file, store, "--json", "--workers=2", "--grace=20")
     with ended(scripted_command(replace(kind, pause=0.5), *command)) as process:
         wait_until(lambda: len(kind.calls()) >= 6)
         begun = len(kind.calls())
-        os.killpg(process.pid, signal.SIGUSR1)
+        os.killpg(process.pid, number)
         printed, said = process.communicate(timeout=60)
     assert process.returncode == 3
+    assert "Traceback" not in said
     assert "stopping, waiting for 2 blocks, at most 20 s" in said
     summary, kept = json.loads(printed), done(store)
     assert summary["interrupted"]
