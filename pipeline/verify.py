@@ -138,7 +138,9 @@ def verify_store(
                 inspection.info, kind, inspection.sample,
                 lambda done, total: count("running trials again", done, total),
             )  # fmt: skip
-        wrong = _blocks_of(inspection.info, [trial.index for trial in again.damaged])
+        wrong = [trial.index for trial in again.damaged]
+        if again.trials < inspection.counts[Status.DONE]:
+            wrong = _blocks_of(inspection.info, wrong)
         # A block of which an array cannot be read is not written again.
         repaired = repair and not inspection.unread
         if repaired and wrong:
@@ -244,7 +246,7 @@ def _wrong_trials(again: Rerun) -> list[Finding]:
 
 
 def _blocks_of(info: StoreInfo, indices: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """List all trials of the blocks in which some trials are: one writer wrote them together."""
+    """List all trials of the blocks in which some trials are: these were written together."""
     layout = info.layout
     blocks = {tuple(i // c for i, c in zip(index, layout.chunks, strict=True)) for index in indices}
     return [
