@@ -9,7 +9,7 @@ from ..sweeps.catalogue import preset_names
 from .executors.allocation import NANNY_BYTES
 from .executors.batch import job_name
 from .executors.memory import WORKER_BYTES
-from .executors.profiles import Profile, ProfileError, load_profile, walltime_seconds
+from .executors.profiles import Profile, ProfileError, is_file_name, load_profile, walltime_seconds
 from .executors.slurm_job import SlurmJob, core_bytes
 from .run.pilot import check_memory
 from .run.request import RunRequest
@@ -96,6 +96,8 @@ def _as_options(
 ) -> tuple[str, ...]:
     """Write the size of a job, and where it runs, as options of `genprior submit`."""
     sizes = wanted._replace(chain=0 if wanted.chain == 1 else wanted.chain)._asdict()
+    if profile_name is not None and is_file_name(profile_name):
+        profile_name = str(Path(profile_name).expanduser().absolute())
     given = {"cluster": cluster, "profile": profile_name, **sizes}
     return tuple(f"--{name}={value}" for name, value in given.items() if value)
 

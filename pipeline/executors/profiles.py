@@ -216,6 +216,11 @@ def profiles_file() -> Path:
     return folder / "genprior" / "clusters.toml"
 
 
+def is_file_name(named: str) -> bool:
+    """Say whether a profile is named by the path of its file, and not by its table."""
+    return named.endswith(".toml") or os.sep in named
+
+
 def load_profile(cluster: str | None, named: str | None = None) -> Profile:
     """Load the profile that `--cluster` and `--profile` name.
 
@@ -239,7 +244,7 @@ def load_profile(cluster: str | None, named: str | None = None) -> Profile:
             raise ProfileError(f"--cluster: give one of {', '.join(SYSTEMS)}, or a --profile.")
         written = _tables(file).get(cluster, {}) if os.path.lexists(file) else {}
         return _profile(written, f"{file} [{cluster}]", cluster)
-    if named.endswith(".toml") or os.sep in named:
+    if is_file_name(named):
         path = local_path(named)
         return _profile(_read(path), str(path), cluster)
     tables = _tables(file) if os.path.lexists(file) else {}

@@ -24,7 +24,7 @@ SUBMIT_TIMEOUT = 60.0
 # Seconds before the wall time ends at which Slurm signals a job: the most, and as a share of it.
 WARNING, SHARE = 60, 4
 HEAD = "#SBATCH "
-TO_GO_ON = "To go on, submit again: "
+TO_GO_ON = "To go on, repeat on a login node: "
 
 
 class JobError(UserError):

@@ -83,7 +83,7 @@ trap 'kill -TERM "$run"' TERM
 {python} -P -m genprior run {sweep} {store} --grace=40 --scheduler srun &
 {END}{REST}
     0|2) ;;
-    *) echo 'To go on, submit again: genprior submit {sweep} {store} --cluster=slurm' ;;
+    *) echo 'To go on, repeat on a login node: genprior submit {sweep} {store} --cluster=slurm' ;;
 esac
 exit $status
 """
@@ -113,7 +113,7 @@ def test_the_script_of_a_chain_with_a_full_profile(
     )
     waiting = f"squeue --noheader --states=PENDING --name=tiny-{mark} 2>/dev/null | grep -q ."
     again = shlex.quote(
-        f"To go on, submit again: genprior submit {sweep} {store} "
+        f"To go on, repeat on a login node: genprior submit {sweep} {store} "
         f"""'--set=title=it'"'"'s a test' --trials=40 --seed=3 --retries=1 """
         f"--trial-timeout=90.0 --allow-mixed --profile={profile} --nodes=8 --chain=5"
     )

@@ -11,6 +11,7 @@ from click.testing import Result
 from helpers import Scripted, assert_names, tiny_sweep, write_sweep
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.executors.slurm_job import TO_GO_ON
 from genprior.store import exclusive
 
 Call = Callable[..., Result]
@@ -74,7 +75,7 @@ def test_status_of_a_job_that_has_not_made_its_store(
     assert_names(refusal(genprior("status", store), 3), "jobs 43, 44", "squeue", f"{store}.jobs")
     slurm.queue("43|COMPLETING|None\n")
     assert_names(refusal(genprior("status", store), 3), "jobs 43, 44", "ended", "no log")
-    for job, end in (("43", "of the first"), ("44", "no such module\nTo go on, submit again: x")):
+    for job, end in (("43", "of the first"), ("44", f"no such module\n{TO_GO_ON}x")):
         log = Path(f"{store}.jobs/{name}-{job}.log")
         log.write_text(f"first line\n{end}\n\n")
         os.utime(log, (int(job), int(job)))
