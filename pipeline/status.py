@@ -113,6 +113,7 @@ class StoreStatus(Shown):
         machine: processor family and BLAS, which decide the last bits of results.
         kernel_version: kernel version of the task.
         runs: the runs that write the store now.
+        queue: state of each job of the last submission that waits or runs, if no run is alive.
     """
 
     store: str
@@ -132,6 +133,7 @@ class StoreStatus(Shown):
     machine: str | None
     kernel_version: int | None
     runs: list[Running]
+    queue: dict[str, str]
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -157,7 +159,7 @@ def store_status(path: Path) -> StoreStatus:
     success = survey.values.get("success")
     abandonment = survey.values.get(audited) if audited else None
     counts = counts_of({state: int((status == state).sum()) for state in Status})
-    done = status == Status.DONE
+    done, runs = status == Status.DONE, running(path)
     errors, crashes = _errors(info, status, survey.values.get("error"))
     return StoreStatus(
         store=str(path),
@@ -176,17 +178,26 @@ def store_status(path: Path) -> StoreStatus:
         damaged=[{"what": str(damage), "remedy": damage.remedy} for damage in survey.damages],
         machine=info.attributes.get("machine"),
         kernel_version=info.attributes.get("kernel_version"),
-        runs=_runs(path),
+        runs=runs,
+        queue={} if runs or counts.done == counts.total else _queue(path),
     )
 
 
-def _runs(path: Path) -> list[Running]:
+def running(path: Path) -> list[Running]:
     """List the runs whose records can be read and that are not known to be dead."""
     try:
         records = read_records(path)
     except (OSError, UserError):
         return []
     return [_running(record) for record in records if record.fields and not record.is_dead()]
+
+
+def _queue(path: Path) -> dict[str, str]:
+    """Ask Slurm for the jobs of the last submission; none if it does not answer."""
+    from .submitted import last_submission
+
+    last = last_submission(path)
+    return {} if last is None else last.states() or {}
 
 
 def _running(record: Record) -> Running:

@@ -1,19 +1,19 @@
 """What `genprior submit` asks for, checked before anything is in the queue."""
 
-import re
 import secrets
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
-from ..sweeps import Sweep
 from ..sweeps.catalogue import preset_names
-from .executors.allocation import task_memory
-from .executors.profiles import ProfileError, load_profile, walltime_seconds
+from .executors.allocation import MEBIBYTE, task_memory
+from .executors.batch import job_name
+from .executors.memory import WORKER_BYTES
+from .executors.profiles import Profile, ProfileError, is_file_name, load_profile, walltime_seconds
 from .executors.slurm_job import SlurmJob, core_bytes, mebibytes
 from .run.pilot import check_memory
-from .run.request import check_request
-
-JOBS = ".jobs"  # after the store's name: the folder of scripts and logs
+from .run.request import RunRequest
+from .submitted import jobs_folder
 
 
 class Submission(NamedTuple):
@@ -35,27 +35,25 @@ class Submission(NamedTuple):
 
 
 def slurm_job(
-    sweep: Sweep,
+    request: RunRequest,
     named: str,
-    store: Path,
     wanted: Submission,
     options: tuple[str, ...],
     cluster: str | None,
     profile_name: str | None,
 ) -> SlurmJob:
-    """Check a sweep, a store and a profile, and make the job that runs them.
+    """Check a profile and the size of a job, and make the job that runs a sweep into a store.
 
     Args:
-        sweep: what to run, with its options applied.
+        request: what to run, with its options applied, and the store.
         named: how the user names the sweep: a preset, or a file.
-        store: the store, which need not exist.
         wanted: the size of the job.
         options: further options of `genprior run`.
         cluster: the batch system; that of the profile if None.
         profile_name: the profile.
 
     Raises:
-        UserError: the sweep cannot be run into this store.
+        SweepError: a trial needs more memory than the profile grants.
         ProfileError: the profile does not exist or does not fit, or is not for Slurm.
     """
     profile = load_profile(cluster, profile_name)
@@ -66,33 +64,65 @@ def slurm_job(
         )
     if wanted.array and wanted.nodes is not None:
         raise ProfileError("--nodes: each element of an array has one node; leave it out.")
-    path = store.absolute()
-    request = check_request(sweep, path)
-    room = float("inf")
-    if profile.memory is not None:
-        granted = mebibytes(core_bytes(profile, 0))
-        room = task_memory({"SLURM_MEM_PER_CPU": str(granted)})
-    needed = check_memory(request.grid, request.kind, room)
-    usual = profile.cores if wanted.array else profile.workers
-    folder = profile.folder("log_directory") or path.with_name(path.name + JOBS)
+    if wanted.nodes is not None and wanted.tasks is not None and wanted.tasks < wanted.nodes:
+        raise ProfileError(
+            f"--tasks {wanted.tasks}: each of the {wanted.nodes} nodes needs a task; give more "
+            "tasks, or fewer nodes."
+        )
+    needed = _trial_bytes(request, profile, array=bool(wanted.array))
+    usual = profile.cores if wanted.array else max(profile.workers, wanted.nodes or 1)
+    folder = profile.folder("log_directory") or jobs_folder(request.path)
     sweep_name = named if named in preset_names() else str(Path(named).expanduser().absolute())
+    arguments = (sweep_name, str(request.path), *options)
     return SlurmJob(
-        name=f"{_plain(path.stem)}-{secrets.token_hex(3)}",
+        name=f"{job_name(request.path)}-{secrets.token_hex(3)}",
         folder=folder,
         profile=profile,
-        arguments=(sweep_name, str(path), *options),
+        arguments=arguments,
         seconds=_seconds(wanted.walltime) or profile.seconds,
         core_bytes=core_bytes(profile, needed),
         tasks=wanted.tasks or usual,
         nodes=wanted.nodes,
         array=wanted.array,
         chain=wanted.chain,
+        again=(*arguments, *_as_options(wanted, cluster, profile_name)),
     )
 
 
-def _plain(name: str) -> str:
-    """Give the beginning of a job's name, in which Slurm takes few characters."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("-.")[:40] or "genprior"
+def _as_options(
+    wanted: Submission, cluster: str | None, profile_name: str | None
+) -> tuple[str, ...]:
+    """Write the size of a job, and where it runs, as options of `genprior submit`."""
+    sizes = wanted._replace(chain=0 if wanted.chain == 1 else wanted.chain)._asdict()
+    if profile_name is not None and is_file_name(profile_name):
+        profile_name = str(Path(profile_name).expanduser().absolute())
+    given = {"cluster": cluster, "profile": profile_name, **sizes}
+    return tuple(f"--{name}={value}" for name, value in given.items() if value)
+
+
+def _trial_bytes(request: RunRequest, profile: Profile, *, array: bool) -> int:
+    """Give the memory of the largest trial, and refuse a profile that has too little for it.
+
+    Raises:
+        ProfileError: its memory does not even suffice for workers.
+        SweepError: it does not suffice for a trial; the message names the point.
+    """
+    if profile.memory is None:
+        return check_memory(request.grid, request.kind, float("inf"))
+    # As much as the job asks for; in an allocation each worker has a process that starts it again.
+    granted = mebibytes(core_bytes(profile, 0))
+    room = task_memory({"SLURM_MEM_PER_CPU": str(granted)})
+    if array:
+        room = granted * MEBIBYTE - WORKER_BYTES
+    if room <= 0:
+        largest = check_memory(request.grid, request.kind, float("inf"))
+        least = ceil(profile.cores * (granted * MEBIBYTE - room + largest) / 1e6)
+        raise ProfileError(
+            f"memory = {profile.memory!r} in the profile is too little for {profile.cores} "
+            f"{'core' if profile.cores == 1 else 'cores'}: workers with their trials need at least "
+            f"'{least} MB'."
+        )
+    return check_memory(request.grid, request.kind, room)
 
 
 def _seconds(walltime: str | None) -> int:

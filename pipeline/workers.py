@@ -162,14 +162,15 @@ def worker_job_script(chosen: Workers, store: Path, request: "RunRequest") -> st
     Raises:
         UserError: the options do not go together, or there is no such profile.
     """
-    from .executors.batch import folder_name, shared_folder
+    from .executors.batch import folder_name, job_name, shared_folder
     from .executors.certificates import in_folder
     from .executors.jobqueue import job_script
 
     profile, given = chosen.job_profile(), chosen.certificates()
     folder = str(shared_folder(profile, store) / f"{folder_name(store)}XXXXXXXX")
     certificates = None if chosen.insecure else given or in_folder(folder)
-    return job_script(profile, _job_bytes(profile, request), folder, certificates)
+    memory = _job_bytes(profile, request)
+    return job_script(profile, memory, folder, certificates, job_name(store))
 
 
 def _job_bytes(profile: "Profile", request: "RunRequest") -> int:

@@ -51,7 +51,10 @@ def runs_here(record: Identity) -> bool:
 
 
 def batch_job() -> str:
-    """Name the batch job of this process; "" outside of one."""
+    """Name the batch job of this process, or the element of its array; "" outside of one."""
+    array, element = (os.environ.get(f"SLURM_ARRAY_{of}_ID") for of in ("JOB", "TASK"))
+    if array and element:
+        return f"Slurm job {array}_{element}"
     systems = {
         "SLURM_JOB_ID": "Slurm job",
         "PBS_JOBID": "PBS job",

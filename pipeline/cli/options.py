@@ -45,6 +45,9 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+PROFILE_KEYS = (
+    "keys such as queue, account, memory, walltime, cores and jobs (docs/clusters.md lists them)"
+)
 STORE = PICTURE = LocalPath()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -136,8 +139,8 @@ def cluster_options(command: Command) -> Command:
             "--profile",
             metavar="NAME|FILE",
             help="What a worker job asks for: a table of ~/.config/genprior/clusters.toml, or a "
-            "TOML file  [default: the table named like the batch system; without it one core and "
-            "one hour].",
+            f"TOML file, with {PROFILE_KEYS}  [default: the table named like the batch system; "
+            "without it one core and one hour].",
         ),
         click.option(
             "--cluster",

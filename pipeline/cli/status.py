@@ -17,18 +17,25 @@ from .output import open_console, print_json, spare_dask
 def status(store: Path, as_json: bool) -> None:
     """Show the trials, the fits and the damage of STORE.
 
-    Exit status: 3 if trials are missing, 1 if STORE is damaged.
+    Exit status: 3 if trials are missing or a submitted job has not made STORE, 1 if STORE is
+    damaged.
 
     \b
     Example:
       genprior status quickstart.zarr
     """
     spare_dask()
-    from ...store import StoreError
+    from ...store import StoreError, WrongStoreError, is_vacant
     from ..show import tables
     from ..status import store_status
+    from ..submitted import check_made
 
-    counted = store_status(store)
+    try:
+        counted = store_status(store)
+    except WrongStoreError:
+        if is_vacant(store):
+            check_made(store)
+        raise
     if as_json:
         print_json(asdict(counted))
     else:

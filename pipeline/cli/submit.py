@@ -9,6 +9,7 @@ import click
 from ..executors.schedulers import MOST_WORKERS
 from .group import main
 from .options import (
+    PROFILE_KEYS,
     STORE,
     allow_mixed_option,
     chosen_sweep,
@@ -34,8 +35,9 @@ MOST_JOBS = 1000
 @click.option(
     "--profile",
     metavar="NAME|FILE",
-    help="What a job asks for: a table of ~/.config/genprior/clusters.toml, or a TOML file  "
-    "[default: the table named like the batch system; else one core and one hour].",
+    help=f"What a job asks for: a table of ~/.config/genprior/clusters.toml, or a TOML file, with "
+    f"{PROFILE_KEYS}  [default: the table named like the batch system; else one core and one "
+    "hour].",
 )
 @click.option(
     "--tasks",
@@ -84,8 +86,9 @@ def submit(
     """Run the trials of SWEEP that STORE does not hold yet in one job of Slurm.
 
     The job holds everything: nothing is left on the login node, and the command returns at
-    once. `genprior status STORE` follows it from any shell. The script and the log of the
-    job are in the folder STORE.jobs, or where the profile says.
+    once. `genprior status STORE` follows it from any shell. Nothing is submitted if STORE is
+    complete, and a STORE that is being written, or has jobs in the queue, is refused. The
+    script and the log of the job are in the folder STORE.jobs, or where the profile says.
 
     \b
     Example:
@@ -95,8 +98,11 @@ def submit(
     """
     from ..executors.slurm_job import check_slurm
     from ..executors.slurm_job import submit as submit_job
+    from ..run.complete import complete_summary
+    from ..run.request import check_request
     from ..show import tables
     from ..submission import Submission, slurm_job
+    from ..submitted import check_unwritten, leave_record
 
     wanted = Submission(tasks=tasks, nodes=nodes, walltime=walltime, chain=chain, array=array or 0)
     options = _passed_on(
@@ -110,12 +116,18 @@ def submit(
         },
     )
     chosen = chosen_sweep(sweep, settings, trials, seed)
-    job = slurm_job(chosen, sweep, store, wanted, options, cluster, profile)
+    request = check_request(chosen, store.absolute())
+    job = slurm_job(request, sweep, wanted, options, cluster, profile)
     if dry_run:
         print_json(_described(job, [])) if as_json else click.echo(job.script(), nl=False)
         return
+    if complete := complete_summary(request):
+        done = f"{store}: complete ({complete.total:,} trials), nothing to submit."
+        print_json(_described(job, [])) if as_json else click.echo(done)
+        return
     check_slurm(job)
-    ids = submit_job(job)
+    check_unwritten(store)
+    ids = submit_job(job, lambda ids: leave_record(store, job, ids))
     if as_json:
         print_json(_described(job, ids))
     else:

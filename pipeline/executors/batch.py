@@ -1,5 +1,6 @@
 """Workers as jobs of a batch system, through dask-jobqueue."""
 
+import re
 import shutil
 import tempfile
 import time
@@ -36,6 +37,15 @@ INSECURE = (
 def folder_name(store: Path) -> str:
     """Give the beginning of the name of a run's own folder, next to its store."""
     return f".{store.name}.jobs."
+
+
+def job_name(store: Path) -> str:
+    """Give the beginning of the name of a store's jobs, in which batch systems take few characters.
+
+    Some refuse a name that does not begin with a letter.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", store.stem)[:40]
+    return name if name[:1].isalpha() else f"genprior-{name}".rstrip("-")
 
 
 def shared_folder(profile: Profile, store: Path) -> Path:
@@ -101,7 +111,8 @@ def open_batch(
             jobs = WorkerJobs(
                 profile.cluster, profile.jobs, processes, profile.cores // processes, logs, tell
             )
-            asked = arguments(profile, memory, str(folder), certificates if secure else None)
+            used = certificates if secure else None
+            asked = arguments(profile, memory, str(folder), used, job_name(store))
             cluster = _start(profile.cluster, asked, jobs)
             ends.callback(_end, cluster, jobs)
             executor = _connect(cluster, profile, jobs, tell)

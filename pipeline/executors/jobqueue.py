@@ -26,6 +26,7 @@ class Names(NamedTuple):
         account: the argument for an account or a project; "" if there is none.
         queue: whether there are queues.
         walltime: whether there is a wall time.
+        longest_name: characters of the name of a job.
     """
 
     cluster: str
@@ -33,11 +34,12 @@ class Names(NamedTuple):
     account: str = "project"
     queue: bool = True
     walltime: bool = True
+    longest_name: int = 50
 
 
 NAMES = {
     "slurm": Names("SLURMCluster", "sbatch", account="account"),
-    "pbs": Names("PBSCluster", "qsub", account="account"),
+    "pbs": Names("PBSCluster", "qsub", account="account", longest_name=15),
     "sge": Names("SGECluster", "qsub"),
     "lsf": Names("LSFCluster", "bsub"),
     "htcondor": Names("HTCondorCluster", "condor_submit", account="", queue=False, walltime=False),
@@ -87,7 +89,11 @@ def cluster_class(system: str) -> Any:
 
 
 def arguments(
-    profile: Profile, memory: int, folder: str, certificates: Certificates | None
+    profile: Profile,
+    memory: int,
+    folder: str,
+    certificates: Certificates | None,
+    name: str = JOB_NAME,
 ) -> dict[str, Any]:
     """Give the arguments of dask-jobqueue's cluster.
 
@@ -96,6 +102,7 @@ def arguments(
         memory: bytes of a job.
         folder: the run's own folder, which all nodes see.
         certificates: of scheduler and workers; None if connections are not encrypted.
+        name: the name of the jobs in the queue.
 
     Raises:
         ProfileError: the profile has options that are not for the user to set.
@@ -118,7 +125,7 @@ def arguments(
         "memory": f"{memory} B",
         "python": shlex.quote(profile.python or sys.executable),
         "worker_command": WORKER_MODULE,
-        "job_name": known.get("name", JOB_NAME),
+        "job_name": known.get("name", name[: names.longest_name]),
         "interface": profile.interface,
         # The node expands it.
         "local_directory": profile.local_directory and shlex.quote(profile.local_directory),
@@ -155,7 +162,11 @@ def arguments(
 
 
 def job_script(
-    profile: Profile, memory: int, folder: str, certificates: Certificates | None
+    profile: Profile,
+    memory: int,
+    folder: str,
+    certificates: Certificates | None,
+    name: str = JOB_NAME,
 ) -> str:
     """Write the script of a worker job as it would be submitted; nothing is started or kept.
 
@@ -166,12 +177,13 @@ def job_script(
         memory: bytes of a job.
         folder: the name of the run's own folder.
         certificates: of scheduler and workers; None if connections are not encrypted.
+        name: the name of the jobs in the queue.
 
     Raises:
         ProfileError: dask-jobqueue refuses the profile.
     """
     job = cluster_class(profile.cluster).job_cls
-    asked = arguments(profile, memory, folder, certificates)
+    asked = arguments(profile, memory, folder, certificates, name)
     for key in (*OURS, "scheduler_options", "silence_logs"):
         if key not in ("security", "protocol"):
             asked.pop(key, None)

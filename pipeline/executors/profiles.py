@@ -26,7 +26,14 @@ LONGEST_FILE = 1_000_000  # bytes
 # idle worker.
 FULL, GROWTH = 0.8, 2
 MARGINS = (10, 120)  # seconds, least and most
+# How batch systems and options of commands call what a profile calls otherwise.
+ALIASES = {
+    "partition": "queue", "project": "account", "mem": "memory", "time": "walltime",
+    "wall_time": "walltime", "timelimit": "walltime", "time_limit": "walltime", "ntasks": "cores",
+    "tasks": "cores", "cpus": "cores", "nodes": "jobs",
+}  # fmt: skip
 WALLTIME = re.compile(r"(?:(\d{1,3})-)?(\d{1,4}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
+BARE = re.compile(r"(\d{1,5}) ?(?:(h|hours?)|m|min|minutes?)?", re.ASCII | re.IGNORECASE)
 MEMORY = re.compile(r"\d+(\.\d+)? ?([kMGT]i?B|[KMGT])", re.ASCII)
 
 
@@ -182,9 +189,21 @@ def walltime_seconds(text: str) -> int:
     if not total or minutes > 59 or seconds > 59:
         raise ValueError(
             f"must be a time such as 01:30:00 or 2-12:00 ([days-]hours:minutes[:seconds]), got "
-            f"{shown(text)}"
+            f"{shown(text)}{_meant(text)}"
         )
     return total
+
+
+def _meant(text: str) -> str:
+    """Say how a number of minutes or of hours is written as a wall time; "" for other texts."""
+    read = BARE.fullmatch(text.strip())
+    number = int(read[1]) if read else 0
+    if read is None or not number:
+        return ""
+    minutes = number * 60 if read[2] else number
+    unit = ("hour" if read[2] else "minute") + ("" if number == 1 else "s")
+    is_ = "is" if number == 1 else "are"
+    return f"; {number} {unit} {is_} {minutes // 60}:{minutes % 60:02d}:00"
 
 
 def system_walltime(system: str, seconds: int) -> str:
@@ -212,6 +231,11 @@ def profiles_file() -> Path:
     return folder / "genprior" / "clusters.toml"
 
 
+def is_file_name(named: str) -> bool:
+    """Say whether a profile is named by the path of its file, and not by its table."""
+    return named.endswith(".toml") or os.sep in named
+
+
 def load_profile(cluster: str | None, named: str | None = None) -> Profile:
     """Load the profile that `--cluster` and `--profile` name.
 
@@ -235,7 +259,7 @@ def load_profile(cluster: str | None, named: str | None = None) -> Profile:
             raise ProfileError(f"--cluster: give one of {', '.join(SYSTEMS)}, or a --profile.")
         written = _tables(file).get(cluster, {}) if os.path.lexists(file) else {}
         return _profile(written, f"{file} [{cluster}]", cluster)
-    if named.endswith(".toml") or os.sep in named:
+    if is_file_name(named):
         path = local_path(named)
         return _profile(_read(path), str(path), cluster)
     tables = _tables(file) if os.path.lexists(file) else {}
@@ -262,13 +286,23 @@ def _profile(written: dict[str, Any], where: str, cluster: str | None) -> Profil
     try:
         profile = Profile(**{"cluster": cluster, **known, **written})
     except ValidationError as error:
-        raise ProfileError(f"{where}: {first_complaint(error, Profile)}") from None
+        raise ProfileError(f"{where}: {_complaint(error)}") from None
     if cluster not in (None, profile.cluster):
         raise ProfileError(
             f"{where}: is for {profile.cluster}, and --cluster says {cluster}; leave --cluster "
             "out, or choose another profile."
         )
     return profile
+
+
+def _complaint(error: ValidationError) -> str:
+    """Word what is wrong with a profile; for names of batch systems say how a profile calls it."""
+    complaint = error.errors(include_url=False)[0]
+    key = ".".join(map(str, complaint["loc"]))
+    plain = key.lower().replace("-", "_")
+    if complaint["type"] == "extra_forbidden" and plain in ALIASES:
+        return f"unknown key '{key}'. Did you mean '{ALIASES[plain]}'?"
+    return first_complaint(error, Profile)
 
 
 def _configured(system: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import ceil
@@ -24,6 +24,7 @@ SUBMIT_TIMEOUT = 60.0
 # Seconds before the wall time ends at which Slurm signals a job: the most, and as a share of it.
 WARNING, SHARE = 60, 4
 HEAD = "#SBATCH "
+TO_GO_ON = "To go on, repeat on a login node: "
 
 
 class JobError(UserError):
@@ -51,6 +52,7 @@ class SlurmJob:
         nodes: number of nodes; chosen by Slurm if None.
         array: number of elements; 0 if it is not an array.
         chain: number of jobs that follow each other.
+        again: the arguments of the `genprior submit` that continues when it did not complete.
     """
 
     name: str
@@ -63,6 +65,7 @@ class SlurmJob:
     nodes: int | None = None
     array: int = 0
     chain: int = 1
+    again: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -136,11 +139,16 @@ class SlurmJob:
         yield 'while kill -0 "$run" 2>/dev/null; do wait "$run"; done'
         yield 'wait "$run"'
         yield "status=$?"
+        yield "# Complete, or a command that cannot be right: nothing follows."
+        yield "case $status in"
         if self.chain > 1 and not self.array:
-            yield "# Complete, or a command that cannot be right: the chain ends here."
-            yield "case $status in"
             yield f"    0|2) scancel --quiet --state=PENDING --name={self.name} ;;"
-            yield "esac"
+        else:
+            yield "    0|2) ;;"
+        again = shlex.quote(TO_GO_ON + shlex.join(["genprior", "submit", *self.again]))
+        pending = f"squeue --noheader --states=PENDING --name={self.name} 2>/dev/null | grep -q ."
+        yield f"    *) {f'{pending} || ' if self.chain > 1 else ''}echo {again} ;;"
+        yield "esac"
         yield "exit $status"
 
     def _command(self) -> str:
@@ -190,8 +198,12 @@ def check_slurm(job: SlurmJob) -> None:
         )
 
 
-def submit(job: SlurmJob) -> list[str]:
+def submit(job: SlurmJob, note: Callable[[list[str]], None]) -> list[str]:
     """Write the script of a job, and submit it; of a chain, each job after the one before it.
+
+    Args:
+        job: the job.
+        note: called after each job with the ids of those that are in the queue.
 
     Returns:
         The ids of the jobs.
@@ -210,6 +222,7 @@ def submit(job: SlurmJob) -> list[str]:
     while len(ids) < job.chain:
         after = [f"--dependency=afterany:{ids[-1]}"] if ids else []
         ids.append(_submit([SBATCH, "--parsable", *after, str(job.path)], ids))
+        note(ids)
     return ids
 
 
@@ -225,7 +238,9 @@ def _submit(command: list[str], before: list[str]) -> str:
         raise SubmissionError(f"sbatch failed: {reason(error)}.{stays}") from None
     job = done.stdout.strip().split(";")[0]
     if done.returncode or not job:
-        said = " ".join(done.stderr.replace("sbatch: error: ", "").split()).rstrip(".")
+        lines = (line.removeprefix("sbatch: error: ") for line in done.stderr.splitlines())
+        said = "; ".join(" ".join(line.split()).rstrip(".") for line in lines if line.strip())
+        said = said.replace("Batch job submission failed: ", "")
         raise SubmissionError(f"Slurm refuses the job: {said or 'it does not say why'}.{stays}")
     return job
 

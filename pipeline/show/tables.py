@@ -79,6 +79,10 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
     }
     if status.runs:
         rows["running"] = "\n".join(map(_running, status.runs))
+    if status.queue:
+        from ..submitted import listed
+
+        rows["queued"] = listed(status.queue)
     if trials.done:
         if status.successes is not None:
             share = 100 * status.successes / trials.done

@@ -253,3 +253,22 @@ def test_the_extra_has_what_a_cluster_needs() -> None:
     extra = " ".join(project["optional-dependencies"]["cluster"])
     assert "dask-jobqueue" in extra
     assert "cryptography" in extra
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("partition", "queue"),
+        ("mem", "memory"),
+        ("time", "walltime"),
+        ("wall-time", "walltime"),
+        ("ntasks", "cores"),
+        ("nodes", "jobs"),
+        ("acount", "account"),
+    ],
+)
+def test_the_names_of_batch_systems_are_explained(tmp_path: Path, written: str, meant: str) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(f'cluster = "slurm"\n{written} = "1"\n')
+    with pytest.raises(ProfileError, match=f"unknown key '{written}'. Did you mean '{meant}'"):
+        load_profile(None, str(profile))

@@ -42,6 +42,9 @@ while kill -0 "$run" 2>/dev/null; do wait "$run"; done
 wait "$run"
 status=$?
 """
+REST = """\
+# Complete, or a command that cannot be right: nothing follows.
+case $status in"""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +83,11 @@ def test_the_script_without_a_profile(genprior: Call, sweep: Path, store: Path) 
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
 trap 'kill -TERM "$run"' TERM
 {python} -P -m genprior run {sweep} {store} --grace=40 --scheduler srun &
-{END}exit $status
+{END}{REST}
+    0|2) ;;
+    *) echo 'To go on, repeat on a login node: genprior submit {sweep} {store} --cluster=slurm' ;;
+esac
+exit $status
 """
     )
     assert not store.parent.joinpath("tiny.zarr.jobs").exists()
@@ -106,6 +113,12 @@ def test_the_script_of_a_chain_with_a_full_profile(
             "--dry-run",
         )
     )
+    waiting = f"squeue --noheader --states=PENDING --name=tiny-{mark} 2>/dev/null | grep -q ."
+    again = shlex.quote(
+        f"To go on, repeat on a login node: genprior submit {sweep} {store} "
+        f"""'--set=title=it'"'"'s a test' --trials=40 --seed=3 --retries=1 """
+        f"--trial-timeout=90.0 --allow-mixed --profile={profile} --nodes=8 --chain=5"
+    )
     assert text == (
         f"""#!/bin/bash
 #SBATCH --job-name=tiny-{mark}
@@ -130,9 +143,9 @@ export DASK_TEMPORARY_DIRECTORY=/local/scratch
 trap 'kill -TERM "$run"' TERM
 '/opt/python 3/bin/python' -P -m genprior run {sweep} {store} '--set=title=it'"'"'s a test' \
 --trials=40 --seed=3 --retries=1 --trial-timeout=90.0 --allow-mixed --grace=40 --scheduler srun &
-{END}# Complete, or a command that cannot be right: the chain ends here.
-case $status in
+{END}{REST}
     0|2) scancel --quiet --state=PENDING --name=tiny-{mark} ;;
+    *) {waiting} || echo {again} ;;
 esac
 exit $status
 """
@@ -181,6 +194,24 @@ def test_json_describes_the_job(genprior: Call, sweep: Path, store: Path) -> Non
     assert read["script"].startswith("#!/bin/bash\n")
 
 
+def test_each_node_gets_a_task(genprior: Call, sweep: Path, store: Path) -> None:
+    text, _ = script(genprior("submit", sweep, store, "--cluster=slurm", "--nodes=3", "--dry-run"))
+    assert_names(text, "--nodes=3\n", "--ntasks=3\n")
+
+
+def test_a_profile_with_too_little_memory_is_refused_with_what_is_needed(
+    genprior: Call, sweep: Path, store: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "small.toml"
+    profile.write_text('cluster = "slurm"\ncores = 4\nmemory = "400 MB"\n')
+    refused = genprior("submit", sweep, store, "--profile", profile, "--dry-run")
+    assert refused.exit_code == 2
+    assert_names(refused.stderr, "'400 MB'", "4 cores")
+    least = refused.stderr.split("at least ")[1].split("'")[1]
+    profile.write_text(f'cluster = "slurm"\ncores = 4\nmemory = "{least.replace(" MB", "1 MB")}"\n')
+    assert genprior("submit", sweep, store, "--profile", profile, "--dry-run").exit_code == 0
+
+
 @pytest.mark.parametrize("signalled", [False, True])
 def test_the_script_ends_with_the_status_of_the_run(tmp_path: Path, signalled: bool) -> None:
     """Also after a signal, which it passes on and then waits on: the run decides when it ends."""
@@ -213,7 +244,10 @@ def test_the_script_ends_with_the_status_of_the_run(tmp_path: Path, signalled: b
         (("--cluster=slurm", "--profile=mine"), ("mine",)),
         (("--cluster=slurm", "--walltime=soon"), ("--walltime", "soon")),
         (("--cluster=slurm", "--array=0"), ("--array",)),
+        (("--cluster=slurm", "--walltime=240"), ("240 minutes are 4:00:00",)),
+        (("--cluster=slurm", "--walltime=1h"), ("1 hour is 1:00:00",)),
         (("--cluster=slurm", "--array=4", "--nodes=2"), ("--nodes",)),
+        (("--cluster=slurm", "--tasks=2", "--nodes=4"), ("--tasks 2", "4 nodes")),
         (("--cluster=slurm", "--set=k=-1"), ("k",)),
         (("--cluster=slurm",), ("sbatch", "--dry-run")),
     ],

@@ -47,6 +47,22 @@ def test_the_parts_of_an_array_complete_one_store(site: Site, reference: Path) -
     assert_same_results(site.store, reference)
 
 
+def test_a_job_that_waits_is_followed_and_not_submitted_twice(site: Site) -> None:
+    free = site.profile.read_text()
+    site.profile.write_text(free + 'directives = ["--hold"]\n')
+    (job,) = site.submit()
+    command = ("submit", site.sweep, site.store, "--profile", site.profile)
+    for told in (site.genprior("status", site.store, status=3), site.genprior(*command, status=1)):
+        assert f"job {job} PENDING (JobHeldUser)" in told
+    site.slurm.call("scancel", job)
+    site.slurm.until(lambda: not site.slurm.call("squeue", "-h"), 60, "the job stays")
+    assert f"job {job}" in site.genprior("status", site.store, status=3)
+    site.profile.write_text(free + 'prologue = ["echo there is no such module; exit 1"]\n')
+    (job,) = site.submit()
+    assert site.slurm.wait(job) == "FAILED"
+    assert "ends: there is no such module" in site.genprior("status", site.store, status=3)
+
+
 def test_slurm_s_refusal_is_told_in_its_words(site: Site) -> None:
     site.profile.write_text(site.profile.read_text() + 'queue = "nowhere"\n')
     command = ("submit", site.sweep, site.store, "--profile", site.profile)

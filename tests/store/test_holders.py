@@ -69,6 +69,11 @@ def test_the_record_names_the_batch_job(store: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     with exclusive(store), refused(StoreError, "Slurm job 17"), exclusive(store):
         pass
+    # An element of an array has a number of its own, by which nobody knows it.
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "15")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    with exclusive(store), refused(StoreError, "Slurm job 15_3"), exclusive(store):
+        pass
 
 
 @pytest.mark.parametrize(
