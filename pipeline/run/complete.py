@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ...store import survey_store
+from ...store import StoreError, survey_store
 from ...sweeps import union
 from ...tasks.generators import weights_digests
 from ...tasks.generators.settled import settled
@@ -15,13 +15,13 @@ def complete_summary(request: RunRequest) -> RunSummary | None:
     """Sum up a run whose trials are all done; None if something is to be computed or recorded.
 
     The files of the store are listed, so that a store that lost some is not complete.
-
-    Raises:
-        StoreError: the status of the store cannot be read.
     """
     if request.stored is None:
         return None
-    info, surveyed = survey_store(request.path)
+    try:
+        info, surveyed = survey_store(request.path)
+    except StoreError:
+        return None  # the run mends what can be mended, and tells the rest
     info = info.with_grid(request.stored)
     latest = union(info.sweep, settled(request.grid))
     weights = recorded_weights(info.attributes)

@@ -15,6 +15,7 @@ from genprior.pipeline.cli import main
 from genprior.pipeline.executors.allocation import task_memory
 from genprior.pipeline.executors.profiles import Profile
 from genprior.pipeline.executors.slurm_job import SlurmJob
+from genprior.pipeline.run.request import check_request
 from genprior.pipeline.submission import Submission, slurm_job
 
 Call = Callable[..., Result]
@@ -294,7 +295,8 @@ def test_a_trial_may_need_what_it_will_have_in_the_job(
     monkeypatch.setattr("genprior.pipeline.submission.check_memory", weigh)
     profile = tmp_path / "mine.toml"
     profile.write_text("cluster = 'slurm'\nmemory = '3 GB'\ncores = 4\n")
-    job = slurm_job(recovery_sweep(), "tiny", store, Submission(), (), None, str(profile))
+    request = check_request(recovery_sweep(), store)
+    job = slurm_job(request, "tiny", Submission(), (), None, str(profile))
     asked = job.script().split("--mem-per-cpu=")[1].split("M\n")[0]
     assert rooms == [task_memory({"SLURM_MEM_PER_CPU": asked})]
 
