@@ -36,7 +36,7 @@ PLAN_FIELDS = [
 STATUS_FIELDS = [
     "store", "sweep", "title", "hash", "axes", "trials", "successes", "trial_seconds",
     "abandonment", "analyses", "not_made", "errors", "crashes", "damaged", "machine",
-    "kernel_version", "runs",
+    "kernel_version", "runs", "queue",
 ]  # fmt: skip
 
 
