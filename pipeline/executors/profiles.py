@@ -34,6 +34,9 @@ ALIASES = {
 }  # fmt: skip
 WALLTIME = re.compile(r"(?:(\d{1,3})-)?(\d{1,4}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
 BARE = re.compile(r"(\d{1,5}) ?(?:(h|hours?)|m|min|minutes?)?", re.ASCII | re.IGNORECASE)
+WORD = re.compile(r"[\w.@:/%+,=-]+")
+MOST_BYTES = 1e15
+LONGEST_WALLTIME = 366 * 24 * 3600
 MEMORY = re.compile(r"\d+(\.\d+)? ?([kMGT]i?B|[KMGT])", re.ASCII)
 
 
@@ -63,9 +66,19 @@ def _memory(text: str) -> str:
     if memory_bytes(text) < WORKER_BYTES:
         least = f"{WORKER_BYTES / 1e6:.0f} MB"
         raise ValueError(f"a worker process alone needs {least}, got {shown(text)}")
+    if memory_bytes(text) > MOST_BYTES:
+        raise ValueError(f"no job has so much memory, got {shown(text)}")
     return text.strip()
 
 
+def _word(text: str) -> str:
+    # Job scripts hold it as it is: more words would be options of their own.
+    if not WORD.fullmatch(text):
+        raise ValueError(f"must be one word without quotes or $, got {shown(text)}")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_word)]
 Line = Annotated[str, AfterValidator(_line)]
 Walltime = Annotated[str, BeforeValidator(_walltime)]
 Memory = Annotated[str, AfterValidator(_memory)]
@@ -105,9 +118,9 @@ class Profile(Strict):
     memory: Memory | None = None
     walltime: Walltime = "01:00:00"
     lifetime: Walltime | None = None
-    queue: Line | None = None
-    account: Line | None = None
-    interface: Line | None = None
+    queue: Word | None = None
+    account: Word | None = None
+    interface: Word | None = None
     local_directory: Line | None = None
     log_directory: Line | None = None
     shared_directory: Line | None = None
@@ -124,6 +137,10 @@ class Profile(Strict):
             raise ValueError(
                 f"'processes' is {self.processes} and 'cores' is {self.cores}; a process needs a "
                 "core of its own."
+            )
+        if self.workers > MOST_WORKERS:
+            raise ValueError(
+                f"{self.jobs} jobs of {self.cores} cores are more than {MOST_WORKERS:,} workers."
             )
         if self.lifetime and walltime_seconds(self.lifetime) >= walltime_seconds(self.walltime):
             raise ValueError(
@@ -186,6 +203,8 @@ def walltime_seconds(text: str) -> int:
     read = WALLTIME.fullmatch(text.strip())
     days, hours, minutes, seconds = (int(part or 0) for part in read.groups()) if read else [0] * 4
     total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total > LONGEST_WALLTIME:
+        raise ValueError(f"is longer than a year, got {shown(text)}")
     if not total or minutes > 59 or seconds > 59:
         raise ValueError(
             f"must be a time such as 01:30:00 or 2-12:00 ([days-]hours:minutes[:seconds]), got "
