@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..sweeps.catalogue import preset_names
-from .executors.allocation import NANNY_BYTES
+from .executors.allocation import CLIENT_BYTES, NANNY_BYTES
 from .executors.batch import job_name
 from .executors.memory import WORKER_BYTES
 from .executors.profiles import Profile, ProfileError, is_file_name, load_profile, walltime_seconds
@@ -69,8 +69,9 @@ def slurm_job(
             f"--tasks {wanted.tasks}: each of the {wanted.nodes} nodes needs a task; give more "
             "tasks, or fewer nodes."
         )
-    needed = _trial_bytes(request, profile, array=bool(wanted.array))
     usual = profile.cores if wanted.array else max(profile.workers, wanted.nodes or 1)
+    tasks = wanted.tasks or usual
+    needed = _trial_bytes(request, profile, tasks, array=bool(wanted.array))
     folder = jobs_folder(request.path)
     if profile.log_directory is not None:
         folder = Path(profile.log_directory).expanduser().absolute()
@@ -83,7 +84,7 @@ def slurm_job(
         arguments=arguments,
         seconds=_seconds(wanted.walltime) or profile.seconds,
         core_bytes=core_bytes(profile, needed),
-        tasks=wanted.tasks or usual,
+        tasks=tasks,
         nodes=wanted.nodes,
         array=wanted.array,
         chain=wanted.chain,
@@ -102,7 +103,7 @@ def _as_options(
     return tuple(f"--{name}={value}" for name, value in given.items() if value)
 
 
-def _trial_bytes(request: RunRequest, profile: Profile, *, array: bool) -> int:
+def _trial_bytes(request: RunRequest, profile: Profile, tasks: int, *, array: bool) -> int:
     """Give the memory of the largest trial, and refuse a profile that has too little for it.
 
     Raises:
@@ -111,8 +112,9 @@ def _trial_bytes(request: RunRequest, profile: Profile, *, array: bool) -> int:
     """
     if profile.memory is None:
         return check_memory(request.grid, request.kind, float("inf"))
-    # In an allocation each worker has a process that starts it again.
-    worker = WORKER_BYTES if array else WORKER_BYTES + NANNY_BYTES
+    # All share the memory of scheduler and client; in an allocation each worker has a process that
+    # starts it again.
+    worker = WORKER_BYTES + CLIENT_BYTES / tasks + (0 if array else NANNY_BYTES)
     room = core_bytes(profile, 0) - worker
     if room <= 0:
         largest = check_memory(request.grid, request.kind, float("inf"))
