@@ -69,8 +69,9 @@ def slurm_job(
             f"--tasks {wanted.tasks}: each of the {wanted.nodes} nodes needs a task; give more "
             "tasks, or fewer nodes."
         )
-    needed = _trial_bytes(request, profile, array=bool(wanted.array))
     usual = profile.cores if wanted.array else max(profile.workers, wanted.nodes or 1)
+    tasks = wanted.tasks or usual
+    needed = _trial_bytes(request, profile, array=bool(wanted.array))
     folder = profile.folder("log_directory") or jobs_folder(request.path)
     sweep_name = named if named in preset_names() else str(Path(named).expanduser().absolute())
     arguments = (sweep_name, str(request.path), *options)
@@ -81,7 +82,7 @@ def slurm_job(
         arguments=arguments,
         seconds=_seconds(wanted.walltime) or profile.seconds,
         core_bytes=core_bytes(profile, needed),
-        tasks=wanted.tasks or usual,
+        tasks=tasks,
         nodes=wanted.nodes,
         array=wanted.array,
         chain=wanted.chain,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from contextlib import suppress
@@ -140,7 +141,9 @@ def check_made(store: Path) -> None:
             f"nothing here; {where}."
         )
     ends = "there is no log" if log is None else f"the log {log} ends: {_last_line(log)}"
-    raise NotMadeError(f"{store}: was not made; {last.who()} of {_when(last.time)} ended; {ends}")
+    raise NotMadeError(
+        f"{store}: there is no such store; {last.who()} of {_when(last.time)} ended; {ends}"
+    )
 
 
 def check_unwritten(store: Path) -> None:
@@ -149,7 +152,7 @@ def check_unwritten(store: Path) -> None:
     Raises:
         SubmissionError: the message names the job or the process, and how to follow and to end it.
     """
-    follow = f"follow it with 'genprior status {store}'"
+    follow = f"follow it with '{shlex.join(['genprior', 'status', str(store)])}'"
     last = last_submission(store)
     states = last.states() if last else None
     if last and states:

@@ -209,7 +209,8 @@ def test_a_profile_with_too_little_memory_is_refused_with_what_is_needed(
     assert refused.exit_code == 2
     assert_names(refused.stderr, "'400 MB'", "4 cores")
     least = refused.stderr.split("at least ")[1].split("'")[1]
-    profile.write_text(f'cluster = "slurm"\ncores = 4\nmemory = "{least.replace(" MB", "1 MB")}"\n')
+    enough = f"{int(least.split()[0]) + 1} MB"
+    profile.write_text(f'cluster = "slurm"\ncores = 4\nmemory = "{enough}"\n')
     assert genprior("submit", sweep, store, "--profile", profile, "--dry-run").exit_code == 0
 
 
