@@ -247,7 +247,7 @@ def test_a_client_that_is_killed_leaves_a_cluster_on_which_the_same_command_comp
     """Its blocks may still run on the cluster's workers when the next command begins."""
     with dask_cluster(tmp_path) as (address, _):
         command = ("run", sweep_file, store, "--scheduler", address)
-        with ended(scripted_command(replace(kind, pause=0.1), *command)) as process:
+        with ended(scripted_command(replace(kind, pause=0.4), *command)) as process:
             wait_until(lambda: has_begun(store, 2))
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=20)
