@@ -98,11 +98,10 @@ def test_a_run_goes_on_while_a_fit_is_written(
     assert runs[0].exit_status == 0
     assert done(store) == 48
     assert fits["transition"].attrs["trials_used"] == before
-    if begun[1:]:
+    # An extension drops the fit, unless it came first: then the fit was made of the larger store.
+    if begun[1:] or (store / "analysis").exists():
         kept = xr.open_zarr(store, group="analysis/transition")
         assert (kept.attrs["trials_used"], "outdated" in kept.attrs) == (before, True)
-    else:
-        assert not (store / "analysis").exists()
     assert fit_store(store)["transition"].attrs["trials_used"] == 48
 
 
