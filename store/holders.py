@@ -42,7 +42,6 @@ from .records import (
 
 BEAT = 5.0  # seconds between two heartbeats
 POLL = 0.5  # seconds between two looks at the record of another run
-WAIT_FOR_RECORDS = 600.0  # seconds: the many parts of an array enter one after the other
 WAIT_AT_END = 5.0
 Teller = Callable[[str], None]
 
@@ -236,7 +235,7 @@ class _Watch:
             StoreError: another run writes the store.
         """
         with (
-            held(self._path, wait=WAIT_FOR_RECORDS),
+            held(self._path),
             explained(self._path, "entering this run"),
         ):
             in_the_way, others = self._look()

@@ -25,7 +25,7 @@ from .errors import StoreError, WrongStoreError, explained
 from .exchange import resolved
 from .ordinary import UnsafeFileError, read_file
 
-WAIT_FOR_RECORDS = 75.0  # seconds: longer than `SILENT`, so that a dead holder is no error
+WAIT_FOR_RECORDS = 600.0  # seconds: the many parts of an array enter one after the other
 SILENT = 60.0  # seconds after which a file that does not change is no lock
 WAIT_FOR_DOCUMENTS = 90.0  # seconds: a change of documents or writing an analysis ends by itself
 LONGEST_TEXT = 1000  # bytes of a lock file

@@ -1,7 +1,5 @@
 """Runs for which nothing is left to do: they need neither workers nor the right to write."""
 
-from dataclasses import replace
-
 from ...store import StoreError, survey_store
 from ...sweeps import union
 from ...tasks.generators import weights_digests
@@ -31,13 +29,14 @@ def complete_summary(request: RunRequest) -> RunSummary | None:
     wanted, todo, unasked = select_trials(info, request.sweep, surveyed.status, request.part)
     if todo.any():
         return None
-    count, successful = int(wanted.sum()), None
-    if "success" in info.variables:
-        successful = count_successes(info, wanted)
-    summary = RunSummary(
-        str(request.path), total=count, already_done=count, already_successful=successful
-    )
-    successes = None if successful is None else 0
-    return replace(
-        summary, successes=successes, unasked=unasked, part=str(request.part or ""), workers=0
+    count, has_success = int(wanted.sum()), "success" in info.variables
+    return RunSummary(
+        str(request.path),
+        total=count,
+        already_done=count,
+        already_successful=count_successes(info, wanted) if has_success else None,
+        successes=0 if has_success else None,
+        unasked=unasked,
+        part=str(request.part or ""),
+        workers=0,
     )

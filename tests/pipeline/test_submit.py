@@ -29,7 +29,7 @@ queue = "long"
 account = "physics"
 interface = "ib0"
 local_directory = "/local/scratch"
-log_directory = "/work/my logs/50%"
+log_directory = "/data/my logs/50%"
 python = "/opt/python 3/bin/python"
 prologue = ["module load python", "ulimit -n 8192"]
 directives = ["--constraint=icelake"]
@@ -123,7 +123,7 @@ def test_the_script_of_a_chain_with_a_full_profile(
     assert text == (
         f"""#!/bin/bash
 #SBATCH --job-name=tiny-{mark}
-#SBATCH --output="/work/my logs/50%%"/tiny-{mark}-%j.log
+#SBATCH --output="/data/my logs/50%%"/tiny-{mark}-%j.log
 #SBATCH --open-mode=append
 #SBATCH --nodes=8
 #SBATCH --ntasks=64
