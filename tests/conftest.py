@@ -87,10 +87,17 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator[Executor]:
+def two_processes() -> Iterator[Executor]:
     """Two worker processes, as `--scheduler processes` starts them."""
     with open_executor("processes", 2) as executor:
         yield executor
+
+
+@pytest.fixture
+def processes(two_processes: Executor) -> Executor:
+    """Give the two worker processes once those that an earlier test killed are back."""
+    two_processes.client.wait_for_workers(2, timeout=120)
+    return two_processes
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ def common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "dask-scratch-space").mkdir(parents=True)
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    # Workers of other tests, which ran in this process, may have left their folders there.
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if "dask-scratch" not in p])
     return folder
 
 
