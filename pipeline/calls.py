@@ -23,14 +23,15 @@ from .arguments import (
     truth,
 )
 from .executors.errors import spare_dask
-from .executors.schedulers import (
+from .limits import (
     GRACE,
     MOST_GRACE,
+    MOST_RERUN,
     MOST_RETRIES,
+    MOST_SEED,
     MOST_TRIAL_TIMEOUT,
     MOST_WORKERS,
 )
-from .limits import MOST_RERUN, MOST_SEED
 from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ if TYPE_CHECKING:
 
     from .executors.base import Executor
     from .fit.results import Fits
-    from .merge import MergeSummary
     from .run.plan import Plan
     from .run.request import RunRequest
     from .run.runner import RunSummary
     from .show.progress import Progress
     from .status import StoreStatus
-    from .verify import StoreCheck
+    from .upkeep.merge import MergeSummary
+    from .upkeep.verify import StoreCheck
 
 AnyPath = str | os.PathLike[str]
 AnySweep = Sweep | str | os.PathLike[str]
@@ -356,7 +357,7 @@ def verify(
             something can be neither computed nor written again.
     """
     spare_dask()
-    from .verify import verify_store
+    from .upkeep.verify import verify_store
 
     return verify_store(
         store_path(store),
@@ -379,7 +380,7 @@ def merge(stores: Iterable[AnyPath], out: AnyPath, *, allow_mixed: bool = False)
             store is being written or damaged, or the new store cannot be made.
     """
     spare_dask()
-    from .merge import merge_paths
+    from .upkeep.merge import merge_paths
 
     if isinstance(stores, str | os.PathLike) or not isinstance(stores, Iterable):
         raise UserError("stores: give a list of the paths of the stores.")

@@ -194,7 +194,7 @@ def running(path: Path) -> list[Running]:
 
 def _queue(path: Path) -> dict[str, str]:
     """Ask Slurm for the jobs of the last submission; none if it does not answer."""
-    from .submitted import last_submission
+    from .batch.submitted import last_submission
 
     last = last_submission(path)
     return {} if last is None else last.states() or {}

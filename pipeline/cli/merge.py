@@ -33,9 +33,9 @@ def merge(stores: tuple[Path, ...], allow_mixed: bool, as_json: bool) -> None:
     """
     with terminable():
         spare_dask()
-        from ..merge import merge_paths
         from ..show import tables
         from ..show.counting import counting
+        from ..upkeep.merge import merge_paths
 
         with counting(open_console(stderr=True)) as count:
             *paths, out = stores

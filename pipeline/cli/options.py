@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ..executors.schedulers import (
-    LOCAL,
-    MOST_RETRIES,
-    MOST_TRIAL_TIMEOUT,
-    MOST_WORKERS,
-    SRUN,
-    SYSTEMS,
-)
+from ..executors.schedulers import LOCAL, SRUN, SYSTEMS
+from ..limits import MOST_RETRIES, MOST_TRIAL_TIMEOUT, MOST_WORKERS
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep

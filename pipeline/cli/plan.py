@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from ..executors.schedulers import MOST_WORKERS
+from ..limits import MOST_WORKERS
 from .group import main
 from .options import chosen_sweep, json_option, sweep_options
 from .output import open_console, print_json

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from ..executors.schedulers import GRACE, MOST_GRACE
 from ..interrupts import terminable
+from ..limits import GRACE, MOST_GRACE
 from ..workers import Workers, open_workers, worker_job_script
 from .errors import unheard
 from .group import main

@@ -26,9 +26,9 @@ def status(store: Path, as_json: bool) -> None:
     """
     spare_dask()
     from ...store import StoreError, WrongStoreError, is_vacant
+    from ..batch.submitted import check_made
     from ..show import tables
     from ..status import store_status
-    from ..submitted import check_made
 
     try:
         counted = store_status(store)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..executors.schedulers import MOST_WORKERS
+from ..limits import MOST_JOBS, MOST_WORKERS
 from .group import main
 from .options import (
     PROFILE_KEYS,
@@ -21,9 +21,7 @@ from .options import (
 from .output import open_console, print_json
 
 if TYPE_CHECKING:
-    from ..executors.slurm_job import SlurmJob
-
-MOST_JOBS = 1000
+    from ..batch.slurm_job import SlurmJob
 
 
 @main.command(short_help="Run a sweep as a batch job.")
@@ -96,13 +94,13 @@ def submit(
       genprior submit cocola-fig1 fig1.zarr --cluster slurm --tasks 64 --chain 5
       genprior submit cocola-fig1 fig1.zarr --cluster slurm --array 16
     """
-    from ..executors.slurm_job import check_slurm
-    from ..executors.slurm_job import submit as submit_job
+    from ..batch.slurm_job import check_slurm
+    from ..batch.slurm_job import submit as submit_job
+    from ..batch.submission import Submission, slurm_job
+    from ..batch.submitted import check_unwritten, leave_record
     from ..run.complete import complete_summary
     from ..run.request import check_request
     from ..show import tables
-    from ..submission import Submission, slurm_job
-    from ..submitted import check_unwritten, leave_record
 
     wanted = Submission(tasks=tasks, nodes=nodes, walltime=walltime, chain=chain, array=array or 0)
     options = _passed_on(

@@ -45,7 +45,7 @@ def verify(store: Path, trials: int, seed: int | None, repair: bool, as_json: bo
         from ...store import StoreError
         from ..show import check_tables, tables
         from ..show.counting import counting
-        from ..verify import verify_store
+        from ..upkeep.verify import verify_store
 
         with counting(open_console(stderr=True)) as count:
             checked = verify_store(store, trials=trials, seed=seed, repair=repair, count=count)

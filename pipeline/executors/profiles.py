@@ -13,10 +13,11 @@ from ...sweeps import UserError, local_path
 from ...sweeps.errors import did_you_mean, first_complaint, shown
 from ...sweeps.tables import Strict
 from ...sweeps.toml import read_toml
+from ..limits import MOST_WORKERS
 from .errors import configuration, import_dask
 from .jobqueue_settings import configured_profile
 from .memory import WORKER_BYTES
-from .schedulers import MOST_WORKERS, SYSTEMS
+from .schedulers import SYSTEMS
 
 System = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar"]
 

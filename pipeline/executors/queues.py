@@ -6,6 +6,7 @@ from contextlib import suppress
 
 ASKED = ("slurm",)  # the batch systems that are asked
 ANSWER_TIMEOUT = 20.0
+SQUEUE = ("squeue", "--noheader", "--format=%i|%T|%r")
 ENDING = ("COMPLETING", "COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED",
           "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY")  # fmt: skip
 
@@ -22,14 +23,15 @@ async def queue_states(system: str) -> dict[str, str] | None:
     """
     if system not in ASKED:
         return None
-    command = ("squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%r")
-    said = await _output(command)
-    if said is None:
-        return None
+    said = await _output((*SQUEUE, f"--user={os.getuid()}"))
+    return None if said is None else states_in(said)
+
+
+def states_in(said: str) -> dict[str, str]:
+    """Read what `SQUEUE` prints: state and reason by id of each job that has not ended."""
     states = {}
-    for line in said.splitlines():
-        job, _, rest = line.strip().partition("|")
-        state, _, reason = rest.partition("|")
+    for line in sorted(said.splitlines()):
+        job, state, reason = (*line.strip().split("|", 2), "", "")[:3]
         if state and state not in ENDING:
             states[job] = state if reason in ("", "None") else f"{state} ({reason})"
     return states

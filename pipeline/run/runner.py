@@ -17,10 +17,10 @@ from ...tasks.environment import Environment, needs_of
 from ...tasks.generators import weights_digests
 from ..executors.base import Executor, Outcomes
 from ..executors.errors import WorkersDiedError
-from ..executors.schedulers import GRACE
 from ..executors.synchronous import Synchronous
 from ..fit.freshness import mark, mark_late
 from ..interrupts import announced, check, heard, heeding
+from ..limits import GRACE
 from ..show.shown import Shown
 from .again import Blocks
 from .block_task import BlockReport, BlockTask

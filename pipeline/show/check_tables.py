@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..merge import MergeSummary
     from ..status import Counts
-    from ..verify import Finding, StoreCheck
+    from ..upkeep.merge import MergeSummary
+    from ..upkeep.verify import Finding, StoreCheck
 
 SHOWN = 20  # findings of a kind
 

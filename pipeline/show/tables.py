@@ -80,7 +80,7 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
     if status.runs:
         rows["running"] = "\n".join(map(_running, status.runs))
     if status.queue:
-        from ..submitted import listed
+        from ..batch.submitted import listed
 
         rows["queued"] = listed(status.queue)
     if trials.done:

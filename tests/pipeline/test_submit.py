@@ -11,12 +11,12 @@ import pytest
 from click.testing import Result
 from helpers import assert_names, recovery_sweep, tiny_sweep, write_sweep
 
+from genprior.pipeline.batch.slurm_job import SlurmJob
+from genprior.pipeline.batch.submission import Submission, slurm_job
 from genprior.pipeline.cli import main
 from genprior.pipeline.executors.allocation import task_memory
 from genprior.pipeline.executors.profiles import Profile
-from genprior.pipeline.executors.slurm_job import SlurmJob
 from genprior.pipeline.run.request import check_request
-from genprior.pipeline.submission import Submission, slurm_job
 
 Call = Callable[..., Result]
 FULL = """
@@ -293,7 +293,7 @@ def test_a_trial_may_need_what_it_will_have_in_the_job(
         rooms.append(room)
         return 0
 
-    monkeypatch.setattr("genprior.pipeline.submission.check_memory", weigh)
+    monkeypatch.setattr("genprior.pipeline.batch.submission.check_memory", weigh)
     profile = tmp_path / "mine.toml"
     profile.write_text("cluster = 'slurm'\nmemory = '3 GB'\ncores = 4\n")
     request = check_request(recovery_sweep(), store)

@@ -11,7 +11,7 @@ from click.testing import Result
 from helpers import Scripted, assert_names, tiny_sweep, write_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.executors.slurm_job import TO_GO_ON
+from genprior.pipeline.batch.slurm_job import TO_GO_ON
 from genprior.store import exclusive
 
 Call = Callable[..., Result]

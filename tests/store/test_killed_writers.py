@@ -10,7 +10,7 @@ import pytest
 from helpers import Scripted, results, tiny_sweep
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.verify import verify_store
+from genprior.pipeline.upkeep.verify import verify_store
 from genprior.store import Status, StoreError, open_complete, open_writer, read_info
 from genprior.store.own_files import OwnFiles
 from genprior.tasks import EXPERIMENTS

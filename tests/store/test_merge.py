@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from genprior.pipeline import run_sweep
-from genprior.pipeline.merge import merge_paths
+from genprior.pipeline.upkeep.merge import merge_paths
 from genprior.store import Status, StoreError, record
 
 CRASH = (4, 7, 2)

@@ -13,7 +13,7 @@ import zarr
 from helpers import ENVIRONMENT, Scripted, files, flip_bit, neighbours, refused
 from hostile_changes import bomb
 
-from genprior.pipeline.merge import MergeError, merge_paths
+from genprior.pipeline.upkeep.merge import MergeError, merge_paths
 from genprior.store import StoreError, WrongStoreError
 from genprior.store.holders import held_for_run
 
@@ -147,7 +147,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from genprior.store import merge
-from genprior.pipeline.merge import merge_paths
+from genprior.pipeline.upkeep.merge import merge_paths
 from genprior.tasks import EXPERIMENTS
 from helpers import Scripted
 

@@ -15,8 +15,8 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.fit.fitting import fit_store
-from genprior.pipeline.merge import merge_paths
-from genprior.pipeline.verify import verify_store
+from genprior.pipeline.upkeep.merge import merge_paths
+from genprior.pipeline.upkeep.verify import verify_store
 from genprior.store import LONGEST_ERROR, Status, mend_store, read_info, read_status, write_analysis
 from genprior.store.documents import consolidate, read_document, write_document
 from genprior.sweeps import Sweep

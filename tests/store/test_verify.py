@@ -22,7 +22,7 @@ from helpers import (
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.fit.fitting import fit_store
-from genprior.pipeline.verify import Finding, StoreCheck, verify_store
+from genprior.pipeline.upkeep.verify import Finding, StoreCheck, verify_store
 from genprior.store import Status, StoreError, read_info, verify
 from genprior.store.documents import consolidate, read_document, write_document
 from genprior.store.exchange import MADE_BY, MARKER

@@ -5,14 +5,14 @@ from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
-from ..sweeps.catalogue import preset_names
-from .executors.allocation import MEBIBYTE, task_memory
-from .executors.batch import job_name
-from .executors.memory import WORKER_BYTES
-from .executors.profiles import Profile, ProfileError, is_file_name, load_profile, walltime_seconds
-from .executors.slurm_job import SlurmJob, core_bytes, mebibytes
-from .run.pilot import check_memory
-from .run.request import RunRequest
+from ...sweeps.catalogue import preset_names
+from ..executors.allocation import MEBIBYTE, task_memory
+from ..executors.batch import job_name
+from ..executors.memory import WORKER_BYTES
+from ..executors.profiles import Profile, ProfileError, is_file_name, load_profile, walltime_seconds
+from ..run.pilot import check_memory
+from ..run.request import RunRequest
+from .slurm_job import SlurmJob, core_bytes, mebibytes
 from .submitted import jobs_folder
 
 

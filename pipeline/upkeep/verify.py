@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..store import (
+from ...store import (
     Damage,
     Inspection,
     Status,
@@ -20,13 +20,13 @@ from ..store import (
     repair_store,
     trial_at,
 )
-from ..sweeps import UserError
-from ..sweeps.variables import Variable
-from ..tasks import Experiment, task_kind
+from ...sweeps import UserError
+from ...sweeps.variables import Variable
+from ...tasks import Experiment, task_kind
+from ..show.counting import Counter, silent
+from ..show.shown import Shown
+from ..status import Counts, counts_of
 from .rerun import Rerun, rerun
-from .show.counting import Counter, silent
-from .show.shown import Shown
-from .status import Counts, counts_of
 
 MOST_REPAIRS = 3  # one repair may show damage that another one hid
 DAMAGE, LEFTOVER, FOREIGN = "damage", "leftover", "foreign"
@@ -82,7 +82,7 @@ class StoreCheck(Shown):
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
-        from .show.check_tables import check_rows
+        from ..show.check_tables import check_rows
 
         return check_rows(self)
 

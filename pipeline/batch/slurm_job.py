@@ -13,11 +13,11 @@ from shutil import which
 
 from ...sweeps import UserError
 from ...sweeps.errors import shown
-from .allocation import CLIENT_BYTES, MEBIBYTE, NANNY_BYTES, NO_TLS
-from .errors import reason
-from .memory import WORKER_BYTES
-from .profiles import Profile, memory_bytes, system_walltime
-from .schedulers import SRUN
+from ..executors.allocation import CLIENT_BYTES, MEBIBYTE, NANNY_BYTES, NO_TLS
+from ..executors.errors import reason
+from ..executors.memory import WORKER_BYTES
+from ..executors.profiles import Profile, memory_bytes, system_walltime
+from ..executors.schedulers import SRUN
 
 SBATCH = "sbatch"
 SUBMIT_TIMEOUT = 60.0

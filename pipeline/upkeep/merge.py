@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from ..store import (
+from ...store import (
     Listener,
     StoreError,
     StoreInfo,
@@ -20,16 +20,16 @@ from ..store import (
     read_analyses,
     read_info,
 )
-from ..store.moving import OWN_ATTRIBUTES
-from ..sweeps import Grid, Sweep, UserError, differences, union
-from ..sweeps.sharing import check_reading
-from ..tasks import task_kind
-from ..tasks.environment import environment, major_minor, needs_of
-from .run.prepare import check_same_variables
-from .run.provenance import TIMES, compared, named
-from .run.request import check_coordinates
-from .show.shown import Shown
-from .status import Counts, counts_of
+from ...store.moving import OWN_ATTRIBUTES
+from ...sweeps import Grid, Sweep, UserError, differences, union
+from ...sweeps.sharing import check_reading
+from ...tasks import task_kind
+from ...tasks.environment import environment, major_minor, needs_of
+from ..run.prepare import check_same_variables
+from ..run.provenance import TIMES, compared, named
+from ..run.request import check_coordinates
+from ..show.shown import Shown
+from ..status import Counts, counts_of
 
 
 class MergeError(UserError):
@@ -60,7 +60,7 @@ class MergeSummary(Shown):
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
-        from .show.check_tables import merge_rows
+        from ..show.check_tables import merge_rows
 
         return merge_rows(self)
 

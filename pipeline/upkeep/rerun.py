@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..store import Listener, Sampled, StoreInfo, as_bits, trial_at
-from ..sweeps import UserError, draws_of
-from ..tasks import Experiment
-from ..tasks.environment import environment, needs_of
-from ..tasks.experiments import check_installed
-from ..tasks.generators import weights_digests
-from ..tasks.numerics.machine import one_blas_thread
-from ..tasks.trial_values import values_check
-from .interrupts import check, pass_on
-from .run.provenance import compared
+from ...store import Listener, Sampled, StoreInfo, as_bits, trial_at
+from ...sweeps import UserError, draws_of
+from ...tasks import Experiment
+from ...tasks.environment import environment, needs_of
+from ...tasks.experiments import check_installed
+from ...tasks.generators import weights_digests
+from ...tasks.numerics.machine import one_blas_thread
+from ...tasks.trial_values import values_check
+from ..interrupts import check, pass_on
+from ..run.provenance import compared
 
 
 @dataclass(frozen=True)

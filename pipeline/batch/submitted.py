@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from ..store.lock import SILENT
-from ..store.ordinary import UnsafeFileError, parsed, read_file
-from ..sweeps import UserError
-from ..sweeps.tables import Strict
-from .executors.queues import ENDING
-from .executors.slurm_job import TO_GO_ON, SlurmJob, SubmissionError
-from .status import Running, running
+from ...store.lock import SILENT
+from ...store.ordinary import UnsafeFileError, parsed, read_file
+from ...sweeps import UserError
+from ...sweeps.tables import Strict
+from ..executors.queues import SQUEUE, states_in
+from ..status import Running, running
+from .slurm_job import TO_GO_ON, SlurmJob, SubmissionError
 
 JOBS = ".jobs"  # after the store's name: the folder of scripts and logs
 FILE = "submitted.json"
@@ -57,20 +57,14 @@ class Submitted(Strict):
             State and reason by job, such as `PENDING (Resources)`; empty if all have ended. None if
             Slurm does not answer quickly.
         """
-        command = ["squeue", "--noheader", f"--name={self.name}", "--format=%i|%T|%r"]
         try:
             said = subprocess.run(
-                command, check=True, capture_output=True, text=True, errors="replace",
-                stdin=subprocess.DEVNULL, timeout=ANSWER_TIMEOUT,
+                [*SQUEUE, f"--name={self.name}"], check=True, capture_output=True, text=True,
+                errors="replace", stdin=subprocess.DEVNULL, timeout=ANSWER_TIMEOUT,
             ).stdout  # fmt: skip
         except (OSError, subprocess.SubprocessError):
             return None
-        states = {}
-        for line in sorted(said.splitlines()):
-            job, state, reason = (*line.strip().split("|", 2), "", "")[:3]
-            if state and state not in ENDING:
-                states[job] = state if reason in ("", "None") else f"{state} ({reason})"
-        return states
+        return states_in(said)
 
     def log(self) -> Path | None:
         """Give the log that was written last; None if there is none."""

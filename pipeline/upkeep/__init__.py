@@ -1,0 +1,1 @@
+"""What keeps stores sound: verification and repair, re-runs of trials, merges."""
