@@ -246,7 +246,8 @@ def status(store: AnyPath) -> "StoreStatus":
     """Count a store's trials, successes and crashes, and list its analyses and damages.
 
     Raises:
-        UserError: there is no store, or it cannot be read.
+        UserError: there is no store, or it cannot be read; if a job was submitted that should make
+            it, the message says what became of the job.
     """
     spare_dask()
     from .status import store_status

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
-from ..store import Record, Status, StoreInfo, read_info, survey_store
+from ..store import Record, Status, StoreInfo, WrongStoreError, is_vacant, read_info, survey_store
 from ..store.records import read_records
 from ..sweeps import Grid, UserError
 from ..sweeps.sharing import shared_draws
@@ -152,8 +152,14 @@ def store_status(path: Path) -> StoreStatus:
 
     Raises:
         StoreError: there is no store, or its status cannot be read.
+        NotMadeError: a job was submitted that should make the store.
     """
-    audited = audited_variable(read_info(path).sweep.task)
+    try:
+        audited = audited_variable(read_info(path).sweep.task)
+    except WrongStoreError:
+        if is_vacant(path):
+            _tell_of_its_job(path)
+        raise
     info, survey = survey_store(path, (*READ, *([audited] if audited else [])))
     status, seconds = survey.status, survey.values.get("seconds", np.array([]))
     success = survey.values.get("success")
@@ -190,6 +196,13 @@ def running(path: Path) -> list[Running]:
     except (OSError, UserError):
         return []
     return [_running(record) for record in records if record.fields and not record.is_dead()]
+
+
+def _tell_of_its_job(path: Path) -> None:
+    """Raise NotMadeError if a job was submitted that should make a store."""
+    from .batch.submitted import check_made
+
+    check_made(path)
 
 
 def _queue(path: Path) -> dict[str, str]:

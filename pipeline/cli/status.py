@@ -25,17 +25,11 @@ def status(store: Path, as_json: bool) -> None:
       genprior status quickstart.zarr
     """
     spare_dask()
-    from ...store import StoreError, WrongStoreError, is_vacant
-    from ..batch.submitted import check_made
+    from ...store import StoreError
     from ..show import tables
     from ..status import store_status
 
-    try:
-        counted = store_status(store)
-    except WrongStoreError:
-        if is_vacant(store):
-            check_made(store)
-        raise
+    counted = store_status(store)
     if as_json:
         print_json(asdict(counted))
     else:

@@ -116,8 +116,8 @@ def arguments(
     for path in (folder, logs, *filter(None, certificates or ())):
         if shlex.quote(path) != path:
             raise ProfileError(
-                f"{shown(path)}: job scripts cannot hold a path with spaces or quotes; choose "
-                "another store, or set 'shared_directory' and 'log_directory' in a profile."
+                f"{shown(path)}: a path in a job script has letters, digits and _@%+=:,./- only; "
+                "choose another store, or set 'shared_directory' and 'log_directory' in a profile."
             )
     asked: dict[str, Any] = {
         "cores": profile.cores,

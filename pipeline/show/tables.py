@@ -79,6 +79,8 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
     }
     if status.runs:
         rows["running"] = "\n".join(map(_running, status.runs))
+    if together := _together(status.runs):
+        rows["together"] = together
     if status.queue:
         from ..batch.submitted import listed
 
@@ -107,7 +109,6 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
 
 def _running(run: "Running") -> str:
     """Write where a run is, and how far; for one without a sign how long that is."""
-    from ...store.lock import SILENT
     from .progress import clock
 
     parts = [f"process {run['process']} on {run['host']}", run["job"]]
@@ -120,11 +121,30 @@ def _running(run: "Running") -> str:
             parts.append(f"{run['done']:,} of {run['total']:,} trials done")
     if run["crashed"]:
         parts.append(f"{run['crashed']:,} crashed")
-    if run["silent_seconds"] > SILENT:
+    if not _is_alive(run):
         parts.append(f"no sign for {clock(run['silent_seconds'])}: it is probably dead")
     elif run["per_second"] is not None and run["seconds_left"] is not None:
         parts += [f"{run['per_second']:.3g}/s", f"{clock(run['seconds_left'])} left"]
     return ", ".join(filter(None, parts))
+
+
+def _together(runs: "list[Running]") -> str:
+    """Add up the parts that run at the same time; nothing for fewer than two."""
+    from .progress import clock
+
+    begun = [run for run in runs if run["per_second"] is not None and _is_alive(run)]
+    if len(begun) < 2:
+        return ""
+    workers = sum(run["workers"] or 0 for run in begun)
+    rate = sum(run["per_second"] or 0 for run in begun)
+    left = max(run["seconds_left"] or 0 for run in begun)
+    return f"{len(begun):,} runs, {workers:,} workers, {rate:.3g}/s, {clock(left)} left"
+
+
+def _is_alive(run: "Running") -> bool:
+    from ...store.lock import SILENT
+
+    return run["silent_seconds"] <= SILENT
 
 
 def _crash(crash: "Crash") -> str:

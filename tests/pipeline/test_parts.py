@@ -24,6 +24,7 @@ from helpers import (
 )
 
 from genprior.pipeline import run_sweep
+from genprior.pipeline.status import Running, store_status
 from genprior.store import StoreError, exclusive, read_info
 from genprior.sweeps.part import Part
 
@@ -131,3 +132,21 @@ def test_a_part_is_asked_for_on_the_command_line(
     assert answer.exit_code == 0
     assert answer.stdout.startswith(f"part 2/4 of {store}: 16 of 16 trials done")
     assert genprior("status", store).exit_code == 3
+
+
+def alive(part: str, workers: int, rate: float, left: float, silent: float = 1.0) -> Running:
+    """A run of a part, as `status` reads it from a record."""
+    return Running(
+        process=7, host="n1", job="", part=part, workers=workers, total=100, done=50, crashed=0,
+        per_second=rate, seconds_left=left, silent_seconds=silent,
+    )  # fmt: skip
+
+
+def test_status_adds_up_the_parts_that_run(undisturbed: Path) -> None:
+    """The slowest part decides when all are done; one that is silent does not count."""
+    parts = [alive("1/3", 4, 2.0, 25), alive("2/3", 8, 0.5, 125)]
+    dead = alive("3/3", 16, 9.0, 300, silent=90)
+    status = replace(store_status(undisturbed), runs=[*parts, dead])
+    assert status.rows()["together"] == "2 runs, 12 workers, 2.5/s, 2:05 left"
+    for runs in ([], parts[:1], [parts[0], dead]):
+        assert "together" not in replace(status, runs=runs).rows()

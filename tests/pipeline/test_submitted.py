@@ -10,8 +10,10 @@ import pytest
 from click.testing import Result
 from helpers import Scripted, assert_names, tiny_sweep, write_sweep
 
+import genprior as gp
 from genprior.pipeline import run_sweep
 from genprior.pipeline.batch.slurm_job import TO_GO_ON
+from genprior.pipeline.batch.submitted import NotMadeError
 from genprior.store import exclusive
 
 Call = Callable[..., Result]
@@ -71,6 +73,8 @@ def test_status_of_a_job_that_has_not_made_its_store(
     slurm.queue(QUEUED)
     said = refusal(genprior("status", store), 3)
     assert_names(said, "43 PENDING (PartitionConfig)", "44 PENDING", f"{store}.jobs", name)
+    with pytest.raises(NotMadeError, match="43 PENDING"):
+        gp.status(store)
     slurm.queue(None)
     assert_names(refusal(genprior("status", store), 3), "jobs 43, 44", "squeue", f"{store}.jobs")
     slurm.queue("43|COMPLETING|None\n")
