@@ -16,7 +16,7 @@ from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.executors.opening import open_executor
 from genprior.tasks import EXPERIMENTS
 
-BY_HAND = ("fuzz", "soak", "slurm")
+BY_HAND = ("slow", "fuzz", "soak", "slurm")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -109,7 +109,10 @@ def end(played: Played) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "system",
+    ["slurm", *(pytest.param(name, marks=pytest.mark.slow) for name in SYSTEMS if name != "slurm")],
+)
 def test_a_run_in_worker_jobs_gives_the_results_of_one_process(
     system: str, tmp_path: Path, store: Path, recovered: Path
 ) -> None:
@@ -125,6 +128,7 @@ def test_a_run_in_worker_jobs_gives_the_results_of_one_process(
     assert [path for path in store.parent.iterdir() if ".jobs." in path.name] == []
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_job_that_ends_before_its_worker_arrives_is_replaced(
     slurm: Played, store: Path, recovered: Path
@@ -137,6 +141,7 @@ def test_a_job_that_ends_before_its_worker_arrives_is_replaced(
     assert_same_results(store, recovered)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_submission_that_fails_is_tried_again(
     slurm: Played, store: Path, recovered: Path
@@ -148,6 +153,7 @@ def test_a_submission_that_fails_is_tried_again(
     assert_same_results(store, recovered)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_submissions_that_always_fail_end_the_run_with_the_batch_system_s_words(
     slurm: Played, store: Path
@@ -161,6 +167,7 @@ def test_submissions_that_always_fail_end_the_run_with_the_batch_system_s_words(
     assert not store.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_without_encryption_the_run_says_so(slurm: Played, store: Path, recovered: Path) -> None:
     slurm.play()

@@ -43,6 +43,7 @@ def everything_global() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
 def test_nothing_global_is_changed_for_the_caller(
@@ -142,6 +143,7 @@ print(gp.run(sweep, "s.zarr", workers=2).computed)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_script_needs_no_guard_and_prints_nothing_of_ours(tmp_path: Path) -> None:
     """A worker process that imported the script would run it again, and print as well."""

@@ -57,6 +57,7 @@ AUDITED = ("solver.abandon_after=4", "solver.audit=0.5")
 WIDTHS = {"widths": {"by": "depth", "table": {"1": [15], "2": [15, 20]}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "changes"),
     [

@@ -36,6 +36,7 @@ from genprior.store.lock import documents_held
 Command = Callable[..., Result]
 
 
+@pytest.mark.slow
 def test_a_fit_and_a_run_do_not_lock_each_other_out(
     genprior: Command, kind: Scripted, store: Path
 ) -> None:
@@ -150,6 +151,7 @@ fit_store(Path(path))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["make_group", "put_in_place", "consolidate"])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_fit_that_is_killed_leaves_a_store_that_can_be_read(

@@ -63,7 +63,6 @@ def test_a_worker_that_is_killed_once_costs_nothing_but_time(
     assert_same_results(store, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_trial_that_always_kills_its_worker_is_the_only_one_that_crashes(
     undisturbed: Path, store: Path, kind: Scripted, processes: Executor
@@ -82,7 +81,6 @@ def test_a_trial_that_always_kills_its_worker_is_the_only_one_that_crashes(
     assert_same_results(store, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.cluster
 def test_killing_the_whole_run_keeps_what_was_finished(
     undisturbed: Path, store: Path, kind: Scripted, sweep_file: Path

@@ -72,6 +72,7 @@ def test_the_first_notebook_runs(tmp_path: Path) -> None:
     assert (tmp_path / "first-steps.zarr").is_dir()
 
 
+@pytest.mark.slow
 def test_a_cell_shows_a_run_once_and_a_figure_once(tmp_path: Path) -> None:
     """Also where pyplot shows figures of its own below the cell."""
     run, silent, threads, figure, with_pyplot = executed(
@@ -129,6 +130,7 @@ def test_fits_are_shown_once_as_tables(tmp_path: Path, undisturbed: Path) -> Non
     assert silent == []
 
 
+@pytest.mark.slow
 def test_processes_work_from_a_cell(tmp_path: Path) -> None:
     (shown,) = executed(
         tmp_path,
@@ -152,6 +154,7 @@ gp.run(sweep, "long.zarr", scheduler=SCHEDULER, workers=WORKERS)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheduler", "workers"), [("synchronous", None), ("processes", 1)])
 def test_a_stopped_cell_keeps_what_is_finished(
     tmp_path: Path, scheduler: str, workers: int | None
@@ -200,6 +203,7 @@ float(gp.open("theirs.zarr").load().signal_error.median())
 """
 
 
+@pytest.mark.slow
 def test_classes_of_a_cell_run_in_local_workers(tmp_path: Path) -> None:
     """They are in no module; what is recovered is half of the signal."""
     *_, outputs = executed(tmp_path, SWEEP, CLASSES, THEIRS)

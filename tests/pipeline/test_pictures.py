@@ -155,6 +155,7 @@ def test_nothing_is_cut_and_nothing_overlaps(store: Path, kind: Scripted, name: 
     assert " ".join(said[0][0].split()) == LONG.strip()
 
 
+@pytest.mark.slow
 def test_a_picture_needs_no_setting_of_the_users(tmp_path: Path) -> None:
     """A backend and fonts that are missing, usetex, warnings that are errors: nothing on stderr.
 

@@ -1,6 +1,6 @@
 """Soak: whatever is killed at random times, repeating the command ends in the undisturbed dataset.
 
-The small soak kills 8 processes. The large one, with 200 kills, takes a quarter of an hour and is
+The small soak kills 5 processes. The large one, with 200 kills, takes a quarter of an hour and is
 run by hand: `pytest -m soak tests/pipeline/test_soak.py`.
 """
 
@@ -152,12 +152,11 @@ def kill(what: str, client: subprocess.Popen[str], cluster: Cluster, external: b
     return True
 
 
-@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize(
     ("kills", "trials"),
     [
-        ({"worker": 6, "client": 1, "scheduler": 1}, 20),
+        ({"worker": 3, "client": 1, "scheduler": 1}, 12),
         pytest.param({"worker": 154, "client": 31, "scheduler": 15}, 600, marks=pytest.mark.soak),
     ],
 )

@@ -89,6 +89,7 @@ def test_a_picture_takes_nothing_that_is_out_of_date(
     assert status["analyses"]["transition"]["outdated"]
 
 
+@pytest.mark.slow
 def test_every_name_of_an_analysis_is_reserved(kind: Scripted, store: Path) -> None:
     for at, (name, changes) in enumerate(KINDS.items()):
         path = store.with_name(f"{at}.zarr")

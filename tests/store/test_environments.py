@@ -238,6 +238,7 @@ def other_genprior(folder: Path, *, knows_environments: bool) -> dict[str, str]:
     return {**ENVIRONMENT, "PYTHONPATH": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("knows_environments", [True, False])
 def test_real_workers_with_another_genprior_are_refused_in_one_line(

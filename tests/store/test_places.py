@@ -201,7 +201,7 @@ def test_a_store_in_a_store_that_is_being_written_stops_an_extension(
     run_sweep(small_sweep(), made / "deep" / "inner.zarr", kind=kind)
     before = files(made)
     with (
-        held(made / "deep" / "inner.zarr"),
+        exclusive(made / "deep" / "inner.zarr"),
         refused(StoreError, made / "deep" / "inner.zarr"),
     ):
         grown(made, kind)
@@ -371,6 +371,7 @@ def test_without_flock_the_lock_of_a_dead_process_is_taken_at_once(
     assert not lock.exists()
 
 
+@pytest.mark.slow
 def test_without_flock_a_lock_that_is_silent_on_another_machine_is_taken_over(
     store: Path, kind: Scripted, no_flock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

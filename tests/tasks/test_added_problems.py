@@ -82,6 +82,7 @@ def test_the_example_of_the_page_has_the_gradient_it_states(deblurring):
     assert_allclose(drawn.gradient(drawn.misfit(signal)), slope, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_package_with_the_example_of_the_page_serves_the_command_line(tmp_path: Path) -> None:
     """Built and installed by pip into a folder of its own; two worker processes find it there."""

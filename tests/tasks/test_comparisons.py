@@ -46,6 +46,7 @@ def test_a_shift_of_the_transition_is_recovered_with_its_interval():
     assert_allclose(found.detectable_shift, (1.96 + 0.8416) * math.sqrt(2 * 2.0 / 400), rtol=0.03)
 
 
+@pytest.mark.slow
 def test_one_point_is_rejected_as_often_as_the_level_says_and_the_detectable_shift_is_found():
     """100 repetitions: at 5 %, at most 13 rejections of one point (probability 10⁻³).
 

@@ -77,6 +77,7 @@ def test_a_step_too_long_may_end_in_a_flat_zone(engine, tolerance, steps):
     assert verdict(engine, loss, [0.5], method) == (steps, Verdict.FLAT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", ["sparse", "sparse-random", "group-sparse"])
 def test_a_start_outside_all_tents_is_flat(generator):
     """Tents leave gaps between them, where G(x) = 0 and the relative signal error is 1."""

@@ -297,6 +297,7 @@ def test_a_trial_holds_no_more_memory_than_it_says(decoder, shape):
 # From file to fit
 
 
+@pytest.mark.slow
 def test_a_sweep_of_k_n_and_m_runs_from_plan_to_picture(tmp_path: Path):
     """No depth and no widths are asked for, and none are stored."""
     (tmp_path / "mine.toml").write_text(

@@ -85,6 +85,7 @@ def test_several_files_are_an_axis_that_can_grow(tmp_path, store):
         run_sweep(trained_sweep(*paths), store)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_worker_processes_find_a_file_by_a_relative_path_with_the_same_results(
     tmp_path: Path, net: str

@@ -87,6 +87,7 @@ def test_the_quantiles_are_those_of_a_brute_force_posterior():
             assert_allclose(found[1], 2 * LN9 * np.exp(expected), rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 0.2])
 def test_intervals_cover_the_truth_as_often_as_they_claim(scale):
     """Outside the 10⁻³ quantiles of Binomial(300, 0.95), 0.907 and 0.983, 95 % is refuted.
@@ -161,6 +162,7 @@ def test_a_ceiling_that_may_lie_below_one_half_is_flagged():
     assert fit_transition(GRID, *expected_counts(GRID, 9.3, 1.0, 60, ceiling=0.7)).flag == ""
 
 
+@pytest.mark.slow
 def test_steps_far_below_the_grid_are_covered_too():
     """At s = h/100 nearly every run is separated, and the interval is 0.89 of the gap.
 
