@@ -92,7 +92,11 @@ class Comparison(Analysis):
         """Give the settings, with those of the transitions that are compared."""
         settings = super().asked(info, along)
         fit = info.sweep.fit
-        transition = {"along": along or fit.along, "direction": fit.direction}
+        transition = {
+            "along": along or fit.along,
+            "direction": fit.direction,
+            "scatter": fit.scatter,
+        }
         return None if settings is None else settings | transition
 
     def check_request(self, request: Request) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.checks import has_positions
-from ...sweeps.directions import direction_along, least_value
+from ...sweeps.directions import expected_direction, given_direction, least_value
 from ...sweeps.errors import did_you_mean
 from ...sweeps.sharing import check_separate, shared_draws
 from .base import Analysis, Request
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ..show.canvas import Look
 
 JSON_FIELDS = (
-    "outcome", "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
-    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "flag",
+    "outcome", "p50", "p50_low", "p50_high", "p10", "p10_low", "p10_high", "p90", "p90_low",
+    "p90_high", "width", "width_low", "width_high", "log_width", "log_width_low", "log_width_high",
+    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "shape",
+    "shape_weight", "fit_p", "spread", "flag",
 )  # fmt: skip
 RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
 
@@ -33,6 +35,7 @@ class Transition(Analysis):
     json_name = "transitions"
     counted_like = "p50"
     takes_along = True
+    version = 2
     rank = 0
 
     def names(self) -> Iterable[str]:
@@ -47,9 +50,10 @@ class Transition(Analysis):
         return [("fit.along", "success")] if sweep.fit.along else ()
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the axis, and `fit.direction`."""
+        """Give the axis, `fit.direction` and `fit.scatter`."""
         axis = along or info.sweep.fit.along
-        return {"along": axis, "direction": info.sweep.fit.direction} if axis else None
+        fit = info.sweep.fit
+        return {"along": axis, "direction": fit.direction, "scatter": fit.scatter} if axis else None
 
     def check_request(self, request: Request) -> None:
         """Refuse an axis along which no transition can be fitted."""
@@ -72,8 +76,10 @@ class Transition(Analysis):
             fitted = fit_transitions(
                 worst_over_targets(results[["success"]])["success"],
                 axis,
-                direction=direction_along(info.sweep, axis),
+                direction=given_direction(info.sweep, axis),
+                expected=expected_direction(info.sweep, axis),
                 floor=least_value(axis),
+                scatter=info.sweep.fit.scatter,
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: {error}") from None

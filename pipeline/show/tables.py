@@ -22,9 +22,10 @@ REMARKS = {
     "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
     "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
     "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
+    "misfit": "no curve fits the shares of success; the intervals allow for their larger scatter",
     "resolution-limited": "the transition is narrower than the distance of the values of {}",
     "against-direction": "the outcomes contradict the direction along {} that was fitted (the one "
-    "known for this axis, given by fit.direction, or common to all curves)",
+    "given by fit.direction, or common to all curves)",
     "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
     "direction to 'genprior run' with --set fit.direction=rising or =falling",
     "no-trials": "no trial was run there",

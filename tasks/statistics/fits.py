@@ -7,14 +7,18 @@ from dataclasses import fields, replace
 import numpy as np
 import xarray as xr
 
+from .intervals import wilson_interval
+from .links import Floats
 from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
-from .posterior import DEFAULT_DIRECTION, Floats
-from .transitions import Transition, known_part, wilson_interval
+from .posterior import DEFAULT_DIRECTION, Counts, direction_evidence
+from .transitions import EXPECTED, Transition, known_part, tried
 
 METHOD = (
-    "grid posterior: logistic curve below a ceiling, flat 50 % point, log-uniform scale, ceiling 1 "
-    "with prior probability 1/2; median, central interval"
+    "grid posterior, averaged over the links logit, cloglog and loglog on a linear and a "
+    "logarithmic axis: curve below a ceiling, flat middle, log-uniform scale, ceiling 1 with prior "
+    "probability 1/2; median, central interval"
 )
+TEXT = ("shape", "flag", "outcome")
 
 
 def fit_transitions(
@@ -22,20 +26,25 @@ def fit_transitions(
     along: str,
     *,
     direction: int | None = None,
+    expected: int | None = None,
     floor: float | None = None,
+    scatter: str = "auto",
     level: float = 0.95,
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
-    All groups have one direction. If it is not given, the outcomes of all groups decide it, by the
-    sum of their log Bayes factors. If that sum stays below that of 20 : 1, the direction is open:
-    every flag says so, and 50 % points outside the positions have no bounds.
+    All groups have one direction. If it is not given, the sum of the log Bayes factors of all
+    groups decides it, together with prior odds of 20 : 1 for the expected direction. If odds of
+    20 : 1 are not reached, the direction is open: every flag says so, and 50 % points outside the
+    positions have no bounds.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
         along: dimension with a numeric coordinate: the positions.
-        direction: +1 or −1, where it is known.
+        direction: +1 or −1 fixes it.
+        expected: +1 or −1, the direction that is probable before any trial.
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        scatter: as for `fit_transition`.
         level: coverage of all intervals.
 
     Returns:
@@ -55,43 +64,49 @@ def fit_transitions(
     counts = (math.prod(shape), positions.size)
     pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
 
-    def fit(pair: tuple[Floats, Floats], direction: int | None) -> Transition:
-        return known_part(positions, *pair, direction=direction, floor=floor, level=level)
-
-    fits = [fit(pair, direction) for pair in pairs]
+    counted = [tried(positions, *pair)[0] for pair in pairs]
+    evidences = [direction_evidence(c, -math.inf if floor is None else floor) for c in counted]
+    is_open = False
     if direction is None:
-        common, is_open = _common_direction(fits)
-        fits = [
-            transition if transition.direction == common else fit(pair, common)
-            for transition, pair in zip(fits, pairs, strict=True)
-        ]
-        fits = [_undirected(transition) for transition in fits] if is_open else fits
+        direction, is_open = _common_direction(counted, evidences, expected, level)
+    fits = [
+        known_part(positions, *pair, direction=direction, floor=floor, scatter=scatter, level=level)
+        for pair in pairs
+    ]
+    if is_open:
+        fits = [_undirected(transition) for transition in fits]
     low, high = wilson_interval(successes.values, runs.values, level)
     cells = {"successes": successes.values, "runs": runs.values}
     cells |= {"success_low": low, "success_high": high}
     names = [field.name for field in fields(Transition)]
     fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
-    for name in ("flag", "outcome"):
+    for name in TEXT:
         fitted[name] = fitted[name].astype(np.dtypes.StringDType())
-    attrs = {"along": along, "method": METHOD, "level": level}
+    attrs = {"along": along, "method": METHOD, "level": level, "scatter": scatter}
     attrs |= {} if floor is None else {"floor": floor}
     result = xr.Dataset(coords=runs.coords, attrs=attrs)
     for name, values in (fitted | cells).items():
         label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
-        units = success[along].attrs.get("units") if name.startswith(("p50", "width")) else "1"
-        if units is not None:
+        is_position = name.startswith(("p10", "p50", "p90", "width"))
+        units = success[along].attrs.get("units") if is_position else "1"
+        if units is not None and name not in TEXT:
             label["units"] = units
         result[name] = (runs.dims if name in cells else groups, values, label)
     return result
 
 
-def _common_direction(fits: Sequence[Transition]) -> tuple[int, bool]:
+def _common_direction(
+    counted: Sequence[Counts], evidences: Sequence[float], expected: int | None, level: float
+) -> tuple[int, bool]:
     """Give the direction that all outcomes together support, and whether they leave it open.
 
     Groups that never reach one half do not count: they have no 50 % point on either side.
     """
-    evidence = sum(f.evidence for f in fits if f.outcome not in (NEVER, NO_TRIALS))
-    return int(np.sign(evidence)) or DEFAULT_DIRECTION, abs(evidence) < DECIDED
+    odds = EXPECTED * (expected or 0)
+    for counts, evidence in zip(counted, evidences, strict=True):
+        _, upper = wilson_interval(counts.k, counts.n, level)
+        odds += evidence if upper.max() >= 0.5 else 0.0
+    return int(np.sign(odds)) or DEFAULT_DIRECTION, abs(odds) < DECIDED - 1e-9
 
 
 def _undirected(fit: Transition) -> Transition:
@@ -108,15 +123,28 @@ LONG_NAMES = {
     "p50": "{along} at 50 % success",
     "p50_low": "{along} at 50 % success, lower bound",
     "p50_high": "{along} at 50 % success, upper bound",
+    "p10": "{along} at 10 % success",
+    "p10_low": "{along} at 10 % success, lower bound",
+    "p10_high": "{along} at 10 % success, upper bound",
+    "p90": "{along} at 90 % success",
+    "p90_low": "{along} at 90 % success, lower bound",
+    "p90_high": "{along} at 90 % success, upper bound",
     "width": "10–90 % width in {along}",
     "width_low": "10–90 % width in {along}, lower bound",
     "width_high": "10–90 % width in {along}, upper bound",
+    "log_width": "10–90 % width in the logarithm of {along}",
+    "log_width_low": "10–90 % width in the logarithm of {along}, lower bound",
+    "log_width_high": "10–90 % width in the logarithm of {along}, upper bound",
     "ceiling": "success probability that the curve levels off at",
     "ceiling_low": "success probability that the curve levels off at, lower bound",
     "ceiling_high": "success probability that the curve levels off at, upper bound",
     "direction": "+1: success rises with {along}, −1: it falls",
     "trials": "trials fitted",
     "evidence": "log Bayes factor of rising over falling",
+    "shape": "most probable link and scale of {along}",
+    "shape_weight": "posterior probability of that shape",
+    "fit_p": "p-value of the χ² test of the best curve of that shape",
+    "spread": "factor by which successes vary more than binomial counts",
     "flag": "what limits the fit, empty if nothing does",
     "successes": "successful trials",
     "runs": "trials run",
