@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
+    from ..fit.spreading import Spread
     from ..show.canvas import Look
 
 
@@ -23,15 +24,25 @@ class Request:
     Attributes:
         info: the store.
         along: the axis of the transition that the command names; None to use the sweep's.
+        below: the error below which a trial succeeds, if the command judges success anew.
         trials: the results of the store at one moment.
         fits: the analyses made so far for this request, by name.
+        spread: calls a function for each of many groups, on workers if the request has some.
     """
 
-    def __init__(self, info: "StoreInfo", along: str | None = None):
+    def __init__(
+        self,
+        info: "StoreInfo",
+        along: str | None = None,
+        spread: "Spread | None" = None,
+        below: float | None = None,
+    ):
+        from ..fit.spreading import Spread
         from ..fit.trials import Trials
 
-        self.info, self.along = info, along
-        self.trials: Trials = Trials(info)
+        self.info, self.along, self.below = info, along, below
+        self.spread = spread or Spread()
+        self.trials: Trials = Trials(info, below)
         self.fits: dict[str, xr.Dataset] = {}
 
     @property

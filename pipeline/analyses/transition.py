@@ -80,6 +80,7 @@ class Transition(Analysis):
                 expected=expected_direction(info.sweep, axis),
                 floor=least_value(axis),
                 scatter=info.sweep.fit.scatter,
+                spread=request.spread,
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: {error}") from None

@@ -158,7 +158,9 @@ def _crash(crash: "Crash") -> str:
 def _current(analyses: dict[str, Any]) -> str:
     """List the analyses that are up to date, with the axis if a command named one."""
     return ", ".join(
-        name + (f" along {analysis['along']}" if "along" in analysis else "")
+        name
+        + (f" along {analysis['along']}" if "along" in analysis else "")
+        + (f" of errors below {analysis['below']:g}" if "below" in analysis else "")
         for name, analysis in analyses.items()
         if not analysis["outdated"]
     )

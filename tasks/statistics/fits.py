@@ -1,8 +1,9 @@
 """Fit a transition for every group of a labelled dataset."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,7 @@ import xarray as xr
 from .intervals import wilson_interval
 from .links import Floats
 from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
-from .posterior import DEFAULT_DIRECTION, Counts, direction_evidence
+from .posterior import DEFAULT_DIRECTION, direction_evidence
 from .transitions import EXPECTED, Transition, known_part, tried
 
 METHOD = (
@@ -19,6 +20,27 @@ METHOD = (
     "probability 1/2; median, central interval"
 )
 TEXT = ("shape", "flag", "outcome")
+TIE = 1e-9  # nats
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+Result = TypeVar("Result")
+
+
+class _Options(NamedTuple):
+    """What all groups share."""
+
+    direction: int | None
+    floor: float | None
+    scatter: str
+    level: float
+
+
+class _Group(NamedTuple):
+    """The counts of one group."""
+
+    positions: Floats
+    successes: Floats
+    trials: Floats
+    options: _Options
 
 
 def fit_transitions(
@@ -30,6 +52,7 @@ def fit_transitions(
     floor: float | None = None,
     scatter: str = "auto",
     level: float = 0.95,
+    spread: Spread | None = None,
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
@@ -46,6 +69,8 @@ def fit_transitions(
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
         scatter: as for `fit_transition`.
         level: coverage of all intervals.
+        spread: calls a function for each of many groups, and gives the results in their order; in
+            this process one after the other if None.
 
     Returns:
         Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
@@ -57,6 +82,7 @@ def fit_transitions(
         ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
             a coordinate has the name of a fitted variable.
     """
+    spread = spread or in_this_process
     success, positions = _checked_success(success, along)
     runs = success.notnull().sum("trial")
     successes = (success == 1).sum("trial")
@@ -64,15 +90,14 @@ def fit_transitions(
     counts = (math.prod(shape), positions.size)
     pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
 
-    counted = [tried(positions, *pair)[0] for pair in pairs]
-    evidences = [direction_evidence(c, -math.inf if floor is None else floor) for c in counted]
+    options = _Options(direction, floor, scatter, level)
+    jobs = [_Group(positions, *pair, options) for pair in pairs]
     is_open = False
     if direction is None:
-        direction, is_open = _common_direction(counted, evidences, expected, level)
-    fits = [
-        known_part(positions, *pair, direction=direction, floor=floor, scatter=scatter, level=level)
-        for pair in pairs
-    ]
+        evidences = spread(_evidence, jobs)
+        common, is_open = _common_direction(evidences, expected)
+        jobs = [g._replace(options=options._replace(direction=common)) for g in jobs]
+    fits = spread(_fitted, jobs)
     if is_open:
         fits = [_undirected(transition) for transition in fits]
     low, high = wilson_interval(successes.values, runs.values, level)
@@ -95,18 +120,34 @@ def fit_transitions(
     return result
 
 
-def _common_direction(
-    counted: Sequence[Counts], evidences: Sequence[float], expected: int | None, level: float
-) -> tuple[int, bool]:
-    """Give the direction that all outcomes together support, and whether they leave it open.
+def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Group]) -> list[Result]:
+    """Call a function for each group, one after the other."""
+    return [function(group) for group in groups]
 
-    Groups that never reach one half do not count: they have no 50 % point on either side.
+
+def _fitted(group: _Group) -> Transition:
+    """Fit one group, whose direction is known."""
+    positions, successes, trials, options = group
+    return known_part(positions, successes, trials, **options._asdict())
+
+
+def _evidence(group: _Group) -> float:
+    """Give the log Bayes factor of rising over falling success.
+
+    It is 0 of a group that never reaches one half: it has no 50 % point on either side.
     """
-    odds = EXPECTED * (expected or 0)
-    for counts, evidence in zip(counted, evidences, strict=True):
-        _, upper = wilson_interval(counts.k, counts.n, level)
-        odds += evidence if upper.max() >= 0.5 else 0.0
-    return int(np.sign(odds)) or DEFAULT_DIRECTION, abs(odds) < DECIDED - 1e-9
+    counts, _ = tried(group.positions, group.successes, group.trials)
+    _, upper = wilson_interval(counts.k, counts.n, group.options.level)
+    if upper.max() < 0.5:
+        return 0.0
+    floor = group.options.floor
+    return direction_evidence(counts, -math.inf if floor is None else floor)
+
+
+def _common_direction(evidences: Sequence[float], expected: int | None) -> tuple[int, bool]:
+    """Give the direction that all outcomes together support, and whether they leave it open."""
+    odds = EXPECTED * (expected or 0) + sum(evidences)
+    return int(np.sign(odds)) or DEFAULT_DIRECTION, abs(odds) < DECIDED - TIE
 
 
 def _undirected(fit: Transition) -> Transition:

@@ -278,7 +278,7 @@ def spread_of(fit: Fitted, counts: Counts, direction: int) -> float:
     if freedom < 1 or more <= 0:
         return 0.0
     excess = squares.sum() * squares.size / freedom - squares.size
-    return min(max(excess / more, 0.0), 1.0)
+    return float(min(max(excess / more, 0.0), 1.0))
 
 
 def _residuals(fit: Fitted, counts: Counts, direction: int) -> tuple[Floats, Floats]:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from .links import LINKS, Floats, Link
 
+Booleans = NDArray[np.bool_]
+
 MARGIN = 0.5  # prior range of the middle beyond the outermost positions, in spans
 SCALES = (0.001, 2.0)  # prior range of a logistic s: × the smallest gap, × the span
 LAPSES = np.array([0, 0.02, 0.1, 0.3])  # nodes of the first look
@@ -149,14 +151,15 @@ class _Search:
         first, last = self.ends.middles.tolist()
         return Fitted(self.model, evidence, self.grid, mass / total, top, (first, last))
 
-    def _inside(self) -> NDArray:
+    def _inside(self) -> Booleans:
         """Say which cells have their 50 % point in the prior's range."""
         at_half = self.direction * self.model.link.inverse(0.5 / (1 - self.grid.lapses))
         ahead = at_half[:, None, None] * np.exp(self.grid.log_scales)
         points = self.grid.middles[:, None] + ahead
         first, last = self.ends.middles
         margin = 1e-9 * (last - first)
-        return (points >= max(self.floor, first) - margin) & (points <= last + margin)
+        inside: Booleans = (points >= max(self.floor, first) - margin) & (points <= last + margin)
+        return inside
 
     def _has(self, look: Look) -> bool:
         """Say whether enough nodes of each axis are near the top, and none is cut off."""
@@ -247,7 +250,7 @@ def _log_likelihood(t: Floats, counts: Counts, model: Model, direction: int, gri
     return total.reshape(grid.lapses.size, grid.middles.size, grid.log_scales.size)
 
 
-def _closer(nodes: Floats, kept: NDArray, end: Floats, size: int) -> Floats:
+def _closer(nodes: Floats, kept: NDArray[np.intp], end: Floats, size: int) -> Floats:
     """Give nodes over those that are kept and one step beyond, further where the edge is cut."""
     first, last = int(kept[0]), int(kept[-1])
     before = nodes[max(first - 1, 0)]

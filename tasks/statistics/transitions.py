@@ -21,10 +21,12 @@ from .outcomes import (
 )
 from .posterior import DEFAULT_DIRECTION, MARGIN, Counts, direction_evidence, posterior
 
+DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
 EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
 SCATTERS = ("auto", "binomial", "beta-binomial")
 REFITS = 2  # of a beta-binomial fit: the spread is estimated from the curve that it changes
 # What needs successes, failures and two positions.
+ENDS = ("", "_low", "_high")
 SHAPE = ("p10", "p90", "width", "log_width", "ceiling")
 
 
@@ -47,12 +49,12 @@ class Transition:
         shape_weight: its posterior probability.
         fit_p: p-value of the χ² test of the best curve of that shape; NaN if it cannot be tested.
         spread: factor by which successes vary more than binomial counts; 1 if that was not asked
-            for and is not seen.
+            for and the χ² test does not ask for it (p < .1).
         flag: what limits the fit, words with commas. "no-trials": the fit is the prior's range.
             "never": see `outcome`. "outside-grid": the 50 % point is outside the positions;
             "leaves-grid": its interval is partly outside. "low-ceiling": success may level off
-            below 55 %, so that there may be no 50 % point. "misfit": no shape fits (χ², p < .01),
-            and the intervals allow for the larger scatter. Only alone: "against-direction": the
+            below 55 %, so that there may be no 50 % point. "misfit": no shape fits (χ², p < .01);
+            the intervals allow for the larger scatter. Only alone: "against-direction": the
             outcomes support the other direction, at more than 20 : 1. "resolution-limited": the
             interval and the whole 10–90 % width fit into one gap, so a finer grid helps more than
             further trials (the width is then largely the prior's).
@@ -172,22 +174,32 @@ def known_part(
     fit = replace(fit, p50_low=low, p50_high=high, p50=inside if fit.outcome == INSIDE else unknown)
     varied = 0 < fitted.counts.k.sum() < fitted.counts.n.sum() and x.size > 1
     if not (fit.outcome in (INSIDE, *OUTSIDE) and varied):
-        names = [f"{name}{end}" for name in SHAPE for end in ("", "_low", "_high")]
-        return replace(fit, **dict.fromkeys(names, unknown))
-    for name in ("p10", "p90"):
-        fit = replace(fit, **_within(fit, name, float(x[0]), float(x[-1])))
-    infinite = [n for n in vars(fit) if n.startswith("log_width") and math.isinf(getattr(fit, n))]
-    return replace(fit, **dict.fromkeys(infinite, unknown))
+        lost = {f"{name}{end}": unknown for name in SHAPE for end in ENDS}
+    else:
+        lost = _outside(fit, float(x[0]), float(x[-1]))
+        lost |= {
+            f"log_width{end}": unknown
+            for end in ENDS
+            if math.isinf(getattr(fit, f"log_width{end}"))
+        }
+    return Transition(**vars(fit) | lost)
 
 
-def _within(fit: Transition, name: str, first: float, last: float) -> dict[str, float]:
-    """Keep a point inside the positions, and the ends of its interval that are not the prior's."""
-    best, *ends = (getattr(fit, f"{name}{end}") for end in ("", "_low", "_high"))
-    if not first <= best <= last:
-        return {f"{name}{end}": math.nan for end in ("", "_low", "_high")}
+def _outside(fit: Transition, first: float, last: float) -> dict[str, float]:
+    """Name what is not known of the 10 and 90 % points, as NaN.
+
+    A point is known inside the positions, and an end of its interval inside the prior's range.
+    """
+    lost: dict[str, float] = {}
     reach = MARGIN * (last - first)
-    low, high = (end if first - reach < end < last + reach else math.nan for end in ends)
-    return {f"{name}_low": low, f"{name}_high": high}
+    for name in ("p10", "p90"):
+        best, *ends = (getattr(fit, f"{name}{end}") for end in ENDS)
+        is_inside = first <= best <= last
+        known = [is_inside, *(is_inside and first - reach < end < last + reach for end in ends)]
+        lost |= {
+            f"{name}{end}": math.nan for end, kept in zip(ENDS, known, strict=True) if not kept
+        }
+    return lost
 
 
 class _Fit:
@@ -216,7 +228,7 @@ class _Fit:
         self.spread = 1.0
         self._weigh(self.counts)
         self.fit_p = goodness_of_fit(self.mixture.best, self.counts, self.direction)
-        if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < REJECTED):
+        if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < DOUBTED):
             self._widen()
 
     def _weigh(self, counts: Counts) -> None:
@@ -251,7 +263,7 @@ class _Fit:
         values = {
             f"{name}{end}": float(value)
             for name, three in found.items()
-            for end, value in zip(("", "_low", "_high"), three, strict=True)
+            for end, value in zip(ENDS, three, strict=True)
         }
         _, upper = wilson_interval(counts.k, counts.n, level)
         centre = found["p50"]
