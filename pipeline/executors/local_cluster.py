@@ -182,6 +182,7 @@ def local_workers(
 def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
     from distributed import Nanny, SpecCluster
     from distributed.core import Status
+    from distributed.deploy.cluster import Cluster
 
     from .private import PrivateScheduler, PrivateWorker, certified, no_encryption, own_folder
 
@@ -206,6 +207,17 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
                         break
                 return await super().instantiate()
 
+    class KeepingCluster(SpecCluster):  # type: ignore[misc]
+        """A cluster that keeps the nanny of a worker that is away for long.
+
+        Dask closes it after 15 s, for good. On a busy machine a new worker takes longer to start,
+        or dies before, when a block that kills workers arrives.
+        """
+
+        def _update_worker_status(self, op: str, msg: Any) -> None:
+            """Take note of workers that join and leave, and no more."""
+            Cluster._update_worker_status(self, op, msg)
+
     common: dict[str, Any] = {"local_directory": own_folder()}
     if processes:
         common |= {"protocol": "tls://", "host": "127.0.0.1", "security": certified()}
@@ -222,7 +234,7 @@ def _start_cluster(count: int, processes: bool, nannies: list[Any]) -> Any:
     }
     worker = {"cls": KnownNanny if processes else PrivateWorker, "options": options}
     with our_configuration():
-        return SpecCluster(
+        return KeepingCluster(
             scheduler={"cls": PrivateScheduler, "options": {**common, "port": 0}},
             workers=dict.fromkeys(range(count if processes else 1), worker),
             worker=worker,

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from distributed.nanny import WorkerProcess
@@ -310,3 +311,21 @@ def test_a_worker_that_cannot_start_is_started_again(monkeypatch: pytest.MonkeyP
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: len(refused) == 2 and executor.count_threads() == 1)
         assert executor.everywhere(os.getpid) != [worker]
+
+
+@pytest.mark.cluster
+def test_a_worker_that_is_away_for_long_is_replaced_all_the_same() -> None:
+    """Dask closes its nanny after 15 s, here after 0.1 s: it would be lost for the whole run."""
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "100 ms"}),
+        open_executor("processes", 2) as executor,
+    ):
+        before = set(executor.everywhere(os.getpid))
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda: executor.count_threads() == 1)
+        nannies = executor.client.cluster.workers
+        stays = time.monotonic() + 1
+        wait_until(lambda: len(nannies) < 2 or time.monotonic() > stays)
+        assert len(nannies) == 2
+        wait_until(lambda: executor.count_threads() == 2)
+        assert len(before & set(executor.everywhere(os.getpid))) == 1

@@ -185,6 +185,7 @@ def test_blocks_that_would_not_end_in_time_are_given_up(
     assert done(store) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_interrupting_a_run_before_its_first_block_says_so_at_once_and_at_the_end(
     store: Path, kind: Scripted, sweep_file: Path

@@ -131,6 +131,7 @@ def data_points(axes: Axes) -> np.ndarray:
     return axes.transData.transform(points[np.isfinite(points).all(axis=1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_nothing_is_cut_and_nothing_overlaps(store: Path, kind: Scripted, name: str) -> None:
     figure = drawn(store, kind, SHAPES[name])

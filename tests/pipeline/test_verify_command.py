@@ -24,7 +24,8 @@ from helpers import (
 )
 
 import genprior as gp
-from genprior.pipeline import rerun, run_sweep, verify
+from genprior.pipeline import run_sweep
+from genprior.pipeline.upkeep import rerun, verify
 from genprior.store import Status, record
 from genprior.tasks import EXPERIMENTS
 from genprior.tasks.environment import environment

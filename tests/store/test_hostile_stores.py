@@ -54,6 +54,7 @@ def files_next_to(path: Path) -> dict[str, str]:
     return {entry.name: str(files(entry) or entry.lstat()) for entry in moved}
 
 
+@pytest.mark.slow
 def test_a_sound_store_is_used_by_every_command(tried: Any) -> None:
     assert {name: status for name, (status, _) in tried["sound"].items()} == dict.fromkeys(
         (*READERS, "run"), 0

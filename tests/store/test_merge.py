@@ -264,6 +264,7 @@ SOME_M = st.sets(st.sampled_from(M), min_size=1)
 PART = st.tuples(SOME_K, SOME_M, st.integers(1, 4), st.sampled_from([1, 3, 8, 100]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("run")
 @FEW
 @given(parts=st.lists(PART, min_size=2, max_size=3))
