@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ...store import OtherLayoutError, Status, StoreError, StoreInfo, load_results, read_info
-from ...sweeps import Grid
+from ...sweeps import Grid, SweepError
 from ...tasks.statistics.uniform import worst_over_targets
 
 
@@ -24,7 +24,7 @@ class Trials:
             the judgement of the run.
 
     Raises:
-        StoreError: success cannot be judged by an error.
+        SweepError: success cannot be judged by an error.
     """
 
     def __init__(self, info: StoreInfo, below: float | None = None):
@@ -93,15 +93,15 @@ def check_judged_by_error(info: StoreInfo) -> None:
     """Refuse a store in which no stored error decides success.
 
     Raises:
-        StoreError: says why.
+        SweepError: says why.
     """
     if not {"success", *ERRORS} <= set(info.variables):
-        raise StoreError(
+        raise SweepError(
             f"{info.path}: --below judges success by a stored error, and trials of task "
             f"'{info.sweep.task}' have none."
         )
     if "nearest_target" in metrics(info):
-        raise StoreError(
+        raise SweepError(
             f"{info.path}: --below judges success by an error; here it is the nearest target "
             "(success.metric)."
         )
