@@ -7,7 +7,7 @@ from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.checks import has_positions
 from ...sweeps.directions import expected_direction, given_direction, least_value
 from ...sweeps.errors import did_you_mean
-from ...sweeps.sharing import check_separate, shared_draws
+from ...sweeps.sharing import share_along, shared_draws
 from .base import Analysis, Request
 from .uniform import number_of_targets
 
@@ -43,7 +43,7 @@ class Transition(Analysis):
         from ...tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
         from ...tasks.statistics.fits import LONG_NAMES
 
-        return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
+        return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "failures"}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
         """Give success as the variable that it reads."""
@@ -80,6 +80,7 @@ class Transition(Analysis):
                 expected=expected_direction(info.sweep, axis),
                 floor=least_value(axis),
                 scatter=info.sweep.fit.scatter,
+                clustered=is_clustered(info, axis, request.along),
                 spread=request.spread,
             )
         except ValueError as error:
@@ -122,6 +123,7 @@ class Transition(Analysis):
         return {
             "groups": [str(dim) for dim in dataset["p50"].dims],
             "level": dataset.attrs["level"],
+            "clustered": bool(dataset.attrs.get("clustered", 0)),
             "positions": [float(positions.min()), float(positions.max())],
         }
 
@@ -136,8 +138,8 @@ class Transition(Analysis):
         from ..show.canvas import shown_variable
 
         axis = axis_drawn(info)
-        independent = shared_draws(Grid(info.sweep), [axis]) == ((), None)
-        return shown_variable(info) == "success" and has_positions(info.sweep, axis) and independent
+        counts_once = shared_draws(Grid(info.sweep), [axis]).clash is None
+        return shown_variable(info) == "success" and has_positions(info.sweep, axis) and counts_once
 
     def drawn_along(self, info: "StoreInfo") -> str | None:
         """Give the horizontal axis of the picture."""
@@ -185,8 +187,18 @@ def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is not an axis. {did_you_mean(axis, sweep.axes)}")
-    check_separate(Grid(sweep), axis, f"{info.path}: {'--along' if along else 'fit.along'}")
+    is_clustered(info, axis, along)
     return axis
+
+
+def is_clustered(info: "StoreInfo", axis: str, along: str | None = None) -> bool:
+    """Say whether all values of an axis share their draws, so that each draw counts once.
+
+    Raises:
+        SweepError: only some of them do.
+    """
+    key = f"{info.path}: {'--along' if along else 'fit.along'}"
+    return share_along(Grid(info.sweep), axis, key)
 
 
 def axis_drawn(info: "StoreInfo") -> str:

@@ -127,9 +127,10 @@ def statistics(runs: int, seed: int, as_json: bool) -> None:
 
     Every truth has 20 positions, one unit apart, and its 50 % point is anywhere within half a unit
     of their middle. "scale" is the 10–90 % width over 4.394, in units of the position, or of its
-    logarithm on a "log" axis; "rho" is the correlation of the successes of one position. "covered"
-    is the share of 95 % intervals of the 50 % point that hold the truth, with its Wilson interval.
-    "rejected" is the share of fits whose χ² test is below .01.
+    logarithm on a "log" axis; "rho" is the correlation of the successes of one position, and
+    "shared" says that each draw is run at all positions. "covered" is the share of 95 % intervals
+    of the 50 % point that hold the truth, with its Wilson interval. "rejected" is the share of fits
+    whose χ² test is below .01.
 
     \b
     Example:

@@ -30,6 +30,7 @@ def coverage_rows(runs: int, seed: int) -> Iterator[dict[str, Any]]:
             "trials": truth.trials,
             "rho": truth.correlation,
             "scatter": truth.scatter,
+            "shared": truth.shared,
             "covered": measured.covered,
             "covered_low": measured.low,
             "covered_high": measured.high,

@@ -101,6 +101,7 @@ def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log:
         direction=int(group["direction"].values.flat[0]),
         floor=group.attrs.get("floor"),
         scatter=group.attrs["scatter"],
+        draws=group["draws"].values[: x.size + 1] if "draws" in group else None,
     )
     axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
     if np.isfinite(float(group["width"])):

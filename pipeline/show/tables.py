@@ -214,6 +214,11 @@ def transitions(fitted: dict[str, Any]) -> Table:
     if ceilings:
         lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
+    if fitted["clustered"]:
+        lines.append(
+            f"draws are shared along {along}: each counts once, for the value from which on it "
+            "succeeds"
+        )
     lines += [
         ": ".join(filter(None, [group_text(row, groups), _audit(row)]))
         for row in rows

@@ -40,6 +40,7 @@ class _Group(NamedTuple):
     positions: Floats
     successes: Floats
     trials: Floats
+    draws: Floats | None
     options: _Options
 
 
@@ -51,6 +52,7 @@ def fit_transitions(
     expected: int | None = None,
     floor: float | None = None,
     scatter: str = "auto",
+    clustered: bool = False,
     level: float = 0.95,
     spread: Spread | None = None,
 ) -> xr.Dataset:
@@ -68,6 +70,9 @@ def fit_transitions(
         expected: +1 or −1, the direction that is probable before any trial.
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
         scatter: as for `fit_transition`.
+        clustered: whether trials of the same index share their draws all along the axis. Each draw
+            then counts once, for the position from which on it succeeds; those that did not run at
+            all positions of a group are left out.
         level: coverage of all intervals.
         spread: calls a function for each of many groups, and gives the results in their order; in
             this process one after the other if None.
@@ -75,7 +80,8 @@ def fit_transitions(
     Returns:
         Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
         (see `known_part`); over (groups, along) `successes`, `runs` and the Wilson bounds
-        `success_low`, `success_high`. Coordinates are kept. The attribute `floor` is there if it
+        `success_low`, `success_high`; if clustered, over (groups, "failures") `draws`, the numbers
+        of draws with so many failures. Coordinates are kept. The attribute `floor` is there if it
         was given.
 
     Raises:
@@ -84,14 +90,22 @@ def fit_transitions(
     """
     spread = spread or in_this_process
     success, positions = _checked_success(success, along)
+    if clustered:
+        success = _whole_draws(success, along)
     runs = success.notnull().sum("trial")
     successes = (success == 1).sum("trial")
     groups, shape = runs.dims[:-1], runs.shape[:-1]
     counts = (math.prod(shape), positions.size)
-    pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
-
     options = _Options(direction, floor, scatter, level)
-    jobs = [_Group(positions, *pair, options) for pair in pairs]
+    draws: Sequence[Floats | None] = [None] * counts[0]
+    if clustered:
+        draws = _draws(success.values.reshape(*counts, -1))
+    jobs = [
+        _Group(positions, *given, options)
+        for given in zip(
+            successes.values.reshape(counts), runs.values.reshape(counts), draws, strict=True
+        )
+    ]
     is_open = False
     if direction is None:
         evidences = spread(_evidence, jobs)
@@ -108,7 +122,7 @@ def fit_transitions(
     for name in TEXT:
         fitted[name] = fitted[name].astype(np.dtypes.StringDType())
     attrs = {"along": along, "method": METHOD, "level": level, "scatter": scatter}
-    attrs |= {} if floor is None else {"floor": floor}
+    attrs |= {"clustered": int(clustered)} | ({} if floor is None else {"floor": floor})
     result = xr.Dataset(coords=runs.coords, attrs=attrs)
     for name, values in (fitted | cells).items():
         label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
@@ -117,7 +131,29 @@ def fit_transitions(
         if units is not None and name not in TEXT:
             label["units"] = units
         result[name] = (runs.dims if name in cells else groups, values, label)
+    if clustered:
+        numbers = np.array(draws, dtype=float).reshape(*shape, positions.size + 1)
+        label = {"long_name": LONG_NAMES["draws"].format(along=along), "units": "1"}
+        result["draws"] = ((*groups, "failures"), numbers, label)
     return result
+
+
+def _whole_draws(success: xr.DataArray, along: str) -> xr.DataArray:
+    """Leave out the draws of a group that did not run at all positions where the group has runs."""
+    ran = success.notnull()
+    whole = (ran | ~ran.any("trial")).all(along)
+    return success.where(whole)
+
+
+def _draws(success: Floats) -> list[Floats]:
+    """Count the draws of each group with 0, 1 … p failures, shape (groups, p, trials)."""
+    failures = (success == 0).sum(axis=1)
+    ran = np.atleast_2d(~np.isnan(success).all(axis=1))
+    positions = success.shape[1]
+    return [
+        np.bincount(group[kept], minlength=positions + 1).astype(float)
+        for group, kept in zip(failures, ran, strict=True)
+    ]
 
 
 def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Group]) -> list[Result]:
@@ -127,8 +163,10 @@ def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Grou
 
 def _fitted(group: _Group) -> Transition:
     """Fit one group, whose direction is known."""
-    positions, successes, trials, options = group
-    return known_part(positions, successes, trials, **options._asdict())
+    positions, successes, trials, draws, options = group
+    if draws is not None:
+        draws = draws[: np.count_nonzero(trials) + 1] if np.any(trials) else None
+    return known_part(positions, successes, trials, draws=draws, **options._asdict())
 
 
 def _evidence(group: _Group) -> float:
@@ -187,6 +225,7 @@ LONG_NAMES = {
     "fit_p": "p-value of the χ² test of the best curve of that shape",
     "spread": "factor by which successes vary more than binomial counts",
     "flag": "what limits the fit, empty if nothing does",
+    "draws": "draws with so many failures along {along}",
     "successes": "successful trials",
     "runs": "trials run",
     "success_low": "success probability, lower Wilson bound",

@@ -10,12 +10,13 @@ and averaged with the evidence of each as its weight.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .links import LINKS, Floats, Link
+from .links import LINKS, Floats, Link, Parts
 
 Booleans = NDArray[np.bool_]
 
@@ -29,16 +30,23 @@ FIRST_SCALES, FIRST_EDGE, FIRST_GAPS = 20, 10, 60
 WINDOW, CORE = 12.0, 8.0  # nats below the top that a look keeps, and that have to be resolved
 BEST = 64  # cells that a look keeps at least: of a narrow oblique ridge it may hit only one
 MAX_LOOKS = 20
+LEAST = 1e-300  # of a probability, so that its logarithm is finite
 TIE = 1e-6  # evidence below this, in nats, is rounding
 NEGLIGIBLE = 9.0  # nats below the best evidence from which a model does not enter
 
 
 class Counts(NamedTuple):
-    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,)."""
+    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,).
+
+    `draws` is given where all positions share their draws: the numbers of draws with 0, 1 … p
+    failures, shape (p + 1,). A draw is then one observation, of the position from which on it
+    succeeds.
+    """
 
     x: Floats
     k: Floats
     n: Floats
+    draws: Floats | None = None
 
 
 class Model(NamedTuple):
@@ -232,22 +240,46 @@ def _prior_grid(t: Floats, model: Model, floor: float) -> Grid:
 
 
 def _log_likelihood(t: Floats, counts: Counts, model: Model, direction: int, grid: Grid) -> Floats:
-    """Sum k ln P + (n − k) ln(1 − P) on the grid, P = (1 − δ) F."""
+    """Give the log-likelihood on the grid, from P = (1 − δ) F at every position.
+
+    It is Σ k ln P + (n − k) ln(1 − P) over the positions. Where they share their draws, it is
+    Σ d_j ln(P_{j+1} − P_j) over the numbers j of failures: P rises from P_0 = 0 at no position to
+    P_{p+1} = 1 beyond the last.
+    """
     inverse = direction * np.exp(-grid.log_scales)
     u = ((t[:, None] - grid.middles)[..., None] * inverse).reshape(t.size, -1)
-    value, log, log_rest = model.link.parts(u)
+    parts = model.link.parts(u)
+    sums = _sums_of_trials if counts.draws is None else _sums_of_draws
+    total = np.stack(list(sums(counts, parts, grid.lapses.tolist(), direction)))
+    return total.reshape(grid.lapses.size, grid.middles.size, grid.log_scales.size)
+
+
+def _sums_of_trials(
+    counts: Counts, parts: Parts, lapses: list[float], direction: int
+) -> Iterator[Floats]:
     failures = counts.n - counts.k
     failed = failures > 0
-    common = counts.k @ log
-    failures, value = failures[failed], value[failed]
-    total = np.empty((grid.lapses.size, u.shape[1]))
-    wins = float(counts.k.sum())
-    for row, lapse in zip(total, grid.lapses, strict=True):
+    common, wins = counts.k @ parts.log, float(counts.k.sum())
+    failures, value = failures[failed], parts.value[failed]
+    for lapse in lapses:
         if lapse == 0:
-            row[:] = common + failures @ log_rest[failed]
+            yield common + failures @ parts.log_rest[failed]
         else:
-            row[:] = common + wins * math.log1p(-lapse) + failures @ np.log(1 - (1 - lapse) * value)
-    return total.reshape(grid.lapses.size, grid.middles.size, grid.log_scales.size)
+            yield common + wins * math.log1p(-lapse) + failures @ np.log(1 - (1 - lapse) * value)
+
+
+def _sums_of_draws(
+    counts: Counts, parts: Parts, lapses: list[float], direction: int
+) -> Iterator[Floats]:
+    value, rest = parts.value[::direction], np.exp(parts.log_rest)[::direction]
+    # Near 1 the differences of 1 − F are exact, near 0 those of F.
+    rises = np.where(value[1:] > 0.5, rest[:-1] - rest[1:], value[1:] - value[:-1])
+    draws = np.asarray(counts.draws)
+    seen = draws > 0
+    for lapse in lapses:
+        share = 1 - lapse
+        steps = np.concatenate([share * value[:1], share * rises, lapse + share * rest[-1:]])
+        yield draws[seen] @ np.log(np.maximum(steps[seen], LEAST))
 
 
 def _closer(nodes: Floats, kept: NDArray[np.intp], end: Floats, size: int) -> Floats:

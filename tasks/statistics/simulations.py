@@ -27,6 +27,7 @@ class Truth(NamedTuple):
         is_log: whether the curve has this shape over the logarithm of the position.
         correlation: ρ of the successes of one position; 0 for binomial counts.
         scatter: of the fit.
+        shared: whether all positions share their draws: each draw succeeds from one position on.
     """
 
     link: str
@@ -36,6 +37,7 @@ class Truth(NamedTuple):
     is_log: bool = False
     correlation: float = 0.0
     scatter: str = "auto"
+    shared: bool = False
 
 
 # Steep and wide transitions, ceilings, other shapes, logarithmic axes, and overdispersion.
@@ -49,6 +51,7 @@ TRUTHS = (
     Truth("logit", 1.5, correlation=0.1),
     Truth("logit", 1.5, correlation=0.1, scatter="beta-binomial"),
     Truth("logit", 1.5, scatter="beta-binomial"),
+    *(Truth("logit", scale, shared=True) for scale in (5.0, 1.0)),
 )  # fmt: skip
 
 
@@ -74,8 +77,11 @@ class Coverage(NamedTuple):
     milliseconds: float
 
 
-def draw_outcomes(truth: Truth, generator: Generator) -> tuple[float, Floats]:
-    """Draw a 50 % point, and the successes at every position, shape (20,)."""
+def draw_outcomes(truth: Truth, generator: Generator) -> tuple[float, Floats, Floats | None]:
+    """Draw a 50 % point, and the successes at every position, shape (20,).
+
+    Where draws are shared, also the numbers of draws with 0 … 20 failures.
+    """
     link = next(link for link in LINKS if link.name == truth.link)
     middle = float(POSITIONS.mean() + generator.uniform(-OFFSET, OFFSET))
     scale = truth.scale * LINKS[0].spread / link.spread
@@ -89,7 +95,11 @@ def draw_outcomes(truth: Truth, generator: Generator) -> tuple[float, Floats]:
         chance = generator.beta(
             np.maximum(chance * strength, 1e-12), np.maximum((1 - chance) * strength, 1e-12)
         )
-    return middle, generator.binomial(truth.trials, chance).astype(float)
+    if not truth.shared:
+        return middle, generator.binomial(truth.trials, chance).astype(float), None
+    begins = np.searchsorted(chance, generator.random(truth.trials))
+    draws = np.bincount(begins, minlength=POSITIONS.size + 1).astype(float)
+    return middle, np.cumsum(draws)[:-1], draws
 
 
 def measure_coverage(truth: Truth, runs: int, seed: int) -> Coverage:
@@ -123,8 +133,14 @@ def _fits(
     truth: Truth, runs: int, generator: Generator, trials: Floats
 ) -> Iterator[tuple[float, float, float, float, float]]:
     for _ in range(runs):
-        point, successes = draw_outcomes(truth, generator)
+        point, successes, draws = draw_outcomes(truth, generator)
         fit = fit_transition(
-            POSITIONS, successes, trials, expected=1, floor=0.0, scatter=truth.scatter
+            POSITIONS,
+            successes,
+            trials,
+            expected=1,
+            floor=0.0,
+            scatter=truth.scatter,
+            draws=draws,
         )
         yield point, fit.p50, fit.p50_low, fit.p50_high, fit.fit_p

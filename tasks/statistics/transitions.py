@@ -101,6 +101,7 @@ def fit_transition(
     expected: int | None = None,
     floor: float | None = None,
     scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Transition:
     """Fit a transition with a ceiling to success counts, averaged over shapes of the curve.
@@ -124,6 +125,8 @@ def fit_transition(
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
         scatter: "binomial"; "beta-binomial" allows successes of one position to vary together;
             "auto" does so where no shape fits.
+        draws: where all positions share their draws, the numbers of draws with 0, 1 … p failures,
+            shape (p + 1,). Each draw then counts once, for the position from which on it succeeds.
         level: posterior probability of the central intervals.
 
     Returns:
@@ -135,7 +138,8 @@ def fit_transition(
 
     Source: Kuss, Jäkel & Wichmann, J. Vision 5 (2005) 478–492, on grids instead of by sampling.
     """
-    return _Fit(positions, successes, trials, direction, expected, floor, scatter).summary(level)
+    fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter, draws)
+    return fitted.summary(level)
 
 
 @np.errstate(under="ignore")
@@ -148,6 +152,7 @@ def known_part(
     expected: int | None = None,
     floor: float | None = None,
     scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Transition:
     """Fit a transition and keep what the outcomes determine; the rest is NaN.
@@ -158,7 +163,7 @@ def known_part(
     the last position. Other points, width and ceiling need successes and failures, and two
     positions; the 10 and the 90 % point are kept only inside the positions.
     """
-    fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter)
+    fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter, draws)
     fit, x, unknown = fitted.summary(level), fitted.counts.x, math.nan
     low_open, high_open = fitted.ends_open((1 - level) / 2)
     low = unknown if low_open else fit.p50_low
@@ -214,6 +219,7 @@ class _Fit:
         expected: int | None,
         floor: float | None,
         scatter: str,
+        draws: ArrayLike | None,
     ):
         if scatter not in SCATTERS:
             raise ValueError(f"scatter is {scatter!r}; it must be one of {', '.join(SCATTERS)}.")
@@ -225,7 +231,11 @@ class _Fit:
         self.evidence = direction_evidence(self.counts, self.floor)
         odds = self.evidence + EXPECTED * (expected or 0)
         self.direction = direction or int(np.sign(odds)) or DEFAULT_DIRECTION
-        self.spread = 1.0
+        self.spread, self.fit_p = 1.0, math.nan
+        if draws is not None:
+            self.counts = self.counts._replace(draws=_checked_draws(draws, self.counts))
+            self._weigh(self.counts)
+            return
         self._weigh(self.counts)
         self.fit_p = goodness_of_fit(self.mixture.best, self.counts, self.direction)
         if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < DOUBTED):
@@ -241,7 +251,7 @@ class _Fit:
 
         Of a beta-binomial count of n trials with correlation ρ that is 1 + (n − 1) ρ.
         """
-        x, k, n = self.counts
+        x, k, n, _ = self.counts
         for _ in range(REFITS):
             shared = spread_of(self.mixture.best, self.counts, self.direction)
             factors = 1 + (n - 1) * shared
@@ -306,13 +316,14 @@ def centre_quantiles(
     direction: int,
     floor: float | None = None,
     scatter: str = "auto",
+    draws: ArrayLike | None = None,
 ) -> Floats:
     """Give quantiles of the posterior of the 50 % point, in units of the positions.
 
     The other arguments and the errors are those of `fit_transition`; `levels` are probabilities of
     shape (l,), and so is the result. Without trials it is the prior's.
     """
-    fitted = _Fit(positions, successes, trials, direction, None, floor, scatter)
+    fitted = _Fit(positions, successes, trials, direction, None, floor, scatter, draws)
     return fitted.mixture.points(0.5, np.asarray(levels, dtype=float))
 
 
@@ -326,6 +337,7 @@ def curve_band(
     direction: int,
     floor: float | None = None,
     scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
 ) -> tuple[Floats, Floats, Floats]:
     """Give the curve and its band: median and central interval of success at each of `at`.
@@ -334,10 +346,21 @@ def curve_band(
     have median, low and high.
     """
     tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
-    mixture = _Fit(positions, successes, trials, direction, None, floor, scatter).mixture
+    mixture = _Fit(positions, successes, trials, direction, None, floor, scatter, draws).mixture
     values = [mixture.success_at(float(x), tails) for x in np.asarray(at, dtype=float).ravel()]
     middle, low, high = np.reshape(values, (-1, 3)).T
     return middle, low, high
+
+
+def _checked_draws(draws: ArrayLike, counts: Counts) -> Floats:
+    """Return numbers of draws; refuse those that are no counts, or not one more than positions."""
+    numbers = np.asarray(draws, dtype=float)
+    if numbers.shape != (counts.x.size + 1,) or not (numbers >= 0).all():
+        raise ValueError(
+            f"draws has shape {numbers.shape}; give a number for each of 0 … {counts.x.size} "
+            "failures, none of them negative."
+        )
+    return numbers
 
 
 def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tuple[Counts, bool]:

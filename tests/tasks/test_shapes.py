@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose
 from scipy.stats import beta, binom
 from transition_counts import GRID, LN9, expected_counts
 
+from genprior.tasks.statistics.fits import fit_transitions
 from genprior.tasks.statistics.links import LINKS
 from genprior.tasks.statistics.simulations import POSITIONS, TRUTHS, Truth, measure_coverage
 from genprior.tasks.statistics.transitions import fit_transition
@@ -117,6 +119,59 @@ def test_an_unknown_scatter_is_refused():
         fit_transition(GRID, *expected_counts(GRID, 9.3, 2.0, 30), scatter="wide")
 
 
+def test_draws_that_are_shared_count_once_each():
+    """30 draws begin to succeed where a logistic curve says: the interval is that of 30 numbers.
+
+    Of a threshold t of 30 draws with density s⁻¹ F (1 − F) the Fisher information is 30/(3 s²), so
+    that the interval of the median is some 2 · 1.96 √3 s/√30 = 1.24 s long; as independent trials
+    the same outcomes would give 2 · 1.96 √(s/30) = 0.72 √s.
+    """
+    quantiles = (np.arange(300) + 0.5) / 300
+    begins = np.searchsorted(GRID, 9.3 + 2 * np.log(quantiles / (1 - quantiles)))
+    draws = np.bincount(begins, minlength=21) / 10  # the expected 30 draws
+    successes = np.cumsum(draws)[:-1]
+    fit = fit_transition(GRID, successes, np.full(20, 30), draws=draws)
+    alone = fit_transition(GRID, successes, np.full(20, 30))
+    assert_allclose(fit.p50, 9.3, atol=0.15)
+    assert_allclose(fit.p50_high - fit.p50_low, 1.24 * 2, rtol=0.15)
+    assert fit.p50_high - fit.p50_low > 2 * (alone.p50_high - alone.p50_low)
+    assert math.isnan(fit.fit_p)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_shared_draws_are_mirrored_with_their_positions(direction):
+    draws = np.array([2, 0, 1, 4, 8, 7, 3, 2, 1, 1, 1.0])
+    rising = np.cumsum(draws)[:-1]
+    x = np.arange(10.0) - 4.5
+    fit = fit_transition(x, rising[::direction], np.full(10, 30), direction=direction, draws=draws)
+    first = fit_transition(x, rising, np.full(10, 30), direction=1, draws=draws)
+    assert_allclose(fit.p50, direction * first.p50, rtol=1e-9)
+    assert_allclose(fit.width, first.width, rtol=1e-9)
+
+
+@pytest.mark.parametrize("draws", [np.ones(20), -np.ones(21), np.ones((21, 1))])
+def test_numbers_of_draws_that_do_not_fit_are_refused(draws):
+    with pytest.raises(ValueError, match=r"draws.* 0 … 20 failures"):
+        fit_transition(GRID, *expected_counts(GRID, 9.3, 2.0, 30), draws=draws)
+
+
+def test_groups_of_shared_draws_are_counted_from_their_trials():
+    """Of 6 draws one did not run everywhere; at the last value none did."""
+    outcomes = np.array([[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 1, 1, 1], [0, 0, 1, 1]])
+    success = np.full((5, 6), np.nan)
+    success[:4, :5] = outcomes.T
+    success[:2, 5] = 1
+    array = xr.DataArray(success, {"m": [2.0, 4, 6, 8, 10]}, ("m", "trial"))
+    fits = fit_transitions(array, "m", clustered=True, expected=1)
+    assert fits["draws"].dims == ("failures",)
+    assert fits["draws"].values.tolist() == [0, 2, 2, 1, 0, 0]
+    assert fits["runs"].values.tolist() == [5, 5, 5, 5, 0]
+    assert fits.attrs["clustered"] == 1
+    numbers = {"draws": [0, 2, 2, 1, 0], "direction": 1}
+    alone = fit_transition([2, 4, 6, 8], [0, 2, 4, 5], [5] * 4, **numbers)
+    assert (fits["p50"].item(), fits["width"].item()) == (alone.p50, alone.width)
+
+
 def test_one_seed_gives_one_coverage():
     truth = Truth("cloglog", 2.0)
     one, again = (measure_coverage(truth, 3, 5) for _ in range(2))
@@ -128,7 +183,11 @@ def test_one_seed_gives_one_coverage():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "truth",
-    [truth for truth in TRUTHS if truth.link != "logit" or truth.is_log or truth.correlation],
+    [
+        truth
+        for truth in TRUTHS
+        if truth.link != "logit" or truth.is_log or truth.correlation or truth.shared
+    ],
     ids=str,
 )
 def test_intervals_cover_the_truth_of_any_shape(truth):
