@@ -14,7 +14,7 @@ from sweep_texts import SWEEP, refusal, written
 
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
 from genprior.sweeps.parameters import PARAMETERS
-from genprior.sweeps.sharing import check_reading
+from genprior.sweeps.sharing import check_reading, share_along
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,12 @@ def test_two_laws_of_noise_are_refused(load, laws):
     assert load(f"{SWEEP}noise.snr_db = 30\nnoise.sigma = 0\n")
 
 
-def test_draws_shared_along_the_fitted_axis_are_refused(load):
-    """Thirty seeds used again at every position: 95 % intervals cover .73 or less (STATISTICS)."""
+def test_draws_may_be_shared_along_the_fitted_axis(load):
+    """Thirty seeds used again at every position: each counts once."""
     fitted = written(SWEEP, ("trials = 2", "trials = 2\nfit.along = 'k'"))
-    assert "all along 'k'" in refusal(load, written(fitted, ("trials", "paired = ['k']\ntrials")))
-    assert load(written(SWEEP, ("trials", "paired = ['k']\ntrials"))).paired == ("k",)
+    shared = load(written(fitted, ("trials", "paired = ['k']\ntrials")))
+    assert share_along(Grid(shared), "k", "fit.along")
+    assert not share_along(Grid(load(fitted)), "k", "fit.along")
 
 
 def test_pairing_depths_shares_the_draws_along_every_width(load):
@@ -129,7 +130,7 @@ def test_shifts_along_an_axis_that_changes_no_draw_are_refused(load):
     fitted = written(swept, ("trials = 2", "fit.along = 'solver.step'"))
     assert load(fitted)
     compared = written(fitted, ("fit.along", "compare.over = 'k'\nfit.along"))
-    with pytest.raises(SweepError, match="the same draws are used all along 'solver.step'"):
+    with pytest.raises(SweepError, match=r"the same draws are used all along 'solver\.step'"):
         check_reading(Grid(load(compared)))
 
 
