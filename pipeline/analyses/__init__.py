@@ -22,6 +22,7 @@ from .base import Analysis, Request
 from .basin import Basin
 from .comparison import Comparison
 from .law import Law
+from .scaling import Scaling
 from .trajectory import Trajectory
 from .transition import Transition
 from .uniform import Uniform
@@ -35,6 +36,7 @@ __all__ = [
     "Comparison",
     "Law",
     "Request",
+    "Scaling",
     "Trajectory",
     "Transition",
     "Uniform",
@@ -130,6 +132,6 @@ def _names_of_trials() -> Iterable[str]:
 
 judge_readings(_check)
 # In the order in which they are printed.
-for _analysis in (Transition, Uniform, Law, Comparison, Basin, Trajectory):
+for _analysis in (Transition, Scaling, Uniform, Law, Comparison, Basin, Trajectory):
     register_reading(_analysis, built_in=True)
 reserve(_names_of_trials)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_TEXTS = 5
 UNKNOWN = "–"
+MOST_EMPTY = 3  # groups without trials that a table of transitions lists
 REMARKS = {
     "never": "success stays below 50 % at every value of {} that was run",
     "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
@@ -199,7 +200,11 @@ def transitions(fitted: dict[str, Any]) -> Table:
     for column in table.columns:  # on a narrow terminal, the headers of the others are folded
         column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
     words = {word for row in rows for word in row["flag"].split(", ")}
+    empty = [row for row in rows if row["outcome"] == "no-trials"]
+    is_long = MOST_EMPTY < len(empty) < len(rows)
     for row in rows:
+        if is_long and row in empty:
+            continue
         table.add_row(
             *(value_label(row[name]) for name in groups),
             _point(row, fitted["positions"]),
@@ -209,8 +214,8 @@ def transitions(fitted: dict[str, Any]) -> Table:
             f"{row['trials']:,}",
             row["flag"].replace(", ", ",\n"),
         )
-    remarks = sorted(words & set(REMARKS))
-    lines = []
+    remarks = sorted(words & set(REMARKS) - ({"no-trials"} if is_long else set()))
+    lines = [f"{len(empty)} groups without trials are left out"] if is_long else []
     if ceilings:
         lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]

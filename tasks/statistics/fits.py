@@ -89,7 +89,7 @@ def fit_transitions(
             a coordinate has the name of a fitted variable.
     """
     spread = spread or in_this_process
-    success, positions = _checked_success(success, along)
+    success, positions = checked_success(success, along)
     if clustered:
         success = _whole_draws(success, along)
     runs = success.notnull().sum("trial")
@@ -233,7 +233,7 @@ LONG_NAMES = {
 }
 
 
-def _checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
+def checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
     """Load `success`, bring its dims into the order (…, along, trial), and read the positions."""
     missing = [name for name in (along, "trial") if name not in success.dims]
     if missing:
