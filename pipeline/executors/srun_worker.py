@@ -44,7 +44,7 @@ async def _work(contact: dict[str, Any]) -> None:
     async with Nanny(
         contact["address"],
         nthreads=1,
-        name=f"{_node()}-{os.environ.get('SLURM_PROCID', os.getpid())}",
+        name=_name(),
         security=holding(contact["certificate"], contact["key"]),
         protocol="tls://",
         interface=contact["interface"],
@@ -56,6 +56,12 @@ async def _work(contact: dict[str, Any]) -> None:
         death_timeout=JOIN_TIMEOUT,
     ) as nanny:
         await nanny.finished()
+
+
+def _name() -> str:
+    """Name this worker; the one that it replaces may still be known, and names are unique."""
+    step, task = os.environ.get("SLURM_STEP_ID", ""), os.environ.get("SLURM_PROCID", "")
+    return f"{_node()}-{step}.{task}-{os.getpid()}"
 
 
 def _node() -> str:

@@ -20,6 +20,8 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "setpriv")
 NODES = ("n1", "n2", "n3")
 CORES = 4
 UP = 30.0  # seconds
+# A job that was sent to a node just after its crash ends when Slurm tries to cancel it again.
+UP_AGAIN = 180.0
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -110,7 +112,7 @@ class PrivateSlurm:
         """Wait for something, not for ever; tell the ends of all logs if it does not come."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"{what}\n{self._logs()}"
+            assert time.monotonic() < deadline, f"{what}\n{self._nodes()}\n{self._logs()}"
             time.sleep(0.2)
 
     def crash(self, node: str) -> None:
@@ -125,7 +127,7 @@ class PrivateSlurm:
     def power_on(self, node: str) -> None:
         """Start a node, after a crash too, and wait until it takes jobs."""
         self._start(node, "slurmd", "-D", "-N", node, "-f", self.folder / "slurm.conf")
-        self.until(lambda: self._is_up(node), UP, f"{node} did not come up")
+        self.until(lambda: self._is_up(node), UP_AGAIN, f"{node} did not come up")
 
     def start(self) -> None:
         """Start all daemons, and wait until every node takes jobs."""
@@ -204,6 +206,12 @@ class PrivateSlurm:
     def _field(self, job: str, name: str) -> str:
         words = self.call("scontrol", "show", "job", "-o", job).split()
         return next(word for word in words if word.startswith(f"{name}=")).partition("=")[2]
+
+    def _nodes(self) -> str:
+        return subprocess.run(
+            ["sinfo", "-hN", "-o", "%N %T %H %E"], env=self.environment, check=False,
+            capture_output=True, text=True, timeout=60,
+        ).stdout  # fmt: skip
 
     def _logs(self) -> str:
         files = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
