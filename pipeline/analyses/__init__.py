@@ -42,6 +42,7 @@ __all__ = [
     "Uniform",
     "analyses",
     "analysis_of",
+    "asked_by",
     "check_needs",
     "forget",
     "register",
@@ -92,6 +93,11 @@ def forget(name: str) -> None:
 def analyses() -> list[Analysis]:
     """List the registered analyses in the order in which they are made and printed."""
     return [reading for reading in readings() if isinstance(reading, Analysis)]
+
+
+def asked_by(sweep: Sweep) -> list[Analysis]:
+    """List the analyses whose table a sweep has."""
+    return [found for found in analyses() if found.settings_of(sweep) is not None]
 
 
 def analysis_of(name: str) -> Analysis | None:

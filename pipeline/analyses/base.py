@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...sweeps import Sweep, SweepError
+from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.readings import Reading
 
 # Analyses are imported whenever a sweep file is read. Libraries that they compute and draw with are
@@ -125,6 +125,20 @@ class Analysis(Reading, ABC):
         Raises:
             SweepError: it cannot be computed from the results.
         """
+
+    def design(self, grid: Grid) -> list[dict[str, Any]]:
+        """Say before a run what the analysis will be able to tell, as rows of plain values.
+
+        `plan` prints them. An analysis that cannot say gives none.
+
+        Raises:
+            SweepError: the grid cannot give what the sweep asks for.
+        """
+        return []
+
+    def design_text(self, rows: list[dict[str, Any]]) -> str:
+        """Write what `design` gives as lines of text."""
+        return "\n".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in rows)
 
     @abstractmethod
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..show.canvas import Look
 
 ALWAYS_FREE = ("k", "depth")  # terms on which slopes depend if the law has them
+ENOUGH = 0.8  # power
 FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "lapse")
 
 
@@ -121,6 +122,27 @@ class Scaling(Analysis):
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: scaling: {error}") from None
+
+    def design(self, grid: Grid) -> list[dict[str, Any]]:
+        """Give the power to reject each shape where another one, or the law's pilot, holds.
+
+        Raises:
+            SweepError: the grid cannot tell the terms apart.
+        """
+        from .scaling_design import powers
+
+        law = self.settings_of(grid.sweep)
+        try:
+            return powers(grid, str(grid.sweep.fit.along), law.terms, law.shapes)
+        except ValueError as error:
+            raise SweepError(f"scaling: {error}") from None
+
+    def design_text(self, rows: list[dict[str, Any]]) -> str:
+        """Write which shapes the grid can tell apart."""
+        weak = [row for row in rows if row["power"] < ENOUGH]
+        text = f"tells {len(rows) - len(weak)} of {len(rows)} pairs of shapes apart at p < 0.01"
+        pairs = [f"{row['tested']} if {row['holds']} holds ({row['power']:.2f})" for row in weak]
+        return text + (f"; power below {ENOUGH}: {'; '.join(pairs)}" if pairs else "")
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each term, and one for each shape of a theorem."""

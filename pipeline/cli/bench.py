@@ -132,14 +132,24 @@ def statistics(runs: int, seed: int, as_json: bool) -> None:
     of the 50 % point that hold the truth, with its Wilson interval. "rejected" is the share of fits
     whose χ² test is below .01.
 
+    The second table is about the exponents of a scaling law, from a star of eight groups of 192
+    trials, whose 50 % points scatter about the law by "tau".
+
     \b
     Example:
       genprior bench statistics --runs 1000 --json
     """
-    from .bench_statistics import coverage_rows, truths
+    from .bench_statistics import coverage_rows, law_rows, laws, truths
 
     rows = list(_followed(coverage_rows(runs, seed), len(truths()), "truths"))
+    parts = list(_followed(law_rows(runs, seed), laws(), "laws"))
+    exponents = [row for part in parts for row in part]
+    if as_json:
+        found = {"transitions": rows, "laws": exponents}
+        click.echo(json.dumps({"benchmark": "statistics", "machine": machine_kind(), **found}))
+        return
     _report("coverage of 95 % intervals of the 50 % point", rows, as_json)
+    _report("coverage of 95 % intervals of a scaling law", exponents, as_json)
 
 
 @bench.command()

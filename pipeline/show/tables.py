@@ -62,6 +62,7 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "(runs that outlast the pilot are counted with their whole step budget)",
         "store": f"at most {format_bytes(planned.bytes)} on disk",
         "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
+        **planned.design_texts,
     }
 
 

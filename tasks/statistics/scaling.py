@@ -151,7 +151,7 @@ def fit_law_of_groups(
             f"{len(names) + 1}."
         )
     design = np.column_stack([np.ones(len(used)), *(values[used] for values in columns.values())])
-    _check_terms(design, names)
+    check_terms(design, names)
     slope = np.column_stack([np.ones(len(used)), *(columns[name][used] for name in slopes)])
     thresholds = fit_thresholds([counted[number] for number in used], slope, direction)
     if offsets is not None:
@@ -177,7 +177,7 @@ def _crosses(counts: Counts, level: float) -> bool:
     return bool(low.max() > 0.5 > high.min())
 
 
-def _check_terms(design: Floats, names: Sequence[str]) -> None:
+def check_terms(design: Floats, names: Sequence[str]) -> None:
     """Refuse terms that the groups cannot tell apart.
 
     Raises:

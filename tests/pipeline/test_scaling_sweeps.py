@@ -168,3 +168,26 @@ def test_the_star_tells_its_terms_apart() -> None:
     design = np.column_stack([np.ones(columns[0].size), *columns])
     assert design.shape == (8, 4)
     assert np.linalg.cond(design / np.linalg.norm(design, axis=0)) < 100
+
+
+def test_plan_says_which_shapes_the_star_tells_apart(genprior: Command) -> None:
+    """All 20 ordered pairs; with two trials a point some no longer are."""
+    planned = json.loads(genprior("plan", "scaling-star", "--json").stdout)
+    rows = planned["design"]["scaling"]
+    assert len(rows) == 20
+    assert min(row["power"] for row in rows) > 0.95
+    shown = genprior("plan", "scaling-star", "--trials", 2).stdout
+    assert "pairs of shapes apart at p < 0.01; power below 0.8" in " ".join(shown.split())
+    assert "design" not in shown
+
+
+def test_plan_refuses_terms_that_the_grid_cannot_tell_apart(genprior: Command) -> None:
+    """In transition-kmd every layer is 25 k wide."""
+    refused = genprior("plan", "transition-kmd", "--set", 'scaling.terms=["k", "n"]')
+    assert refused.exit_code == 2
+    assert_names(refused.stderr, "scaling", "'n'", "follows from 'k'")
+
+
+def test_plan_of_other_sweeps_has_no_design(genprior: Command) -> None:
+    planned = json.loads(genprior("plan", "quickstart", "--json").stdout)
+    assert planned["design"] == {}

@@ -1,16 +1,20 @@
 """Which shape of the curve holds, successes that vary together, and intervals that cover anyway."""
 
+import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 from numpy.testing import assert_allclose
 from scipy.stats import beta, binom
 from transition_counts import GRID, LN9, expected_counts
 
+from genprior.pipeline.cli import main
 from genprior.tasks.statistics.fits import fit_transitions
+from genprior.tasks.statistics.law_simulations import measure_law_coverage
 from genprior.tasks.statistics.links import LINKS
 from genprior.tasks.statistics.simulations import POSITIONS, TRUTHS, Truth, measure_coverage
 from genprior.tasks.statistics.transitions import fit_transition
@@ -198,3 +202,25 @@ def test_intervals_cover_the_truth_of_any_shape(truth):
     runs = 150
     covered = measure_coverage(truth, runs, 11).covered
     assert round(covered * runs) >= binom.ppf(1e-3, runs, 0.93)
+
+
+def test_one_seed_gives_one_coverage_of_a_law():
+    one, again, other = (measure_law_coverage(0.05, 16, 2, seed) for seed in (5, 5, 6))
+    assert one.covered.shape == one.half_width.shape == (4,)
+    assert_allclose(one.half_width, again.half_width)
+    assert (one.half_width != other.half_width).all()
+    assert (one.low <= one.covered).all()
+    assert (one.covered <= one.high).all()
+
+
+def test_the_bench_prints_both_tables(monkeypatch):
+    """One run of each: every truth and every coefficient has a row."""
+    monkeypatch.setattr("genprior.pipeline.cli.bench_statistics.TRUTHS", TRUTHS[:2])
+    answered = CliRunner().invoke(main, ["bench", "statistics", "--runs", "1", "--json"])
+    assert answered.exit_code == 0, answered.output
+    found = json.loads(answered.stdout)
+    assert [row["scale"] for row in found["transitions"]] == [truth.scale for truth in TRUTHS[:2]]
+    assert len(found["laws"]) == 2 * 3 * 4
+    shown = CliRunner().invoke(main, ["bench", "statistics", "--runs", "1"]).stdout
+    assert "covered" in shown
+    assert "scaling law" in shown
