@@ -9,7 +9,7 @@ from ...sweeps.directions import expected_direction, given_direction, least_valu
 from ...sweeps.errors import did_you_mean
 from ...sweeps.sharing import share_along, shared_draws
 from .base import Analysis, Request
-from .uniform import number_of_targets
+from .uniform import TARGET, number_of_targets
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,6 +48,17 @@ class Transition(Analysis):
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
         """Give success as the variable that it reads."""
         return [("fit.along", "success")] if sweep.fit.along else ()
+
+    def check(self, sweep: Sweep) -> None:
+        """Refuse the numbers of targets as positions.
+
+        Raises:
+            SweepError: `fit.along` is `target`.
+        """
+        if sweep.fit.along == TARGET:
+            raise SweepError(
+                "fit.along: 'target' numbers the targets of a trial; its values are no positions."
+            )
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
         """Give the axis, `fit.direction` and `fit.scatter`."""

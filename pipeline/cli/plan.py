@@ -35,6 +35,6 @@ def plan(
 
     planned = plan_sweep(chosen_sweep(sweep, settings, trials, seed), workers)
     if as_json:
-        print_json({k: v for k, v in asdict(planned).items() if k != "design_texts"})
+        print_json(asdict(planned))
     else:
         open_console().print_table(tables.pairs(planned.rows()))

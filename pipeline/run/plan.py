@@ -1,7 +1,7 @@
 """The plan of a sweep: its size and its estimated cost."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -40,7 +40,6 @@ class Plan(Shown):
         bytes: upper bound of the size of the finished store.
         memory_bytes: memory of the trials that run at a time.
         design: by name of an analysis, what it will be able to tell.
-        design_texts: the same as lines of text.
     """
 
     sweep: str
@@ -57,7 +56,6 @@ class Plan(Shown):
     bytes: int
     memory_bytes: int
     design: dict[str, list[dict[str, Any]]]
-    design_texts: dict[str, str] = field(repr=False)
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -101,7 +99,6 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
         bytes=estimate_bytes(sweep, kind.variables, chunks),
         memory_bytes=memory * workers,
         design={analysis.name: rows for analysis, rows in told.items()},
-        design_texts={analysis.name: analysis.design_text(rows) for analysis, rows in told.items()},
     )
 
 

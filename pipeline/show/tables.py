@@ -62,8 +62,16 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "(runs that outlast the pilot are counted with their whole step budget)",
         "store": f"at most {format_bytes(planned.bytes)} on disk",
         "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
-        **planned.design_texts,
+        **{name: _design(name, rows) for name, rows in planned.design.items()},
     }
+
+
+def _design(name: str, rows: list[dict[str, Any]]) -> str:
+    """Write what an analysis will be able to tell."""
+    from ..analyses import analysis_of
+
+    analysis = analysis_of(name)
+    return analysis.design_text(rows) if analysis else ""
 
 
 def status_rows(status: "StoreStatus") -> dict[str, str]:
