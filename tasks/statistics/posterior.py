@@ -114,6 +114,7 @@ class _Search:
         self.floor = floor
         if model.is_log:
             self.floor = math.log(floor) if floor > 0 else -math.inf
+        self.floor = min(self.floor, float(self.t[0]))
         self.grid = _prior_grid(self.t, model, self.floor)
         lapses = np.array([0, MOST_LAPSE])
         self.ends = Grid(lapses, *(nodes[[0, -1]] for nodes in self.grid[1:]))

@@ -118,6 +118,11 @@ def test_binomial_counts_are_not_widened():
     assert asked == replace(plain, spread=1.0)
 
 
+def test_a_floor_above_the_positions_is_no_reason_for_nan():
+    fit = fit_transition(GRID - 30, *expected_counts(GRID, 9.3, 2.0, 30), floor=0.0)
+    assert_allclose(fit.p50, 9.3 - 30, atol=0.1)
+
+
 def test_an_unknown_scatter_is_refused():
     with pytest.raises(ValueError, match=r"scatter is 'wide'.*binomial"):
         fit_transition(GRID, *expected_counts(GRID, 9.3, 2.0, 30), scatter="wide")
