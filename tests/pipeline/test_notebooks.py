@@ -91,6 +91,7 @@ def check_reading_a_store(notebook: Any) -> None:
     assert images(every) == images(outputs["step-16"]) == 1
 
 
+@pytest.mark.slow
 def test_the_second_notebook_runs(tmp_path: Path) -> None:
     stored = nbformat.read(SECOND, as_version=4)
     check_reading_a_store(stored)
