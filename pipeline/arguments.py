@@ -68,6 +68,19 @@ def seconds_in(name: str, value: Any, most: float, *, zero: bool = True) -> floa
     return seconds
 
 
+def positive(name: str, value: Any, most: float) -> float:
+    """Give a positive number that the command's option would take.
+
+    Raises:
+        UserError: it is something else.
+    """
+    is_number = type(value) is not bool and isinstance(value, Real)
+    number = float(value) if is_number else -1.0
+    if not 0 < number <= most:
+        raise UserError(f"{name}: {shown(value)} is not a number above 0 and at most {most:g}.")
+    return number
+
+
 def truth(name: str, value: Any) -> bool:
     """Give a truth value.
 

@@ -6,14 +6,12 @@ levels, and the defaults of Dask and Matplotlib are as before.
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
-from ..sweeps.part import Part
 from .arguments import (
     number_in,
+    positive,
     profile_name,
     scheduler_name,
     seconds_in,
@@ -25,6 +23,7 @@ from .arguments import (
 from .executors.errors import spare_dask
 from .limits import (
     GRACE,
+    MOST_ERROR,
     MOST_GRACE,
     MOST_RERUN,
     MOST_RETRIES,
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from .run.plan import Plan
     from .run.request import RunRequest
     from .run.runner import RunSummary
-    from .show.progress import Progress
     from .status import StoreStatus
     from .upkeep.merge import MergeSummary
     from .upkeep.verify import StoreCheck
@@ -129,6 +127,7 @@ def run(
     """
     from .executors.errors import SchedulerError
     from .executors.opening import use_client
+    from .run.shown import run_shown
     from .show.notebook import shown_progress
 
     asked = Workers(
@@ -168,80 +167,6 @@ def run(
     return summary
 
 
-class _NothingLeftError(Exception):
-    """All trials are done, so that workers need not start."""
-
-    def __init__(self, summary: "RunSummary"):
-        super().__init__()
-        self.summary = summary
-
-
-def run_shown(
-    sweep: Sweep,
-    path: Path,
-    opened: "Callable[[Callable[[], RunRequest]], AbstractContextManager[Executor]]",
-    shown: "Progress",
-    part: str | None,
-    *,
-    retries: int,
-    fail_fast: bool,
-    allow_mixed: bool,
-    trial_timeout: float | None,
-    grace: float,
-) -> "RunSummary":
-    """Check a sweep while its workers start, and run it, for the command and for `run`.
-
-    Args:
-        sweep: what to run.
-        path: the store.
-        opened: starts workers, and calls its argument while they start.
-        shown: shows the progress.
-        part: the part of the store's blocks to run, such as "3/16"; all if None.
-        retries: how often a crashed trial is tried again.
-        fail_fast: stop at the first crashed trial.
-        allow_mixed: mix results of other machines, libraries or kernels.
-        trial_timeout: seconds that a trial may take; None for no limit.
-        grace: seconds that running trials get after an interruption.
-
-    Raises:
-        UserError: the sweep cannot be run, or the store holds another experiment.
-    """
-    checked: list[RunRequest] = []
-    asked = None if part is None else Part.parse(part)
-
-    def check() -> "RunRequest":
-        # Imported while workers start.
-        from .run.complete import complete_summary
-        from .run.request import check_request
-
-        checked.append(check_request(sweep, path, part=asked))
-        if (summary := complete_summary(checked[0])) is not None:
-            raise _NothingLeftError(summary)
-        shown.expect(checked[0].trials)
-        return checked[0]
-
-    with ExitStack() as stack:
-        try:
-            executor = stack.enter_context(opened(check))
-        except _NothingLeftError as nothing:
-            shown.listen(nothing.summary)
-            return nothing.summary
-        from .run.runner import run_request
-
-        shown.phase("timing a few trials")
-        return run_request(
-            checked[0],
-            executor,
-            retries=retries,
-            fail_fast=fail_fast,
-            allow_mixed=allow_mixed,
-            trial_timeout=trial_timeout,
-            grace=grace,
-            listen=shown.listen,
-            tell=shown.tell,
-        )
-
-
 def status(store: AnyPath) -> "StoreStatus":
     """Count a store's trials, successes and crashes, and list its analyses and damages.
 
@@ -270,12 +195,23 @@ def open(store: AnyPath) -> "xr.Dataset":
     return open_complete(store_path(store), chunks={})
 
 
-def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
+def fit(
+    store: AnyPath,
+    *,
+    along: str | None = None,
+    below: float | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> "Fits":
     """Make the analyses that a store's sweep asks for, and write them into the store.
 
     Args:
         store: path of the store.
         along: axis of the transition; the sweep's `fit.along` if None.
+        below: judge success anew: a trial succeeds if its error is below this number.
+        scheduler: where many groups are fitted, as for `run`.
+        workers: number of processes or threads. If neither is given, few groups are fitted in this
+            process, and many in one process for each processor.
 
     Returns:
         A labelled dataset for each analysis, by its name: `fits["transition"].p50`.
@@ -286,8 +222,14 @@ def fit(store: AnyPath, *, along: str | None = None) -> "Fits":
     """
     spare_dask()
     from .fit.fitting import fit_store
+    from .fit.spreading import spread_over
 
-    return fit_store(store_path(store), text_or_none("along", along, "the name of an axis"))
+    asked = Workers(scheduler_name(scheduler), _workers(workers))
+    asked.check()
+    path, axis = store_path(store), text_or_none("along", along, "the name of an axis")
+    error = None if below is None else positive("below", below, MOST_ERROR)
+    with spread_over(asked, path, lambda text: None) as spread:
+        return fit_store(path, axis, spread, error)
 
 
 def plot(

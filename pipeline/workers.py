@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .executors.errors import SchedulerError
 from .executors.schedulers import LOCAL, SRUN
@@ -115,7 +115,7 @@ def open_workers(
     chosen: Workers,
     store: Path,
     tell: Callable[[str], None],
-    checked: "Callable[[], RunRequest]",
+    checked: "Callable[[], RunRequest | None]",
 ) -> "AbstractContextManager[Executor]":
     """Open the executor that the options name.
 
@@ -131,7 +131,7 @@ def open_workers(
     """
     chosen.check()
     if chosen.in_jobs:
-        return _worker_jobs(chosen, store, tell, checked)
+        return _worker_jobs(chosen, store, tell, cast("Callable[[], RunRequest]", checked))
     from .executors.opening import open_executor
 
     scheduler = chosen.scheduler or LOCAL[0]

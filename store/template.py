@@ -24,7 +24,7 @@ from .unwarned import unwarned
 
 Coordinate = tuple[str, tuple[str, ...], np.ndarray, dict[str, str]]
 BYTES_A_FILE = 4096
-BYTES_OF_METADATA = 1_300_000  # about forty-five arrays, coordinates included, and a fit
+BYTES_OF_METADATA = 1_500_000  # about sixty arrays, coordinates included, and a fit
 
 
 def create_store(

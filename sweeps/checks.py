@@ -5,7 +5,6 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .errors import SweepError, did_you_mean
-from .identity import carriers
 from .parameters import (
     PARAMETERS,
     check_is_task,
@@ -134,7 +133,7 @@ def check_size(lengths: dict[str, int], trials: int) -> None:
 
 
 def check_pairing(sweep: "Sweep") -> None:
-    """Refuse draws that are shared along the axis of the fit, and an axis that is not numeric.
+    """Refuse paired names that decide no draws, and an axis of the fit that is not numeric.
 
     Raises:
         SweepError: names the axis.
@@ -149,28 +148,8 @@ def check_pairing(sweep: "Sweep") -> None:
         return
     if not has_positions(sweep, along):
         raise SweepError(f"fit.along: '{along}' is not numeric; a transition needs positions.")
-    if _never_differ(sweep, along):
-        raise SweepError(
-            f"fit.along: the same draws are used all along '{along}', which would make "
-            "the intervals wrong. Fit along another axis, or take it out of 'paired'."
-        )
 
 
 def has_positions(sweep: "Sweep", axis: str) -> bool:
     """Say whether all values of an axis are numbers; truth values are not."""
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in sweep.axes[axis])
-
-
-def _never_differ(sweep: "Sweep", axis: str) -> bool:
-    """Say whether the names alone show that the points along an axis share their draws.
-
-    The module `sharing` compares the values too.
-    """
-    if axis in sweep.paired:
-        return True
-    if is_foreign(axis):
-        return False  # it was checked where its class is installed
-    reached = {axis}
-    for _ in sweep.dependent:
-        reached |= {name for name, rule in sweep.dependent.items() if reached & set(rule.inputs)}
-    return carriers(reached) & set(names_with("draws")) <= carriers(sweep.paired)

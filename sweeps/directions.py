@@ -10,17 +10,22 @@ RISING, FALLING = 1, -1
 DIRECTIONS = {"rising": RISING, "falling": FALLING}
 
 
-def direction_along(sweep: Sweep, axis: str) -> int | None:
-    """Say whether success rises (+1) or falls (−1) along an axis; None if that is not known.
+def given_direction(sweep: Sweep, axis: str) -> int | None:
+    """Give the sweep's `fit.direction`, +1 or −1; None if it is not about this axis.
 
-    The sweep's own `fit.direction` decides first. It holds for `fit.along`, or for any axis if the
-    sweep does not name `fit.along`. Otherwise the parameters that change along the axis decide: the
-    axis itself and what is computed from it, so that a multiplier has the direction of what it
-    multiplies. If they disagree, the direction is not known.
+    It holds for `fit.along`, or for any axis if the sweep does not name `fit.along`.
     """
     given = sweep.fit.direction
-    if given is not None and sweep.fit.along in (None, axis):
-        return DIRECTIONS[given]
+    return DIRECTIONS[given] if given is not None and sweep.fit.along in (None, axis) else None
+
+
+def expected_direction(sweep: Sweep, axis: str) -> int | None:
+    """Say whether success should rise (+1) or fall (−1) along an axis; None if that is not known.
+
+    The parameters that change along the axis decide: the axis itself and what is computed from it,
+    so that a multiplier has the direction of what it multiplies. If they disagree, the direction is
+    not known.
+    """
     grid = Grid(sweep)
     known = {name: DIRECTIONS[str(facts(name).success)] for name in names_with("success")}
     found = {known[name] * change for name in known for change in _changes(grid, name, axis)}

@@ -69,6 +69,24 @@ def shared_draws(grid: Grid, axes: Sequence[str]) -> SharedDraws:
     return SharedDraws(shared, _clash(grid, codes, axes, own) if own else None)
 
 
+def share_along(grid: Grid, axis: str, key: str) -> bool:
+    """Say whether all points along an axis have the same draws, trial by trial.
+
+    Args:
+        grid: the points.
+        axis: the axis of a fit.
+        key: the key that names the axis, for the message.
+
+    Raises:
+        SweepError: only some points share draws, or all values make the same points.
+    """
+    sharing = shared_draws(grid, [axis])
+    twins = _twins(grid, axis) if axis in sharing.shared else None
+    if clash := twins or sharing.clash:
+        raise SweepError(_refusal(key, clash))
+    return axis in sharing.shared
+
+
 def check_separate(grid: Grid, axis: str, key: str) -> None:
     """Refuse an axis along which all or some points share draws.
 
@@ -80,17 +98,12 @@ def check_separate(grid: Grid, axis: str, key: str) -> None:
     Raises:
         SweepError: names the axis, and two values if only some points share draws.
     """
-    sharing = shared_draws(grid, [axis])
-    if axis in sharing.shared and (twins := _twins(grid, axis)):
-        raise SweepError(_refusal(key, twins))
-    if axis in sharing.shared:
+    if share_along(grid, axis, key):
         ask = ", or take it out of 'paired'" if axis in grid.sweep.paired else ""
         raise SweepError(
             f"{key}: the same draws are used all along '{axis}', which would make the "
             f"intervals wrong. Fit along another axis{ask}."
         )
-    if sharing.clash:
-        raise SweepError(_refusal(key, sharing.clash))
 
 
 def shared_wholly(grid: Grid, axes: Sequence[str], key: str) -> tuple[str, ...]:
@@ -114,7 +127,7 @@ def check_reading(grid: Grid) -> None:
     sweep = grid.sweep
     along = sweep.fit.along
     if along is not None:
-        check_separate(grid, along, "fit.along")
+        share_along(grid, along, "fit.along")
     for reading in readings():
         reading.check_draws(grid)
 

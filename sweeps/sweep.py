@@ -44,10 +44,16 @@ class Blocks(Strict):
 
 
 class Fit(Strict):
-    """The axis along which the transition is fitted, and whether success rises or falls there."""
+    """The axis along which the transition is fitted, and what its fit assumes.
+
+    `direction` says whether success rises or falls there, and `scatter` whether successes of one
+    value vary like independent trials ("binomial") or together ("beta-binomial"); "auto" allows for
+    the second where no curve fits.
+    """
 
     along: str | None = None
     direction: Literal["rising", "falling"] | None = None
+    scatter: Literal["auto", "binomial", "beta-binomial"] = "auto"
 
 
 class Plot(Strict):

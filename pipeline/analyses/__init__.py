@@ -22,6 +22,7 @@ from .base import Analysis, Request
 from .basin import Basin
 from .comparison import Comparison
 from .law import Law
+from .scaling import Scaling
 from .trajectory import Trajectory
 from .transition import Transition
 from .uniform import Uniform
@@ -35,11 +36,13 @@ __all__ = [
     "Comparison",
     "Law",
     "Request",
+    "Scaling",
     "Trajectory",
     "Transition",
     "Uniform",
     "analyses",
     "analysis_of",
+    "asked_by",
     "check_needs",
     "forget",
     "register",
@@ -92,6 +95,11 @@ def analyses() -> list[Analysis]:
     return [reading for reading in readings() if isinstance(reading, Analysis)]
 
 
+def asked_by(sweep: Sweep) -> list[Analysis]:
+    """List the analyses whose table a sweep has."""
+    return [found for found in analyses() if found.settings_of(sweep) is not None]
+
+
 def analysis_of(name: str) -> Analysis | None:
     """Find a registered analysis by name, or None."""
     return next((analysis for analysis in analyses() if analysis.name == name), None)
@@ -130,6 +138,6 @@ def _names_of_trials() -> Iterable[str]:
 
 judge_readings(_check)
 # In the order in which they are printed.
-for _analysis in (Transition, Uniform, Law, Comparison, Basin, Trajectory):
+for _analysis in (Transition, Scaling, Uniform, Law, Comparison, Basin, Trajectory):
     register_reading(_analysis, built_in=True)
 reserve(_names_of_trials)

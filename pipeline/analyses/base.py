@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...sweeps import Sweep, SweepError
+from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.readings import Reading
 
 # Analyses are imported whenever a sweep file is read. Libraries that they compute and draw with are
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
+    from ..fit.spreading import Spread
     from ..show.canvas import Look
 
 
@@ -23,15 +24,25 @@ class Request:
     Attributes:
         info: the store.
         along: the axis of the transition that the command names; None to use the sweep's.
+        below: the error below which a trial succeeds, if the command judges success anew.
         trials: the results of the store at one moment.
         fits: the analyses made so far for this request, by name.
+        spread: calls a function for each of many groups, on workers if the request has some.
     """
 
-    def __init__(self, info: "StoreInfo", along: str | None = None):
+    def __init__(
+        self,
+        info: "StoreInfo",
+        along: str | None = None,
+        spread: "Spread | None" = None,
+        below: float | None = None,
+    ):
+        from ..fit.spreading import Spread
         from ..fit.trials import Trials
 
-        self.info, self.along = info, along
-        self.trials: Trials = Trials(info)
+        self.info, self.along, self.below = info, along, below
+        self.spread = spread or Spread()
+        self.trials: Trials = Trials(info, below)
         self.fits: dict[str, xr.Dataset] = {}
 
     @property
@@ -114,6 +125,20 @@ class Analysis(Reading, ABC):
         Raises:
             SweepError: it cannot be computed from the results.
         """
+
+    def design(self, grid: Grid) -> list[dict[str, Any]]:
+        """Say before a run what the analysis will be able to tell, as rows of plain values.
+
+        `plan` prints them. An analysis that cannot say gives none.
+
+        Raises:
+            SweepError: the grid cannot give what the sweep asks for.
+        """
+        return []
+
+    def design_text(self, rows: list[dict[str, Any]]) -> str:
+        """Write what `design` gives as lines of text."""
+        return "\n".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in rows)
 
     @abstractmethod
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:

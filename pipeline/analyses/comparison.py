@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.labels import value_label
-from ...sweeps.sharing import check_compared
+from ...sweeps.sharing import check_compared, check_separate
 from ...sweeps.tables import Strict
 from ...sweeps.values import check_value
 from .base import Analysis, Request
@@ -86,13 +86,23 @@ class Comparison(Analysis):
         """Refuse compared values that share a part of their draws, but not all."""
         compare = self.settings_of(grid.sweep)
         if compare is not None:
+            self._check_along(grid, grid.sweep.fit.along, "fit.along")
             check_compared(grid, compare.over, grid.sweep.fit.along)
+
+    def _check_along(self, grid: Grid, along: str | None, key: str) -> None:
+        """Refuse transitions whose points share draws: shifts treat them as independent."""
+        if along is not None:
+            check_separate(grid, along, key)
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
         """Give the settings, with those of the transitions that are compared."""
         settings = super().asked(info, along)
         fit = info.sweep.fit
-        transition = {"along": along or fit.along, "direction": fit.direction}
+        transition = {
+            "along": along or fit.along,
+            "direction": fit.direction,
+            "scatter": fit.scatter,
+        }
         return None if settings is None else settings | transition
 
     def check_request(self, request: Request) -> None:
@@ -117,7 +127,9 @@ class Comparison(Analysis):
                 "comparison needs two."
             )
         reference_index(request.sweep)
-        return check_compared(Grid(request.sweep), over, along, f"{path}: compare.over")
+        grid = Grid(request.sweep)
+        self._check_along(grid, along, f"{path}: {'--along' if request.along else 'fit.along'}")
+        return check_compared(grid, over, along, f"{path}: compare.over")
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Compare rates, and the transitions if they are fitted in the same request."""

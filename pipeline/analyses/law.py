@@ -223,9 +223,9 @@ def _judged(results: "xr.Dataset") -> "xr.DataArray | None":
         return None
     if (results["success.metric"] == "nearest_target").any():
         return None
-    by_code = results["success.metric"] == "latent_error"
-    error = results["latent_error"].where(by_code, results["signal_error"])
-    share: xr.DataArray = error / results["success.below"]
+    from ..fit.trials import judging_error
+
+    share: xr.DataArray = judging_error(results) / results["success.below"]
     return share.broadcast_like(results["success"]).transpose(*results["success"].dims)
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.checks import has_positions
-from ...sweeps.directions import direction_along, least_value
+from ...sweeps.directions import expected_direction, given_direction, least_value
 from ...sweeps.errors import did_you_mean
-from ...sweeps.sharing import check_separate, shared_draws
+from ...sweeps.sharing import share_along, shared_draws
 from .base import Analysis, Request
-from .uniform import number_of_targets
+from .uniform import TARGET, number_of_targets
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ..show.canvas import Look
 
 JSON_FIELDS = (
-    "outcome", "p50", "p50_low", "p50_high", "width", "width_low", "width_high",
-    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "flag",
+    "outcome", "p50", "p50_low", "p50_high", "p10", "p10_low", "p10_high", "p90", "p90_low",
+    "p90_high", "width", "width_low", "width_high", "log_width", "log_width_low", "log_width_high",
+    "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "shape",
+    "shape_weight", "fit_p", "spread", "flag",
 )  # fmt: skip
 RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
 
@@ -33,6 +35,7 @@ class Transition(Analysis):
     json_name = "transitions"
     counted_like = "p50"
     takes_along = True
+    version = 2
     rank = 0
 
     def names(self) -> Iterable[str]:
@@ -40,16 +43,28 @@ class Transition(Analysis):
         from ...tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
         from ...tasks.statistics.fits import LONG_NAMES
 
-        return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method"}
+        return {*LONG_NAMES, *AUDIT_FIELDS, *JSON_FIELDS, "along", "method", "failures"}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
         """Give success as the variable that it reads."""
         return [("fit.along", "success")] if sweep.fit.along else ()
 
+    def check(self, sweep: Sweep) -> None:
+        """Refuse the numbers of targets as positions.
+
+        Raises:
+            SweepError: `fit.along` is `target`.
+        """
+        if sweep.fit.along == TARGET:
+            raise SweepError(
+                "fit.along: 'target' numbers the targets of a trial; its values are no positions."
+            )
+
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the axis, and `fit.direction`."""
+        """Give the axis, `fit.direction` and `fit.scatter`."""
         axis = along or info.sweep.fit.along
-        return {"along": axis, "direction": info.sweep.fit.direction} if axis else None
+        fit = info.sweep.fit
+        return {"along": axis, "direction": fit.direction, "scatter": fit.scatter} if axis else None
 
     def check_request(self, request: Request) -> None:
         """Refuse an axis along which no transition can be fitted."""
@@ -72,8 +87,12 @@ class Transition(Analysis):
             fitted = fit_transitions(
                 worst_over_targets(results[["success"]])["success"],
                 axis,
-                direction=direction_along(info.sweep, axis),
+                direction=given_direction(info.sweep, axis),
+                expected=expected_direction(info.sweep, axis),
                 floor=least_value(axis),
+                scatter=info.sweep.fit.scatter,
+                clustered=is_clustered(info, axis, request.along),
+                spread=request.spread,
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: {error}") from None
@@ -115,6 +134,7 @@ class Transition(Analysis):
         return {
             "groups": [str(dim) for dim in dataset["p50"].dims],
             "level": dataset.attrs["level"],
+            "clustered": bool(dataset.attrs.get("clustered", 0)),
             "positions": [float(positions.min()), float(positions.max())],
         }
 
@@ -129,8 +149,8 @@ class Transition(Analysis):
         from ..show.canvas import shown_variable
 
         axis = axis_drawn(info)
-        independent = shared_draws(Grid(info.sweep), [axis]) == ((), None)
-        return shown_variable(info) == "success" and has_positions(info.sweep, axis) and independent
+        counts_once = shared_draws(Grid(info.sweep), [axis]).clash is None
+        return shown_variable(info) == "success" and has_positions(info.sweep, axis) and counts_once
 
     def drawn_along(self, info: "StoreInfo") -> str | None:
         """Give the horizontal axis of the picture."""
@@ -178,8 +198,18 @@ def transition_axis(info: "StoreInfo", along: str | None = None) -> str:
         )
     if axis not in sweep.axes:
         raise SweepError(f"--along: {axis!r} is not an axis. {did_you_mean(axis, sweep.axes)}")
-    check_separate(Grid(sweep), axis, f"{info.path}: {'--along' if along else 'fit.along'}")
+    is_clustered(info, axis, along)
     return axis
+
+
+def is_clustered(info: "StoreInfo", axis: str, along: str | None = None) -> bool:
+    """Say whether all values of an axis share their draws, so that each draw counts once.
+
+    Raises:
+        SweepError: only some of them do.
+    """
+    key = f"{info.path}: {'--along' if along else 'fit.along'}"
+    return share_along(Grid(info.sweep), axis, key)
 
 
 def axis_drawn(info: "StoreInfo") -> str:

@@ -4,16 +4,25 @@ from pathlib import Path
 
 import click
 
+from ..interrupts import terminable
+from ..limits import MOST_ERROR
+from ..workers import Workers
 from .group import main
-from .options import STORE, json_option
+from .options import STORE, Number, json_option, worker_options
 from .output import open_console, print_json, spare_dask
 
 
 @main.command(short_help="Make the analyses that the sweep asks for.")
 @click.argument("store", type=STORE)
 @click.option("--along", help="Axis of the transition  [default: the sweep's fit.along].")
+@click.option(
+    "--below",
+    type=Number(0, MOST_ERROR, min_open=True),
+    help="Judge success anew: a trial succeeds if its error is below this number.",
+)
+@worker_options
 @json_option
-def fit(store: Path, along: str | None, as_json: bool) -> None:
+def fit(store: Path, along: str | None, below: float | None, asked: Workers, as_json: bool) -> None:
     """Make the analyses that the sweep of STORE asks for, and write them into STORE.
 
     \b
@@ -27,15 +36,23 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     where the descents end. For trials with several targets, the worst and the mean over
     the targets are given; in all other analyses the worst target counts. The groups in
     STORE are analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
+    Many groups are fitted by workers, as the trials of a run are.
 
     \b
     Example:
       genprior fit quickstart.zarr --along m
     """
-    spare_dask()
-    from ..fit.fitting import fit_store
+    with terminable():
+        spare_dask()
+        from ..fit.fitting import fit_store
+        from ..fit.spreading import spread_over
+        from ..show.counting import counting
 
-    fitted, console = fit_store(store, along), open_console()
+        asked.check()
+        log = open_console(stderr=True)
+        with counting(log) as count, spread_over(asked, store, log.print, count) as spread:
+            fitted = fit_store(store, along, spread, below)
+    console = open_console()
     if as_json:
         print_json(fitted.records())
         return
@@ -44,5 +61,5 @@ def fit(store: Path, along: str | None, as_json: bool) -> None:
     if fitted.expected:
         source = f" ({fitted.source})" if fitted.source else ""
         console.print(f"\nexpected{source}: {fitted.expected}", highlight=False)
-    for refusal in fitted.left_out.values():
-        console.print(f"left out: {refusal}", highlight=False, soft_wrap=True)
+    for note in fitted.notes():
+        console.print(note, highlight=False, soft_wrap=True)

@@ -26,17 +26,17 @@ class LocalPath(click.Path):
         return value if isinstance(value, Path) else local_path(value)
 
 
-class Seconds(click.FloatRange):
-    """A number of seconds; click takes "nan" for a number in every range."""
+class Number(click.FloatRange):
+    """A number in a range; click takes "nan" for a number in every range."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Convert the text of an argument to a number."""
-        seconds = float(super().convert(value, param, ctx))
-        if seconds != seconds:
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return seconds
+        number = float(super().convert(value, param, ctx))
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 PROFILE_KEYS = (
@@ -60,7 +60,7 @@ allow_mixed_option = click.option(
 )
 trial_timeout_option = click.option(
     "--trial-timeout",
-    type=Seconds(0, MOST_TRIAL_TIMEOUT, min_open=True),
+    type=Number(0, MOST_TRIAL_TIMEOUT, min_open=True),
     metavar="SECONDS",
     help="Stop a trial that takes longer, and record it as crashed  [default: no limit].",
 )
@@ -101,57 +101,74 @@ def chosen_sweep(
     return sweep.override(overrides) if overrides else sweep
 
 
+def worker_options(command: Command) -> Command:
+    """Add the options that name workers; the command gets them as `asked`."""
+    return _as_workers(command, in_jobs=False)
+
+
 def cluster_options(command: Command) -> Command:
-    """Add the options that say where blocks run; the command gets them as `asked`."""
+    """Add the options that name workers or start worker jobs; the command gets them as `asked`."""
+    return _as_workers(command, in_jobs=True)
+
+
+def _as_workers(command: Command, *, in_jobs: bool) -> Command:
     from ..workers import Workers
+
+    options = (*(_JOBS if in_jobs else ()), *_TLS, *_SCHEDULER)
 
     @wraps(command)
     def grouped(**given: Any) -> Any:
-        asked = Workers(**{name: given.pop(name) for name in Workers._fields})
+        asked = Workers(**{name: given.pop(name) for name in Workers._fields if name in given})
         return command(asked=asked, **given)
 
     wrapped: Any = grouped
-    for decorate in (
-        click.option(
-            "--dry-run", is_flag=True, help="Show the script of a worker job, and run nothing."
-        ),
-        click.option("--tls-key", metavar="FILE", help="Its private key, if in another file."),
-        click.option("--tls-cert", metavar="FILE", help="The own certificate, in PEM format."),
-        click.option(
-            "--tls-ca",
-            metavar="FILE",
-            help="Certificates of those who are trusted, for a scheduler tls://… or --cluster  "
-            "[default: those of Dask's configuration; for --cluster made for each run].",
-        ),
-        click.option(
-            "--insecure",
-            is_flag=True,
-            help="With --cluster: no encryption, and no certificates.",
-        ),
-        click.option("--jobs", type=click.IntRange(1, MOST_WORKERS), help="Number of worker jobs."),
-        click.option(
-            "--profile",
-            metavar="NAME|FILE",
-            help="What a worker job asks for: a table of ~/.config/genprior/clusters.toml, or a "
-            f"TOML file, with {PROFILE_KEYS}  [default: the table named like the batch system; "
-            "without it one core and one hour].",
-        ),
-        click.option(
-            "--cluster",
-            metavar="|".join(SYSTEMS),
-            help="Run blocks in worker jobs of this batch system.",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(1, MOST_WORKERS),
-            help="Trials that a local scheduler runs at a time  [default: number of processors].",
-        ),
-        click.option(
-            "--scheduler",
-            metavar="|".join((*LOCAL, SRUN, "ADDRESS", "FILE")),
-            help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
-            "scheduler, given by its address or by its scheduler file  [default: processes].",
-        ),
-    ):
+    for decorate in options:
         wrapped = decorate(wrapped)
     return cast("Command", wrapped)
+
+
+# Later options stand first in the help.
+_SCHEDULER = (
+    click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_WORKERS),
+        help="Trials that a local scheduler runs at a time  [default: number of processors].",
+    ),
+    click.option(
+        "--scheduler",
+        metavar="|".join((*LOCAL, SRUN, "ADDRESS", "FILE")),
+        help="Where blocks run: locally, in the tasks of this Slurm job, or on a running Dask "
+        "scheduler, given by its address or by its scheduler file  [default: processes].",
+    ),
+)
+_TLS = (
+    click.option("--tls-key", metavar="FILE", help="Its private key, if in another file."),
+    click.option("--tls-cert", metavar="FILE", help="The own certificate, in PEM format."),
+    click.option(
+        "--tls-ca",
+        metavar="FILE",
+        help="Certificates of those who are trusted, for a scheduler tls://… or --cluster  "
+        "[default: those of Dask's configuration; for --cluster made for each run].",
+    ),
+)
+_JOBS = (
+    click.option(
+        "--dry-run", is_flag=True, help="Show the script of a worker job, and run nothing."
+    ),
+    click.option(
+        "--insecure", is_flag=True, help="With --cluster: no encryption, and no certificates."
+    ),
+    click.option("--jobs", type=click.IntRange(1, MOST_WORKERS), help="Number of worker jobs."),
+    click.option(
+        "--profile",
+        metavar="NAME|FILE",
+        help="What a worker job asks for: a table of ~/.config/genprior/clusters.toml, or a "
+        f"TOML file, with {PROFILE_KEYS}  [default: the table named like the batch system; "
+        "without it one core and one hour].",
+    ),
+    click.option(
+        "--cluster",
+        metavar="|".join(SYSTEMS),
+        help="Run blocks in worker jobs of this batch system.",
+    ),
+)

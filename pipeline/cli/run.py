@@ -12,7 +12,7 @@ from .errors import unheard
 from .group import main
 from .options import (
     STORE,
-    Seconds,
+    Number,
     allow_mixed_option,
     chosen_sweep,
     cluster_options,
@@ -39,7 +39,7 @@ from .output import open_console, print_json
 @trial_timeout_option
 @click.option(
     "--grace",
-    type=Seconds(0, MOST_GRACE),
+    type=Number(0, MOST_GRACE),
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
@@ -74,7 +74,7 @@ def run(
     """
     with terminable():
         # Imported here: they take a second, in which SIGTERM must already act like Ctrl-C.
-        from ..calls import run_shown
+        from ..run.shown import run_shown
         from ..show.progress import progress
 
         asked.check()

@@ -21,6 +21,7 @@ from ..analyses import Analysis, Request, analyses
 from ..analyses.transition import transition_axis
 from .crashes import with_crashes
 from .freshness import (
+    BY_COMMAND,
     LATER_TRIALS,
     NOT_INSTALLED,
     made_from,
@@ -30,11 +31,17 @@ from .freshness import (
     stored,
 )
 from .results import Fits
+from .spreading import Spread
 
 MOST_READINGS = 5
 
 
-def fit_store(path: Path, along: str | None = None) -> Fits:
+def fit_store(
+    path: Path,
+    along: str | None = None,
+    spread: Spread | None = None,
+    below: float | None = None,
+) -> Fits:
     """Make every analysis that a store's sweep asks for, and write it into the store.
 
     Analyses that the sweep no longer asks for are removed. A run may write trials at the same time:
@@ -44,6 +51,8 @@ def fit_store(path: Path, along: str | None = None) -> Fits:
     Args:
         path: the store.
         along: axis of the transition; the sweep's `fit.along` if None.
+        spread: calls a function for each of many groups; in this process if None.
+        below: judge success anew: a trial succeeds if its error is below this number.
 
     Raises:
         SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.
@@ -52,7 +61,7 @@ def fit_store(path: Path, along: str | None = None) -> Fits:
     """
     for _ in range(MOST_READINGS):
         try:
-            return _fit(Request(read_info(path), along))
+            return _fit(Request(read_info(path), along, spread, below))
         except OtherLayoutError:
             continue
     raise StoreError(
@@ -88,7 +97,8 @@ def _fit(request: Request) -> Fits:
     left_out = {name: str(error) for name, error in refused.items()} | {
         table: f"{info.path}: [{table}]: {NOT_INSTALLED}." for table in info.sweep.unread
     }
-    return Fits(str(info.path), request.fits, left_out, info.sweep.expected, info.sweep.source)
+    sweep = info.sweep
+    return Fits(str(info.path), request.fits, left_out, sweep.expected, sweep.source, request.below)
 
 
 def compute(analysis: Analysis, request: Request) -> xr.Dataset:
@@ -114,6 +124,8 @@ def compute(analysis: Analysis, request: Request) -> xr.Dataset:
         dataset = with_crashes(dataset, request.trials.status, analysis.counted_like)
     if analysis.reads_trials:
         dataset = dataset.assign_attrs(trials_used=request.trials.done)
+        if request.below is not None:
+            dataset = dataset.assign_attrs(success_below=request.below)
     return dataset
 
 
@@ -189,7 +201,7 @@ def _write(request: Request, made: set[str]) -> dict[str, UserError]:
         name = analysis.name
         if name not in present or name in request.fits:
             continue
-        by_command = "along" in recorded(present[name])
+        by_command = not recorded(present[name]).keys().isdisjoint(BY_COMMAND)
         if not by_command or name in outdated:
             remove_analysis(info.path, name, revision=info.revision)
     return refused

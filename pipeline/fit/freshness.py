@@ -28,6 +28,7 @@ OTHER_SETTINGS = "the sweep asks for it with other settings now"
 NOT_ASKED = "the sweep no longer asks for it"
 UNKNOWN_TRIALS = "an earlier version made it and did not record from which trials"
 OTHER_VERSION = "another version of the analysis made it"
+BY_COMMAND = ("along", "below")  # what a command may name for an analysis
 NOT_INSTALLED = "its analysis is not installed here"
 
 
@@ -43,6 +44,8 @@ def made_from(analysis: Analysis, request: Request) -> dict[str, Any]:
         origin["along"] = request.along
     if analysis.reads_trials:
         origin["results"] = request.trials.digest
+        if request.below is not None:
+            origin["below"] = request.below
     return origin
 
 
@@ -108,7 +111,8 @@ def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
 
     Returns:
         By name: `trials`, the number of trials it was made from; `outdated`, why it is out of date
-        or None; and `along`, the axis, if a command named it.
+        or None; and `along`, the axis, and `below`, the error below which a trial succeeds, if a
+        command named them.
     """
     outdated = outdated_of(info, digest)
     present = present_analyses(info)
@@ -116,7 +120,7 @@ def describe(info: StoreInfo, digest: str) -> dict[str, dict[str, Any]]:
         outdated[name] = f"it is damaged ({why})"
     return {
         name: {"trials": attributes.get("trials_used"), "outdated": outdated.get(name)}
-        | {key: value for key, value in recorded(attributes).items() if key == "along"}
+        | {key: value for key, value in recorded(attributes).items() if key in BY_COMMAND}
         for name, attributes in present.items()
     }
 
@@ -130,8 +134,9 @@ def not_made(info: StoreInfo) -> list[str]:
     missing = []
     for analysis in analyses():
         along = recorded(present.get(analysis.name, {})).get("along", axis)
-        other_axis = bool(axis) and analysis.takes_along and along != axis
-        if analysis.asked(info, None) is not None and (analysis.name not in present or other_axis):
+        other = bool(axis) and analysis.takes_along and along != axis
+        other |= "below" in recorded(present.get(analysis.name, {}))
+        if analysis.asked(info, None) is not None and (analysis.name not in present or other):
             missing.append(analysis.name)
     return [*missing, *(f"[{table}] ({NOT_INSTALLED})" for table in info.sweep.unread)]
 

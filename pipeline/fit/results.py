@@ -21,6 +21,7 @@ class Fits(Mapping[str, xr.Dataset]):
         left_out: by name of an analysis that cannot be made, the reason.
         expected: the result that the sweep file announces.
         source: the publication that claims it.
+        below: the error below which a trial succeeds, if success was judged anew.
     """
 
     store: str
@@ -28,6 +29,7 @@ class Fits(Mapping[str, xr.Dataset]):
     left_out: Mapping[str, str] = field(default_factory=dict)
     expected: str = ""
     source: str = ""
+    below: float | None = None
 
     def __getitem__(self, name: str) -> xr.Dataset:
         """Give an analysis by name."""
@@ -62,7 +64,7 @@ class Fits(Mapping[str, xr.Dataset]):
         """
         values: dict[str, Any] = {analysis.json_name: [] for analysis in analyses()}
         values["left_out"] = list(self.left_out.values())
-        values |= {"expected": self.expected, "source": self.source}
+        values |= {"expected": self.expected, "source": self.source, "success_below": self.below}
         for analysis, dataset in self.parts:
             values[analysis.json_name] = analysis.records(dataset)
             values |= analysis.summary(dataset)
@@ -89,7 +91,14 @@ class Fits(Mapping[str, xr.Dataset]):
         for table in self.tables():
             console.print(table)
         lines = [line.rstrip() for line in text.getvalue().splitlines()]
-        return "\n".join([*lines, *(f"left out: {why}" for why in self.left_out.values())])
+        return "\n".join([*lines, *self.notes()])
+
+    def notes(self) -> list[str]:
+        """Say how success was judged, if anew, and why analyses were left out."""
+        judged = [] if self.below is None else [
+            f"success is judged anew: an error below {self.below:g}"
+        ]  # fmt: skip
+        return [*judged, *(f"left out: {why}" for why in self.left_out.values())]
 
     def _repr_html_(self) -> str:
         """Write the printed tables in a fixed-width font; Jupyter calls this."""

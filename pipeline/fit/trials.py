@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ...store import OtherLayoutError, Status, StoreError, StoreInfo, load_results, read_info
+from ...sweeps import Grid, SweepError
 from ...tasks.statistics.uniform import worst_over_targets
 
 
@@ -16,10 +17,20 @@ class Trials:
 
     Trials that a run finished after the first reading are left out, so that everything that is made
     from this object is made from the same trials.
+
+    Args:
+        info: the store.
+        below: judge success anew: a trial succeeds if its error is below this number. None to keep
+            the judgement of the run.
+
+    Raises:
+        SweepError: success cannot be judged by an error.
     """
 
-    def __init__(self, info: StoreInfo):
-        self.info = info
+    def __init__(self, info: StoreInfo, below: float | None = None):
+        self.info, self._below = info, below
+        if below is not None:
+            check_judged_by_error(info)
 
     @cached_property
     def _evidence(self) -> xr.Dataset:
@@ -49,7 +60,11 @@ class Trials:
             OtherLayoutError: the store was extended after the first reading.
         """
         first_status = self.status
-        results = self._read([*names, "status"])
+        below = self._below if "success" in names else None
+        results = self._read([*names, *(ERRORS if below is not None else ()), "status"])
+        if below is not None:
+            success = judging_error(results) < below
+            results["success"] = success.astype(float).where(results["success"].notnull())
         if not results["status"].equals(first_status):
             results = results.where(first_status == Status.DONE)
         return results[list(names)]
@@ -69,6 +84,41 @@ class Trials:
                 f"{self.info.path} was extended while it was read; repeat the same command."
             )
         return results
+
+
+ERRORS = ("latent_error", "signal_error")  # those that may decide success
+
+
+def check_judged_by_error(info: StoreInfo) -> None:
+    """Refuse a store in which no stored error decides success.
+
+    Raises:
+        SweepError: says why.
+    """
+    if not {"success", *ERRORS} <= set(info.variables):
+        raise SweepError(
+            f"{info.path}: --below judges success by a stored error, and trials of task "
+            f"'{info.sweep.task}' have none."
+        )
+    if "nearest_target" in metrics(info):
+        raise SweepError(
+            f"{info.path}: --below judges success by an error; here it is the nearest target "
+            "(success.metric)."
+        )
+
+
+def metrics(info: StoreInfo) -> set[str]:
+    """List the values of `success.metric` in a store."""
+    grid = Grid(info.sweep)
+    column = grid.column("success.metric")
+    return set() if column is None else {str(value) for value in np.ravel(column.values)}
+
+
+def judging_error(results: xr.Dataset) -> xr.DataArray:
+    """Give the error that decides success, by `success.metric`, in the dims of `success`."""
+    by_code = results["success.metric"] == "latent_error"
+    error = results["latent_error"].where(by_code, results["signal_error"])
+    return error.broadcast_like(results["success"]).transpose(*results["success"].dims)
 
 
 def no_trials(info: StoreInfo) -> StoreError:

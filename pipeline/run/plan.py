@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ...store.chunks import blocks_with
 from ...sweeps import Grid, Sweep
 from ...tasks import task_kind
 from ...tasks.generators.settled import settled
+from ..analyses import asked_by
 from ..executors.memory import trial_memory
 from ..executors.opening import processors
 from ..show.shown import Shown
@@ -37,6 +39,7 @@ class Plan(Shown):
         wall_seconds: `cpu_seconds` divided by the workers.
         bytes: upper bound of the size of the finished store.
         memory_bytes: memory of the trials that run at a time.
+        design: by name of an analysis, what it will be able to tell.
     """
 
     sweep: str
@@ -52,6 +55,7 @@ class Plan(Shown):
     wall_seconds: float
     bytes: int
     memory_bytes: int
+    design: dict[str, list[dict[str, Any]]]
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -73,6 +77,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
     workers = workers or processors()
     grid, kind = Grid(sweep), task_kind(sweep.task)
     check_points(grid, kind)
+    told = {found: rows for found in asked_by(sweep) if (rows := found.design(grid))}
     memory = check_memory(grid, kind, trial_memory(workers))
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers, len(kind.variables))
@@ -93,6 +98,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
         wall_seconds=seconds / workers,
         bytes=estimate_bytes(sweep, kind.variables, chunks),
         memory_bytes=memory * workers,
+        design={analysis.name: rows for analysis, rows in told.items()},
     )
 
 

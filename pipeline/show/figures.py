@@ -19,7 +19,7 @@ from ...sweeps import SweepError
 from ...sweeps.readings import AnalysisError
 from ...tasks.experiments import is_kind
 from ...tasks.experiments.landscape import LandscapeTask
-from ...tasks.statistics.transitions import wilson_interval
+from ...tasks.statistics.intervals import wilson_interval
 from ..analyses import Request, analyses
 from ..analyses.transition import axis_drawn
 from ..analyses.uniform import TARGET

@@ -1,6 +1,5 @@
 """Pictures of success: curves over one axis, or a map with the 50 % points over two."""
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ...store import StoreInfo
-from ...tasks.statistics.transitions import Transition, curve, curve_band
+from ...tasks.statistics.transitions import curve_band
 from .canvas import (
     COLOURS,
     MAX_CURVES,
@@ -94,14 +93,19 @@ def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log:
     if len(x) < 2:
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)
-    direction, floor = int(group["direction"].values.flat[0]), group.attrs.get("floor")
-    low, high = curve_band(
-        fine, x, group["successes"].values, runs, direction=direction, floor=floor
+    middle, low, high = curve_band(
+        fine,
+        x,
+        group["successes"].values,
+        runs,
+        direction=int(group["direction"].values.flat[0]),
+        floor=group.attrs.get("floor"),
+        scatter=group.attrs["scatter"],
+        draws=group["draws"].values[: x.size + 1] if "draws" in group else None,
     )
     axes.fill_between(fine, low, high, color=colour, alpha=0.15, lw=0)
-    fitted = Transition(**{f.name: group[f.name].values.flat[0] for f in fields(Transition)})
-    if np.isfinite([fitted.p50, fitted.width, fitted.ceiling]).all():
-        axes.plot(fine, curve(fine, fitted), color=colour, lw=1)
+    if np.isfinite(float(group["width"])):
+        axes.plot(fine, middle, color=colour, lw=1)
     return True
 
 

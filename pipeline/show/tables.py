@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 SHOWN_TEXTS = 5
 UNKNOWN = "–"
+MOST_EMPTY = 3  # groups without trials that a table of transitions lists
 REMARKS = {
     "never": "success stays below 50 % at every value of {} that was run",
     "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
     "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
     "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
+    "misfit": "no curve fits the shares of success; the intervals allow for their larger scatter",
     "resolution-limited": "the transition is narrower than the distance of the values of {}",
     "against-direction": "the outcomes contradict the direction along {} that was fitted (the one "
-    "known for this axis, given by fit.direction, or common to all curves)",
+    "given by fit.direction, or common to all curves)",
     "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
     "direction to 'genprior run' with --set fit.direction=rising or =falling",
     "no-trials": "no trial was run there",
@@ -60,7 +62,16 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "(runs that outlast the pilot are counted with their whole step budget)",
         "store": f"at most {format_bytes(planned.bytes)} on disk",
         "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
+        **{name: _design(name, rows) for name, rows in planned.design.items()},
     }
+
+
+def _design(name: str, rows: list[dict[str, Any]]) -> str:
+    """Write what an analysis will be able to tell."""
+    from ..analyses import analysis_of
+
+    analysis = analysis_of(name)
+    return analysis.design_text(rows) if analysis else ""
 
 
 def status_rows(status: "StoreStatus") -> dict[str, str]:
@@ -157,7 +168,9 @@ def _crash(crash: "Crash") -> str:
 def _current(analyses: dict[str, Any]) -> str:
     """List the analyses that are up to date, with the axis if a command named one."""
     return ", ".join(
-        name + (f" along {analysis['along']}" if "along" in analysis else "")
+        name
+        + (f" along {analysis['along']}" if "along" in analysis else "")
+        + (f" of errors below {analysis['below']:g}" if "below" in analysis else "")
         for name, analysis in analyses.items()
         if not analysis["outdated"]
     )
@@ -196,7 +209,11 @@ def transitions(fitted: dict[str, Any]) -> Table:
     for column in table.columns:  # on a narrow terminal, the headers of the others are folded
         column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
     words = {word for row in rows for word in row["flag"].split(", ")}
+    empty = [row for row in rows if row["outcome"] == "no-trials"]
+    is_long = MOST_EMPTY < len(empty) < len(rows)
     for row in rows:
+        if is_long and row in empty:
+            continue
         table.add_row(
             *(value_label(row[name]) for name in groups),
             _point(row, fitted["positions"]),
@@ -206,11 +223,16 @@ def transitions(fitted: dict[str, Any]) -> Table:
             f"{row['trials']:,}",
             row["flag"].replace(", ", ",\n"),
         )
-    remarks = sorted(words & set(REMARKS))
-    lines = []
+    remarks = sorted(words & set(REMARKS) - ({"no-trials"} if is_long else set()))
+    lines = [f"{len(empty)} groups without trials are left out"] if is_long else []
     if ceilings:
         lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
     lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
+    if fitted["clustered"]:
+        lines.append(
+            f"draws are shared along {along}: each counts once, for the value from which on it "
+            "succeeds"
+        )
     lines += [
         ": ".join(filter(None, [group_text(row, groups), _audit(row)]))
         for row in rows

@@ -9,7 +9,7 @@ from ...sweeps import SweepError
 from ...sweeps.variables import Flag
 from ..experiments import EXPERIMENTS
 from ..experiments.recovery import Abandonment
-from .transitions import wilson_interval
+from .intervals import wilson_interval
 
 
 def audited_variable(task: str) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .intervals import wilson_interval
 from .outcomes import AGAINST, INSIDE, NEVER, NO_TRIALS
 from .proportions import fisher_p, holm, mcnemar_p, paired_difference, unpaired_difference
 from .shifts import fit_shift, one_curve_p, slices
-from .transitions import wilson_interval
 
 PAIRED = (
     "difference: Newcombe's hybrid score for paired proportions; p: McNemar's mid-p, Holm for "
@@ -119,14 +119,14 @@ def compare_transitions(
     fitted = fitted.transpose(*groups, over, ...)
     outcomes, direction = fitted["outcome"].values, int(fitted["direction"].values.flat[0])
     against = fitted["flag"].values == AGAINST
-    floor = fitted.attrs.get("floor")
+    floor, scatter = fitted.attrs.get("floor"), str(fitted.attrs.get("scatter", "auto"))
     open_low, open_high = (np.isnan(fitted[f"p50_{end}"].values) for end in ("low", "high"))
     shifts = np.full((*shape, len(others), 4), np.nan)
     one_curve = np.full(shape, np.nan)
     for at in np.ndindex(shape):
         inside = (outcomes[at] == INSIDE) & ~against[at]
         cut = {
-            int(v): slices(positions, wins[at][v], runs[at][v], direction, floor)
+            int(v): slices(positions, wins[at][v], runs[at][v], direction, floor, scatter)
             for v in np.flatnonzero(inside)
         }
         for column, v in enumerate(others):

@@ -1,20 +1,47 @@
 """Fit a transition for every group of a labelled dataset."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
 
+from .intervals import wilson_interval
+from .links import Floats
 from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
-from .posterior import DEFAULT_DIRECTION, Floats
-from .transitions import Transition, known_part, wilson_interval
+from .posterior import DEFAULT_DIRECTION, direction_evidence
+from .transitions import EXPECTED, Transition, known_part, tried
 
 METHOD = (
-    "grid posterior: logistic curve below a ceiling, flat 50 % point, log-uniform scale, ceiling 1 "
-    "with prior probability 1/2; median, central interval"
+    "grid posterior, averaged over the links logit, cloglog and loglog on a linear and a "
+    "logarithmic axis: curve below a ceiling, flat middle, log-uniform scale, ceiling 1 with prior "
+    "probability 1/2; median, central interval"
 )
+TEXT = ("shape", "flag", "outcome")
+TIE = 1e-9  # nats
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+Result = TypeVar("Result")
+
+
+class _Options(NamedTuple):
+    """What all groups share."""
+
+    direction: int | None
+    floor: float | None
+    scatter: str
+    level: float
+
+
+class _Group(NamedTuple):
+    """The counts of one group."""
+
+    positions: Floats
+    successes: Floats
+    trials: Floats
+    draws: Floats | None
+    options: _Options
 
 
 def fit_transitions(
@@ -22,76 +49,143 @@ def fit_transitions(
     along: str,
     *,
     direction: int | None = None,
+    expected: int | None = None,
     floor: float | None = None,
+    scatter: str = "auto",
+    clustered: bool = False,
     level: float = 0.95,
+    spread: Spread | None = None,
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
-    All groups have one direction. If it is not given, the outcomes of all groups decide it, by the
-    sum of their log Bayes factors. If that sum stays below that of 20 : 1, the direction is open:
-    every flag says so, and 50 % points outside the positions have no bounds.
+    All groups have one direction. If it is not given, the sum of the log Bayes factors of all
+    groups decides it, together with prior odds of 20 : 1 for the expected direction. If odds of
+    20 : 1 are not reached, the direction is open: every flag says so, and 50 % points outside the
+    positions have no bounds.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
         along: dimension with a numeric coordinate: the positions.
-        direction: +1 or −1, where it is known.
+        direction: +1 or −1 fixes it.
+        expected: +1 or −1, the direction that is probable before any trial.
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        scatter: as for `fit_transition`.
+        clustered: whether trials of the same index share their draws all along the axis. Each draw
+            then counts once, for the position from which on it succeeds; those that did not run at
+            all positions of a group are left out.
         level: coverage of all intervals.
+        spread: calls a function for each of many groups, and gives the results in their order; in
+            this process one after the other if None.
 
     Returns:
         Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
         (see `known_part`); over (groups, along) `successes`, `runs` and the Wilson bounds
-        `success_low`, `success_high`. Coordinates are kept. The attribute `floor` is there if it
+        `success_low`, `success_high`; if clustered, over (groups, "failures") `draws`, the numbers
+        of draws with so many failures. Coordinates are kept. The attribute `floor` is there if it
         was given.
 
     Raises:
         ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
             a coordinate has the name of a fitted variable.
     """
-    success, positions = _checked_success(success, along)
+    spread = spread or in_this_process
+    success, positions = checked_success(success, along)
+    if clustered:
+        success = _whole_draws(success, along)
     runs = success.notnull().sum("trial")
     successes = (success == 1).sum("trial")
     groups, shape = runs.dims[:-1], runs.shape[:-1]
     counts = (math.prod(shape), positions.size)
-    pairs = list(zip(successes.values.reshape(counts), runs.values.reshape(counts), strict=True))
-
-    def fit(pair: tuple[Floats, Floats], direction: int | None) -> Transition:
-        return known_part(positions, *pair, direction=direction, floor=floor, level=level)
-
-    fits = [fit(pair, direction) for pair in pairs]
+    options = _Options(direction, floor, scatter, level)
+    draws: Sequence[Floats | None] = [None] * counts[0]
+    if clustered:
+        draws = _draws(success.values.reshape(*counts, -1))
+    jobs = [
+        _Group(positions, *given, options)
+        for given in zip(
+            successes.values.reshape(counts), runs.values.reshape(counts), draws, strict=True
+        )
+    ]
+    is_open = False
     if direction is None:
-        common, is_open = _common_direction(fits)
-        fits = [
-            transition if transition.direction == common else fit(pair, common)
-            for transition, pair in zip(fits, pairs, strict=True)
-        ]
-        fits = [_undirected(transition) for transition in fits] if is_open else fits
+        evidences = spread(_evidence, jobs)
+        common, is_open = _common_direction(evidences, expected)
+        jobs = [g._replace(options=options._replace(direction=common)) for g in jobs]
+    fits = spread(_fitted, jobs)
+    if is_open:
+        fits = [_undirected(transition) for transition in fits]
     low, high = wilson_interval(successes.values, runs.values, level)
     cells = {"successes": successes.values, "runs": runs.values}
     cells |= {"success_low": low, "success_high": high}
     names = [field.name for field in fields(Transition)]
     fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
-    for name in ("flag", "outcome"):
+    for name in TEXT:
         fitted[name] = fitted[name].astype(np.dtypes.StringDType())
-    attrs = {"along": along, "method": METHOD, "level": level}
-    attrs |= {} if floor is None else {"floor": floor}
+    attrs = {"along": along, "method": METHOD, "level": level, "scatter": scatter}
+    attrs |= {"clustered": int(clustered)} | ({} if floor is None else {"floor": floor})
     result = xr.Dataset(coords=runs.coords, attrs=attrs)
     for name, values in (fitted | cells).items():
         label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
-        units = success[along].attrs.get("units") if name.startswith(("p50", "width")) else "1"
-        if units is not None:
+        is_position = name.startswith(("p10", "p50", "p90", "width"))
+        units = success[along].attrs.get("units") if is_position else "1"
+        if units is not None and name not in TEXT:
             label["units"] = units
         result[name] = (runs.dims if name in cells else groups, values, label)
+    if clustered:
+        numbers = np.array(draws, dtype=float).reshape(*shape, positions.size + 1)
+        label = {"long_name": LONG_NAMES["draws"].format(along=along), "units": "1"}
+        result["draws"] = ((*groups, "failures"), numbers, label)
     return result
 
 
-def _common_direction(fits: Sequence[Transition]) -> tuple[int, bool]:
-    """Give the direction that all outcomes together support, and whether they leave it open.
+def _whole_draws(success: xr.DataArray, along: str) -> xr.DataArray:
+    """Leave out the draws of a group that did not run at all positions where the group has runs."""
+    ran = success.notnull()
+    whole = (ran | ~ran.any("trial")).all(along)
+    return success.where(whole)
 
-    Groups that never reach one half do not count: they have no 50 % point on either side.
+
+def _draws(success: Floats) -> list[Floats]:
+    """Count the draws of each group with 0, 1 … p failures, shape (groups, p, trials)."""
+    failures = (success == 0).sum(axis=1)
+    ran = np.atleast_2d(~np.isnan(success).all(axis=1))
+    positions = success.shape[1]
+    return [
+        np.bincount(group[kept], minlength=positions + 1).astype(float)
+        for group, kept in zip(failures, ran, strict=True)
+    ]
+
+
+def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Group]) -> list[Result]:
+    """Call a function for each group, one after the other."""
+    return [function(group) for group in groups]
+
+
+def _fitted(group: _Group) -> Transition:
+    """Fit one group, whose direction is known."""
+    positions, successes, trials, draws, options = group
+    if draws is not None:
+        draws = draws[: np.count_nonzero(trials) + 1] if np.any(trials) else None
+    return known_part(positions, successes, trials, draws=draws, **options._asdict())
+
+
+def _evidence(group: _Group) -> float:
+    """Give the log Bayes factor of rising over falling success.
+
+    It is 0 of a group that never reaches one half: it has no 50 % point on either side.
     """
-    evidence = sum(f.evidence for f in fits if f.outcome not in (NEVER, NO_TRIALS))
-    return int(np.sign(evidence)) or DEFAULT_DIRECTION, abs(evidence) < DECIDED
+    counts, _ = tried(group.positions, group.successes, group.trials)
+    _, upper = wilson_interval(counts.k, counts.n, group.options.level)
+    if upper.max() < 0.5:
+        return 0.0
+    floor = group.options.floor
+    return direction_evidence(counts, -math.inf if floor is None else floor)
+
+
+def _common_direction(evidences: Sequence[float], expected: int | None) -> tuple[int, bool]:
+    """Give the direction that all outcomes together support, and whether they leave it open."""
+    odds = EXPECTED * (expected or 0) + sum(evidences)
+    return int(np.sign(odds)) or DEFAULT_DIRECTION, abs(odds) < DECIDED - TIE
 
 
 def _undirected(fit: Transition) -> Transition:
@@ -108,16 +202,30 @@ LONG_NAMES = {
     "p50": "{along} at 50 % success",
     "p50_low": "{along} at 50 % success, lower bound",
     "p50_high": "{along} at 50 % success, upper bound",
+    "p10": "{along} at 10 % success",
+    "p10_low": "{along} at 10 % success, lower bound",
+    "p10_high": "{along} at 10 % success, upper bound",
+    "p90": "{along} at 90 % success",
+    "p90_low": "{along} at 90 % success, lower bound",
+    "p90_high": "{along} at 90 % success, upper bound",
     "width": "10–90 % width in {along}",
     "width_low": "10–90 % width in {along}, lower bound",
     "width_high": "10–90 % width in {along}, upper bound",
+    "log_width": "10–90 % width in the logarithm of {along}",
+    "log_width_low": "10–90 % width in the logarithm of {along}, lower bound",
+    "log_width_high": "10–90 % width in the logarithm of {along}, upper bound",
     "ceiling": "success probability that the curve levels off at",
     "ceiling_low": "success probability that the curve levels off at, lower bound",
     "ceiling_high": "success probability that the curve levels off at, upper bound",
     "direction": "+1: success rises with {along}, −1: it falls",
     "trials": "trials fitted",
     "evidence": "log Bayes factor of rising over falling",
+    "shape": "most probable link and scale of {along}",
+    "shape_weight": "posterior probability of that shape",
+    "fit_p": "p-value of the χ² test of the best curve of that shape",
+    "spread": "factor by which successes vary more than binomial counts",
     "flag": "what limits the fit, empty if nothing does",
+    "draws": "draws with so many failures along {along}",
     "successes": "successful trials",
     "runs": "trials run",
     "success_low": "success probability, lower Wilson bound",
@@ -125,7 +233,7 @@ LONG_NAMES = {
 }
 
 
-def _checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
+def checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
     """Load `success`, bring its dims into the order (…, along, trial), and read the positions."""
     missing = [name for name in (along, "trial") if name not in success.dims]
     if missing:

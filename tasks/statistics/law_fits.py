@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .intervals import wilson_interval
 from .laws import FEWEST, REJECTED, Law, fit_law
-from .posterior import Floats
-from .transitions import wilson_interval
+from .links import Floats
 
 METHOD = (
     "least squares on log-medians of the recovered trials' errors; t intervals from the Bayesian "

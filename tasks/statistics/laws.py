@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import fdtrc, stdtrit
 
+from .intervals import checked_level
+from .links import Floats
 from .medians import Ints, cluster_sizes, replicated_medians
-from .posterior import Floats
-from .transitions import checked_level
 
 FEWEST = 5  # trials that a cell needs to enter: fewer do not show how they scatter
 REJECTED = 0.01  # a lack of fit below this is reported

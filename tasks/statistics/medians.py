@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .posterior import Floats
+from .links import Floats
 
 Ints = NDArray[np.int64]
 REPLICATES = 1000

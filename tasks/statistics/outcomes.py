@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 
-from .posterior import Counts, Floats
+from .links import Floats
+from .posterior import Counts
 
 INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = "inside", "below", "above", "never", "no-trials"
 OUTSIDE = (BELOW, ABOVE)
-AGAINST = "against-direction"
+AGAINST, MISFIT = "against-direction", "misfit"
+REJECTED = 0.01  # p-value of the χ² test below which a curve does not fit
 DECIDED = math.log(20)  # |log Bayes factor| from which outcomes decide a direction
 LOW_CEILING = 0.55  # if a ceiling may be lower, there may be no 50 % point
 ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
@@ -41,7 +43,14 @@ def outcome_of(counts: Counts, direction: int, median: float, upper: Floats) -> 
 
 
 def flag_of(
-    counts: Counts, outcome: str, centre: Floats, width: float, lapse: Floats, against: float
+    counts: Counts,
+    outcome: str,
+    centre: Floats,
+    width: float,
+    *,
+    may_stay_low: bool,
+    against: float,
+    fits: bool,
 ) -> str:
     """Name what limits a fit, with commas; "" if nothing does.
 
@@ -50,8 +59,9 @@ def flag_of(
         outcome: from `outcome_of`.
         centre: median, low and high of the 50 % point.
         width: median of the width.
-        lapse: median, low and high of 1 less the ceiling.
+        may_stay_low: whether the ceiling may be below 55 %.
         against: log Bayes factor against the direction of the fit.
+        fits: whether the χ² test does not reject the curve.
     """
     if outcome in (NEVER, NO_TRIALS):
         return outcome
@@ -64,8 +74,10 @@ def flag_of(
         words.append("outside-grid")
     elif low < x[0] or high > x[-1]:
         words.append("leaves-grid")
-    if varied and x.size > 1 and 1 - lapse[2] < LOW_CEILING:
+    if varied and x.size > 1 and may_stay_low:
         words.append("low-ceiling")
+    if not fits:
+        words.append(MISFIT)
     if words:
         return ", ".join(words)
     right = min(max(int(np.searchsorted(x, median)), 1), x.size - 1)

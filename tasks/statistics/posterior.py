@@ -1,242 +1,317 @@
-"""The posterior of a logistic transition with a ceiling, on a grid that is refined adaptively.
+"""The posterior of a success transition, averaged over shapes of the curve and scales of the axis.
 
-Success at x has probability (1 − δ)/(1 + (1 − 2δ) e^(−u)), u = ±(x − p)/s. That is 1 − δ times a
-logistic curve, written so that it crosses ½ at p; the lapse δ < ½ is the distance of its ceiling
-from 1.
+Success at t has probability (1 − δ) F(±(t − c)/s). F is one of three links, t the position or its
+logarithm, c the middle of the curve, s its scale, and the lapse δ < ½ the distance of its ceiling
+from 1. It crosses ½ at the 50 % point p = c ± s F⁻¹(½/(1 − δ)).
+
+Which link and which scale of the axis hold is not known, and an interval for one of them covers the
+truth of another badly. So all are fitted, each on a grid that is refined where its posterior is,
+and averaged with the evidence of each as its weight.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .links import LINKS, Floats, Link, Parts
 
-DEFAULT_DIRECTION = 1  # success rises with the position, as it does with measurements
-TIE = 1e-9  # evidence below this, in nats, is rounding
-MARGIN = 0.5  # prior range of the 50 % point beyond the outermost positions, in spans
-SCALES = (0.001, 2.0)  # prior range of s: × the smallest gap (0.02 under-covers steps), × the span
-LAPSES = np.array([0, 0.01, 0.03, 0.07, 0.13, 0.22, 0.34, 0.49])  # nodes over the prior's range
+Booleans = NDArray[np.bool_]
+
+MARGIN = 0.5  # prior range of the middle beyond the outermost positions, in spans
+SCALES = (0.001, 2.0)  # prior range of a logistic s: × the smallest gap, × the span
+LAPSES = np.array([0, 0.02, 0.1, 0.3])  # nodes of the first look
+MOST_LAPSE = 0.499
 NO_LAPSE = 0.5  # prior probability that δ is 0; else its density falls linearly, as 1 − 2δ
-NOTHING, FINER = 1e-20, 16  # negligible next to 1; interpolation nodes for each node of a marginal
-FAR = 40.0  # |u| from which e^(−|u|) is negligible next to 1
-MAX_ZOOMS = 12
-SLIDE = 16  # steps by which a window grows where its edge is not low
-WINDOW, BEST = 16.0, 64  # a zoom keeps the cells within 16 nats of the top, and the best 64
-CORE = 8.0  # nats; ± 4 σ of a normal density
-
-
-class Look(NamedTuple):
-    """Nodes of an axis in a zoom, and how many of them must be within 8 nats to resolve it."""
-
-    nodes: int
-    core: int
-
-
-OTHERS = (1, 2), (0, 2), (0, 1)  # for each axis of a grid, the other two
-LOOKS = Look(18, 11), Look(44, 22), Look(44, 22)  # for the lapse, the 50 % point and the scale
+DEFAULT_DIRECTION = 1  # success rises with the position, as it does with measurements
+FIRST_SCALES, FIRST_EDGE, FIRST_GAPS = 20, 10, 60
+WINDOW, CORE = 12.0, 8.0  # nats below the top that a look keeps, and that have to be resolved
+BEST = 64  # cells that a look keeps at least: of a narrow oblique ridge it may hit only one
+MAX_LOOKS = 20
+LEAST = 1e-300  # of a probability, so that its logarithm is finite
+TIE = 1e-6  # evidence below this, in nats, is rounding
+NEGLIGIBLE = 9.0  # nats below the best evidence from which a model does not enter
 
 
 class Counts(NamedTuple):
-    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,)."""
+    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,).
+
+    `draws` is given where all positions share their draws: the numbers of draws with 0, 1 … p
+    failures, shape (p + 1,). A draw is then one observation, of the position from which on it
+    succeeds.
+    """
 
     x: Floats
     k: Floats
     n: Floats
+    draws: Floats | None = None
+
+
+class Model(NamedTuple):
+    """A shape of the curve, and whether positions enter as logarithms."""
+
+    link: Link
+    is_log: bool
 
 
 class Grid(NamedTuple):
-    """Nodes in δ, in the 50 % point and in log s, all increasing."""
+    """Nodes in δ, in the middle c and in ln s, all increasing."""
 
     lapses: Floats
-    points: Floats
+    middles: Floats
     log_scales: Floats
 
 
-class Posterior(NamedTuple):
-    """Log Bayes factor, direction, and the probability of each cell (any scale), in Grid's axes."""
+class Look(NamedTuple):
+    """Nodes in δ, c and ln s, and how many of them must be within 8 nats of the top."""
 
+    sizes: tuple[int, int, int]
+    fewest: tuple[int, int, int]
+
+
+COARSE, FINE = Look((7, 20, 14), (3, 6, 5)), Look((15, 34, 24), (8, 17, 12))
+
+
+class Fitted(NamedTuple):
+    """The posterior of one model.
+
+    Attributes:
+        model: the model.
+        evidence: its log evidence.
+        grid: nodes.
+        mass: probability of each cell, given the model, in the grid's axes.
+        best: δ, c and ln s of the most likely cell.
+        ends: of the prior of c.
+    """
+
+    model: Model
     evidence: float
-    direction: int
     grid: Grid
     mass: Floats
+    best: tuple[float, ...]
+    ends: tuple[float, float]
 
 
-def span_of(x: Floats) -> float:
-    """Give the length that the positions cover; a single position x counts as |x|, or 1 at 0."""
-    return float(np.ptp(x)) or abs(float(x[0])) or 1.0
+def span_of(t: Floats) -> float:
+    """Give the length that the positions cover; a single position counts as |t|, or 1 at 0."""
+    return float(np.ptp(t)) or abs(float(t[0])) or 1.0
 
 
-def _prior_grid(x: Floats, floor: float) -> Grid:
-    """Cover the prior's range, with several nodes in every gap of a possibly uneven grid."""
-    span = span_of(x)
-    gap = float(np.diff(x).min()) if x.size > 1 else span
-    per_gap = min(32, max(2, 80 // x.size))
-    inside = np.append(x[:-1][:: 1 + x.size // 160], x[-1])
-    first = max(float(x[0]) - MARGIN * span, min(floor, float(x[0])))
-    edges = np.concatenate([[first], inside, [x[-1] + MARGIN * span]])
-    steps = np.full(edges.size - 1, per_gap)
-    steps[[0, -1]] = 24
-    inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
-    log_scales = np.linspace(math.log(SCALES[0] * gap), math.log(SCALES[1] * span), 32)
-    return Grid(LAPSES, np.unique(np.concatenate(inner)), log_scales)
+def models_for(counts: Counts) -> tuple[Model, ...]:
+    """List the models: positions enter as logarithms too where all are positive."""
+    scales = (False, True) if counts.x[0] > 0 and counts.x.size > 1 else (False,)
+    return tuple(Model(link, is_log) for is_log in scales for link in LINKS)
 
 
-def _log_likelihood(counts: Counts, grid: Grid, direction: int) -> Floats:
-    """Sum k ln p + (n − k) ln(1 − p) on the grid.
+class _Search:
+    """Looks closer and closer at the posterior of one model, until its grid resolves it."""
 
-    With e₀ = e^min(u, 0), e₁ = e^(−max(u, 0)), of which one is 1 and neither overflows,
-    p = (1 − δ) e₀/(e₀ + (1 − 2δ) e₁) and 1 − p = (δ e₀ + (1 − 2δ) e₁)/(e₀ + (1 − 2δ) e₁).
-    """
-    inverse = direction * np.exp(-grid.log_scales)
-    lapse = grid.lapses[:, None, None]
-    total = np.zeros((grid.lapses.size, grid.points.size, grid.log_scales.size))
-    total += counts.k.sum() * np.log1p(-lapse)
-    for x, k, n in zip(*counts, strict=True):
-        u = (x - grid.points)[:, None] * inverse
-        small = np.exp(-np.minimum(np.abs(u), FAR))
-        rising, falling = np.where(u > 0, 1.0, small), np.where(u > 0, small, 1.0)
-        bent = (1 - 2 * lapse) * falling
-        whole = bent + rising
-        bent += lapse * rising
-        if k == 0:
-            total += n * np.log(bent / whole)
-        else:
-            total += k * np.minimum(u, 0)
-            total -= n * np.log(whole)
-            if k < n:
-                total += (n - k) * np.log(bent)
-        if grid.lapses[0] == 0:
-            total[0] -= (n - k) * np.maximum(u - FAR, 0)
-    return total
+    def __init__(self, counts: Counts, model: Model, direction: int, floor: float):
+        self.counts, self.model, self.direction = counts, model, direction
+        self.t = np.log(counts.x) if model.is_log else counts.x
+        self.floor = floor
+        if model.is_log:
+            self.floor = math.log(floor) if floor > 0 else -math.inf
+        self.floor = min(self.floor, float(self.t[0]))
+        self.grid = _prior_grid(self.t, model, self.floor)
+        lapses = np.array([0, MOST_LAPSE])
+        self.ends = Grid(lapses, *(nodes[[0, -1]] for nodes in self.grid[1:]))
+        self.looks = 0
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Compute the log-likelihood on the grid, and what of each axis is near its top."""
+        logs = _log_likelihood(self.t, self.counts, self.model, self.direction, self.grid)
+        logs[~self._inside()] = -np.inf
+        self.top = float(logs.max())
+        self.logs = logs - self.top
+        self.profiles = [self.logs.max(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+        depth = max(WINDOW, -float(np.partition(self.logs, -BEST, axis=None)[-BEST]))
+        self.kept = [np.flatnonzero(profile >= -depth) for profile in self.profiles]
+
+    def find(self) -> None:
+        """Look until a coarse grid has several nodes where the posterior is."""
+        self._look(COARSE)
+        while not self._has(COARSE) and self.looks < MAX_LOOKS:
+            self._look(COARSE)
+
+    def resolve(self) -> None:
+        """Look until enough nodes of each axis are where the posterior is."""
+        self._look(FINE)
+        while not self._has(FINE) and self.looks < MAX_LOOKS:
+            self._look(FINE)
+
+    def _look(self, look: Look) -> None:
+        """Take a grid of what is near the top."""
+        self.grid = Grid(*map(_closer, self.grid, self.kept, self.ends, look.sizes))
+        self.looks += 1
+        self._weigh()
+
+    def fitted(self) -> Fitted:
+        """Give the evidence, and the probability of each cell."""
+        mass = np.exp(self.logs) * _weights(self.grid)
+        total = float(mass.sum())
+        volume = float(np.ptp(self.ends.middles)) * float(np.ptp(self.ends.log_scales))
+        best = np.unravel_index(np.argmax(self.logs), self.logs.shape)
+        top = tuple(float(nodes[i]) for nodes, i in zip(self.grid, best, strict=True))
+        evidence = self.top + math.log(total / volume)
+        first, last = self.ends.middles.tolist()
+        return Fitted(self.model, evidence, self.grid, mass / total, top, (first, last))
+
+    def _inside(self) -> Booleans:
+        """Say which cells have their 50 % point in the prior's range."""
+        at_half = self.direction * self.model.link.inverse(0.5 / (1 - self.grid.lapses))
+        ahead = at_half[:, None, None] * np.exp(self.grid.log_scales)
+        points = self.grid.middles[:, None] + ahead
+        first, last = self.ends.middles
+        margin = 1e-9 * (last - first)
+        inside: Booleans = (points >= max(self.floor, first) - margin) & (points <= last + margin)
+        return inside
+
+    def _has(self, look: Look) -> bool:
+        """Say whether enough nodes of each axis are near the top, and none is cut off."""
+        for nodes, profile, kept, end, fewest in zip(
+            self.grid, self.profiles, self.kept, self.ends, look.fewest, strict=True
+        ):
+            near = 1e-9 * (end[1] - end[0])
+            is_cut = (kept[0] == 0 and nodes[0] > end[0] + near) or (
+                kept[-1] == nodes.size - 1 and nodes[-1] < end[1] - near
+            )
+            if is_cut or np.count_nonzero(profile > -CORE) < fewest:
+                return False
+        return True
 
 
-def posterior(counts: Counts, fixed: int | None, floor: float = -math.inf) -> Posterior:
-    """Weigh rising against falling on the prior's grid, then zoom until the grid resolves.
+def posterior(counts: Counts, direction: int, floor: float = -math.inf) -> list[Fitted]:
+    """Fit every model that the outcomes do not rule out.
 
     Args:
         counts: the outcomes.
-        fixed: the direction, +1 or −1; None takes the more probable one.
-        floor: lower bound of the 50 % point; its prior is flat from there.
-
-    Raises:
-        ValueError: the fixed direction is not +1, −1 or None.
+        direction: +1 or −1.
+        floor: lower bound of the 50 % point.
     """
-    if fixed not in (None, 1, -1):
-        raise ValueError(f"direction is {fixed!r}; it must be +1, −1 or None.")
-    grid = prior = _prior_grid(counts.x, floor)
-    both = {sign: _log_likelihood(counts, grid, sign) for sign in (1, -1)}
-    constant = counts.k.sum() in (0, counts.n.sum())
-    evidence = 0.0 if constant else _log_sum(both[1], grid) - _log_sum(both[-1], grid)
-    if abs(evidence) < TIE:
-        evidence = 0.0
-    direction = fixed or int(np.sign(evidence)) or DEFAULT_DIRECTION
-    log_density = both[direction]
-    for _ in range(MAX_ZOOMS):
-        log_density = log_density - log_density.max()
-        depth = max(WINDOW, -float(np.partition(log_density, -BEST, axis=None)[-BEST]))
-        looks = [
-            _zoomed(nodes, log_density.max(axis=others), whole, depth, look)
-            for nodes, others, whole, look in zip(grid, OTHERS, prior, LOOKS, strict=True)
-        ]
-        if all(resolved for _, resolved in looks):
-            break
-        grid = Grid(*(nodes for nodes, _ in looks))
-        log_density = _log_likelihood(counts, grid, direction)
-    return Posterior(
-        evidence, direction, grid, np.exp(log_density - log_density.max()) * _weights(grid)
-    )
+    searches = [_Search(counts, model, direction, floor) for model in models_for(counts)]
+    for search in searches:
+        search.find()
+    roughly = [search.fitted().evidence for search in searches]
+    searches = [
+        search
+        for search, evidence in zip(searches, roughly, strict=True)
+        if evidence > max(roughly) - NEGLIGIBLE
+    ]
+    for search in searches:
+        search.resolve()
+    return [search.fitted() for search in searches]
 
 
-def _log_sum(log_density: Floats, grid: Grid) -> float:
-    """Integrate over the prior, in logs."""
-    top = float(log_density.max())
-    return top + math.log(float((np.exp(log_density - top) * _weights(grid)).sum()))
+@np.errstate(under="ignore")
+def direction_evidence(counts: Counts, floor: float = -math.inf) -> float:
+    """Give the log Bayes factor of rising over falling success, in nats, by logistic curves."""
+    if counts.k.sum() in (0, counts.n.sum()):
+        return 0.0
+    both = []
+    for direction in (1, -1):
+        evidences = []
+        for model in models_for(counts)[:: len(LINKS)]:
+            search = _Search(counts, model, direction, floor)
+            search.find()
+            evidences.append(search.fitted().evidence)
+        both.append(float(np.logaddexp.reduce(evidences)))
+    evidence = both[0] - both[1]
+    return evidence if abs(evidence) > TIE else 0.0
+
+
+def _prior_grid(t: Floats, model: Model, floor: float) -> Grid:
+    """Cover the prior's range, with several nodes in every gap of a possibly uneven grid."""
+    span = span_of(t)
+    gap = float(np.diff(t).min()) if t.size > 1 else span
+    per_gap = min(16, max(2, FIRST_GAPS // t.size))
+    inside = np.append(t[:-1][:: 1 + t.size // 100], t[-1])
+    first = max(float(t[0]) - MARGIN * span, min(floor, float(t[0])))
+    edges = np.concatenate([[first], inside, [t[-1] + MARGIN * span]])
+    steps = np.full(edges.size - 1, per_gap)
+    steps[[0, -1]] = FIRST_EDGE
+    inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
+    wide = LINKS[0].spread / model.link.spread
+    first_scale, last_scale = SCALES[0] * gap * wide, SCALES[1] * span * wide
+    log_scales = np.linspace(math.log(first_scale), math.log(last_scale), FIRST_SCALES)
+    return Grid(LAPSES, np.unique(np.concatenate(inner)), log_scales)
+
+
+def _log_likelihood(t: Floats, counts: Counts, model: Model, direction: int, grid: Grid) -> Floats:
+    """Give the log-likelihood on the grid, from P = (1 − δ) F at every position.
+
+    It is Σ k ln P + (n − k) ln(1 − P) over the positions. Where they share their draws, it is
+    Σ d_j ln(P_{j+1} − P_j) over the numbers j of failures: P rises from P_0 = 0 at no position to
+    P_{p+1} = 1 beyond the last.
+    """
+    inverse = direction * np.exp(-grid.log_scales)
+    u = ((t[:, None] - grid.middles)[..., None] * inverse).reshape(t.size, -1)
+    parts = model.link.parts(u)
+    sums = _sums_of_trials if counts.draws is None else _sums_of_draws
+    total = np.stack(list(sums(counts, parts, grid.lapses.tolist(), direction)))
+    return total.reshape(grid.lapses.size, grid.middles.size, grid.log_scales.size)
+
+
+def _sums_of_trials(
+    counts: Counts, parts: Parts, lapses: list[float], direction: int
+) -> Iterator[Floats]:
+    failures = counts.n - counts.k
+    failed = failures > 0
+    common, wins = counts.k @ parts.log, float(counts.k.sum())
+    failures, value = failures[failed], parts.value[failed]
+    for lapse in lapses:
+        if lapse == 0:
+            yield common + failures @ parts.log_rest[failed]
+        else:
+            yield common + wins * math.log1p(-lapse) + failures @ np.log(1 - (1 - lapse) * value)
+
+
+def _sums_of_draws(
+    counts: Counts, parts: Parts, lapses: list[float], direction: int
+) -> Iterator[Floats]:
+    value, rest = parts.value[::direction], np.exp(parts.log_rest)[::direction]
+    # Near 1 the differences of 1 − F are exact, near 0 those of F.
+    rises = np.where(value[1:] > 0.5, rest[:-1] - rest[1:], value[1:] - value[:-1])
+    draws = np.asarray(counts.draws)
+    seen = draws > 0
+    for lapse in lapses:
+        share = 1 - lapse
+        steps = np.concatenate([share * value[:1], share * rises, lapse + share * rest[-1:]])
+        yield draws[seen] @ np.log(np.maximum(steps[seen], LEAST))
+
+
+def _closer(nodes: Floats, kept: NDArray[np.intp], end: Floats, size: int) -> Floats:
+    """Give nodes over those that are kept and one step beyond, further where the edge is cut."""
+    first, last = int(kept[0]), int(kept[-1])
+    before = nodes[max(first - 1, 0)]
+    after = nodes[min(last + 1, nodes.size - 1)]
+    width = after - before
+    if first == 0:
+        before = max(end[0], before - width)
+    if last == nodes.size - 1:
+        after = min(end[1], after + width)
+    return np.linspace(before, after, size)
 
 
 def _weights(grid: Grid) -> Floats:
     """Weigh the cells by the prior and for the trapezoidal rule."""
-    density, sitting = _lapse_prior(grid.lapses)
-    lapses = density * cells(grid.lapses) + sitting
-    weights: Floats = lapses[:, None, None] * cells(grid.points)[:, None] * cells(grid.log_scales)
+    density, sitting = lapse_prior(grid.lapses)
+    lapses = density * lengths(grid.lapses) + sitting
+    weights: Floats = (
+        lapses[:, None, None] * lengths(grid.middles)[:, None] * lengths(grid.log_scales)
+    )
     return weights
 
 
-def _lapse_prior(lapses: Floats) -> tuple[Floats, Floats]:
+def lapse_prior(lapses: Floats) -> tuple[Floats, Floats]:
     """Give the prior of δ at its nodes: the density, and the probability of single nodes."""
     return (1 - NO_LAPSE) * 4 * (1 - 2 * lapses), np.where(lapses == 0, NO_LAPSE, 0.0)
 
 
-def _zoomed(
-    nodes: Floats, profile: Floats, prior: Floats, depth: float, look: Look
-) -> tuple[Floats, bool]:
-    """Choose the next nodes of one axis from its log posterior profile (maximum 0).
-
-    A resolved axis keeps its nodes where the posterior is. Any other axis gets finer nodes over
-    those within `depth` nats of the top and a little beyond, until they change little. (On a narrow
-    oblique ridge the best cell alone is only the cell that the ridge happens to hit.)
-
-    Returns:
-        The nodes, and whether the axis is resolved.
-    """
-    kept = np.flatnonzero(profile >= -depth)
-    first, last = kept[0], kept[-1]
-    below, above = max(first, 1), min(last, nodes.size - 2)
-    before, after = (2 if first > 0 else SLIDE), (2 if last < nodes.size - 1 else SLIDE)
-    left = max(prior[0], nodes[first] - before * (nodes[below] - nodes[below - 1]))
-    right = min(prior[-1], nodes[last] + after * (nodes[above + 1] - nodes[above]))
-    closed = (first > 0 or left == nodes[0]) and (last < nodes.size - 1 or right == nodes[-1])
-    if closed and np.count_nonzero(profile > -CORE) >= look.core:
-        return nodes[max(first - 1, 0) : last + 2], True
-    finer = np.linspace(float(left), float(right), look.nodes)
-    settled = nodes.size == look.nodes and np.abs(finer - nodes).max() <= finer[1] - finer[0]
-    return finer, settled
-
-
-def cells(nodes: Floats) -> Floats:
+def lengths(nodes: Floats) -> Floats:
     """Weigh the nodes for the trapezoidal rule."""
     steps = np.diff(nodes, prepend=nodes[0], append=nodes[-1])
     return (steps[1:] + steps[:-1]) / 2
-
-
-def quantiles(found: Posterior, levels: Floats) -> tuple[Floats, Floats, Floats]:
-    """Invert the marginal distribution functions of δ, of the 50 % point and of log s."""
-    sums = [found.mass.sum(axis=others) for others in OTHERS]
-    prior, sitting = _lapse_prior(found.grid.lapses)
-    likelihood = sums[0] / (prior * cells(found.grid.lapses) + sitting)
-    return (
-        _inverted(found.grid.lapses, likelihood * prior, levels, float(likelihood @ sitting)),
-        _inverted(found.grid.points, sums[1] / cells(found.grid.points), levels),
-        _inverted(found.grid.log_scales, sums[2] / cells(found.grid.log_scales), levels),
-    )
-
-
-def ends_open(found: Posterior, counts: Counts, floor: float, tail: float) -> tuple[bool, bool]:
-    """Tell whether the prior, not the outcomes, ends the posterior of the 50 % point, low and high.
-
-    That is so where half a span more of the prior, with the posterior density at that end, would
-    hold more than `tail`, the probability beyond an end of the interval. A floor is a true end.
-    """
-    reach = MARGIN * span_of(counts.x)
-    first, last = float(counts.x[0]) - reach, float(counts.x[-1]) + reach
-    points = found.grid.points
-    density = found.mass.sum(axis=OTHERS[1]) / cells(points)
-    limit = tail * float(density @ cells(points)) / reach
-    near = 1e-9 * reach
-    low = floor < first and points[0] <= first + near and density[0] > limit
-    return bool(low), bool(points[-1] >= last - near and density[-1] > limit)
-
-
-def _inverted(nodes: Floats, density: Floats, levels: Floats, first: float = 0.0) -> Floats:
-    """Invert a distribution function; the first node itself has the probability `first`.
-
-    Between the nodes the density is interpolated in logs, where a normal density is a parabola.
-    """
-    from scipy.interpolate import Akima1DInterpolator
-
-    logs = np.log(np.maximum(density / density.max(), NOTHING))
-    fine = np.linspace(nodes[0], nodes[-1], FINER * nodes.size)
-    smooth = density.max() * np.exp(Akima1DInterpolator(nodes, logs)(fine))
-    below = np.cumsum(np.concatenate([[first], np.diff(fine) * (smooth[1:] + smooth[:-1]) / 2]))
-    return np.asarray(np.interp(levels * below[-1], below, fine), dtype=float)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, gammaln
 
-from .posterior import Floats
-from .transitions import wilson_interval
+from .intervals import wilson_interval
+from .links import Floats
 
 
 def paired_difference(

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, expit, ndtri
 
-from .posterior import DEFAULT_DIRECTION, SCALES, Floats
-from .transitions import centre_quantiles, checked_level
+from .intervals import checked_level
+from .links import Floats
+from .posterior import DEFAULT_DIRECTION, SCALES
+from .transitions import centre_quantiles
 
 POWER = 0.8
 SLICES = 500  # parts of equal probability into which each posterior is cut
@@ -62,10 +64,13 @@ def slices(
     trials: ArrayLike,
     direction: int,
     floor: float | None = None,
+    scatter: str = "auto",
 ) -> Floats:
     """Cut the posterior of a 50 % point into 500 equally probable parts, and give their medians."""
     levels = (np.arange(SLICES) + 0.5) / SLICES
-    return centre_quantiles(positions, successes, trials, levels, direction=direction, floor=floor)
+    return centre_quantiles(
+        positions, successes, trials, levels, direction=direction, floor=floor, scatter=scatter
+    )
 
 
 def one_curve_p(

@@ -1,36 +1,60 @@
-"""Fit the 50 % point and the width of a success transition, with intervals."""
+"""Fit the 50 % point, the 10 and 90 % points and the width of a success transition."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
-from .outcomes import ABOVE, BELOW, INSIDE, OUTSIDE, flag_of, outcome_of
-from .posterior import Counts, Floats, ends_open, posterior, quantiles
+from .intervals import checked_counts, checked_level, wilson_interval
+from .links import Floats
+from .mixture import Mixture, goodness_of_fit, spread_of
+from .outcomes import (
+    ABOVE,
+    BELOW,
+    INSIDE,
+    LOW_CEILING,
+    OUTSIDE,
+    REJECTED,
+    flag_of,
+    outcome_of,
+)
+from .posterior import DEFAULT_DIRECTION, MARGIN, Counts, direction_evidence, posterior
 
-WIDTH_PER_SCALE = 2 * math.log(9)  # 10–90 % width of a logistic curve, in units of s
-UNSEEN = 1e-4  # cells below this part of the largest one do not enter a band
+DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
+EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
+SCATTERS = ("auto", "binomial", "beta-binomial")
+REFITS = 2  # of a beta-binomial fit: the spread is estimated from the curve that it changes
+# What needs successes, failures and two positions.
+ENDS = ("", "_low", "_high")
+SHAPE = ("p10", "p90", "width", "log_width", "ceiling")
 
 
 @dataclass(frozen=True)
 class Transition:
-    """A fitted logistic transition; positions and widths in units of the positions.
+    """A fitted transition; positions and widths in units of the positions.
 
     Attributes:
-        p50: posterior median of where success crosses 50 %, between p50_low and p50_high.
-        width: posterior median of 2 ln 9 · s ≈ 4.394 s, between width_low and width_high: on this
-            length the logistic curve itself, before the ceiling scales it, rises from 10 to 90 %.
-        ceiling: posterior median of the level 1 − δ that success ends at, at least ½, between
-            ceiling_low and ceiling_high, which is 1 unless the outcomes contradict a ceiling of 1.
+        p50: posterior median of where success is 50 %, between p50_low and p50_high.
+        p10: the same of 10 %.
+        p90: the same of 90 %; infinite where success levels off below.
+        width: posterior median of the length on which success goes from 10 to 90 % of its ceiling.
+        log_width: the same of the logarithm of the ratio of both positions; infinite or NaN where
+            one of them may not be positive.
+        ceiling: posterior median of the level 1 − δ that success ends at, at least ½.
         direction: +1 where success rises with the position, −1 where it falls.
         trials: number of trials fitted.
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
+        shape: the most probable link and scale of the axis, such as "cloglog, log".
+        shape_weight: its posterior probability.
+        fit_p: p-value of the χ² test of the best curve of that shape; NaN if it cannot be tested.
+        spread: factor by which successes vary more than binomial counts; 1 if that was not asked
+            for and the χ² test does not ask for it (p < .1).
         flag: what limits the fit, words with commas. "no-trials": the fit is the prior's range.
             "never": see `outcome`. "outside-grid": the 50 % point is outside the positions;
-            "leaves-grid": its interval is partly outside. "low-ceiling": success may level off near
-            or below 50 %, so that there may be no 50 % point. Only alone: "against-direction": the
+            "leaves-grid": its interval is partly outside. "low-ceiling": success may level off
+            below 55 %, so that there may be no 50 % point. "misfit": no shape fits (χ², p < .01);
+            the intervals allow for the larger scatter. Only alone: "against-direction": the
             outcomes support the other direction, at more than 20 : 1. "resolution-limited": the
             interval and the whole 10–90 % width fit into one gap, so a finer grid helps more than
             further trials (the width is then largely the prior's).
@@ -41,47 +65,30 @@ class Transition:
     p50: float
     p50_low: float
     p50_high: float
+    p10: float
+    p10_low: float
+    p10_high: float
+    p90: float
+    p90_low: float
+    p90_high: float
     width: float
     width_low: float
     width_high: float
+    log_width: float
+    log_width_low: float
+    log_width_high: float
     ceiling: float
     ceiling_low: float
     ceiling_high: float
     direction: int
     trials: int
     evidence: float
+    shape: str
+    shape_weight: float
+    fit_p: float
+    spread: float
     flag: str
     outcome: str = INSIDE
-
-
-def wilson_interval(
-    successes: ArrayLike, trials: ArrayLike, level: float = 0.95
-) -> tuple[Floats, Floats]:
-    """Bound success probabilities by Wilson's score interval.
-
-    (k + z²/2 ± z √(k(n − k)/n + z²/4)) / (n + z²), z the normal quantile of (1 + level)/2.
-    No trials give (0, 1).
-
-    Args:
-        successes: k, any shape.
-        trials: n, any shape that broadcasts with k.
-        level: nominal coverage, between 0 and 1.
-
-    Returns:
-        Lower and upper bounds, of the broadcast shape.
-
-    Raises:
-        ValueError: not 0 ≤ k ≤ n, or a level outside (0, 1).
-
-    Source: Wilson, JASA 22 (1927) 209–212.
-    """
-    k, n = _checked_counts(successes, trials)
-    z = float(ndtri((1 + checked_level(level)) / 2))
-    centre = (k + z**2 / 2) / (n + z**2)
-    half = z * np.sqrt(k * (n - k) / np.maximum(n, 1) + z**2 / 4) / (n + z**2)
-    low = np.where(k == 0, 0.0, np.maximum(centre - half, 0))
-    high = np.where(k == n, 1.0, np.minimum(centre + half, 1))
-    return low, high
 
 
 @np.errstate(under="ignore")
@@ -91,37 +98,48 @@ def fit_transition(
     trials: ArrayLike,
     *,
     direction: int | None = None,
+    expected: int | None = None,
     floor: float | None = None,
+    scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Transition:
-    """Fit a logistic transition with a ceiling to success counts, by its posterior on a grid.
+    """Fit a transition with a ceiling to success counts, averaged over shapes of the curve.
 
-    Success at x has probability (1 − δ)/(1 + exp(∓(x − c)/s)), δ < ½, and crosses 50 % at
-    p = c ∓ s ln(1 − 2δ). A priori p is flat over the range of the positions and half a span beyond
-    on either side, but not below the floor, log s is flat between 0.001 smallest gaps and 2 spans
-    (a single position x counts as a span of |x|, or of 1 at 0), and δ is 0 with probability ½, else
-    of density 4(1 − 2δ).
-    Positions without trials are ignored, repeated ones are pooled; they can be in any order.
+    Success at t has probability (1 − δ) F(±(t − c)/s), δ < ½, and crosses 50 % at
+    p = c ± s F⁻¹(½/(1 − δ)). F is the distribution function of the links logit, cloglog or loglog;
+    t is the position, or its logarithm where all positions are positive. All six are fitted on
+    grids, and averaged by their evidence. A priori, c is flat over the range of the positions and
+    half a span beyond on either side, log s is flat between the scales of 0.001 smallest gaps and
+    of 2 spans (a single position x counts as a span of |x|, or of 1 at 0), δ is 0 with probability
+    ½, else of density 4(1 − 2δ), and p is not below the floor. Positions without trials are
+    ignored, repeated ones are pooled; they can be in any order.
 
     Args:
         positions: x, shape (p,), p ≥ 1.
         successes: k, shape (p,).
         trials: n, shape (p,).
-        direction: +1 or −1 fixes it; None takes the one of larger evidence, and +1 for a tie or
-            where every outcome is equal.
+        direction: +1 or −1 fixes it.
+        expected: +1 or −1, the direction that is probable before any trial, at 20 : 1; if it is not
+            given either, the outcomes decide alone, and +1 wins a tie.
         floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        scatter: "binomial"; "beta-binomial" allows successes of one position to vary together;
+            "auto" does so where no shape fits.
+        draws: where all positions share their draws, the numbers of draws with 0, 1 … p failures,
+            shape (p + 1,). Each draw then counts once, for the position from which on it succeeds.
         level: posterior probability of the central intervals.
 
     Returns:
-        The posterior's summary, whatever the outcome; never NaN. `known_part` keeps only what the
-        outcomes determine.
+        The posterior's summary, whatever the outcome; never NaN but for `log_width` and `fit_p`.
+        `known_part` keeps only what the outcomes determine.
 
     Raises:
         ValueError: shapes differ, not 0 ≤ k ≤ n, or a position is not finite.
 
-    Source: Kuss, Jäkel & Wichmann, J. Vision 5 (2005) 478–492, on a grid instead of by sampling.
+    Source: Kuss, Jäkel & Wichmann, J. Vision 5 (2005) 478–492, on grids instead of by sampling.
     """
-    return _fit(positions, successes, trials, direction, floor, level)[0]
+    fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter, draws)
+    return fitted.summary(level)
 
 
 @np.errstate(under="ignore")
@@ -131,7 +149,10 @@ def known_part(
     trials: ArrayLike,
     *,
     direction: int | None = None,
+    expected: int | None = None,
     floor: float | None = None,
+    scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Transition:
     """Fit a transition and keep what the outcomes determine; the rest is NaN.
@@ -139,62 +160,150 @@ def known_part(
     The arguments and the errors are those of `fit_transition`. The 50 % point is kept where it is
     inside the positions, without an end of its interval that depends on the prior only. Where it is
     below or above them one bound is kept, p50_high or p50_low, which is no nearer than the first or
-    the last position. Width and ceiling need successes and failures, and two positions.
+    the last position. Other points, width and ceiling need successes and failures, and two
+    positions; the 10 and the 90 % point are kept only inside the positions.
     """
-    fit, counts, (low_open, high_open) = _fit(positions, successes, trials, direction, floor, level)
-    low = math.nan if low_open else fit.p50_low
-    high = math.nan if high_open else fit.p50_high
-    x, unknown = counts.x, math.nan
+    fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter, draws)
+    fit, x, unknown = fitted.summary(level), fitted.counts.x, math.nan
+    low_open, high_open = fitted.ends_open((1 - level) / 2)
+    low = unknown if low_open else fit.p50_low
+    high = unknown if high_open else fit.p50_high
     if fit.outcome == BELOW:
         low, high = unknown, float(np.maximum(high, x[0]))
     elif fit.outcome == ABOVE:
         low, high = float(np.minimum(low, x[-1])), unknown
     elif fit.outcome != INSIDE:
         low = high = unknown
-    fit = replace(fit, p50_low=low, p50_high=high)
     # With one position and half of its trials successful, the median is largely the prior's.
     inside = float(np.clip(fit.p50, x[0], x[-1]))
-    fit = replace(fit, p50=inside if fit.outcome == INSIDE else unknown)
-    varied = 0 < counts.k.sum() < counts.n.sum() and x.size > 1
-    if fit.outcome in (INSIDE, *OUTSIDE) and varied:
-        return fit
-    return replace(
-        fit, width=unknown, width_low=unknown, width_high=unknown,
-        ceiling=unknown, ceiling_low=unknown, ceiling_high=unknown,
-    )  # fmt: skip
-
-
-def _fit(
-    positions: ArrayLike,
-    successes: ArrayLike,
-    trials: ArrayLike,
-    direction: int | None,
-    floor: float | None,
-    level: float,
-) -> tuple[Transition, Counts, tuple[bool, bool]]:
-    """Fit a transition; give it, the counts, and which ends of p50 depend on the prior only."""
-    tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
-    counts, tried = _tried(positions, successes, trials)
-    floor = -math.inf if floor is None else floor
-    fitted = posterior(counts, direction, floor)
-    if tried:
-        lapse, centre, log_scale = quantiles(fitted, tails)
+    fit = replace(fit, p50_low=low, p50_high=high, p50=inside if fit.outcome == INSIDE else unknown)
+    varied = 0 < fitted.counts.k.sum() < fitted.counts.n.sum() and x.size > 1
+    if not (fit.outcome in (INSIDE, *OUTSIDE) and varied):
+        lost = {f"{name}{end}": unknown for name in SHAPE for end in ENDS}
     else:
-        _, *ranges = fitted.grid
-        centre, log_scale = (np.array([(g[0] + g[-1]) / 2, g[0], g[-1]]) for g in ranges)
-        lapse = np.array([0.0, 0.0, 0.5])
-    width = WIDTH_PER_SCALE * np.exp(log_scale)
-    _, upper = wilson_interval(counts.k, counts.n, level)
-    outcome = outcome_of(counts, fitted.direction, float(centre[0]), upper)
-    against = -fitted.direction * fitted.evidence
-    flag = flag_of(counts, outcome, centre, float(width[0]), lapse, against)
-    (p50, low, high), (mid, narrow, wide) = centre.tolist(), width.tolist()
-    ceiling, most, least = (1 - lapse).tolist()
-    fit = Transition(
-        p50, low, high, mid, narrow, wide, ceiling, least, most,
-        fitted.direction, int(counts.n.sum()), fitted.evidence, flag, outcome,
-    )  # fmt: skip
-    return fit, counts, ends_open(fitted, counts, floor, float(tails[1]))
+        lost = _outside(fit, float(x[0]), float(x[-1]))
+        lost |= {
+            f"log_width{end}": unknown
+            for end in ENDS
+            if math.isinf(getattr(fit, f"log_width{end}"))
+        }
+    return Transition(**vars(fit) | lost)
+
+
+def _outside(fit: Transition, first: float, last: float) -> dict[str, float]:
+    """Name what is not known of the 10 and 90 % points, as NaN.
+
+    A point is known inside the positions, and an end of its interval inside the prior's range.
+    """
+    lost: dict[str, float] = {}
+    reach = MARGIN * (last - first)
+    for name in ("p10", "p90"):
+        best, *ends = (getattr(fit, f"{name}{end}") for end in ENDS)
+        is_inside = first <= best <= last
+        known = [is_inside, *(is_inside and first - reach < end < last + reach for end in ends)]
+        lost |= {
+            f"{name}{end}": math.nan for end, kept in zip(ENDS, known, strict=True) if not kept
+        }
+    return lost
+
+
+class _Fit:
+    """The fit of one group: its counts, direction and posterior."""
+
+    def __init__(
+        self,
+        positions: ArrayLike,
+        successes: ArrayLike,
+        trials: ArrayLike,
+        direction: int | None,
+        expected: int | None,
+        floor: float | None,
+        scatter: str,
+        draws: ArrayLike | None,
+    ):
+        if scatter not in SCATTERS:
+            raise ValueError(f"scatter is {scatter!r}; it must be one of {', '.join(SCATTERS)}.")
+        for name, given in (("direction", direction), ("expected", expected)):
+            if given not in (None, 1, -1):
+                raise ValueError(f"{name} is {given!r}; it must be +1, −1 or None.")
+        self.counts, self.ran = tried(positions, successes, trials)
+        self.floor = -math.inf if floor is None else floor
+        self.evidence = direction_evidence(self.counts, self.floor)
+        odds = self.evidence + EXPECTED * (expected or 0)
+        self.direction = direction or int(np.sign(odds)) or DEFAULT_DIRECTION
+        self.spread, self.fit_p = 1.0, math.nan
+        if draws is not None:
+            self.counts = self.counts._replace(draws=_checked_draws(draws, self.counts))
+            self._weigh(self.counts)
+            return
+        self._weigh(self.counts)
+        self.fit_p = goodness_of_fit(self.mixture.best, self.counts, self.direction)
+        if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < DOUBTED):
+            self._widen()
+
+    def _weigh(self, counts: Counts) -> None:
+        self.mixture = Mixture(
+            posterior(counts, self.direction, self.floor), self.direction, counts.x
+        )
+
+    def _widen(self) -> None:
+        """Divide each position's counts by its variance over the binomial one.
+
+        Of a beta-binomial count of n trials with correlation ρ that is 1 + (n − 1) ρ.
+        """
+        x, k, n, _ = self.counts
+        for _ in range(REFITS):
+            shared = spread_of(self.mixture.best, self.counts, self.direction)
+            factors = 1 + (n - 1) * shared
+            self.spread = float((n * factors).sum() / n.sum())
+            self._weigh(Counts(x, k / factors, n / factors))
+
+    def summary(self, level: float) -> Transition:
+        """Give medians, central intervals, outcome and flag."""
+        tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
+        mixture, counts = self.mixture, self.counts
+        found = {
+            "p50": mixture.points(0.5, tails),
+            "p10": mixture.points(0.1, tails),
+            "p90": mixture.points(0.9, tails),
+            "width": mixture.widths(tails),
+            "log_width": mixture.log_widths(tails),
+            "ceiling": 1 - mixture.lapses(tails)[[0, 2, 1]],
+        }
+        values = {
+            f"{name}{end}": float(value)
+            for name, three in found.items()
+            for end, value in zip(ENDS, three, strict=True)
+        }
+        _, upper = wilson_interval(counts.k, counts.n, level)
+        centre = found["p50"]
+        outcome = outcome_of(counts, self.direction, float(centre[0]), upper)
+        flag = flag_of(
+            counts,
+            outcome,
+            centre,
+            float(found["width"][0]),
+            may_stay_low=mixture.below(LOW_CEILING) > (1 - level) / 2,
+            against=-self.direction * self.evidence,
+            fits=not self.fit_p < REJECTED,
+        )
+        best = mixture.best.model
+        return Transition(
+            **values,
+            direction=self.direction,
+            trials=int(counts.n.sum()),
+            evidence=self.evidence,
+            shape=f"{best.link.name}, {'log' if best.is_log else 'linear'}",
+            shape_weight=float(mixture.weights.max()),
+            fit_p=self.fit_p,
+            spread=self.spread,
+            flag=flag,
+            outcome=outcome,
+        )
+
+    def ends_open(self, tail: float) -> tuple[bool, bool]:
+        """Tell whether the prior, not the outcomes, ends the posterior of the 50 % point."""
+        return self.mixture.ends_open(tail, self.floor)
 
 
 @np.errstate(under="ignore")
@@ -204,36 +313,18 @@ def centre_quantiles(
     trials: ArrayLike,
     levels: ArrayLike,
     *,
-    direction: int | None = None,
+    direction: int,
     floor: float | None = None,
+    scatter: str = "auto",
+    draws: ArrayLike | None = None,
 ) -> Floats:
     """Give quantiles of the posterior of the 50 % point, in units of the positions.
 
     The other arguments and the errors are those of `fit_transition`; `levels` are probabilities of
     shape (l,), and so is the result. Without trials it is the prior's.
     """
-    counts, tried = _tried(positions, successes, trials)
-    fitted = posterior(counts, direction, -math.inf if floor is None else floor)
-    wanted = np.asarray(levels, dtype=float)
-    if not tried:
-        first, last = fitted.grid.points[[0, -1]]
-        return np.asarray(first + wanted * (last - first), dtype=float)
-    return quantiles(fitted, wanted)[1]
-
-
-@np.errstate(under="ignore")
-def curve(positions: ArrayLike, transition: Transition) -> Floats:
-    """Evaluate the curve of a fit, from its p50, width and ceiling, at positions of any shape."""
-    x = np.asarray(positions, dtype=float)
-    z = transition.direction * (x - transition.p50) / (transition.width / WIDTH_PER_SCALE)
-    return _success(z, 1 - transition.ceiling)
-
-
-def _success(z: Floats, lapse: ArrayLike) -> Floats:
-    """Evaluate (1 − δ)/(1 + (1 − 2δ) e^(−z)), which is ½ at z = 0."""
-    lapse = np.asarray(lapse, dtype=float)
-    falling = np.exp(-np.clip(z, -700, 700))
-    return np.asarray((1 - lapse) / (1 + (1 - 2 * lapse) * falling), dtype=float)
+    fitted = _Fit(positions, successes, trials, direction, None, floor, scatter, draws)
+    return fitted.mixture.points(0.5, np.asarray(levels, dtype=float))
 
 
 @np.errstate(under="ignore")
@@ -243,40 +334,39 @@ def curve_band(
     successes: ArrayLike,
     trials: ArrayLike,
     *,
-    direction: int | None = None,
+    direction: int,
     floor: float | None = None,
+    scatter: str = "auto",
+    draws: ArrayLike | None = None,
     level: float = 0.95,
-) -> tuple[Floats, Floats]:
-    """Bound the curve pointwise: central posterior interval of its value at each of `at`.
+) -> tuple[Floats, Floats, Floats]:
+    """Give the curve and its band: median and central interval of success at each of `at`.
 
     The other arguments and the errors are those of `fit_transition`; `at` has shape (a,), and so
-    have both bounds.
+    have median, low and high.
     """
-    tails = np.array([(1 - checked_level(level)) / 2, (1 + level) / 2])
-    counts, _ = _tried(positions, successes, trials)
-    _, sign, grid, mass = posterior(counts, direction, -math.inf if floor is None else floor)
-    kept = np.nonzero(mass > UNSEEN * mass.max())
-    lapse, point, inverse = (
-        nodes[index]
-        for nodes, index in zip(
-            (grid.lapses, grid.points, sign * np.exp(-grid.log_scales)), kept, strict=True
+    tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
+    mixture = _Fit(positions, successes, trials, direction, None, floor, scatter, draws).mixture
+    values = [mixture.success_at(float(x), tails) for x in np.asarray(at, dtype=float).ravel()]
+    middle, low, high = np.reshape(values, (-1, 3)).T
+    return middle, low, high
+
+
+def _checked_draws(draws: ArrayLike, counts: Counts) -> Floats:
+    """Return numbers of draws; refuse those that are no counts, or not one more than positions."""
+    numbers = np.asarray(draws, dtype=float)
+    if numbers.shape != (counts.x.size + 1,) or not (numbers >= 0).all():
+        raise ValueError(
+            f"draws has shape {numbers.shape}; give a number for each of 0 … {counts.x.size} "
+            "failures, none of them negative."
         )
-    )
-    weight, total = mass[kept], float(mass[kept].sum())
-    band = []
-    for x in np.asarray(at, dtype=float).ravel():
-        value = _success((x - point) * inverse, lapse)
-        order = np.argsort(value)
-        below = np.cumsum(weight[order]) - weight[order] / 2
-        band.append(np.interp(tails * total, below, value[order]))
-    low, high = np.reshape(band, (-1, 2)).T
-    return low, high
+    return numbers
 
 
-def _tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tuple[Counts, bool]:
+def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tuple[Counts, bool]:
     """Check the input, pool repeated positions, sort, and drop those without trials if any ran."""
     x = np.asarray(positions, dtype=float)
-    k, n = _checked_counts(successes, trials)
+    k, n = checked_counts(successes, trials)
     if not x.shape == np.shape(successes) == np.shape(trials) or x.ndim != 1 or not x.size:
         shapes = f"{x.shape}, {np.shape(successes)} and {np.shape(trials)}"
         raise ValueError(
@@ -292,27 +382,3 @@ def _tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tup
     distinct, index = np.unique(x, return_inverse=True)
     k, n = (np.bincount(index, weights=c).astype(np.float64) for c in (k, n))
     return Counts(distinct, k, n), ran
-
-
-def _checked_counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
-    """Return counts as floats of one shape; refuse numbers that are no counts."""
-    try:
-        k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
-    except ValueError:
-        shapes = f"{np.shape(successes)} and {np.shape(trials)}"
-        raise ValueError(f"successes and trials have shapes {shapes}; they must match.") from None
-    wrong = ~((k >= 0) & (k <= n) & np.isfinite(n))
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"{k[where]:g} successes of {n[where]:g} trials at index {where}; "
-            "counts must satisfy 0 ≤ successes ≤ trials."
-        )
-    return k, n
-
-
-def checked_level(level: float) -> float:
-    """Return a level; refuse one outside (0, 1)."""
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95.")
-    return level

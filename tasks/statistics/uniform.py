@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from .transitions import wilson_interval
+from .intervals import wilson_interval
 
 TARGET = "target"
 ERRORS = ("latent_error", "signal_error")

@@ -11,6 +11,11 @@ from genprior.pipeline.testing import check_analysis
 
 ASKS: dict[str, dict[str, Any]] = {
     "transition": {"fit": {"along": "m"}},
+    "scaling": {
+        "axes": {"k": [2, 3, 4, 5], "m": [2, 3, 4, 6, 9, 14, 27]}, "trials": 16,
+        "parameters": {"depth": 1, "widths": [30], "solver": {"max_steps": 600, "step": 0.6}},
+        "fit": {"along": "m"}, "scaling": {"terms": ["k"], "shapes": ["k"]},
+    },
     "uniform": {"axes": {"m": [3, 9, 27], "target": [0, 1]}, "fit": {"along": "m"}},
     "law": {"law": {"variable": "signal_error", "exponents": {"m": -0.5}}},
     "comparison": {"compare": {"over": "k"}},

@@ -286,14 +286,14 @@ def test_fit_gives_a_transition_for_every_group(
     found = strict_json(genprior("fit", store, "--json").stdout)
     assert [row["k"] for row in found["transitions"]] == [2, 4, 6]
     for row in found["transitions"]:
-        assert row["along"] == "m"
-        assert row["trials"] == 16
-        assert row["outcome"] == "inside"
+        assert (row["along"], row["trials"]) == ("m", 16)
+        assert row["outcome"] in ("inside", "above")
         known = [row[name] for name in ("p50_low", "p50", "p50_high") if row[name] is not None]
         assert known == sorted(known)
         assert {"width", "method"} <= set(row)
     kept = open_analysis(store, "transition")
-    assert kept["p50"].values.tolist() == [row["p50"] for row in found["transitions"]]
+    points = [None if point != point else point for point in kept["p50"].values.tolist()]
+    assert points == [row["p50"] for row in found["transitions"]]
     shown = genprior("fit", store).stdout
     assert_names(shown.splitlines()[0], "k", "(m)", "trials")
     assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["2", "4", "6"]

@@ -14,7 +14,7 @@ from genprior.pipeline.show.figures import _mean, draw
 from genprior.store import StoreError, read_info
 from genprior.sweeps import Draws, Point
 from genprior.sweeps.variables import Flag, Variable
-from genprior.tasks.statistics.transitions import wilson_interval
+from genprior.tasks.statistics.intervals import wilson_interval
 
 
 @pytest.mark.parametrize("trials", [2, 3, 10])

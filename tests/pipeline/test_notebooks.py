@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 NOTEBOOK = PROJECT / "docs" / "notebooks" / "first-steps.ipynb"
+SECOND = NOTEBOOK.with_name("reading-a-store.ipynb")
 SECONDS = 240  # a cell may take, on a machine that others use as well
 SWEEP = """
 import genprior as gp
@@ -70,6 +71,35 @@ def test_the_first_notebook_runs(tmp_path: Path) -> None:
     NotebookClient(again, timeout=SECONDS, resources=resources).execute()
     check_first_steps(again)
     assert (tmp_path / "first-steps.zarr").is_dir()
+
+
+def check_reading_a_store(notebook: Any) -> None:
+    """What the outputs of the second notebook say."""
+    outputs = {cell["id"]: cell.get("outputs", ()) for cell in notebook.cells}
+    texts = {
+        name: "".join(o.get("text", "") or o["data"].get("text/plain", "") for o in found)
+        for name, found in outputs.items()
+    }
+    every = [output for found in outputs.values() for output in found]
+    assert "1,280 of 1,280 done" in texts["step-2"]
+    assert "dask.array" in texts["step-4"]
+    assert texts["step-8"].startswith("(0, ")  # Gaussian rows and signs do not differ
+    gained = [list(map(int, line.split())) for line in texts["step-12"].splitlines()[2:]]
+    assert sum(row[1] for row in gained) > 10 * sum(row[2] for row in gained)
+    exponent, low, high = map(float, re.findall(r"\d\.\d\d", texts["step-14"]))
+    assert 0.4 < low < exponent < high < 1.6
+    assert images(every) == images(outputs["step-16"]) == 1
+
+
+@pytest.mark.slow
+def test_the_second_notebook_runs(tmp_path: Path) -> None:
+    stored = nbformat.read(SECOND, as_version=4)
+    check_reading_a_store(stored)
+    assert not {"host", "/root", "/tmp"} & set(json.dumps(stored).replace('"', " ").split())
+    again = nbformat.read(SECOND, as_version=4)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(again, timeout=SECONDS, resources=resources).execute()
+    check_reading_a_store(again)
 
 
 @pytest.mark.slow

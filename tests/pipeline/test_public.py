@@ -31,7 +31,7 @@ from genprior.tasks import EXPERIMENTS
 Command = Callable[..., Result]
 PLAN_FIELDS = [
     "sweep", "hash", "axes", "points", "excluded_points", "trials", "blocks", "trials_per_block",
-    "workers", "cpu_seconds", "wall_seconds", "bytes", "memory_bytes",
+    "workers", "cpu_seconds", "wall_seconds", "bytes", "memory_bytes", "design",
 ]  # fmt: skip
 STATUS_FIELDS = [
     "store", "sweep", "title", "hash", "axes", "trials", "successes", "trial_seconds",

@@ -233,12 +233,12 @@ def test_the_latest_command_says_how_results_are_read(store: Path, kind: Scripte
     assert xr.open_zarr(store).attrs["title"] == "Another title"
 
 
-def test_no_50_percent_point_is_drawn_along_shared_draws(store: Path) -> None:
-    """All step budgets meet the same draws: their shares may be drawn, no interval of a fit."""
+def test_a_curve_is_drawn_along_shared_draws_too(store: Path) -> None:
+    """All step budgets meet the same draws, of which each then counts once."""
     sweep = recovery_sweep("k=2", "m=9", "trials=2", fit={}).override(["solver.max_steps=5,10,20"])
     run_sweep(sweep.override(["plot.x=solver.max_steps"]), store)
     figure = draw(read_info(store))
-    assert "fitted" not in figure.get_supxlabel()
+    assert "fitted" in figure.get_supxlabel()
 
 
 @pytest.mark.parametrize("axis", ["solver.negation=true,false", "widths=15-20,30-40"])

@@ -14,6 +14,7 @@ from sweep_texts import SWEEP, refusal, written
 
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
 from genprior.sweeps.parameters import PARAMETERS
+from genprior.sweeps.sharing import check_reading, share_along
 
 
 @pytest.mark.parametrize(
@@ -91,11 +92,12 @@ def test_two_laws_of_noise_are_refused(load, laws):
     assert load(f"{SWEEP}noise.snr_db = 30\nnoise.sigma = 0\n")
 
 
-def test_draws_shared_along_the_fitted_axis_are_refused(load):
-    """Thirty seeds used again at every position: 95 % intervals cover .73 or less (STATISTICS)."""
+def test_draws_may_be_shared_along_the_fitted_axis(load):
+    """Thirty seeds used again at every position: each counts once."""
     fitted = written(SWEEP, ("trials = 2", "trials = 2\nfit.along = 'k'"))
-    assert "all along 'k'" in refusal(load, written(fitted, ("trials", "paired = ['k']\ntrials")))
-    assert load(written(SWEEP, ("trials", "paired = ['k']\ntrials"))).paired == ("k",)
+    shared = load(written(fitted, ("trials", "paired = ['k']\ntrials")))
+    assert share_along(Grid(shared), "k", "fit.along")
+    assert not share_along(Grid(load(fitted)), "k", "fit.along")
 
 
 def test_pairing_depths_shares_the_draws_along_every_width(load):
@@ -113,17 +115,23 @@ def test_pairing_depths_shares_the_draws_along_every_width(load):
     by = "depth"
     table = { 2 = [20], 3 = [20, 20] }
     """
-    assert "the same draws are used all along 'n'" in refusal(load, text)
+    compared = text.replace("[axes]", "compare.over = 'depth'\n    [axes]")
+    with pytest.raises(SweepError, match="the same draws are used all along 'n'"):
+        check_reading(Grid(load(compared)))
+    assert load(text)
     assert load(
         text.replace('"n"', '"k"').replace("k = 2\n", "").replace("[axes]", "[axes]\nk=[2]")
     )
 
 
-def test_a_fit_along_an_axis_that_changes_no_draw_is_refused(load):
+def test_shifts_along_an_axis_that_changes_no_draw_are_refused(load):
     """All step sizes meet the same problems: shared draws, though nothing was declared paired."""
     swept = written(SWEEP, ("[axes]", "[axes]\nsolver.step = [0.5, 0.7]"))
-    said = refusal(load, written(swept, ("trials = 2", "fit.along = 'solver.step'")))
-    assert "the same draws are used all along 'solver.step'" in said
+    fitted = written(swept, ("trials = 2", "fit.along = 'solver.step'"))
+    assert load(fitted)
+    compared = written(fitted, ("fit.along", "compare.over = 'k'\nfit.along"))
+    with pytest.raises(SweepError, match=r"the same draws are used all along 'solver\.step'"):
+        check_reading(Grid(load(compared)))
 
 
 @pytest.mark.parametrize("axis", ["solver.start = ['gaussian', 'mirror']", "widths = ['20-30']"])

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import binom
 from transition_counts import GRID, LN9, UNEVEN, crossing, expected_counts, probability, step
 
-from genprior.tasks.statistics.transitions import curve, curve_band, fit_transition
+from genprior.tasks.statistics.transitions import curve_band, fit_transition
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -53,38 +53,56 @@ def test_intervals_shrink_like_one_over_the_root_of_the_trials_down_to_the_small
 
 
 def test_the_quantiles_are_those_of_a_brute_force_posterior():
-    """The same prior on one dense grid, binomial terms and all, summed cell by cell.
+    """The same prior on one dense grid for each link, all cells weighed together.
 
-    The lapse is 0 with probability ½, else in [0, ½) with density 4(1 − 2δ). For the 50 % point p
-    the centre is p + s ln(1 − 2δ), and so flat as p is.
+    The lapse is 0 with probability ½, else in [0, ½) with density 4(1 − 2δ). The grid begins at 0,
+    so that no model has a logarithmic axis. All widths of the prior of ln s are equal.
     """
     successes = np.array([0] * 7 + [2, 11, 21, 28] + [30] * 3 + [29] + [30] * 5)
-    points = np.linspace(7, 12, 301)
-    log_scales = np.linspace(math.log(0.1), math.log(3), 101)
-    lapses = np.array([0.0, *(np.arange(150) + 0.5) / 750])  # up to 0.2
-    log_density = np.zeros((151, 301, 101))
-    lapse, scale = lapses[:, None, None], np.exp(log_scales)
-    centre = points[:, None] + scale * np.log(1 - 2 * lapse)
-    for x, k in zip(GRID, successes, strict=True):
-        chance = np.clip((1 - lapse) / (1 + np.exp(-(x - centre) / scale)), 1e-300, 1 - 1e-16)
-        log_density += k * np.log(chance) + (30 - k) * np.log1p(-chance)
-    prior = np.where(lapses == 0, 0.5, 0.5 * 4 * (1 - 2 * lapses) / 750)
-    density = np.exp(log_density - log_density.max()) * prior[:, None, None]
-    below = np.cumsum(density.sum(axis=(1, 2)))
-    edges = np.array([0.0, *(np.arange(150) + 1) / 750])
-    bounds = 1 - np.interp([0.975, 0.5, 0.025], below / below[-1], edges)
-    density = density.sum(axis=0)
+    middles = np.linspace(7, 12, 251)
+    lapses = np.array([0.0, *(np.arange(100) + 0.5) / 500])  # up to 0.2
+    prior = np.where(lapses == 0, 0.5, 0.5 * 4 * (1 - 2 * lapses) / 500)
+    log_shares = np.linspace(math.log(0.1), math.log(3), 81)
+    inverse = {
+        "logit": lambda q: np.log(q / (1 - q)),
+        "cloglog": lambda q: np.log(-np.log1p(-q) / math.log(2)),
+        "loglog": lambda q: -np.log(-np.log(q) / math.log(2)),
+    }
+    rising = {
+        "logit": lambda u: 1 / (1 + np.exp(-u)),
+        "cloglog": lambda u: -np.expm1(-math.log(2) * np.exp(np.minimum(u, 5))),
+        "loglog": lambda u: np.exp(-math.log(2) * np.exp(np.minimum(-u, 50))),
+    }
+    parts, lapse = [], lapses[:, None, None]
+    for link, curve in rising.items():
+        spread = inverse[link](0.9) - inverse[link](0.1)
+        scales = np.exp(log_shares) * 2 * LN9 / spread
+        log_density = np.zeros((lapses.size, middles.size, scales.size))
+        for x, k in zip(GRID, successes, strict=True):
+            chance = (1 - lapse) * curve((x - middles[:, None]) / scales)
+            chance = np.clip(chance, 1e-300, 1 - 1e-16)
+            log_density += k * np.log(chance) + (30 - k) * np.log1p(-chance)
+        points = middles[:, None] + inverse[link](0.5 / (1 - lapse)) * scales
+        parts.append((log_density, points, np.broadcast_to(scales * spread, points.shape)))
+    top = max(log_density.max() for log_density, _, _ in parts)
+    mass = np.stack([np.exp(part[0] - top) * prior[:, None, None] for part in parts])
     fit = fit_transition(GRID, successes, np.full(20, 30))
-    found = (fit.p50_low, fit.p50, fit.p50_high), (fit.width_low, fit.width, fit.width_high)
+    levels = [0.025, 0.5, 0.975]
+    below = np.cumsum(mass.sum(axis=(0, 2, 3)))
+    bounds = 1 - np.interp(levels[::-1], below / below[-1], [0.0, *(np.arange(100) + 1) / 500])
     assert_allclose([fit.ceiling_low, fit.ceiling, fit.ceiling_high], bounds, atol=0.001)
-    for axis, nodes in enumerate((points, log_scales)):
-        below = np.cumsum(density.sum(axis=1 - axis))
-        middles = nodes + (nodes[1] - nodes[0]) / 2
-        expected = np.interp([0.025, 0.5, 0.975], below / below[-1], middles)
-        if axis == 0:
-            assert_allclose(found[0], expected, atol=0.004)
-        else:
-            assert_allclose(found[1], 2 * LN9 * np.exp(expected), rtol=0.01)
+    for values, found, distance in (
+        ([part[1] for part in parts], (fit.p50_low, fit.p50, fit.p50_high), 0.02),
+        ([np.log(part[2]) for part in parts],
+         np.log([fit.width_low, fit.width, fit.width_high]), 0.05),
+    ):  # fmt: skip
+        flat = np.stack(values).ravel()
+        order = np.argsort(flat, kind="stable")
+        share = np.cumsum(mass.ravel()[order]) - mass.ravel()[order] / 2
+        assert_allclose(found, np.interp(levels, share / share[-1], flat[order]), atol=distance / 2)
+    weights = mass.sum(axis=(1, 2, 3)) / mass.sum()
+    assert_allclose(fit.shape_weight, weights.max(), rtol=0.02)
+    assert fit.shape == f"{list(rising)[int(weights.argmax())]}, linear"
 
 
 @pytest.mark.slow
@@ -140,10 +158,9 @@ def test_a_known_ceiling_is_recovered_and_its_curve_crosses_one_half_at_the_50_p
     assert fit.ceiling_low < ceiling < fit.ceiling_high < 1
     error = math.sqrt(ceiling * (1 - ceiling) / (10 * trials))
     assert 3.9 < (fit.ceiling_high - fit.ceiling_low) / error < 6
-    drawn = curve([middle, 9.3 + direction * 9], fit)
+    drawn, low, high = curve_band([middle, 9.3 + direction * 9], GRID, *counts, direction=direction)
     assert_allclose(drawn, [0.5, ceiling], atol=0.005)
-    low, high = curve_band([9.3 + direction * 9], GRID, *counts)
-    assert_allclose([low[0], high[0]], [fit.ceiling_low, fit.ceiling_high], atol=0.5 * error)
+    assert_allclose([low[1], high[1]], [fit.ceiling_low, fit.ceiling_high], atol=0.5 * error)
 
 
 def test_without_failures_on_the_plateau_the_ceiling_may_be_one():
@@ -187,7 +204,8 @@ def test_a_separated_transition_is_located_to_its_gap_and_no_better(below, above
     fit = fit_transition(UNEVEN, *step(UNEVEN, below + gap / 2, trials))
     assert below - 0.05 * gap <= fit.p50_low < fit.p50_high <= above + 0.05 * gap
     assert fit.p50_high - fit.p50_low > 0.8 * gap
-    assert_allclose(fit.p50, below + gap / 2, atol=0.02 * gap)
+    # Half of the weight is on a logarithmic axis, where the middle of the gap is below.
+    assert math.sqrt(below * above) - 0.02 * gap < fit.p50 < below + 0.52 * gap
     assert 0 < fit.width_low < fit.width < fit.width_high < 2 * gap
     assert fit.flag == "resolution-limited"
 
@@ -223,35 +241,36 @@ def test_a_threshold_off_the_grid_is_found_with_many_trials_and_flagged():
 
     Nothing that was run is near one half, so that the point is the model's word only. A grid that
     follows its single best cell gets stuck on the ridge. With p = 0.05 at the last position nothing
-    is seen of the ceiling either, which is what the interval is as long as it is for: 0.5, and 0.3
-    if the ceiling were known to be 1.
+    is seen of the ceiling either, and the tails of the links are alike.
     """
     fit = fit_transition(GRID, *expected_counts(GRID, 28, 3, 1_000_000))
-    assert fit.p50_low < 28 < fit.p50_high < 28.5
-    assert fit.p50_high - fit.p50_low < 0.6
+    assert 26.5 < fit.p50_low < 28 < fit.p50_high < 28.5
     assert fit.flag == "never"
 
 
 def test_the_direction_can_be_fixed_against_the_evidence():
     """A falling curve can only be flat here: with half of the trials recovered, a ceiling of ½."""
-    fit = fit_transition(GRID, *expected_counts(GRID, 9.5, 1.0, 30), direction=-1)
+    counts = expected_counts(GRID, 9.5, 1.0, 30)
+    fit = fit_transition(GRID, *counts, direction=-1, scatter="binomial")
     assert fit.direction == -1
     assert fit.evidence > 100
-    assert fit.ceiling_high < 0.6
-    assert_allclose(curve(GRID, fit), 0.5, atol=0.1)
+    assert fit.flag == "against-direction"
+    drawn, _, _ = curve_band(GRID, GRID, *counts, direction=-1, scatter="binomial")
+    assert (np.diff(drawn) <= 1e-9).all()
 
 
 def test_a_tie_between_the_directions_is_rising():
     """Counts that read the same from both ends, at positions that binary fractions only near."""
-    positions = [1.6, 2.4, 2.7, 10.0, 17.3, 17.6, 18.4]
+    positions = [-8.4, -7.6, -7.3, 0.0, 7.3, 7.6, 8.4]
     fit = fit_transition(positions, [7, 0, 1, 9, 1, 0, 7], [9] * 7)
     assert (fit.direction, fit.evidence) == (1, 0)
 
 
 def test_mirroring_the_positions_mirrors_the_fit():
     """The map x → −x turns p50 into −p50, swaps its bounds, and keeps the width."""
+    positions = UNEVEN - UNEVEN[0]  # from 0: not on a logarithmic axis either
     k, n = expected_counts(UNEVEN, 42.0, 6.0, 25)
-    fit, mirrored = fit_transition(UNEVEN, k, n), fit_transition(-UNEVEN, k, n)
+    fit, mirrored = fit_transition(positions, k, n), fit_transition(-positions, k, n)
     assert mirrored.direction == -fit.direction
     assert_allclose(
         [mirrored.p50, mirrored.p50_low, mirrored.p50_high],
@@ -283,9 +302,12 @@ def test_order_repetition_and_untested_positions_change_nothing():
 def test_without_any_trials_the_prior_is_all_there_is():
     """Positions 0 … 19: the centre may be half a span beyond, in [−9.5, 28.5]."""
     fit = fit_transition(GRID, np.zeros(20), np.zeros(20))
-    assert_allclose([fit.p50, fit.p50_low, fit.p50_high], [9.5, -9.5, 28.5])
-    assert_allclose([fit.width_low, fit.width_high], [2 * LN9 * 1e-3, 2 * LN9 * 2 * 19])
-    assert (fit.ceiling_low, fit.ceiling, fit.ceiling_high) == (0.5, 1, 1)
+    assert -9.5 < fit.p50_low < -7.5 < 9 < fit.p50 < 11 < 27 < fit.p50_high < 28.5
+    ends = np.log(2 * LN9 * np.array([1e-3, 2 * 19]))
+    inner = np.exp(ends[0] + (ends[1] - ends[0]) * np.array([0.025, 0.975]))
+    assert_allclose([fit.width_low, fit.width_high], inner, rtol=0.25)
+    assert (fit.ceiling, fit.ceiling_high) == (1, 1)
+    assert 0.5 < fit.ceiling_low < 0.65
     assert (fit.direction, fit.trials, fit.flag) == (1, 0, "no-trials")
 
 
@@ -309,7 +331,9 @@ def test_no_data_lead_to_a_warning_or_to_an_unordered_or_infinite_answer(centre,
     with warnings.catch_warnings(), np.errstate(all="raise"):
         warnings.simplefilter("error")
         fit = fit_transition(GRID, k, np.full(20, trials))
-        drawn = curve(np.linspace(-1e3, 1e3, 9), fit)
+        drawn, _, _ = curve_band(
+            np.linspace(-1e3, 1e3, 9), GRID, k, np.full(20, trials), direction=fit.direction
+        )
     assert -9.5 <= fit.p50_low <= fit.p50 <= fit.p50_high <= 28.5
     assert 2 * LN9 * 0.99e-3 <= fit.width_low <= fit.width <= fit.width_high <= 2 * LN9 * 38.1
     assert ((drawn >= 0) & (drawn <= 1)).all()

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import binomtest
 
-from genprior.tasks.statistics.transitions import wilson_interval
+from genprior.tasks.statistics.intervals import wilson_interval
 
 pytestmark = pytest.mark.filterwarnings("error")
 

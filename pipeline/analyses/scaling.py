@@ -1,0 +1,205 @@
+"""The scaling law: how the 50 % points of all groups grow with k, depth and widths."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ...sweeps import Grid, Sweep, SweepError
+from ...sweeps.errors import did_you_mean
+from ...sweeps.tables import Strict
+from .base import Analysis, Request
+from .transition import is_clustered, transition_axis
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from ...store import StoreInfo
+    from ..show.canvas import Look
+
+ALWAYS_FREE = ("k", "depth")  # terms on which slopes depend if the law has them
+ENOUGH = 0.8  # power
+FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "lapse")
+
+
+class ScalingLaw(Strict):
+    """The terms of a law of the 50 % points, and the theorems' shapes that are compared with it."""
+
+    terms: tuple[str, ...]
+    shapes: tuple[str, ...] = ()
+
+
+class Scaling(Analysis):
+    """Exponents of the 50 % points of all groups, and one constant for each shape of a theorem."""
+
+    name = "scaling"
+    settings = ScalingLaw
+    settings_name = "scaling"
+    json_name = "scaling"
+    counted_like = "used"
+    takes_along = True
+    rank = 3
+
+    def names(self) -> Iterable[str]:
+        """Give the names of its variables, its dimensions and the fields of its rows."""
+        from ...tasks.statistics.scaling import LONG_NAMES
+
+        fields = {"kind", "low", "high", "value", "log_odds", "source", "meaning"}
+        return {*LONG_NAMES, *FIGURES, *fields, "term", "theory"}
+
+    def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
+        """Give success as the variable that it reads."""
+        return [("scaling", "success")] if self.settings_of(sweep) else ()
+
+    def check(self, sweep: Sweep) -> None:
+        """Refuse a law without terms or without the axis of a fit, and unknown names.
+
+        Raises:
+            SweepError: the message names the key.
+        """
+        from ...tasks.theory.terms import SHAPES, TERMS
+
+        law = self.settings_of(sweep)
+        if law is None:
+            return
+        if sweep.fit.along is None:
+            raise SweepError("scaling: it is about the 50 % points along fit.along; give that too.")
+        if not law.terms:
+            raise SweepError(f"scaling.terms: it is empty; give some of {', '.join(TERMS)}.")
+        for key, given, known in (
+            ("scaling.terms", law.terms, TERMS),
+            ("scaling.shapes", law.shapes, SHAPES),
+        ):
+            for name in given:
+                if name not in known:
+                    raise SweepError(f"{key}: no {name!r}. {did_you_mean(name, known)}")
+            if twice := [name for name in known if list(given).count(name) > 1]:
+                raise SweepError(f"{key}: {twice[0]!r} is there twice.")
+
+    def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
+        """Give the settings, with the axis of the transitions."""
+        settings = super().asked(info, along)
+        return None if settings is None else {**settings, "along": along or info.sweep.fit.along}
+
+    def check_request(self, request: Request) -> None:
+        """Refuse an axis along which no transition can be fitted."""
+        transition_axis(request.info, request.along)
+
+    def refuse(self, request: Request) -> None:
+        """Refuse draws that are shared along the axis: the law counts trials as independent."""
+        axis = transition_axis(request.info, request.along)
+        if is_clustered(request.info, axis, request.along):
+            raise SweepError(
+                f"{request.info.path}: scaling: the same draws are used all along '{axis}'; the "
+                "law counts trials as independent."
+            )
+
+    def compute(self, request: Request) -> "xr.Dataset":
+        """Fit the law.
+
+        Raises:
+            SweepError: too few groups cross 50 %, or the grid cannot tell the terms apart.
+        """
+        from ...sweeps.directions import expected_direction, given_direction
+        from ...tasks.statistics.scaling import fit_scaling
+        from .scaling_terms import group_terms
+
+        info, law = request.info, self.settings_of(request.sweep)
+        axis = transition_axis(info, request.along)
+        direction = given_direction(info.sweep, axis) or expected_direction(info.sweep, axis) or 1
+        found = group_terms(Grid(info.sweep), axis, law.terms, law.shapes)
+        success = request.trials.load_worst(["success"])["success"]
+        try:
+            return fit_scaling(
+                success,
+                axis,
+                found.terms,
+                of=found.quantity,
+                offset=found.offset,
+                shapes=found.shapes,
+                slopes=[name for name in ALWAYS_FREE if name in law.terms],
+                direction=direction,
+            )
+        except ValueError as error:
+            raise SweepError(f"{info.path}: scaling: {error}") from None
+
+    def design(self, grid: Grid) -> list[dict[str, Any]]:
+        """Give the power to reject each shape where another one, or the law's pilot, holds.
+
+        Raises:
+            SweepError: the grid cannot tell the terms apart.
+        """
+        from .scaling_design import powers
+
+        law = self.settings_of(grid.sweep)
+        try:
+            return powers(grid, str(grid.sweep.fit.along), law.terms, law.shapes)
+        except ValueError as error:
+            raise SweepError(f"scaling: {error}") from None
+
+    def design_text(self, rows: list[dict[str, Any]]) -> str:
+        """Write which shapes the grid can tell apart."""
+        weak = [row for row in rows if row["power"] < ENOUGH]
+        text = f"tells {len(rows) - len(weak)} of {len(rows)} pairs of shapes apart at p < 0.01"
+        pairs = [f"{row['tested']} if {row['holds']} holds ({row['power']:.2f})" for row in weak]
+        return text + (f"; power below {ENOUGH}: {'; '.join(pairs)}" if pairs else "")
+
+    def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
+        """Give a row for each term, and one for each shape of a theorem."""
+        from ...tasks.theory.terms import SHAPES, TERMS
+        from ..fit.rows import plain
+
+        rows = []
+        for name in dataset["term"].values.tolist():
+            at = dataset.sel(term=name)
+            rows.append(
+                {
+                    "kind": "term",
+                    "term": name,
+                    "meaning": TERMS[name].meaning if name in TERMS else "",
+                    "value": plain(at["exponent"].item()),
+                    "low": plain(at["exponent_low"].item()),
+                    "high": plain(at["exponent_high"].item()),
+                }
+            )
+        for name in dataset["theory"].values.tolist() if "theory" in dataset.dims else ():
+            at = dataset.sel(theory=name)
+            rows.append(
+                {
+                    "kind": "shape",
+                    "term": name,
+                    "meaning": SHAPES[name].source,
+                    "value": plain(at["shape_constant"].item()),
+                    "low": plain(at["shape_constant_low"].item()),
+                    "high": plain(at["shape_constant_high"].item()),
+                    "lack_of_fit": plain(at["shape_lack_of_fit"].item()),
+                    "tau": plain(at["shape_tau"].item()),
+                    "log_odds": plain(at["shape_evidence"].item() - dataset.attrs["evidence"]),
+                }
+            )
+        return rows
+
+    def summary(self, dataset: "xr.Dataset") -> dict[str, Any]:
+        """Give the figures of the law as a whole."""
+        from ..fit.rows import plain
+
+        figures = {name: plain(dataset.attrs[name]) for name in FIGURES}
+        return {"scaling_law": {"of": dataset.attrs["of"], **figures}}
+
+    def table(self, dataset: "xr.Dataset") -> "Table":
+        """Make a table of the exponents and of the shapes."""
+        from ..show.scaling_tables import scaling
+
+        return scaling(self.records(dataset), dataset)
+
+    def shows(self, info: "StoreInfo") -> bool:
+        """Say whether the sweep asks for the law, and its picture shows success."""
+        from ..show.canvas import shown_variable
+
+        return self.settings_of(info.sweep) is not None and shown_variable(info) == "success"
+
+    def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
+        """Draw the 50 % points against the law, and what the law and the shapes leave over."""
+        from ..show.scaling_figures import draw_scaling
+
+        return draw_scaling(request.info, dataset, look)

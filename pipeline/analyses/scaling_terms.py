@@ -1,0 +1,80 @@
+"""The terms of a scaling law in every group of a sweep, from the networks of its points."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ...sweeps import Grid
+from ...tasks.theory.terms import SHAPES, TERMS
+
+
+class GroupTerms(NamedTuple):
+    """What a law needs to know of the groups.
+
+    Attributes:
+        quantity: the parameter that the law is about, such as m.
+        offset: logarithm of that parameter over the value of the axis, over the groups.
+        terms: by name, over the groups.
+        shapes: by name, the logarithm of a theorem's shape, over the groups.
+    """
+
+    quantity: str
+    offset: xr.DataArray
+    terms: dict[str, xr.DataArray]
+    shapes: dict[str, xr.DataArray]
+
+
+def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[str]) -> GroupTerms:
+    """Compute terms and shapes at every group; NaN where no point of a group is asked for.
+
+    Args:
+        grid: the points.
+        axis: the axis of the transitions.
+        terms: names of terms.
+        shapes: names of shapes.
+    """
+    along = grid.dims.index(axis)
+    dims = [name for name in grid.dims if name != axis]
+    shape = tuple(size for place, size in enumerate(grid.shape) if place != along)
+    quantity, of = _quantity(grid, axis)
+    offset = np.full(shape, math.nan)
+    values = {name: np.full(shape, math.nan) for name in terms}
+    shape_values = {name: np.full(shape, math.nan) for name in shapes}
+    for group in np.ndindex(shape):
+        asked = np.flatnonzero(~grid.excluded[(*group[:along], slice(None), *group[along:])])
+        if not asked.size:
+            continue
+        point = grid.point((*group[:along], int(asked[0]), *group[along:]))
+        offset[group] = math.log(_value(point, of)) if of else 0.0
+        for name in terms:
+            values[name][group] = TERMS[name].formula(point.k, point.widths)
+        for name in shapes:
+            shape_values[name][group] = _logarithm(SHAPES[name].formula(point.k, point.widths))
+    return GroupTerms(
+        quantity,
+        xr.DataArray(offset, dims=dims),
+        {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
+        {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
+    )
+
+
+def _quantity(grid: Grid, axis: str) -> tuple[str, str]:
+    """Give the parameter that an axis is, and ""; or what it computes, and what it multiplies."""
+    for name, rule in grid.sweep.dependent.items():
+        if rule.times == axis and rule.of is not None and rule.table is None:
+            return name, rule.of
+    return axis, ""
+
+
+def _value(point: Any, name: str) -> float:
+    """Give a number of a point by its dotted name."""
+    for part in name.split("."):
+        point = getattr(point, part)
+    return float(point)
+
+
+def _logarithm(value: float) -> float:
+    return math.log(value) if value > 0 else math.nan

@@ -1,0 +1,39 @@
+"""Success rates with intervals."""
+
+import xarray as xr
+
+from .intervals import wilson_interval
+
+LONG_NAMES = {
+    "rate": "success rate",
+    "rate_low": "success rate, lower Wilson bound",
+    "rate_high": "success rate, upper Wilson bound",
+    "successes": "successful trials",
+    "runs": "trials run",
+}
+
+
+def success_rate(success: xr.DataArray, level: float = 0.95) -> xr.Dataset:
+    """Give the success rate of every cell with Wilson's interval.
+
+    Args:
+        success: 1, 0 or NaN (not run), with the dimension "trial".
+        level: nominal coverage of the intervals.
+
+    Returns:
+        Over the other dimensions `rate`, `rate_low` and `rate_high`, NaN where nothing was run, and
+        the counts `successes` and `runs`.
+    """
+    runs, successes = success.notnull().sum("trial"), (success == 1).sum("trial")
+    low, high = wilson_interval(successes.values, runs.values, level)
+    ran = runs > 0
+    found = {
+        "rate": successes / runs.where(ran),
+        "rate_low": runs.copy(data=low).where(ran),
+        "rate_high": runs.copy(data=high).where(ran),
+        "successes": successes,
+        "runs": runs,
+    }
+    for name, values in found.items():
+        values.attrs = {"long_name": LONG_NAMES[name], "units": "1"}
+    return xr.Dataset(found, attrs={"level": level})

@@ -1,0 +1,165 @@
+"""Regress estimates with a known covariance on terms, allowing for scatter about the law.
+
+y = X β + e, e ~ N(0, V + τ² I): V is the covariance of the estimates, τ the scatter of the truth
+about the law, which is not exact. τ is estimated by restricted maximum likelihood (REML), and the
+intervals are those of Knapp and Hartung, with the t quantile of the groups less the terms.
+
+Source: Knapp & Hartung, Statist. Med. 22 (2003) 2693–2710.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize_scalar
+from scipy.special import chdtrc, stdtrit
+
+from .intervals import checked_level
+from .links import Floats
+
+MOST_TAU, NODES = 30.0, 60  # largest τ, in standard errors of the estimates; nodes over its range
+CONSTANT_SPREAD, TERM_SPREAD, TAU_SPREAD = 10.0, 1.0, 0.3  # of the prior of the evidence
+TURN = math.sqrt(2 * math.pi)
+
+
+class Regression(NamedTuple):
+    """A fitted law.
+
+    Attributes:
+        coefficients: β, shape (terms,).
+        low: lower bounds.
+        high: upper bounds.
+        covariance: of β, shape (terms, terms).
+        tau: scatter of the truth about the law, in units of the estimates.
+        residuals: estimates less the law, shape (groups,).
+        lack_of_fit: p-value of χ² = rᵀ V⁻¹ r of the law without scatter; NaN where as many terms as
+            groups leave nothing to test.
+        evidence: log of the probability density of the estimates, in nats, averaged over a prior:
+            a constant N(0, 10²), other coefficients N(0, 1), τ half-normal of σ 0.3. The first
+            term is the constant. Differences compare laws of the same estimates.
+    """
+
+    coefficients: Floats
+    low: Floats
+    high: Floats
+    covariance: Floats
+    tau: float
+    residuals: Floats
+    lack_of_fit: float
+    evidence: float
+
+
+def regress(
+    estimates: Floats, covariance: Floats, design: Floats, level: float = 0.95
+) -> Regression:
+    """Fit a law to estimates.
+
+    Args:
+        estimates: y, shape (groups,).
+        covariance: V, shape (groups, groups).
+        design: X, shape (groups, terms), of full rank, with more groups than terms.
+        level: coverage of the intervals.
+
+    Raises:
+        ValueError: there are no more groups than terms, or the terms are not independent.
+    """
+    groups, terms = design.shape
+    if groups <= terms:
+        raise ValueError(f"{groups} groups for {terms} coefficients; there have to be more groups.")
+    if np.linalg.matrix_rank(design / np.linalg.norm(design, axis=0)) < terms:
+        raise ValueError("the terms are not independent in these groups.")
+    law = _Law(estimates, covariance, design)
+    freedom = groups - terms
+    tau = law.best()
+    beta, inverse, residuals, quadratic = law.at(tau)
+    # Never shorter than with a known τ: few groups may fit better than they should.
+    scaled = inverse * max(1.0, quadratic / freedom)
+    reach = stdtrit(freedom, (1 + checked_level(level)) / 2) * np.sqrt(np.diag(scaled))
+    exact = law.at(0.0)[3]
+    return Regression(
+        beta,
+        beta - reach,
+        beta + reach,
+        scaled,
+        tau,
+        residuals,
+        float(chdtrc(freedom, exact)),
+        law.evidence(),
+    )
+
+
+def power_to_reject(truth: Floats, covariance: Floats, design: Floats, size: float = 0.01) -> float:
+    """Give the power of the lack-of-fit test of a law where another one holds.
+
+    χ² = rᵀ V⁻¹ r of what the law cannot follow is the noncentrality.
+
+    Args:
+        truth: what holds, shape (groups,).
+        covariance: V of the estimates that the design will give, with the scatter τ² in it.
+        design: X of the law that is tested, shape (groups, terms).
+        size: of the test.
+    """
+    from scipy.stats import chi2, ncx2
+
+    freedom = design.shape[0] - design.shape[1]
+    if freedom < 1:
+        return 0.0
+    noncentral = _Law(truth, covariance, design).at(0.0)[3]
+    limit = chi2.isf(size, freedom)
+    return float(ncx2.sf(limit, freedom, noncentral)) if noncentral > 0 else size
+
+
+class _Law:
+    """The likelihood of a law as a function of τ."""
+
+    def __init__(self, estimates: Floats, covariance: Floats, design: Floats):
+        self.y, self.covariance, self.design = estimates, covariance, design
+        self.unit = math.sqrt(float(np.diag(covariance).mean()))
+
+    def at(self, tau: float) -> tuple[Floats, Floats, Floats, float]:
+        """Give β, its covariance, the residuals and rᵀ (V + τ² I)⁻¹ r."""
+        factor = cho_factor(self._with(tau))
+        weighted = cho_solve(factor, self.design)
+        inverse = np.linalg.inv(self.design.T @ weighted)
+        beta = inverse @ (weighted.T @ self.y)
+        residuals = self.y - self.design @ beta
+        return beta, inverse, residuals, float(residuals @ cho_solve(factor, residuals))
+
+    def loss(self, tau: float) -> float:
+        """Give minus twice the restricted log-likelihood, without its constant."""
+        _, inverse, _, quadratic = self.at(tau)
+        total = np.linalg.slogdet(self._with(tau))[1] - np.linalg.slogdet(inverse)[1]
+        return float(total + quadratic)
+
+    def _with(self, tau: float) -> Floats:
+        """Give V + τ² I."""
+        whole: Floats = self.covariance + tau**2 * np.eye(self.y.size)
+        return whole
+
+    def best(self) -> float:
+        """Find the most likely τ ≥ 0."""
+        taus = self.unit * np.geomspace(1e-3, MOST_TAU, NODES)
+        losses = [self.loss(float(tau)) for tau in taus]
+        lowest = int(np.argmin(losses))
+        if losses[lowest] >= self.loss(0.0) - 1e-9:
+            return 0.0
+        ends = float(taus[max(lowest - 1, 0)]), float(taus[min(lowest + 1, NODES - 1)])
+        return float(minimize_scalar(self.loss, bounds=ends, method="bounded").x)
+
+    def evidence(self) -> float:
+        """Average the density of the estimates over the prior of the coefficients and of τ."""
+        widths = np.array([CONSTANT_SPREAD] + [TERM_SPREAD] * (self.design.shape[1] - 1))
+        explained = (self.design * widths**2) @ self.design.T
+        taus = np.linspace(0, 4 * TAU_SPREAD, NODES)
+        logs = [self._log_density(self._with(float(tau)) + explained) for tau in taus]
+        prior = np.log(2) - (taus / TAU_SPREAD) ** 2 / 2 - math.log(TAU_SPREAD * TURN)
+        total = np.array(logs) + prior
+        return float(np.log(np.trapezoid(np.exp(total - total.max()), taus)) + total.max())
+
+    def _log_density(self, covariance: Floats) -> float:
+        """Give ln N(y; 0, Σ)."""
+        factor = cho_factor(covariance)
+        size = 2 * np.log(np.diag(factor[0])).sum()
+        quadratic = self.y @ cho_solve(factor, self.y)
+        return float(-(size + quadratic) / 2 - self.y.size * math.log(TURN))

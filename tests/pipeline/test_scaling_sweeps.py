@@ -1,0 +1,193 @@
+"""The scaling law from sweep file to table, JSON, store and picture."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from helpers import Scripted, assert_names, refused, tiny_sweep
+
+import genprior as gp
+from genprior.pipeline import run_sweep
+from genprior.pipeline.analyses.scaling_terms import group_terms
+from genprior.pipeline.fit.fitting import fit_store
+from genprior.store import open_analysis
+from genprior.sweeps import Grid, Sweep, SweepError
+from genprior.tasks.theory.terms import SHAPES
+
+Command = Callable[..., Result]
+M = [2, 3, 4, 5, 6, 8, 10, 13, 17, 22]
+
+
+class Threshold(Scripted):
+    """Half of the trials succeed at m = 2 k."""
+
+    def run(self, point: Any, draws: Any) -> dict[str, Any]:
+        found = super().run(point, draws)
+        chance = 1 / (1 + (point.m / (2 * point.k)) ** -5)
+        return {**found, "success": int(found["latent_error"] < chance)}
+
+
+def sweep_of(*settings: str, **changes: Any) -> Sweep:
+    written = {
+        "axes": {"k": [2, 3, 4, 6], "m": M},
+        "scaling": {"terms": ["k"], "shapes": ["k", "k d log n"]},
+        "blocks": {"trials": 800},
+        "trials": 20,
+    }
+    return tiny_sweep(*settings, **{**written, **changes})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "calls").mkdir()
+    run_sweep(sweep_of(), folder / "made.zarr", kind=Threshold(str(folder / "calls")))
+    return folder / "made.zarr"
+
+
+@pytest.fixture
+def threshold(tmp_path: Path) -> Threshold:
+    folder = tmp_path / "counted"
+    folder.mkdir()
+    return Threshold(str(folder))
+
+
+def test_the_command_gives_exponents_and_constants(genprior: Command, made: Path) -> None:
+    found = json.loads(genprior("fit", made, "--json").stdout)
+    rows = {(row["kind"], row["term"]): row for row in found["scaling"]}
+    assert list(rows) == [
+        ("term", "constant"), ("term", "k"), ("shape", "k"), ("shape", "k d log n")
+    ]  # fmt: skip
+    exponent, linear = rows["term", "k"], rows["shape", "k"]
+    assert exponent["low"] < 1 < exponent["high"]
+    assert linear["low"] < 2 < linear["high"]
+    assert linear["lack_of_fit"] > 0.01
+    assert linear["log_odds"] > 0, "one constant is enough"
+    assert found["scaling_law"]["of"] == "m"
+    assert found["scaling_law"]["groups"] == 4
+    assert open_analysis(made, "scaling")["threshold"].sizes == {"k": 4}
+    assert gp.fit(made)["scaling"].attrs["tau"] == found["scaling_law"]["tau"]
+
+
+def test_the_table_names_terms_shapes_and_scatter(genprior: Command, made: Path) -> None:
+    printed = genprior("fit", made).stdout
+    for words in (
+        "k, exponent", "constant of k d log n", "ln constant", "p, exact", "log odds",
+        "law of m at 50 % success, over 4 of 4 groups", "scatter of ln m about the law",
+    ):  # fmt: skip
+        assert words in printed
+
+
+def test_the_picture_is_the_law(genprior: Command, made: Path, tmp_path: Path) -> None:
+    assert genprior("plot", made, "-o", tmp_path / "law.png").exit_code == 0
+    figure = gp.plot(made)
+    against, ratios = figure.axes[:2]
+    assert against.get_xscale() == against.get_yscale() == "log"
+    labels = ratios.get_legend_handles_labels()[1]
+    assert labels == ["law with all terms", "k", "k d log n"]
+
+
+def test_an_axis_that_multiplies_gives_the_law_of_the_product() -> None:
+    """With m = k · m_per_k the law is about m, and its offset ln k."""
+    sweep = sweep_of(
+        axes={"k": [2, 4], "n": [12, 20], "m_per_k": [1, 2]},
+        parameters={"depth": 1},
+        dependent={
+            "m": {"of": "k", "times": "m_per_k"},
+            "widths": {"of": "n", "by": "depth", "table": {"1": [1]}},
+        },
+        fit={"along": "m_per_k"},
+        exclude=["k == 4 and n == 12"],
+    )
+    found = group_terms(Grid(sweep), "m_per_k", ["k", "n"], ["k d log n"])
+    assert found.quantity == "m"
+    assert found.offset.dims == ("k", "n")
+    logs = np.log([[2, 2], [np.nan, 4]])
+    np.testing.assert_allclose(found.offset, logs)
+    np.testing.assert_allclose(found.terms["k"], logs)
+    np.testing.assert_allclose(found.terms["n"], np.log([[12, 20], [np.nan, 20]]))
+    shape = np.log([SHAPES["k d log n"].formula(2, (n,)) for n in (12, 20)])
+    np.testing.assert_allclose(found.shapes["k d log n"][0], shape)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"scaling": {"terms": ["kk"]}}, ["scaling.terms", "'kk'", "'k'"]),
+        ({"scaling": {"terms": ["k"], "shapes": ["k log k"]}}, ["scaling.shapes", "'k log k'"]),
+        ({"scaling": {"terms": []}}, ["scaling.terms", "empty"]),
+        ({"scaling": {"terms": ["k", "k"]}}, ["scaling.terms", "twice"]),
+        ({"scaling": {"shapes": ["k"]}}, ["terms"]),
+        ({"fit": {}}, ["scaling", "fit.along"]),
+    ],
+)
+def test_a_law_that_is_none_is_refused(changes: dict[str, Any], named: list[str]) -> None:
+    with refused(SweepError, *named):
+        sweep_of(**changes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (['scaling.terms=["k", "depth"]'], ["'depth'", "one value", "vary it"]),
+        (['scaling.terms=["k", "n/k"]'], ["'n/k'", "follows from 'k'", "vary one without"]),
+        (["k=2,3"], ["2 of 2 groups", "1 term needs 3"]),
+    ],
+)
+def test_terms_that_the_grid_cannot_tell_apart_are_left_out_in_one_line(
+    genprior: Command, store: Path, threshold: Threshold, settings: list[str], named: list[str]
+) -> None:
+    """With one width, n/k is k over again. The other analyses are made."""
+    run_sweep(sweep_of(*settings), store, kind=threshold)
+    answered = genprior("fit", store)
+    assert answered.exit_code == 0
+    (line,) = [line for line in answered.stdout.splitlines() if line.startswith("left out")]
+    assert_names(line, "scaling", *named)
+    assert "transition" in fit_store(store)
+
+
+def test_draws_that_are_shared_along_the_axis_have_no_law(
+    genprior: Command, store: Path, threshold: Threshold
+) -> None:
+    run_sweep(sweep_of(paired=["m"]), store, kind=threshold)
+    answered = genprior("fit", store)
+    assert "the law counts trials as independent" in answered.stdout
+    assert "draws are shared along m" in answered.stdout
+
+
+def test_the_star_tells_its_terms_apart() -> None:
+    """Eight groups, in which k, depth and log n vary without each other."""
+    sweep = gp.load_sweep("scaling-star")
+    grid = Grid(sweep)
+    found = group_terms(grid, "m_per_k", sweep.scaling.terms, sweep.scaling.shapes)
+    columns = [values.values[~np.isnan(values.values)] for values in found.terms.values()]
+    design = np.column_stack([np.ones(columns[0].size), *columns])
+    assert design.shape == (8, 4)
+    assert np.linalg.cond(design / np.linalg.norm(design, axis=0)) < 100
+
+
+def test_plan_says_which_shapes_the_star_tells_apart(genprior: Command) -> None:
+    """All 20 ordered pairs; with two trials a point some no longer are."""
+    planned = json.loads(genprior("plan", "scaling-star", "--json").stdout)
+    rows = planned["design"]["scaling"]
+    assert len(rows) == 20
+    assert min(row["power"] for row in rows) > 0.95
+    shown = genprior("plan", "scaling-star", "--trials", 2).stdout
+    assert "pairs of shapes apart at p < 0.01; power below 0.8" in " ".join(shown.split())
+    assert "design" not in shown
+
+
+def test_plan_refuses_terms_that_the_grid_cannot_tell_apart(genprior: Command) -> None:
+    """In transition-kmd every layer is 25 k wide."""
+    refused = genprior("plan", "transition-kmd", "--set", 'scaling.terms=["k", "n"]')
+    assert refused.exit_code == 2
+    assert_names(refused.stderr, "scaling", "'n'", "follows from 'k'")
+
+
+def test_plan_of_other_sweeps_has_no_design(genprior: Command) -> None:
+    planned = json.loads(genprior("plan", "quickstart", "--json").stdout)
+    assert planned["design"] == {}
