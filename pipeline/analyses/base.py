@@ -84,8 +84,8 @@ class Analysis(Reading, ABC):
     no_log: ClassVar[str] = ""
     explained: ClassVar[tuple[str, ...]] = (
         *Reading.explained,
-        "asked", "check_request", "refuse", "compute", "records", "summary", "table", "shows",
-        "drawn_along", "draw",
+        "asked", "check_request", "refuse", "compute", "design", "design_text", "records",
+        "summary", "table", "shows", "drawn_along", "draw",
     )  # fmt: skip
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
