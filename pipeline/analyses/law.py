@@ -225,8 +225,7 @@ def _judged(results: "xr.Dataset") -> "xr.DataArray | None":
         return None
     from ..fit.trials import judging_error
 
-    share: xr.DataArray = judging_error(results) / results["success.below"]
-    return share.broadcast_like(results["success"]).transpose(*results["success"].dims)
+    return judging_error(results) / results["success.below"]
 
 
 def _local(group: "xr.Dataset", axis: str) -> list[dict[str, Any]]:

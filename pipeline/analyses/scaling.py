@@ -44,7 +44,7 @@ class Scaling(Analysis):
         """Give the names of its variables, its dimensions and the fields of its rows."""
         from ...tasks.statistics.scaling import LONG_NAMES
 
-        fields = {"kind", "low", "high", "value", "log_odds", "source", "meaning"}
+        fields = {"kind", "low", "high", "value", "log_odds", "meaning"}
         return {*LONG_NAMES, *FIGURES, *fields, "term", "theory"}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
@@ -57,11 +57,11 @@ class Scaling(Analysis):
         Raises:
             SweepError: the message names the key.
         """
-        from ...tasks.theory.terms import SHAPES, TERMS
-
         law = self.settings_of(sweep)
         if law is None:
             return
+        from ...tasks.theory.terms import SHAPES, TERMS
+
         if sweep.fit.along is None:
             raise SweepError("scaling: it is about the 50 % points along fit.along; give that too.")
         if not law.terms:
@@ -124,7 +124,7 @@ class Scaling(Analysis):
             raise SweepError(f"{info.path}: scaling: {error}") from None
 
     def design(self, grid: Grid) -> list[dict[str, Any]]:
-        """Give the power to reject each shape where another one, or the law's pilot, holds.
+        """Give the power to reject each shape where another one holds.
 
         Raises:
             SweepError: the grid cannot tell the terms apart.

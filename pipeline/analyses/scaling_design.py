@@ -8,13 +8,11 @@ import numpy as np
 
 from ...sweeps import Grid
 from ...tasks.statistics.regression import power_to_reject
-from ...tasks.statistics.scaling import check_terms
-from .scaling_terms import group_terms
+from ...tasks.statistics.scaling import check_terms, descent_scale
+from .scaling_terms import group_terms, groups_of
 
 SCATTER = 0.05  # of the truth about a law, assumed
 SIZE = 0.01  # of the tests
-# The scale of ln m that descent showed at k = 12 and two layers, and its exponents in k and depth.
-SCALE, IN_K, IN_DEPTH = 0.19, -0.6, 0.9
 
 
 def powers(
@@ -39,7 +37,7 @@ def powers(
     asked = np.isfinite(found.offset.values.ravel())
     check_terms(np.column_stack([np.ones(asked.sum()), *(v[asked] for v in values)]),
                 ["constant", *terms])  # fmt: skip
-    variance = _variances(grid, axis).ravel()[asked]
+    variance = _variances(grid, axis)
     covariance = np.diag(variance + SCATTER**2)
     logs = {name: array.values.ravel()[asked] for name, array in found.shapes.items()}
     one = np.ones((variance.size, 1))
@@ -54,20 +52,13 @@ def powers(
 
 
 def _variances(grid: Grid, axis: str) -> np.ndarray:
-    """Predict the variance of ln(50 % point) of every group, from its Fisher information."""
-    along = grid.dims.index(axis)
-    shape = tuple(size for place, size in enumerate(grid.shape) if place != along)
+    """Predict the variance of ln(50 % point) of every group that is asked for, in their order."""
     positions = np.log(np.array(grid.sweep.axes[axis], dtype=float))
-    result = np.full(shape, np.nan)
-    for group in np.ndindex(shape):
-        asked = ~grid.excluded[(*group[:along], slice(None), *group[along:])]
-        if not asked.any():
-            continue
-        point = grid.point((*group[:along], int(np.flatnonzero(asked)[0]), *group[along:]))
-        scale = SCALE * (point.k / 12) ** IN_K * (len(point.widths) / 2) ** IN_DEPTH
-        t = positions[asked]
+    found = []
+    for _, asked, point in groups_of(grid, axis):
+        scale, t = descent_scale(point.k, len(point.widths)), positions[asked]
         u = np.clip((t - (t.min() + t.max()) / 2) / scale, -30, 30)
         chance = 1 / (1 + np.exp(-u))
-        information = grid.sweep.trials * float((chance * (1 - chance)).sum()) / scale**2
-        result[group] = 1 / max(information, 1e-12)
-    return result
+        information = grid.sweep.trials * (chance * (1 - chance)).sum() / scale**2
+        found.append(1 / float(np.maximum(information, 1e-12)))
+    return np.array(found)

@@ -1,14 +1,17 @@
 """The terms of a scaling law in every group of a sweep, from the networks of its points."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ...sweeps import Grid
 from ...tasks.theory.terms import SHAPES, TERMS
+
+Booleans = NDArray[np.bool_]
 
 
 class GroupTerms(NamedTuple):
@@ -36,18 +39,13 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         terms: names of terms.
         shapes: names of shapes.
     """
-    along = grid.dims.index(axis)
     dims = [name for name in grid.dims if name != axis]
-    shape = tuple(size for place, size in enumerate(grid.shape) if place != along)
+    shape = tuple(len(grid.sweep.axes[name]) for name in dims)
     quantity, of = _quantity(grid, axis)
     offset = np.full(shape, math.nan)
     values = {name: np.full(shape, math.nan) for name in terms}
     shape_values = {name: np.full(shape, math.nan) for name in shapes}
-    for group in np.ndindex(shape):
-        asked = np.flatnonzero(~grid.excluded[(*group[:along], slice(None), *group[along:])])
-        if not asked.size:
-            continue
-        point = grid.point((*group[:along], int(asked[0]), *group[along:]))
+    for group, _, point in groups_of(grid, axis):
         offset[group] = math.log(_value(point, of)) if of else 0.0
         for name in terms:
             values[name][group] = TERMS[name].formula(point.k, point.widths)
@@ -59,6 +57,21 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
         {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
     )
+
+
+def groups_of(grid: Grid, axis: str) -> Iterator[tuple[tuple[int, ...], Booleans, Any]]:
+    """Iterate over the groups with points that are asked for.
+
+    Yields:
+        The indices of a group along the other axes, which of its points are asked for, and the
+        first of these.
+    """
+    along = grid.dims.index(axis)
+    for group in np.ndindex(*(*grid.shape[:along], *grid.shape[along + 1 :])):
+        asked = ~grid.excluded[(*group[:along], slice(None), *group[along:])]
+        if asked.any():
+            first = int(np.argmax(asked))
+            yield group, asked, grid.point((*group[:along], first, *group[along:]))
 
 
 def _quantity(grid: Grid, axis: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ def fit(store: Path, along: str | None, below: float | None, asked: Workers, as_
 
     \b
     fit.along  the 50 % point of success with its interval, and the width
+    [scaling]  one law of all 50 % points, and the shapes of theorems next to it
     [law]      exponents of recovered trials' errors, next to the claimed ones
     [compare]  success at each value of an axis against a reference, and the
                shift of the 50 % point
@@ -35,8 +36,8 @@ def fit(store: Path, along: str | None, below: float | None, asked: Workers, as_
     Each is made for every group of the other axes. For trajectories, it is counted
     where the descents end. For trials with several targets, the worst and the mean over
     the targets are given; in all other analyses the worst target counts. The groups in
-    STORE are analysis/transition, /law, /comparison, /basin, /trajectory and /uniform.
-    Many groups are fitted by workers, as the trials of a run are.
+    STORE are analysis/transition, /scaling, /law, /comparison, /basin, /trajectory and
+    /uniform. Many groups are fitted by workers, as the trials of a run are.
 
     \b
     Example:

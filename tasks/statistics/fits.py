@@ -42,6 +42,7 @@ class _Group(NamedTuple):
     trials: Floats
     draws: Floats | None
     options: _Options
+    evidence: float | None = None
 
 
 def fit_transitions(
@@ -109,8 +110,13 @@ def fit_transitions(
     is_open = False
     if direction is None:
         evidences = spread(_evidence, jobs)
-        common, is_open = _common_direction(evidences, expected)
-        jobs = [g._replace(options=options._replace(direction=common)) for g in jobs]
+        votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
+        common, is_open = _common_direction(votes, expected)
+        options = options._replace(direction=common)
+        jobs = [
+            job._replace(options=options, evidence=found)
+            for job, found in zip(jobs, evidences, strict=True)
+        ]
     fits = spread(_fitted, jobs)
     if is_open:
         fits = [_undirected(transition) for transition in fits]
@@ -163,23 +169,25 @@ def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Grou
 
 def _fitted(group: _Group) -> Transition:
     """Fit one group, whose direction is known."""
-    positions, successes, trials, draws, options = group
+    positions, successes, trials, draws, options, evidence = group
     if draws is not None:
         draws = draws[: np.count_nonzero(trials) + 1] if np.any(trials) else None
-    return known_part(positions, successes, trials, draws=draws, **options._asdict())
+    return known_part(
+        positions, successes, trials, draws=draws, evidence=evidence, **options._asdict()
+    )
 
 
 def _evidence(group: _Group) -> float:
-    """Give the log Bayes factor of rising over falling success.
-
-    It is 0 of a group that never reaches one half: it has no 50 % point on either side.
-    """
-    counts, _ = tried(group.positions, group.successes, group.trials)
-    _, upper = wilson_interval(counts.k, counts.n, group.options.level)
-    if upper.max() < 0.5:
-        return 0.0
-    floor = group.options.floor
+    """Give the log Bayes factor of rising over falling success."""
+    counts, floor = tried(group.positions, group.successes, group.trials), group.options.floor
     return direction_evidence(counts, -math.inf if floor is None else floor)
+
+
+def _may_cross(group: _Group) -> bool:
+    """Say whether success may reach one half: else there is no 50 % point on either side."""
+    _, upper = wilson_interval(group.successes, group.trials, group.options.level)
+    ran = np.asarray(group.trials) > 0
+    return bool((upper[ran] >= 0.5).any())
 
 
 def _common_direction(evidences: Sequence[float], expected: int | None) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ from numpy.random import Generator, default_rng
 from .intervals import wilson_interval
 from .links import Floats
 from .posterior import Counts
-from .scaling import fit_law_of_groups
+from .scaling import descent_scale, fit_law_of_groups
 
 # A star: (k, depth, n) of each group.
 STAR = np.array(
@@ -80,7 +80,7 @@ def _star(
     """Draw the outcomes of all groups, whose transitions are as wide as those of descent."""
     k, depth, _ = STAR.T
     found = []
-    for middle, scale in zip(law, 0.19 * (12 / k) ** 0.6 * (depth / 2) ** 0.9, strict=True):
+    for middle, scale in zip(law, descent_scale(k, depth), strict=True):
         threshold = middle + tau * generator.normal()
         positions = np.unique(
             np.round(np.exp(middle + scale * np.linspace(-REACH, REACH, POSITIONS)))

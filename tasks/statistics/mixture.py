@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import Akima1DInterpolator
 from scipy.special import chdtrc
 
 from .links import Floats
@@ -215,6 +214,8 @@ def _lapse_boxes(fit: Fitted) -> tuple[Floats, Floats, Floats, float]:
     Returns:
         Ends and probabilities of narrow boxes, and the probability that δ is 0.
     """
+    from scipy.interpolate import Akima1DInterpolator
+
     nodes = fit.grid.lapses
     density, sitting = lapse_prior(nodes)
     weights = density * lengths(nodes) + sitting

@@ -11,8 +11,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize_scalar
 from scipy.special import chdtrc, stdtrit
 
 from .intervals import checked_level
@@ -119,6 +117,8 @@ class _Law:
 
     def at(self, tau: float) -> tuple[Floats, Floats, Floats, float]:
         """Give β, its covariance, the residuals and rᵀ (V + τ² I)⁻¹ r."""
+        from scipy.linalg import cho_factor, cho_solve
+
         factor = cho_factor(self._with(tau))
         weighted = cho_solve(factor, self.design)
         inverse = np.linalg.inv(self.design.T @ weighted)
@@ -139,6 +139,8 @@ class _Law:
 
     def best(self) -> float:
         """Find the most likely τ ≥ 0."""
+        from scipy.optimize import minimize_scalar
+
         taus = self.unit * np.geomspace(1e-3, MOST_TAU, NODES)
         losses = [self.loss(float(tau)) for tau in taus]
         lowest = int(np.argmin(losses))
@@ -159,6 +161,8 @@ class _Law:
 
     def _log_density(self, covariance: Floats) -> float:
         """Give ln N(y; 0, Σ)."""
+        from scipy.linalg import cho_factor, cho_solve
+
         factor = cho_factor(covariance)
         size = 2 * np.log(np.diag(factor[0])).sum()
         quadratic = self.y @ cho_solve(factor, self.y)

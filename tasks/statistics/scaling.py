@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from .fits import checked_success
@@ -193,6 +194,12 @@ def check_terms(design: Floats, names: Sequence[str]) -> None:
                 f"term {names[last]!r} follows from {before} in these groups, so that their "
                 "exponents cannot be told apart; vary one without the others."
             )
+
+
+def descent_scale(k: ArrayLike, depth: ArrayLike) -> Floats:
+    """Give the scale of ln m of the transitions of descent, as a pilot of 18 groups showed it."""
+    ratio, layers = 12 / np.asarray(k, dtype=float), np.asarray(depth, dtype=float) / 2
+    return np.asarray(0.19 * ratio**0.6 * layers**0.9, dtype=float)
 
 
 BY_GROUP = ("threshold", "threshold_low", "threshold_high", "law", "shape_law", "used")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -153,17 +154,21 @@ def known_part(
     floor: float | None = None,
     scatter: str = "auto",
     draws: ArrayLike | None = None,
+    evidence: float | None = None,
     level: float = 0.95,
 ) -> Transition:
     """Fit a transition and keep what the outcomes determine; the rest is NaN.
 
-    The arguments and the errors are those of `fit_transition`. The 50 % point is kept where it is
-    inside the positions, without an end of its interval that depends on the prior only. Where it is
-    below or above them one bound is kept, p50_high or p50_low, which is no nearer than the first or
-    the last position. Other points, width and ceiling need successes and failures, and two
-    positions; the 10 and the 90 % point are kept only inside the positions.
+    The arguments and the errors are those of `fit_transition`; `evidence` is the log Bayes factor
+    of rising over falling success, if the caller knows it and the direction. The 50 % point is kept
+    where it is inside the positions, without an end of its interval that depends on the prior only.
+    Where it is below or above them one bound is kept, p50_high or p50_low, which is no nearer than
+    the first or the last position. Other points, width and ceiling need successes and failures, and
+    two positions; the 10 and the 90 % point are kept only inside the positions.
     """
     fitted = _Fit(positions, successes, trials, direction, expected, floor, scatter, draws)
+    if evidence is not None:
+        fitted.evidence = evidence
     fit, x, unknown = fitted.summary(level), fitted.counts.x, math.nan
     low_open, high_open = fitted.ends_open((1 - level) / 2)
     low = unknown if low_open else fit.p50_low
@@ -226,11 +231,9 @@ class _Fit:
         for name, given in (("direction", direction), ("expected", expected)):
             if given not in (None, 1, -1):
                 raise ValueError(f"{name} is {given!r}; it must be +1, −1 or None.")
-        self.counts, self.ran = tried(positions, successes, trials)
+        self.counts = tried(positions, successes, trials)
         self.floor = -math.inf if floor is None else floor
-        self.evidence = direction_evidence(self.counts, self.floor)
-        odds = self.evidence + EXPECTED * (expected or 0)
-        self.direction = direction or int(np.sign(odds)) or DEFAULT_DIRECTION
+        self.direction = direction or self._probable_direction(expected)
         self.spread, self.fit_p = 1.0, math.nan
         if draws is not None:
             self.counts = self.counts._replace(draws=_checked_draws(draws, self.counts))
@@ -240,6 +243,15 @@ class _Fit:
         self.fit_p = goodness_of_fit(self.mixture.best, self.counts, self.direction)
         if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < DOUBTED):
             self._widen()
+
+    @cached_property
+    def evidence(self) -> float:
+        """Log Bayes factor of rising over falling success."""
+        return direction_evidence(self.counts, self.floor)
+
+    def _probable_direction(self, expected: int | None) -> int:
+        odds = self.evidence + EXPECTED * (expected or 0)
+        return int(np.sign(odds)) or DEFAULT_DIRECTION
 
     def _weigh(self, counts: Counts) -> None:
         self.mixture = Mixture(
@@ -363,7 +375,7 @@ def _checked_draws(draws: ArrayLike, counts: Counts) -> Floats:
     return numbers
 
 
-def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tuple[Counts, bool]:
+def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Counts:
     """Check the input, pool repeated positions, sort, and drop those without trials if any ran."""
     x = np.asarray(positions, dtype=float)
     k, n = checked_counts(successes, trials)
@@ -376,9 +388,8 @@ def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> tupl
     if not np.isfinite(x).all():
         where = int(np.flatnonzero(~np.isfinite(x))[0])
         raise ValueError(f"positions[{where}] is {x[where]}; every position must be finite.")
-    ran = bool(n.any())
-    if ran:
+    if n.any():
         x, k, n = x[n > 0], k[n > 0], n[n > 0]
     distinct, index = np.unique(x, return_inverse=True)
     k, n = (np.bincount(index, weights=c).astype(np.float64) for c in (k, n))
-    return Counts(distinct, k, n), ran
+    return Counts(distinct, k, n)
