@@ -132,9 +132,12 @@ class SlurmJob:
         if self.profile.local_directory is not None:
             yield f"export DASK_TEMPORARY_DIRECTORY={shlex.quote(self.profile.local_directory)}"
         yield "# Slurm signals this shell alone before the wall time ends; the run has to know it."
-        yield "trap 'kill -TERM \"$run\"' TERM"
+        yield "# A signal that comes before the run has a number is passed on as soon as it has one."
+        yield "run= early="
+        yield "trap 'if [ \"$run\" ]; then kill -TERM \"$run\"; else early=1; fi' TERM"
         yield f"{self._command()} &"
         yield "run=$!"
+        yield '[ -z "$early" ] || kill -TERM "$run"'
         yield "# A signal ends `wait` early; the last one gives the status of the run."
         yield 'while kill -0 "$run" 2>/dev/null; do wait "$run"; done'
         yield 'wait "$run"'

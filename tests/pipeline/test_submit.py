@@ -38,6 +38,7 @@ requeue = true
 """
 END = """\
 run=$!
+[ -z "$early" ] || kill -TERM "$run"
 # A signal ends `wait` early; the last one gives the status of the run.
 while kill -0 "$run" 2>/dev/null; do wait "$run"; done
 wait "$run"
@@ -82,7 +83,9 @@ def test_the_script_without_a_profile(genprior: Call, sweep: Path, store: Path) 
 #SBATCH --no-requeue
 
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
-trap 'kill -TERM "$run"' TERM
+# A signal that comes before the run has a number is passed on as soon as it has one.
+run= early=
+trap 'if [ "$run" ]; then kill -TERM "$run"; else early=1; fi' TERM
 {python} -P -m genprior run {sweep} {store} --grace=40 --scheduler srun &
 {END}{REST}
     0|2) ;;
@@ -141,7 +144,9 @@ ulimit -n 8192
 export DASK_JOBQUEUE__SLURM__INTERFACE=ib0
 export DASK_TEMPORARY_DIRECTORY=/local/scratch
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
-trap 'kill -TERM "$run"' TERM
+# A signal that comes before the run has a number is passed on as soon as it has one.
+run= early=
+trap 'if [ "$run" ]; then kill -TERM "$run"; else early=1; fi' TERM
 '/opt/python 3/bin/python' -P -m genprior run {sweep} {store} '--set=title=it'"'"'s a test' \
 --trials=40 --seed=3 --retries=1 --trial-timeout=90.0 --allow-mixed --grace=40 --scheduler srun &
 {END}{REST}
@@ -214,9 +219,12 @@ def test_a_profile_with_too_little_memory_is_refused_with_what_is_needed(
     assert genprior("submit", sweep, store, "--profile", profile, "--dry-run").exit_code == 0
 
 
-@pytest.mark.parametrize("signalled", [False, True])
-def test_the_script_ends_with_the_status_of_the_run(tmp_path: Path, signalled: bool) -> None:
-    """Also after a signal, which it passes on and then waits on: the run decides when it ends."""
+@pytest.mark.parametrize("signalled", [None, "early", "late"])
+def test_the_script_ends_with_the_status_of_the_run(tmp_path: Path, signalled: str | None) -> None:
+    """Also after a signal, which it passes on and then waits on: the run decides when it ends.
+
+    "early" is before the script knows the number of the run, which a loaded machine can show.
+    """
     python = tmp_path / "python"
     python.write_text(
         "#!/bin/bash\ntrap 'sleep 0.3; exit 3' TERM\ntouch up\nwhile :; do sleep 0.1; done\n"
@@ -226,9 +234,12 @@ def test_the_script_ends_with_the_status_of_the_run(tmp_path: Path, signalled: b
     python.chmod(0o755)
     profile = Profile(cluster="slurm", python=str(python))
     job = SlurmJob("job", tmp_path, profile, ("sweep", "store"), seconds=60, core_bytes=1)
-    process = subprocess.Popen(["bash", "-c", job.script()], cwd=tmp_path)
+    script = job.script()
+    if signalled == "early":
+        script = script.replace("run=$!", "while [ ! -e up ]; do :; done; kill -TERM $$; run=$!")
+    process = subprocess.Popen(["bash", "-c", script], cwd=tmp_path)
     try:
-        if signalled:
+        if signalled == "late":
             while not (tmp_path / "up").exists() and process.poll() is None:
                 pass
             process.terminate()
