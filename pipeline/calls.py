@@ -222,14 +222,14 @@ def fit(
     """
     spare_dask()
     from .fit.fitting import fit_store
-    from .fit.spreading import spread_over
+    from .fit.group_calls import group_calls
 
     asked = Workers(scheduler_name(scheduler), _workers(workers))
     asked.check()
     path, axis = store_path(store), text_or_none("along", along, "the name of an axis")
     error = None if below is None else positive("below", below, MOST_ERROR)
-    with spread_over(asked, path, lambda text: None) as spread:
-        return fit_store(path, axis, spread, error)
+    with group_calls(asked, path, lambda text: None) as calls:
+        return fit_store(path, axis, calls, error)
 
 
 def plot(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...store import StoreInfo
-    from ..fit.spreading import Spread
+    from ..fit.group_calls import GroupCalls
     from ..show.canvas import Look
 
 
@@ -27,21 +27,21 @@ class Request:
         below: the error below which a trial succeeds, if the command judges success anew.
         trials: the results of the store at one moment.
         fits: the analyses made so far for this request, by name.
-        spread: calls a function for each of many groups, on workers if the request has some.
+        call_each: calls a function for each of many groups, on workers if the request has some.
     """
 
     def __init__(
         self,
         info: "StoreInfo",
         along: str | None = None,
-        spread: "Spread | None" = None,
+        calls: "GroupCalls | None" = None,
         below: float | None = None,
     ):
-        from ..fit.spreading import Spread
+        from ..fit.group_calls import GroupCalls
         from ..fit.trials import Trials
 
         self.info, self.along, self.below = info, along, below
-        self.spread = spread or Spread()
+        self.call_each = calls or GroupCalls()
         self.trials: Trials = Trials(info, below)
         self.fits: dict[str, xr.Dataset] = {}
 

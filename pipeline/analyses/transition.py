@@ -23,7 +23,7 @@ JSON_FIELDS = (
     "outcome", "p50", "p50_low", "p50_high", "p10", "p10_low", "p10_high", "p90", "p90_low",
     "p90_high", "width", "width_low", "width_high", "log_width", "log_width_low", "log_width_high",
     "ceiling", "ceiling_low", "ceiling_high", "direction", "trials", "crashed", "shape",
-    "shape_weight", "fit_p", "spread", "flag",
+    "shape_weight", "fit_p", "dispersion", "flag",
 )  # fmt: skip
 RATES = ("wrong_rate", "wrong_rate_low", "wrong_rate_high")
 
@@ -92,7 +92,7 @@ class Transition(Analysis):
                 floor=least_value(axis),
                 scatter=info.sweep.fit.scatter,
                 clustered=is_clustered(info, axis, request.along),
-                spread=request.spread,
+                call_each=request.call_each,
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: {error}") from None

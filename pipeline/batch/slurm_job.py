@@ -132,9 +132,10 @@ class SlurmJob:
         if self.profile.local_directory is not None:
             yield f"export DASK_TEMPORARY_DIRECTORY={shlex.quote(self.profile.local_directory)}"
         yield "# Slurm signals this shell alone before the wall time ends; the run has to know it."
-        yield "# A signal that comes before the run has a number is passed on as soon as it has one."
+        yield "# One that comes before the run has a number is passed on once it has."
         yield "run= early="
-        yield "trap 'if [ \"$run\" ]; then kill -TERM \"$run\"; else early=1; fi' TERM"
+        yield 'passed_on() { if [ "$run" ]; then kill -TERM "$run"; else early=1; fi; }'
+        yield "trap passed_on TERM"
         yield f"{self._command()} &"
         yield "run=$!"
         yield '[ -z "$early" ] || kill -TERM "$run"'

@@ -46,13 +46,13 @@ def fit(store: Path, along: str | None, below: float | None, asked: Workers, as_
     with terminable():
         spare_dask()
         from ..fit.fitting import fit_store
-        from ..fit.spreading import spread_over
+        from ..fit.group_calls import group_calls
         from ..show.counting import counting
 
         asked.check()
         log = open_console(stderr=True)
-        with counting(log) as count, spread_over(asked, store, log.print, count) as spread:
-            fitted = fit_store(store, along, spread, below)
+        with counting(log) as count, group_calls(asked, store, log.print, count) as calls:
+            fitted = fit_store(store, along, calls, below)
     console = open_console()
     if as_json:
         print_json(fitted.records())

@@ -30,8 +30,8 @@ from .freshness import (
     recorded,
     stored,
 )
+from .group_calls import GroupCalls
 from .results import Fits
-from .spreading import Spread
 
 MOST_READINGS = 5
 
@@ -39,7 +39,7 @@ MOST_READINGS = 5
 def fit_store(
     path: Path,
     along: str | None = None,
-    spread: Spread | None = None,
+    calls: GroupCalls | None = None,
     below: float | None = None,
 ) -> Fits:
     """Make every analysis that a store's sweep asks for, and write it into the store.
@@ -51,7 +51,7 @@ def fit_store(
     Args:
         path: the store.
         along: axis of the transition; the sweep's `fit.along` if None.
-        spread: calls a function for each of many groups; in this process if None.
+        calls: calls a function for each of many groups; in this process if None.
         below: judge success anew: a trial succeeds if its error is below this number.
 
     Raises:
@@ -61,7 +61,7 @@ def fit_store(
     """
     for _ in range(MOST_READINGS):
         try:
-            return _fit(Request(read_info(path), along, spread, below))
+            return _fit(Request(read_info(path), along, calls, below))
         except OtherLayoutError:
             continue
     raise StoreError(

@@ -21,7 +21,7 @@ METHOD = (
 )
 TEXT = ("shape", "flag", "outcome")
 TIE = 1e-9  # nats
-Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+CallEach = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 Result = TypeVar("Result")
 
 
@@ -55,7 +55,7 @@ def fit_transitions(
     scatter: str = "auto",
     clustered: bool = False,
     level: float = 0.95,
-    spread: Spread | None = None,
+    call_each: CallEach | None = None,
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
@@ -75,8 +75,8 @@ def fit_transitions(
             then counts once, for the position from which on it succeeds; those that did not run at
             all positions of a group are left out.
         level: coverage of all intervals.
-        spread: calls a function for each of many groups, and gives the results in their order; in
-            this process one after the other if None.
+        call_each: calls a function for each of many groups, and gives the results in their order;
+            one after the other in this process if None.
 
     Returns:
         Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
@@ -89,7 +89,7 @@ def fit_transitions(
         ValueError: a dimension is missing, `along` is not numeric, a value is not 1, 0 or NaN, or
             a coordinate has the name of a fitted variable.
     """
-    spread = spread or in_this_process
+    call_each = call_each or in_this_process
     success, positions = checked_success(success, along)
     if clustered:
         success = _whole_draws(success, along)
@@ -109,7 +109,7 @@ def fit_transitions(
     ]
     is_open = False
     if direction is None:
-        evidences = spread(_evidence, jobs)
+        evidences = call_each(_evidence, jobs)
         votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
         common, is_open = _common_direction(votes, expected)
         options = options._replace(direction=common)
@@ -117,7 +117,7 @@ def fit_transitions(
             job._replace(options=options, evidence=found)
             for job, found in zip(jobs, evidences, strict=True)
         ]
-    fits = spread(_fitted, jobs)
+    fits = call_each(_fitted, jobs)
     if is_open:
         fits = [_undirected(transition) for transition in fits]
     low, high = wilson_interval(successes.values, runs.values, level)
@@ -231,7 +231,7 @@ LONG_NAMES = {
     "shape": "most probable link and scale of {along}",
     "shape_weight": "posterior probability of that shape",
     "fit_p": "p-value of the χ² test of the best curve of that shape",
-    "spread": "factor by which successes vary more than binomial counts",
+    "dispersion": "factor by which successes vary more than binomial counts",
     "flag": "what limits the fit, empty if nothing does",
     "draws": "draws with so many failures along {along}",
     "successes": "successful trials",

@@ -26,13 +26,13 @@ class Link(NamedTuple):
 
     Attributes:
         name: its name as the link of a generalised linear model.
-        spread: length from 10 to 90 %.
+        width: length from 10 to 90 %.
         parts: F and its logarithms at arguments of any shape.
         inverse: F⁻¹ of probabilities of any shape.
     """
 
     name: str
-    spread: float
+    width: float
     parts: Callable[[Floats], Parts]
     inverse: Callable[[Floats], Floats]
 

@@ -150,7 +150,7 @@ class _Cells:
     def widths(self) -> tuple[Floats, Floats]:
         """Give both ends of the boxes of the length from 10 to 90 % of the ceiling."""
         if not self.is_log:
-            return self.link.spread * self.scale.low, self.link.spread * self.scale.high
+            return self.link.width * self.scale.low, self.link.width * self.scale.high
         first, last = self._ends()
 
         def length(scale: Floats) -> Floats:
@@ -163,7 +163,7 @@ class _Cells:
     def log_widths(self) -> tuple[Floats, Floats]:
         """Give both ends of the boxes of the same length in the logarithm of the position."""
         if self.is_log:
-            return self.link.spread * self.scale.low, self.link.spread * self.scale.high
+            return self.link.width * self.scale.low, self.link.width * self.scale.high
         first, last = self._ends()
 
         def length(scale: Floats) -> Floats:

@@ -234,7 +234,7 @@ def _prior_grid(t: Floats, model: Model, floor: float) -> Grid:
     steps = np.full(edges.size - 1, per_gap)
     steps[[0, -1]] = FIRST_EDGE
     inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
-    wide = LINKS[0].spread / model.link.spread
+    wide = LINKS[0].width / model.link.width
     first_scale, last_scale = SCALES[0] * gap * wide, SCALES[1] * span * wide
     log_scales = np.linspace(math.log(first_scale), math.log(last_scale), FIRST_SCALES)
     return Grid(LAPSES, np.unique(np.concatenate(inner)), log_scales)

@@ -84,7 +84,7 @@ def draw_outcomes(truth: Truth, generator: Generator) -> tuple[float, Floats, Fl
     """
     link = next(link for link in LINKS if link.name == truth.link)
     middle = float(POSITIONS.mean() + generator.uniform(-OFFSET, OFFSET))
-    scale = truth.scale * LINKS[0].spread / link.spread
+    scale = truth.scale * LINKS[0].width / link.width
     t, point = (
         (np.log(POSITIONS), np.log(middle)) if truth.is_log else (POSITIONS, np.float64(middle))
     )

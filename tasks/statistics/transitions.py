@@ -25,7 +25,7 @@ from .posterior import DEFAULT_DIRECTION, MARGIN, Counts, direction_evidence, po
 DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
 EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
 SCATTERS = ("auto", "binomial", "beta-binomial")
-REFITS = 2  # of a beta-binomial fit: the spread is estimated from the curve that it changes
+REFITS = 2  # of a beta-binomial fit: the dispersion is estimated from the curve that it changes
 # What needs successes, failures and two positions.
 ENDS = ("", "_low", "_high")
 SHAPE = ("p10", "p90", "width", "log_width", "ceiling")
@@ -49,8 +49,8 @@ class Transition:
         shape: the most probable link and scale of the axis, such as "cloglog, log".
         shape_weight: its posterior probability.
         fit_p: p-value of the χ² test of the best curve of that shape; NaN if it cannot be tested.
-        spread: factor by which successes vary more than binomial counts; 1 if that was not asked
-            for and the χ² test does not ask for it (p < .1).
+        dispersion: factor by which successes vary more than binomial counts; 1 if that was not
+            asked for and the χ² test does not ask for it (p < .1).
         flag: what limits the fit, words with commas. "no-trials": the fit is the prior's range.
             "never": see `outcome`. "outside-grid": the 50 % point is outside the positions;
             "leaves-grid": its interval is partly outside. "low-ceiling": success may level off
@@ -87,7 +87,7 @@ class Transition:
     shape: str
     shape_weight: float
     fit_p: float
-    spread: float
+    dispersion: float
     flag: str
     outcome: str = INSIDE
 
@@ -234,7 +234,7 @@ class _Fit:
         self.counts = tried(positions, successes, trials)
         self.floor = -math.inf if floor is None else floor
         self.direction = direction or self._probable_direction(expected)
-        self.spread, self.fit_p = 1.0, math.nan
+        self.dispersion, self.fit_p = 1.0, math.nan
         if draws is not None:
             self.counts = self.counts._replace(draws=_checked_draws(draws, self.counts))
             self._weigh(self.counts)
@@ -267,7 +267,7 @@ class _Fit:
         for _ in range(REFITS):
             shared = spread_of(self.mixture.best, self.counts, self.direction)
             factors = 1 + (n - 1) * shared
-            self.spread = float((n * factors).sum() / n.sum())
+            self.dispersion = float((n * factors).sum() / n.sum())
             self._weigh(Counts(x, k / factors, n / factors))
 
     def summary(self, level: float) -> Transition:
@@ -308,7 +308,7 @@ class _Fit:
             shape=f"{best.link.name}, {'log' if best.is_log else 'linear'}",
             shape_weight=float(mixture.weights.max()),
             fit_p=self.fit_p,
-            spread=self.spread,
+            dispersion=self.dispersion,
             flag=flag,
             outcome=outcome,
         )

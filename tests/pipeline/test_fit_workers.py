@@ -15,7 +15,7 @@ from genprior.pipeline import run_sweep
 from genprior.pipeline.executors.base import Executor
 from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.pipeline.fit.fitting import fit_store
-from genprior.pipeline.fit.spreading import BATCH, Spread
+from genprior.pipeline.fit.group_calls import BATCH, GroupCalls
 from genprior.store import open_analysis
 
 Command = Callable[..., Result]
@@ -43,19 +43,19 @@ class Opened:
 @pytest.mark.parametrize("groups", [0, 1, BATCH, BATCH + 1, 3 * BATCH + 5])
 def test_results_come_in_the_order_of_the_groups(groups: int) -> None:
     opened, counted = Opened(), list[tuple[str, int, int]]()
-    with Spread(opened, few=0, count=lambda *said: counted.append(said)) as spread:
-        assert spread(square, range(groups)) == [n**2 for n in range(groups)]
+    with GroupCalls(opened, few=0, count=lambda *said: counted.append(said)) as call_each:
+        assert call_each(square, range(groups)) == [n**2 for n in range(groups)]
     assert opened.opened == opened.closed == (groups > 0)
     assert [said[1] for said in counted[-1:]] == [groups] * bool(groups)
 
 
 def test_few_groups_stay_in_this_process_and_workers_serve_all_calls() -> None:
     opened = Opened()
-    with Spread(opened, few=3) as spread:
-        assert spread(square, [1, 2, 3]) == [1, 4, 9]
+    with GroupCalls(opened, few=3) as call_each:
+        assert call_each(square, [1, 2, 3]) == [1, 4, 9]
         assert opened.opened == 0
-        assert spread(square, range(4)) == [0, 1, 4, 9]
-        assert spread(square, [5]) == [25]
+        assert call_each(square, range(4)) == [0, 1, 4, 9]
+        assert call_each(square, [5]) == [25]
         assert (opened.opened, opened.closed) == (1, 0)
     assert opened.closed == 1
 
@@ -63,8 +63,8 @@ def test_few_groups_stay_in_this_process_and_workers_serve_all_calls() -> None:
 @pytest.mark.parametrize("few", [0, 9])
 def test_an_error_of_a_group_is_raised(few: int) -> None:
     opened = Opened()
-    with pytest.raises(ValueError, match="-1 is negative"), Spread(opened, few) as spread:
-        spread(square, [1, -1])
+    with pytest.raises(ValueError, match="-1 is negative"), GroupCalls(opened, few) as call_each:
+        call_each(square, [1, -1])
 
 
 @pytest.mark.cluster

@@ -83,9 +83,10 @@ def test_the_script_without_a_profile(genprior: Call, sweep: Path, store: Path) 
 #SBATCH --no-requeue
 
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
-# A signal that comes before the run has a number is passed on as soon as it has one.
+# One that comes before the run has a number is passed on once it has.
 run= early=
-trap 'if [ "$run" ]; then kill -TERM "$run"; else early=1; fi' TERM
+passed_on() {{ if [ "$run" ]; then kill -TERM "$run"; else early=1; fi; }}
+trap passed_on TERM
 {python} -P -m genprior run {sweep} {store} --grace=40 --scheduler srun &
 {END}{REST}
     0|2) ;;
@@ -144,9 +145,10 @@ ulimit -n 8192
 export DASK_JOBQUEUE__SLURM__INTERFACE=ib0
 export DASK_TEMPORARY_DIRECTORY=/local/scratch
 # Slurm signals this shell alone before the wall time ends; the run has to know it.
-# A signal that comes before the run has a number is passed on as soon as it has one.
+# One that comes before the run has a number is passed on once it has.
 run= early=
-trap 'if [ "$run" ]; then kill -TERM "$run"; else early=1; fi' TERM
+passed_on() {{ if [ "$run" ]; then kill -TERM "$run"; else early=1; fi; }}
+trap passed_on TERM
 '/opt/python 3/bin/python' -P -m genprior run {sweep} {store} '--set=title=it'"'"'s a test' \
 --trials=40 --seed=3 --retries=1 --trial-timeout=90.0 --allow-mixed --grace=40 --scheduler srun &
 {END}{REST}

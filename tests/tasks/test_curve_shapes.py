@@ -34,7 +34,7 @@ def counts_of(link: str, *, is_log: bool, point: float, scale: float, direction:
 
 @pytest.mark.parametrize("name", list(BY_NAME))
 def test_a_link_is_a_distribution_function_with_its_logarithms_and_its_inverse(name):
-    """It is ½ at 0, and rises from 10 to 90 % over its spread."""
+    """It is ½ at 0, and rises from 10 to 90 % over its width."""
     link = BY_NAME[name]
     u = np.linspace(-6, 6, 25)
     value, log, log_rest = link.parts(u)
@@ -43,7 +43,7 @@ def test_a_link_is_a_distribution_function_with_its_logarithms_and_its_inverse(n
     assert_allclose(np.exp(log), value, rtol=1e-12, atol=1e-15)
     assert_allclose(np.exp(log_rest), 1 - value, rtol=1e-9, atol=1e-15)
     assert_allclose(link.inverse(value[5:20]), u[5:20], rtol=1e-6, atol=1e-9)
-    assert np.diff(link.inverse(np.array([0.1, 0.9])))[0] == pytest.approx(link.spread)
+    assert np.diff(link.inverse(np.array([0.1, 0.9])))[0] == pytest.approx(link.width)
     assert np.isfinite(link.parts(np.array([-1e4, 1e4]))[1:]).all()
 
 
@@ -66,10 +66,10 @@ def test_many_trials_tell_the_shape(link, is_log, direction):
     assert fit.shape_weight > 0.999
     assert fit.direction == direction
     assert_allclose(fit.p50, 10.2, atol=0.01)
-    width = BY_NAME[link].spread * scale
+    width = BY_NAME[link].width * scale
     assert_allclose(fit.log_width if is_log else fit.width, width, rtol=0.01)
     assert fit.fit_p > 0.5
-    assert (fit.spread, fit.flag) == (1, "")
+    assert (fit.dispersion, fit.flag) == (1, "")
 
 
 def test_the_10_and_90_percent_points_are_ln_9_scales_from_the_middle():
@@ -103,8 +103,8 @@ def test_successes_that_vary_together_widen_the_interval():
     lengths = {scatter: fit.p50_high - fit.p50_low for scatter, fit in fits.items()}
     assert fits["auto"] == fits["beta-binomial"]
     assert lengths["auto"] > 1.6 * lengths["binomial"]
-    assert fits["binomial"].spread == 1
-    assert 3 < fits["auto"].spread < 12
+    assert fits["binomial"].dispersion == 1
+    assert 3 < fits["auto"].dispersion < 12
     assert {fit.fit_p for fit in fits.values()} == {fits["auto"].fit_p}
     assert fits["auto"].fit_p < 0.01
     assert "misfit" in fits["auto"].flag
@@ -115,7 +115,7 @@ def test_binomial_counts_are_not_widened():
     plain = fit_transition(GRID, *counts, scatter="binomial")
     assert fit_transition(GRID, *counts) == plain
     asked = fit_transition(GRID, *counts, scatter="beta-binomial")
-    assert asked == replace(plain, spread=1.0)
+    assert asked == replace(plain, dispersion=1.0)
 
 
 def test_a_floor_above_the_positions_is_no_reason_for_nan():
@@ -202,7 +202,7 @@ def test_one_seed_gives_one_coverage():
 def test_intervals_cover_the_truth_of_any_shape(truth):
     """Below the 10⁻³ quantile of Binomial(150, 0.93), 93 % is refuted.
 
-    Nominal are 95 %; averaged over shapes and with an estimated spread a little less is expected.
+    Nominal are 95 %; averaged over shapes, with an estimated dispersion, a little less.
     """
     runs = 150
     covered = measure_coverage(truth, runs, 11).covered

@@ -29,7 +29,7 @@ class _Task(NamedTuple, Generic[Item, Result]):
     items: Sequence[Item]
 
 
-class Spread:
+class GroupCalls:
     """Calls a function for each of many groups; as a context, ends the workers that it started.
 
     Args:
@@ -43,7 +43,7 @@ class Spread:
         self._executor: Executor | None = None
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Spread":
+    def __enter__(self) -> "GroupCalls":
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -91,9 +91,9 @@ class Spread:
         return [result for number in sorted(parts) for result in parts[number]]
 
 
-def spread_over(
+def group_calls(
     asked: "Workers", store: Path, tell: Callable[[str], None], count: Counter = silent
-) -> Spread:
+) -> GroupCalls:
     """Spread groups over the workers that options name; over local processes if they name none.
 
     Args:
@@ -105,9 +105,9 @@ def spread_over(
     from ..workers import open_workers
 
     if asked.scheduler == "synchronous" or (asked.scheduler is None and asked.workers == 1):
-        return Spread(count=count)
+        return GroupCalls(count=count)
     is_named = asked.scheduler is not None or asked.workers is not None
-    return Spread(
+    return GroupCalls(
         lambda: open_workers(asked, store, tell, lambda: None), 0 if is_named else FEW, count
     )
 
