@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import xarray as xr
 
+from .counts import tried
 from .intervals import wilson_interval
 from .links import Floats
 from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
 from .posterior import DEFAULT_DIRECTION, direction_evidence
-from .transitions import EXPECTED, Transition, known_part, tried
+from .transitions import EXPECTED, Transition, known_part
 
 METHOD = (
     "grid posterior, averaged over the links logit, cloglog and loglog on a linear and a "

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator, default_rng
 
+from .counts import Counts
 from .intervals import wilson_interval
 from .links import Floats
-from .posterior import Counts
 from .scaling import descent_scale, fit_law_of_groups
 
 # A star: (k, depth, n) of each group.

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
+from .counts import Counts
 from .links import Floats
-from .posterior import MARGIN, Counts, Fitted, lapse_prior, lengths, span_of
+from .posterior import MARGIN, Fitted, lapse_prior, lengths, span_of
 
 NOTHING, FINER = 1e-20, 16  # negligible next to 1; boxes for each node of the lapse
 SHORTEST = 1e-9  # length of a box

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from .counts import Counts
 from .links import Floats
-from .posterior import Counts
 
 INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = "inside", "below", "above", "never", "no-trials"
 OUTSIDE = (BELOW, ABOVE)

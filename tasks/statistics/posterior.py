@@ -11,11 +11,13 @@ and averaged with the evidence of each as its weight.
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .counts import Counts
 from .links import LINKS, Floats, Link, Parts
 
 Booleans = NDArray[np.bool_]
@@ -32,21 +34,8 @@ BEST = 64  # cells that a look keeps at least: of a narrow oblique ridge it may 
 MAX_LOOKS = 20
 LEAST = 1e-300  # of a probability, so that its logarithm is finite
 TIE = 1e-6  # evidence below this, in nats, is rounding
-NEGLIGIBLE = 9.0  # nats below the best evidence from which a model does not enter
-
-
-class Counts(NamedTuple):
-    """Sorted distinct positions x, with trials n and successes k at each; shapes (p,).
-
-    `draws` is given where all positions share their draws: the numbers of draws with 0, 1 … p
-    failures, shape (p + 1,). A draw is then one observation, of the position from which on it
-    succeeds.
-    """
-
-    x: Floats
-    k: Floats
-    n: Floats
-    draws: Floats | None = None
+SATURATED = 1e-13  # distance of a probability from 0 or 1 that is none
+NEGLIGIBLE = 7.0  # nats below the best evidence from which a model does not enter
 
 
 class Model(NamedTuple):
@@ -233,11 +222,13 @@ def _prior_grid(t: Floats, model: Model, floor: float) -> Grid:
     edges = np.concatenate([[first], inside, [t[-1] + MARGIN * span]])
     steps = np.full(edges.size - 1, per_gap)
     steps[[0, -1]] = FIRST_EDGE
-    inner = [np.linspace(a, b, m + 1) for a, b, m in zip(edges, edges[1:], steps, strict=False)]
+    gaps, before = np.repeat([np.diff(edges) / steps, edges[:-1]], steps, axis=1)
+    number = np.arange(steps.sum()) - np.repeat(np.cumsum(steps) - steps, steps)
+    middles = np.unique(np.append(before + number * gaps, edges[-1]))
     wide = LINKS[0].width / model.link.width
     first_scale, last_scale = SCALES[0] * gap * wide, SCALES[1] * span * wide
     log_scales = np.linspace(math.log(first_scale), math.log(last_scale), FIRST_SCALES)
-    return Grid(LAPSES, np.unique(np.concatenate(inner)), log_scales)
+    return Grid(LAPSES, middles, log_scales)
 
 
 def _log_likelihood(t: Floats, counts: Counts, model: Model, direction: int, grid: Grid) -> Floats:
@@ -262,11 +253,20 @@ def _sums_of_trials(
     failed = failures > 0
     common, wins = counts.k @ parts.log, float(counts.k.sum())
     failures, value = failures[failed], parts.value[failed]
+    # Far from the transition F is 0 or 1 in all cells: no logarithms are needed there.
+    is_high = value.min(axis=1) > 1 - SATURATED
+    near = (value.max(axis=1) > SATURATED) & ~is_high
+    high, value = float(failures[is_high].sum()), value[near]
+    logs = np.empty_like(value)
     for lapse in lapses:
         if lapse == 0:
             yield common + failures @ parts.log_rest[failed]
-        else:
-            yield common + wins * math.log1p(-lapse) + failures @ np.log(1 - (1 - lapse) * value)
+            continue
+        np.multiply(value, lapse - 1, out=logs)
+        logs += 1
+        np.log(logs, out=logs)
+        ceiling = wins * math.log1p(-lapse) + high * math.log(lapse)
+        yield common + ceiling + failures[near] @ logs
 
 
 def _sums_of_draws(
@@ -293,7 +293,13 @@ def _closer(nodes: Floats, kept: NDArray[np.intp], end: Floats, size: int) -> Fl
         before = max(end[0], before - width)
     if last == nodes.size - 1:
         after = min(end[1], after + width)
-    return np.linspace(before, after, size)
+    return np.asarray(before + (after - before) * _shares(size), dtype=float)
+
+
+@cache
+def _shares(size: int) -> Floats:
+    """Divide 0 to 1 evenly."""
+    return np.linspace(0, 1, size)
 
 
 def _weights(grid: Grid) -> Floats:

@@ -8,10 +8,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from .counts import Counts
 from .fits import checked_success
 from .intervals import wilson_interval
 from .links import Floats
-from .posterior import Counts
 from .regression import Regression, regress
 from .thresholds import Thresholds, fit_thresholds
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from .counts import Counts
 from .links import Floats
-from .posterior import Counts
 
 MOST_LAPSE = 0.49
 # Weak normal priors, mean and σ: of a threshold about the middle of its positions, of the first and

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .intervals import checked_counts, checked_level, wilson_interval
+from .counts import MOST_POSITIONS, Counts, checked_draws, tried
+from .intervals import checked_level, wilson_interval
 from .links import Floats
 from .mixture import Mixture, goodness_of_fit, spread_of
 from .outcomes import (
@@ -20,7 +21,7 @@ from .outcomes import (
     flag_of,
     outcome_of,
 )
-from .posterior import DEFAULT_DIRECTION, MARGIN, Counts, direction_evidence, posterior
+from .posterior import DEFAULT_DIRECTION, MARGIN, direction_evidence, posterior
 
 DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
 EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
@@ -114,7 +115,8 @@ def fit_transition(
     half a span beyond on either side, log s is flat between the scales of 0.001 smallest gaps and
     of 2 spans (a single position x counts as a span of |x|, or of 1 at 0), δ is 0 with probability
     ½, else of density 4(1 − 2δ), and p is not below the floor. Positions without trials are
-    ignored, repeated ones are pooled; they can be in any order.
+    ignored, repeated ones are pooled; they can be in any order. Of more than 500 distinct ones,
+    neighbours are pooled at their mean.
 
     Args:
         positions: x, shape (p,), p ≥ 1.
@@ -231,12 +233,13 @@ class _Fit:
         for name, given in (("direction", direction), ("expected", expected)):
             if given not in (None, 1, -1):
                 raise ValueError(f"{name} is {given!r}; it must be +1, −1 or None.")
-        self.counts = tried(positions, successes, trials)
+        most = MOST_POSITIONS if draws is None else None
+        self.counts = tried(positions, successes, trials, most)
         self.floor = -math.inf if floor is None else floor
         self.direction = direction or self._probable_direction(expected)
         self.dispersion, self.fit_p = 1.0, math.nan
         if draws is not None:
-            self.counts = self.counts._replace(draws=_checked_draws(draws, self.counts))
+            self.counts = self.counts._replace(draws=checked_draws(draws, self.counts))
             self._weigh(self.counts)
             return
         self._weigh(self.counts)
@@ -362,34 +365,3 @@ def curve_band(
     values = [mixture.success_at(float(x), tails) for x in np.asarray(at, dtype=float).ravel()]
     middle, low, high = np.reshape(values, (-1, 3)).T
     return middle, low, high
-
-
-def _checked_draws(draws: ArrayLike, counts: Counts) -> Floats:
-    """Return numbers of draws; refuse those that are no counts, or not one more than positions."""
-    numbers = np.asarray(draws, dtype=float)
-    if numbers.shape != (counts.x.size + 1,) or not (numbers >= 0).all():
-        raise ValueError(
-            f"draws has shape {numbers.shape}; give a number for each of 0 … {counts.x.size} "
-            "failures, none of them negative."
-        )
-    return numbers
-
-
-def tried(positions: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Counts:
-    """Check the input, pool repeated positions, sort, and drop those without trials if any ran."""
-    x = np.asarray(positions, dtype=float)
-    k, n = checked_counts(successes, trials)
-    if not x.shape == np.shape(successes) == np.shape(trials) or x.ndim != 1 or not x.size:
-        shapes = f"{x.shape}, {np.shape(successes)} and {np.shape(trials)}"
-        raise ValueError(
-            f"positions, successes and trials have shapes {shapes}; "
-            "give three equally long lists with at least one entry."
-        )
-    if not np.isfinite(x).all():
-        where = int(np.flatnonzero(~np.isfinite(x))[0])
-        raise ValueError(f"positions[{where}] is {x[where]}; every position must be finite.")
-    if n.any():
-        x, k, n = x[n > 0], k[n > 0], n[n > 0]
-    distinct, index = np.unique(x, return_inverse=True)
-    k, n = (np.bincount(index, weights=c).astype(np.float64) for c in (k, n))
-    return Counts(distinct, k, n)

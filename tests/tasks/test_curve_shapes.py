@@ -9,10 +9,12 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 from numpy.testing import assert_allclose
+from scipy.special import expit
 from scipy.stats import beta, binom
 from transition_counts import GRID, LN9, expected_counts
 
 from genprior.pipeline.cli import main
+from genprior.tasks.statistics.counts import MOST_POSITIONS, tried
 from genprior.tasks.statistics.fits import fit_transitions
 from genprior.tasks.statistics.law_simulations import measure_law_coverage
 from genprior.tasks.statistics.links import LINKS
@@ -229,3 +231,33 @@ def test_the_bench_prints_both_tables(monkeypatch):
     shown = CliRunner().invoke(main, ["bench", "statistics", "--runs", "1"]).stdout
     assert "covered" in shown
     assert "scaling law" in shown
+
+
+@pytest.mark.slow
+def test_a_million_trials_at_as_many_positions_are_pooled_first():
+    """The interval is that of the same trials counted in narrow bins, and one is as long."""
+    rng = np.random.default_rng(5)
+    at = 60 * rng.random(10**6)
+    wins = rng.random(at.size) < expit((at - 30.25) / 2)
+    fit = fit_transition(at, wins, np.ones(at.size), direction=1)
+    assert fit.trials == at.size
+    edges = np.linspace(0, 60, 121)
+    bins = np.digitize(at, edges) - 1
+    counted = fit_transition(
+        edges[:-1] + 0.25, np.bincount(bins, wins), np.bincount(bins), direction=1
+    )
+    half = (counted.p50_high - counted.p50_low) / 2
+    for end in ("p50", "p50_low", "p50_high"):
+        assert abs(getattr(fit, end) - getattr(counted, end)) < half / 3
+    assert fit.p50_low < 30.25 < fit.p50_high
+
+
+def test_as_many_positions_as_a_fit_takes_are_kept_apart():
+    x = np.arange(MOST_POSITIONS + 1.0)
+    ones = np.ones(x.size)
+    assert_allclose(tried(x[:-1], ones[:-1], ones[:-1]).x, x[:-1])
+    pooled = tried(x, np.zeros(x.size), ones)
+    assert pooled.x.size == MOST_POSITIONS
+    assert (pooled.n.sum(), pooled.n.max()) == (x.size, 2)
+    assert (np.diff(pooled.x) > 0).all()
+    assert tried(x, ones, ones, None).x.size == x.size

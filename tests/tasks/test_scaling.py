@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 from scipy.stats import binom, chi2
 
-from genprior.tasks.statistics.posterior import Counts
+from genprior.tasks.statistics.counts import Counts
 from genprior.tasks.statistics.regression import power_to_reject, regress
 from genprior.tasks.statistics.scaling import fit_law_of_groups, fit_scaling
 from genprior.tasks.statistics.thresholds import fit_thresholds
