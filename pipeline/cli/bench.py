@@ -129,8 +129,9 @@ def statistics(runs: int, seed: int, as_json: bool) -> None:
     of their middle. "scale" is the 10–90 % width over 4.394, in units of the position, or of its
     logarithm on a "log" axis; "rho" is the correlation of the successes of one position, and
     "shared" says that each draw is run at all positions. "covered" is the share of 95 % intervals
-    of the 50 % point that hold the truth, with its Wilson interval. "rejected" is the share of fits
-    whose χ² test is below .01.
+    of the 50 % point that hold the truth, with its Wilson interval; "covered_alone" is that share
+    where a logistic curve on a linear axis is fitted alone. "rejected" is the share of fits whose
+    χ² test is below .01.
 
     The second table is about the exponents of a scaling law, from a star of eight groups of 192
     trials, whose 50 % points scatter about the law by "tau".

@@ -43,6 +43,7 @@ def coverage_rows(runs: int, seed: int) -> Iterator[dict[str, Any]]:
             "covered": measured.covered,
             "covered_low": measured.low,
             "covered_high": measured.high,
+            "covered_alone": measured.alone,
             "bias": measured.bias,
             "width": measured.width,
             "rejected": measured.rejected,

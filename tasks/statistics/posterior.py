@@ -10,7 +10,7 @@ and averaged with the evidence of each as its weight.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -173,15 +173,22 @@ class _Search:
         return True
 
 
-def posterior(counts: Counts, direction: int, floor: float = -math.inf) -> list[Fitted]:
+def posterior(
+    counts: Counts,
+    direction: int,
+    floor: float = -math.inf,
+    models: Sequence[Model] | None = None,
+) -> list[Fitted]:
     """Fit every model that the outcomes do not rule out.
 
     Args:
         counts: the outcomes.
         direction: +1 or −1.
         floor: lower bound of the 50 % point.
+        models: to choose from; all that the positions allow if None.
     """
-    searches = [_Search(counts, model, direction, floor) for model in models_for(counts)]
+    models = models_for(counts) if models is None else models
+    searches = [_Search(counts, model, direction, floor) for model in models]
     for search in searches:
         search.find()
     roughly = [search.fitted().evidence for search in searches]

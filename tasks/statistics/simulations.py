@@ -7,8 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator, default_rng
 
+from .counts import Counts
 from .intervals import wilson_interval
 from .links import LINKS, Floats
+from .mixture import Mixture
+from .posterior import Model, posterior
 from .transitions import fit_transition
 
 POSITIONS = np.arange(1.0, 21.0)
@@ -60,6 +63,7 @@ class Coverage(NamedTuple):
 
     Attributes:
         covered: share of the runs.
+        alone: the same of one shape alone, logistic on a linear axis.
         low: lower Wilson bound of that share, which shows the Monte-Carlo error.
         high: upper bound.
         bias: mean of the medians less the truth, in units of the positions.
@@ -69,6 +73,7 @@ class Coverage(NamedTuple):
     """
 
     covered: float
+    alone: float
     low: float
     high: float
     bias: float
@@ -115,11 +120,17 @@ def measure_coverage(truth: Truth, runs: int, seed: int) -> Coverage:
     begun = time.process_time()
     found = list(_fits(truth, runs, generator, trials))
     spent = time.process_time() - begun
-    points, medians, lows, highs, p_values = np.array(found).T
+    points, medians, lows, highs, p_values = np.array([numbers for numbers, _ in found]).T
+    alone = [
+        bool(low <= numbers[0] <= high)
+        for numbers, counts in found
+        for low, high in [_of_one_shape(counts)]
+    ]
     covered = int(((lows <= points) & (points <= highs)).sum())
     low, high = wilson_interval(covered, runs)
     return Coverage(
         covered / runs,
+        float(np.mean(alone)),
         float(low),
         float(high),
         float((medians - points).mean()),
@@ -131,7 +142,7 @@ def measure_coverage(truth: Truth, runs: int, seed: int) -> Coverage:
 
 def _fits(
     truth: Truth, runs: int, generator: Generator, trials: Floats
-) -> Iterator[tuple[float, float, float, float, float]]:
+) -> Iterator[tuple[tuple[float, ...], Counts]]:
     for _ in range(runs):
         point, successes, draws = draw_outcomes(truth, generator)
         fit = fit_transition(
@@ -143,4 +154,13 @@ def _fits(
             scatter=truth.scatter,
             draws=draws,
         )
-        yield point, fit.p50, fit.p50_low, fit.p50_high, fit.fit_p
+        numbers = (point, fit.p50, fit.p50_low, fit.p50_high, fit.fit_p)
+        yield numbers, Counts(POSITIONS, successes, trials, draws)
+
+
+@np.errstate(under="ignore")
+def _of_one_shape(counts: Counts) -> tuple[float, float]:
+    """Give the 95 % interval of the 50 % point of a logistic curve on a linear axis."""
+    fits = posterior(counts, 1, 0.0, [Model(LINKS[0], is_log=False)])
+    low, high = Mixture(fits, 1, counts.x).points(0.5, np.array([0.025, 0.975])).tolist()
+    return low, high
