@@ -49,12 +49,18 @@ class GroupCalls:
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
 
-    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    def __call__(
+        self,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        what: str = "groups fitted",
+    ) -> list[Result]:
         """Call a function for each item; give the results in the order of the items.
 
         Args:
             function: of a module or a class, so that workers can import it.
             items: the items.
+            what: is counted.
 
         Raises:
             Exception: what the function raises, of the first item that fails.
@@ -62,20 +68,26 @@ class GroupCalls:
         if self._executor is None and self._opened is not None and len(items) > self._few:
             self._executor = self._stack.enter_context(self._opened())
         if self._executor is None:
-            return self._here(function, items)
-        return self._there(self._executor, function, items)
+            return self._here(function, items, what)
+        return self._there(self._executor, function, items, what)
 
-    def _here(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    def _here(
+        self, function: Callable[[Item], Result], items: Sequence[Item], what: str
+    ) -> list[Result]:
         results = []
         with one_blas_thread():
             for item in items:
                 check()
                 results.append(function(item))
-                self._count("groups fitted", len(results), len(items))
+                self._count(what, len(results), len(items))
         return results
 
     def _there(
-        self, executor: Executor, function: Callable[[Item], Result], items: Sequence[Item]
+        self,
+        executor: Executor,
+        function: Callable[[Item], Result],
+        items: Sequence[Item],
+        what: str,
     ) -> list[Result]:
         tasks = [
             _Task(function, number, items[first : first + BATCH])
@@ -87,7 +99,7 @@ class GroupCalls:
                 if isinstance(outcome, BaseException):
                     raise outcome
                 parts[task.number] = outcome
-                self._count("groups fitted", sum(map(len, parts.values())), len(items))
+                self._count(what, sum(map(len, parts.values())), len(items))
         return [result for number in sorted(parts) for result in parts[number]]
 
 

@@ -1,6 +1,7 @@
 """Outcomes of a group: successes and trials at each position."""
 
-from typing import NamedTuple
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,7 +9,13 @@ from numpy.typing import ArrayLike
 from .intervals import checked_counts
 from .links import Floats
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 MOST_POSITIONS = 500  # distinct ones that a fit takes: its time grows with their number
+NEAR = 1e-9  # positions that differ by less than this, relative to their size, are one
+SMALLEST, LARGEST = 1e-100, 1e100  # sizes of positions, so that no step overflows
+MOST_TRIALS = 2.0**53  # at a position; more are not exact as floats
 
 
 class Counts(NamedTuple):
@@ -49,9 +56,10 @@ def tried(
             left; None pools none.
 
     Raises:
-        ValueError: shapes differ, not 0 ≤ k ≤ n, or a position is not finite.
+        ValueError: shapes differ, counts are not whole numbers 0 ≤ k ≤ n, or a position is not a
+            finite number of ordinary size.
     """
-    x = np.asarray(positions, dtype=float)
+    x = _checked_positions(positions)
     k, n = checked_counts(successes, trials)
     if not x.shape == np.shape(successes) == np.shape(trials) or x.ndim != 1 or not x.size:
         shapes = f"{x.shape}, {np.shape(successes)} and {np.shape(trials)}"
@@ -59,15 +67,74 @@ def tried(
             f"positions, successes and trials have shapes {shapes}; "
             "give three equally long lists with at least one entry."
         )
-    if not np.isfinite(x).all():
-        where = int(np.flatnonzero(~np.isfinite(x))[0])
-        raise ValueError(f"positions[{where}] is {x[where]}; every position must be finite.")
+    for name, counts in (("successes", k), ("trials", n)):
+        odd = (counts != np.floor(counts)) | (counts > MOST_TRIALS)
+        if odd.any():
+            where = int(np.flatnonzero(odd)[0])
+            raise ValueError(f"{name}[{where}] is {counts[where]:g}; give whole numbers below 2⁵³.")
     if n.any():
         x, k, n = x[n > 0], k[n > 0], n[n > 0]
     distinct, index = np.unique(x, return_inverse=True)
+    size = np.maximum(np.abs(distinct[1:]), np.abs(distinct[:-1]))
+    is_new = np.append(True, np.diff(distinct) > NEAR * size)
+    distinct, index = distinct[is_new], (np.cumsum(is_new) - 1)[index]
     k, n = (np.bincount(index, weights=c).astype(np.float64) for c in (k, n))
     if most is None or distinct.size <= most:
         return Counts(distinct, k, n)
     first = np.arange(most) * distinct.size // most
     k, n, size = (np.add.reduceat(c, first) for c in (k, n, np.ones(distinct.size)))
     return Counts(np.add.reduceat(distinct, first) / size, k, n)
+
+
+def _checked_positions(positions: ArrayLike) -> Floats:
+    """Return positions as floats; refuse what is no finite number of ordinary size."""
+    given = np.asarray(positions)
+    if given.dtype.kind not in "biufO":
+        raise ValueError(f"positions have dtype {given.dtype}; give numbers.")
+    x = given.astype(float)
+    if not np.isfinite(x).all():
+        where = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise ValueError(f"positions[{where}] is {x.flat[where]}; every position must be finite.")
+    size = np.abs(x)
+    wrong = (size > LARGEST) | ((size < SMALLEST) & (size > 0))
+    if wrong.any():
+        where = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"positions[{where}] is {x.flat[where]:g}; choose units in which positions other than "
+            f"0 are between {SMALLEST:g} and {LARGEST:g} in size."
+        )
+    return x
+
+
+def checked_floor(floor: float | None, counts: Counts) -> float:
+    """Return a lower bound of the 50 % point, −∞ for None; refuse one above a position."""
+    if floor is None:
+        return -math.inf
+    if not floor <= counts.x[0]:
+        raise ValueError(
+            f"floor is {floor:g}; it must not be above the smallest position, {counts.x[0]:g}."
+        )
+    return float(floor)
+
+
+def checked_outcomes(success: "xr.DataArray") -> "xr.DataArray":
+    """Load outcomes; refuse what is not 1, 0 or NaN (not run), or lacks the dimension "trial".
+
+    Raises:
+        TypeError: they are no DataArray.
+        ValueError: the message names the first such value.
+    """
+    import xarray as xr
+
+    if not isinstance(success, xr.DataArray):
+        kind = type(success).__name__
+        raise TypeError(f"success is a {kind}; give a DataArray, such as dataset['success'].")
+    if "trial" not in success.dims:
+        raise ValueError(f"success has dims {success.dims}, not 'trial'.")
+    success = success.compute()
+    wrong = success.notnull().values & ~np.isin(success.values, [0, 1])
+    if wrong.any():
+        found = success.values[wrong][0]
+        shown = repr(str(found)) if isinstance(found, str) else found
+        raise ValueError(f"success holds {shown}; it must be 1, 0 or NaN where not run.")
+    return success

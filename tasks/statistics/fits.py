@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import xarray as xr
 
-from .counts import tried
+from .counts import checked_floor, checked_outcomes, tried
 from .intervals import wilson_interval
 from .links import Floats
 from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
@@ -22,7 +22,7 @@ METHOD = (
 )
 TEXT = ("shape", "flag", "outcome")
 TIE = 1e-9  # nats
-CallEach = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+CallEach = Callable[[Callable[[Any], Any], Sequence[Any], str], list[Any]]
 Result = TypeVar("Result")
 
 
@@ -77,7 +77,7 @@ def fit_transitions(
             all positions of a group are left out.
         level: coverage of all intervals.
         call_each: calls a function for each of many groups, and gives the results in their order;
-            one after the other in this process if None.
+            its third argument says what is counted. None calls one after the other here.
 
     Returns:
         Over the groups, the fields of `Transition` as far as the outcomes determine them, else NaN
@@ -110,7 +110,7 @@ def fit_transitions(
     ]
     is_open = False
     if direction is None:
-        evidences = call_each(_evidence, jobs)
+        evidences = call_each(_evidence, jobs, "directions compared")
         votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
         common, is_open = _common_direction(votes, expected)
         options = options._replace(direction=common)
@@ -118,7 +118,7 @@ def fit_transitions(
             job._replace(options=options, evidence=found)
             for job, found in zip(jobs, evidences, strict=True)
         ]
-    fits = call_each(_fitted, jobs)
+    fits = call_each(_fitted, jobs, "groups fitted")
     if is_open:
         fits = [_undirected(transition) for transition in fits]
     low, high = wilson_interval(successes.values, runs.values, level)
@@ -163,8 +163,10 @@ def _draws(success: Floats) -> list[Floats]:
     ]
 
 
-def in_this_process(function: Callable[[_Group], Result], groups: Sequence[_Group]) -> list[Result]:
-    """Call a function for each group, one after the other."""
+def in_this_process(
+    function: Callable[[_Group], Result], groups: Sequence[_Group], what: str
+) -> list[Result]:
+    """Call a function for each group, one after the other; `what` would be counted."""
     return [function(group) for group in groups]
 
 
@@ -180,8 +182,8 @@ def _fitted(group: _Group) -> Transition:
 
 def _evidence(group: _Group) -> float:
     """Give the log Bayes factor of rising over falling success."""
-    counts, floor = tried(group.positions, group.successes, group.trials), group.options.floor
-    return direction_evidence(counts, -math.inf if floor is None else floor)
+    counts = tried(group.positions, group.successes, group.trials)
+    return direction_evidence(counts, checked_floor(group.options.floor, counts))
 
 
 def _may_cross(group: _Group) -> bool:
@@ -244,17 +246,14 @@ LONG_NAMES = {
 
 def checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
     """Load `success`, bring its dims into the order (…, along, trial), and read the positions."""
-    missing = [name for name in (along, "trial") if name not in success.dims]
-    if missing:
-        raise ValueError(f"success has dims {success.dims}, not {missing[0]!r}; it needs both.")
+    success = checked_outcomes(success)
+    if along not in success.dims:
+        raise ValueError(f"success has dims {success.dims}, not {along!r}; it needs both.")
     if along not in success.coords or success[along].dtype.kind not in "iuf":
         kind = f"dtype {success[along].dtype}" if along in success.coords else "no coordinate"
         raise ValueError(f"{along!r} has {kind}; a transition needs numeric positions along it.")
-    taken = [name for name in (*success.dims, *success.coords) if name in LONG_NAMES]
+    taken = [name for name in (*success.dims, *success.coords) if name in (*LONG_NAMES, "failures")]
     if taken:
         raise ValueError(f"axis {taken[0]!r} has the name of a fitted variable; rename it.")
-    success = success.transpose(..., along, "trial").compute()
-    wrong = success.values[~np.isin(success.values, [0, 1]) & success.notnull().values]
-    if wrong.size:
-        raise ValueError(f"success holds {wrong[0]}; it must be 1, 0 or NaN where not run.")
+    success = success.transpose(..., along, "trial")
     return success, np.asarray(success[along].values, dtype=float)

@@ -56,6 +56,6 @@ def checked_counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Flo
 
 def checked_level(level: float) -> float:
     """Return a level; refuse one outside (0, 1)."""
-    if not 0 < level < 1:
+    if not (level > 0 and (1 + level) / 2 < 1):
         raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95.")
     return level

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .counts import checked_outcomes
 from .intervals import wilson_interval
 from .laws import FEWEST, REJECTED, Law, fit_law
 from .links import Floats
@@ -59,6 +60,7 @@ def fit_laws(
         ValueError: a law axis has fewer than two values, or one that is not a positive number.
     """
     axes, are_all = [str(name) for name in claimed], success is None
+    _check(errors, success, claimed, shared)
     positions = [_positions(errors, axis) for axis in axes]
     dims = (*(d for d in errors.dims if d not in (*axes, "trial")), *axes, "trial")
     every = errors.notnull().astype(float).where(errors.notnull())
@@ -106,8 +108,37 @@ def fit_laws(
     return fitted
 
 
+def _check(
+    errors: xr.DataArray,
+    success: xr.DataArray | None,
+    claimed: Mapping[str, float],
+    shared: Collection[str],
+) -> None:
+    """Refuse a law without axes, axes that are not there, and outcomes of other cells."""
+    if not claimed:
+        raise ValueError("claimed is empty; name at least one axis with its exponent.")
+    for axis, exponent in claimed.items():
+        if axis not in errors.dims or axis not in errors.coords:
+            raise ValueError(f"errors has dims {errors.dims}, and no positions along {axis!r}.")
+        if not math.isfinite(exponent):
+            raise ValueError(f"claimed[{axis!r}] is {exponent}; an exponent must be finite.")
+    for axis in shared:
+        if axis not in claimed:
+            raise ValueError(f"shared names {axis!r}, which is no axis of the law.")
+    if errors.dtype.kind not in "iuf":
+        raise ValueError(f"errors has dtype {errors.dtype}; give numbers.")
+    if success is not None:
+        checked_outcomes(success)
+        try:
+            xr.align(errors, success, join="exact")
+        except ValueError:
+            raise ValueError("errors and success have other coordinates; align them.") from None
+
+
 def _positions(errors: xr.DataArray, axis: str) -> Floats:
     values = errors[axis].values
+    if np.unique(values).size < values.size:
+        raise ValueError(f"'{axis}' has a value twice; pool its trials.")
     if values.size < 2:
         raise ValueError(f"'{axis}' has one value, {values[0]}; an exponent needs two.")
     if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():

@@ -51,13 +51,32 @@ class Mixture:
 
     def points(self, success: float, levels: Floats) -> Floats:
         """Give quantiles of where success is this probability; ±∞ where it never is."""
-        # On a scale on which far points are not far: lengths of boxes then differ less.
-        first, last = (
-            np.arcsinh((end - self._middle) / self._span)
-            for end in self._ends(lambda cells: cells.points(success))
+        # Models of a logarithmic axis have even boxes in the logarithm, which may be far shorter
+        # than the positions' span; the others in the position.
+        parts = []
+        for is_log in {cells.is_log for cells in self._cells}:
+            cells = [cells for cells in self._cells if cells.is_log == is_log]
+            ends = zip(*(part.points(success) for part in cells), strict=True)
+            there, back = (_log, np.exp) if is_log else (self._drawn_in, self._drawn_out)
+            first, last = (there(np.concatenate(end)) for end in ends)
+            found = _Distribution.of(first, last, np.concatenate([part.mass for part in cells]))
+            parts.append((found, there, back(found.edges)))
+        edges = np.unique(np.concatenate([at for _, _, at in parts]))
+        total = _Distribution(
+            edges,
+            np.sum([found.below_at(there(edges)) for found, there, _ in parts], axis=0),
+            sum(found.low for found, _, _ in parts),
+            sum(found.high for found, _, _ in parts),
         )
-        found = box_quantiles(first, last, self._mass, levels)
-        return np.asarray(self._middle + self._span * np.sinh(found), dtype=float)
+        return total.quantiles(levels * float(self._mass.sum()))
+
+    def _drawn_in(self, x: Floats) -> Floats:
+        """Map to a scale on which far points are not far: lengths of boxes then differ less."""
+        return np.asarray(np.arcsinh((x - self._middle) / self._span), dtype=float)
+
+    def _drawn_out(self, y: Floats) -> Floats:
+        """Map back from that scale."""
+        return np.asarray(self._middle + self._span * np.sinh(y), dtype=float)
 
     def widths(self, levels: Floats) -> Floats:
         """Give quantiles of the length from 10 to 90 % of the ceiling."""
@@ -239,23 +258,61 @@ def box_quantiles(first: Floats, last: Floats, mass: Floats, levels: Floats) -> 
         mass: their probabilities, shape (boxes,).
         levels: shape (l,).
     """
-    total = float(mass.sum())
-    low, high = mass[first == -math.inf].sum(), mass[last == math.inf].sum()
-    finite = np.isfinite(first) & np.isfinite(last)
-    wanted = levels * total
-    if not finite.any():
-        return np.where(wanted <= low, -math.inf, math.inf)
-    first, last, mass = first[finite], last[finite], mass[finite]
-    last = np.maximum(last, first + SHORTEST * np.maximum(1, np.abs(first)))
-    slope = mass / (last - first)
-    edges = np.concatenate([first, last])
-    order = np.argsort(edges)
-    edges = edges[order]
-    slopes = np.cumsum(np.concatenate([slope, -slope])[order])
-    below = low + np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(edges))])
-    found = np.interp(wanted, np.maximum.accumulate(below), edges)
-    found = np.where(wanted <= low, -math.inf if low else found, found)
-    return np.where((high > 0) & (wanted > total - high), math.inf, found)
+    return _Distribution.of(first, last, mass).quantiles(levels * float(mass.sum()))
+
+
+class _Distribution(NamedTuple):
+    """A distribution function, linear between its edges.
+
+    Attributes:
+        edges: increasing, shape (e,).
+        below: probability below each edge.
+        low: probability of −∞.
+        high: probability of ∞.
+    """
+
+    edges: Floats
+    below: Floats
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, first: Floats, last: Floats, mass: Floats) -> "_Distribution":
+        """Add up boxes; see `box_quantiles`."""
+        low, high = float(mass[first == -math.inf].sum()), float(mass[last == math.inf].sum())
+        finite = np.isfinite(first) & np.isfinite(last)
+        first, last, mass = first[finite], last[finite], mass[finite]
+        last = np.maximum(last, first + SHORTEST * np.maximum(1, np.abs(first)))
+        slope = mass / (last - first)
+        edges = np.concatenate([first, last])
+        order = np.argsort(edges)
+        edges = edges[order]
+        slopes = np.cumsum(np.concatenate([slope, -slope])[order])
+        rises = np.cumsum(
+            np.concatenate([np.zeros(min(edges.size, 1)), slopes[:-1] * np.diff(edges)])
+        )
+        return cls(edges, low + np.maximum.accumulate(rises), low, high)
+
+    def below_at(self, points: Floats) -> Floats:
+        """Give the probability below each point."""
+        if not self.edges.size:
+            return np.full(points.shape, self.low)
+        return np.interp(points, self.edges, self.below)
+
+    def quantiles(self, wanted: Floats) -> Floats:
+        """Give the points below which these probabilities are."""
+        if not self.edges.size:
+            return np.where(wanted <= self.low, -math.inf, math.inf)
+        found = np.interp(wanted, self.below, self.edges)
+        found = np.where(wanted <= self.low, -math.inf if self.low else found, found)
+        last = float(self.below[-1])
+        return np.where((self.high > 0) & (wanted > last), math.inf, found)
+
+
+def _log(x: Floats) -> Floats:
+    """Give logarithms, and −∞ from 0 down."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.maximum(x, 0)), dtype=float)
 
 
 def goodness_of_fit(fit: Fitted, counts: Counts, direction: int) -> float:

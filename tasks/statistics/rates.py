@@ -2,6 +2,7 @@
 
 import xarray as xr
 
+from .counts import checked_outcomes
 from .intervals import wilson_interval
 
 LONG_NAMES = {
@@ -23,7 +24,14 @@ def success_rate(success: xr.DataArray, level: float = 0.95) -> xr.Dataset:
     Returns:
         Over the other dimensions `rate`, `rate_low` and `rate_high`, NaN where nothing was run, and
         the counts `successes` and `runs`.
+
+    Raises:
+        ValueError: a value is not 1, 0 or NaN, or a dimension has the name of a result.
     """
+    success = checked_outcomes(success)
+    taken = [name for name in success.dims if name in LONG_NAMES]
+    if taken:
+        raise ValueError(f"axis {taken[0]!r} has the name of a result; rename it.")
     runs, successes = success.notnull().sum("trial"), (success == 1).sum("trial")
     low, high = wilson_interval(successes.values, runs.values, level)
     ran = runs > 0

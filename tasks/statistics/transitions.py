@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .counts import MOST_POSITIONS, Counts, checked_draws, tried
+from .counts import MOST_POSITIONS, Counts, checked_draws, checked_floor, tried
 from .intervals import checked_level, wilson_interval
 from .links import Floats
 from .mixture import Mixture, goodness_of_fit, spread_of
@@ -235,7 +235,7 @@ class _Fit:
                 raise ValueError(f"{name} is {given!r}; it must be +1, −1 or None.")
         most = MOST_POSITIONS if draws is None else None
         self.counts = tried(positions, successes, trials, most)
-        self.floor = -math.inf if floor is None else floor
+        self.floor = checked_floor(floor, self.counts)
         self.direction = direction or self._probable_direction(expected)
         self.dispersion, self.fit_p = 1.0, math.nan
         if draws is not None:
