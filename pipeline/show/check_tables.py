@@ -98,7 +98,6 @@ def rerun_text(check: "StoreCheck") -> str:
 def damaged_line(check: "StoreCheck") -> str:
     """Say in one line that a store is damaged, and the next move."""
     damages = [f for f in check.findings if f.kind == "damage" and not f.repaired]
-    damages.sort(key=lambda found: found.where.startswith("analysis/"))  # those are soon made again
     first = f"{check.store}: {damages[0].where} {damages[0].what}"
     more = f" ({len(damages) - 1:,} more damages)" if len(damages) > 1 else ""
     move = " 'genprior verify --repair' marks it as pending, and 'genprior run' computes it."

@@ -92,6 +92,20 @@ def test_damage_ends_with_1_and_the_next_move_which_repairs_it(
     assert_same_results(copy, undisturbed)
 
 
+def test_a_damaged_analysis_is_made_again_by_fit_alone(genprior: Command, copy: Path) -> None:
+    """No trial is lost, so that neither a repair nor a run is named."""
+    assert genprior("fit", copy).exit_code == 0
+    flip_bit(
+        next(file for file in (copy / "analysis/transition/p50").rglob("c/*") if file.is_file())
+    )
+    result = genprior("verify", copy)
+    assert result.exit_code == 1
+    assert_names(result.stderr, "analysis/transition", "'genprior fit' makes it again")
+    assert "repair" not in result.stderr
+    assert genprior("fit", copy).exit_code == 0
+    assert genprior("verify", copy).exit_code == 0
+
+
 def test_a_trial_that_gives_another_result_is_damaged(
     genprior: Command, copy: Path, undisturbed: Path, sweep_file: Path
 ) -> None:

@@ -218,3 +218,17 @@ def test_datasets_that_cannot_be_fitted_are_refused():
     ]:
         with refused(ValueError, *named):
             fit_transitions(array, along)
+
+
+def test_both_passes_over_the_groups_say_what_they_count():
+    said = []
+
+    def call(function, groups, what):
+        said.append((what, len(groups)))
+        return [function(group) for group in groups]
+
+    success = xr.DataArray(np.ones((2, 3, 4)), dims=("k", "m", "trial"), coords={"m": [1, 2, 3]})
+    fit_transitions(success, "m", call_each=call)
+    assert said == [("directions compared", 2), ("groups fitted", 2)]
+    fit_transitions(success, "m", direction=1, call_each=call)
+    assert said[2:] == [("groups fitted", 2)]
