@@ -105,9 +105,10 @@ class Group:
 def share_of_trials(first: Floats, second: Floats, ceiling: float = 1.0) -> float:
     """Give the part of the variance of independent trials that the shift of paired trials has.
 
-    Σ w² d/Σ w² n (p₁(1 − p₁) + p₂(1 − p₂)) over the positions, d the discordant pairs of n, one
-    pair more being counted. With logistic curves of one slope the weight w of an outcome in the
-    50 % point is 1; below a ceiling c it is (1 − F)/(1 − c F), F = p/c, and 0 on the plateau.
+    Σ w² d/Σ w² n²/(n − 1) (p₁(1 − p₁) + p₂(1 − p₂)) over the positions of more than one pair, d the
+    discordant pairs of n, one more being counted. With logistic curves of one slope the weight w of
+    an outcome in the 50 % point is 1; below a ceiling c it is (1 − F)/(1 − c F), F = p/c, and 0 on
+    the plateau.
 
     Args:
         first: outcomes 1, 0 or NaN (not run), shape (p, trials).
@@ -121,14 +122,13 @@ def share_of_trials(first: Floats, second: Floats, ceiling: float = 1.0) -> floa
     ran = ~(np.isnan(first) | np.isnan(second))
     pairs = ran.sum(axis=1)
     discordant = ((first != second) & ran).sum(axis=1)
-    shares = [
-        ((values == 1) & ran).sum(axis=1) / np.maximum(pairs, 1) for values in (first, second)
-    ]
-    squares = _weights(sum(shares) / 2, ceiling) ** 2
-    independent = squares @ (pairs * sum(p * (1 - p) for p in shares))
+    p, q = (((values == 1) & ran).sum(axis=1) / np.maximum(pairs, 1) for values in (first, second))
+    squares = np.where(pairs > 1, _weights((p + q) / 2, ceiling) ** 2, 0)
+    unbiased = pairs**2 / np.maximum(pairs - 1, 1)
+    independent = squares @ (unbiased * (p * (1 - p) + q * (1 - q)))
     part = _raised(float(squares @ discordant), float(independent), int(discordant.sum()))
     single = np.sqrt(float((~np.isnan(first)).sum()) * float((~np.isnan(second)).sum()))
-    return 1 - (1 - part) * float(pairs.sum()) / single if single else 1.0
+    return float(1 - (1 - part) * pairs.sum() / single) if single else 1.0
 
 
 def share_of_draws(first: Floats, second: Floats, positions: int, ceiling: float = 1.0) -> float:
@@ -156,7 +156,7 @@ def share_of_draws(first: Floats, second: Floats, positions: int, ceiling: float
     apart, spread = float(((one - other) ** 2).sum()), float((scores**2).sum())
     part = _raised(apart * both.size / max(spread, 1e-12), float(both.size), differ)
     single = np.sqrt(float((~np.isnan(first)).sum()) * float((~np.isnan(second)).sum()))
-    return 1 - (1 - part) * float(ran.sum()) / single
+    return float(1 - (1 - part) * ran.sum() / single)
 
 
 def _failures(outcomes: Floats) -> Floats:
@@ -179,5 +179,6 @@ def _raised(discordant: float, independent: float, count: int) -> float:
     """Divide, with one more discordant pair, and raise for the number of pairs; at most 1."""
     if independent <= 0:
         return 1.0
-    wider = float(stdtrit(count + 1, TAIL) / ndtri(TAIL)) ** 2
+    # A Poisson count of D has the relative variance of a variance of 2 D degrees of freedom.
+    wider = float(stdtrit(2 * count + 1, TAIL) / ndtri(TAIL)) ** 2
     return min((discordant + 1) / independent * wider, 1.0)

@@ -106,12 +106,12 @@ def test_pairs_tell_how_much_of_the_variance_is_left(correlation):
 
 
 def test_few_pairs_leave_the_intervals_wide():
-    """Three discordant pairs of 40 leave (3 + 1)/20 (2.78/1.96)², t of 4 degrees of freedom."""
+    """Three discordant pairs of 40 leave (3 + 1)/20 (2.365/1.96)², t of 7 degrees of freedom."""
     first = np.repeat([1.0, 0.0], 20)[None]
     second = first.copy()
     second[0, :3] = 0
-    spread = 40 * (0.25 + 17 / 40 * 23 / 40)
-    assert_allclose(share_of_trials(first, second), 4 / spread * (2.776 / 1.96) ** 2, rtol=1e-3)
+    spread = 40 * 40 / 39 * (0.25 + 17 / 40 * 23 / 40)
+    assert_allclose(share_of_trials(first, second), 4 / spread * (2.3646 / 1.96) ** 2, rtol=1e-3)
     assert share_of_trials(np.ones((3, 9)), np.ones((3, 9))) == 1, "nothing varies"
     second[0, 20:] = np.nan
     ran = share_of_trials(first[:, :20], second[:, :20])
