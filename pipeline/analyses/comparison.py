@@ -237,7 +237,7 @@ def _transition(part: "xr.Dataset") -> dict[str, Any]:
         row |= plain_values(part, [f"{whose}p50{end}" for end in ("", "_low", "_high")])
         row[f"{whose}outcome"] = str(part[f"{whose}outcome"].item())
     row["reference_flag"] = str(part["reference_flag"].item())
-    row["clustered"] = bool(part.attrs["clustered"])
+    row["clustered"] = bool(part.attrs.get("clustered", 0))
     return {**row, "flag": str(part["flag"].item())}
 
 

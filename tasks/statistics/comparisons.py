@@ -159,8 +159,9 @@ def compare_transitions(
     result["reference_flag"] = (groups, flags[..., reference])
     if paired:
         p_values = _each(mcnemar_p, [signs[..., 0], signs[..., 1]], 1)[..., 0]
-        met = success.notnull().isel({over: others}) & success.notnull().isel({over: reference})
-        met = met.transpose(*groups, over, ...).any([along, "trial"]).values
+        ran = success.notnull()
+        both_ran = ran.isel({over: others}) & ran.isel({over: reference}, drop=True)
+        met = both_ran.any([along, "trial"]).transpose(*groups, over).values
         p_values = np.where(met, p_values, np.nan)
         result["p_pooled"] = ((*groups, over), p_values)
         result["p_pooled_holm"] = ((*groups, over), holm(p_values))
