@@ -266,9 +266,10 @@ def conclusion(row: dict[str, Any]) -> str:
 
 def would_be_seen(row: dict[str, Any]) -> str:
     """Say in words what a detectable shift means."""
+    whole = f" of the 50 % point of {row['reference']})"
     return (
-        f"a shift above {detectable(row)} would have been seen with 80 % power, a smaller one may "
-        "have gone unseen"
+        f"a shift above {detectable(row).replace(')', whole)} would have been seen with 80 % "
+        "power, a smaller one may have gone unseen"
     )
 
 

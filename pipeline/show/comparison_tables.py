@@ -88,13 +88,27 @@ def _finding_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
         start = f"{group}: " if group else ""
         shifted = [row["value"] for row in found if row["finding"] == "shifted"]
         unseen = [row for row in found if row["finding"] == "not-shown"]
+        pairs = [
+            row["value"]
+            for row in found
+            if row["finding"] != "shifted" and _is_small(row["p_pooled_holm"])
+        ]
+        reference = found[0]["reference"]
         if shifted:
-            lines.append(f"{start}shifted from {found[0]['reference']}: {', '.join(shifted)}")
+            lines.append(f"{start}shifted from {reference}: {', '.join(shifted)}")
         if unseen:
             least = max(unseen, key=lambda row: row["detectable_shift"])
             names = ", ".join(row["value"] for row in unseen)
             lines.append(f"{start}no shift is shown for {names}; {would_be_seen(least)}")
+        if pairs:
+            lines.append(
+                f"{start}the pairs differ from {reference} all the same: {', '.join(pairs)}"
+            )
     return lines
+
+
+def _is_small(p: float | None) -> bool:
+    return p is not None and p < DIFFERENT
 
 
 def _explained(rows: list[dict[str, Any]]) -> list[str]:

@@ -157,6 +157,9 @@ def test_holm_adjusts_for_all_groups_and_values(three):
     assert three["p_shift_holm"].sel(k=6, solver="solver 2") < 0.05
     assert (three["p_shift_holm"] < 0.05).sum() == 1
     assert_allclose(three["detectable_share"], three["detectable_shift"] / three["reference_p50"])
+    deviations = (three["shift_high"] - three["shift_low"]) / (2 * 1.96)
+    four_tests = norm.isf(0.05 / 8) + norm.ppf(0.8)
+    assert_allclose(three["detectable_shift"], four_tests * deviations, rtol=1e-3)
 
 
 def test_pairs_make_a_shift_more_precise():
@@ -206,6 +209,20 @@ def test_what_is_not_shown_is_told_with_the_shift_that_would_have_been_seen(thre
     assert any(line.startswith("k = 5: no shift is shown for solver 1") for line in shown)
     references = [line for line in shown if " solver 0 " in line and "–" in line]
     assert [line.split()[0] for line in references] == ["5", "6"]
+
+
+def test_pairs_that_differ_without_a_shift_are_told():
+    """Another ceiling changes success at every large m, and the 50 % point by nothing."""
+    luck = np.random.default_rng(11).random((1, M.size, 60))
+    curves = [chance(6, 1), chance(6 - np.log(5 / 3), 1, 0.8)]
+    success = xr.DataArray(
+        (luck < np.stack(curves)[:, :, None]).astype(float),
+        coords={"solver": ["old", "new"], "m": M}, dims=("solver", "m", "trial"),
+    )  # fmt: skip
+    (row,) = comparison_rows(compared(success))
+    assert row["finding"] == "not-shown"
+    assert row["p_pooled_holm"] < 1e-6
+    assert "the pairs differ from old all the same: new" in printed([row])
 
 
 def test_a_shift_without_bounds_is_not_known():
