@@ -16,7 +16,7 @@ from genprior.pipeline.analyses.comparison import comparison_rows
 from genprior.pipeline.show.comparison_tables import comparisons
 from genprior.tasks.statistics.comparisons import compare_rates, compare_transitions
 from genprior.tasks.statistics.fits import fit_transitions
-from genprior.tasks.statistics.pairing import share_of_draws, share_of_trials
+from genprior.tasks.statistics.pairing import Group, share_of_draws, share_of_trials
 from genprior.tasks.statistics.proportions import holm, mcnemar_p
 from genprior.tasks.statistics.shifts import fit_shift, one_curve_p, one_point_p, slices
 
@@ -253,33 +253,53 @@ def test_a_store_with_draws_shared_along_the_axis_is_compared(genprior, store):
 # How often a shift is found
 
 
+def one_group(success, *, paired, along):
+    """The values of one group, as if their fits had given the ceiling 1."""
+    failures = (success == 0).sum(axis=1)
+    draws = [np.bincount(f, minlength=M.size + 1).astype(float) for f in failures]
+    runs = np.full(success.shape[:2], success.shape[2])
+    fitted = xr.Dataset(
+        {
+            "successes": (("v", "m"), success.sum(axis=2)), "runs": (("v", "m"), runs),
+            "ceiling": ("v", np.ones(len(success))), "direction": ("v", [1] * len(success)),
+        } | ({"draws": (("v", "failures"), draws)} if along else {}),
+        {"m": M}, {"along": "m", "floor": 0.0},
+    )  # fmt: skip
+    return Group(success, fitted, (), paired=paired)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("correlation", "along"), [(0.0, False), (0.7, False), (0.7, True)])
-def test_no_shift_is_rejected_as_often_as_the_level_says(correlation, along):
-    """100 repetitions with four values: at 5 %, at most 13 rejections (probability 10⁻³)."""
+@pytest.mark.parametrize(
+    ("values", "correlation", "along"), [(2, 0.0, False), (3, 0.7, False), (2, 0.7, True)]
+)
+def test_no_shift_is_rejected_as_often_as_the_level_says(values, correlation, along):
+    """60 repetitions: at 5 %, at most 9 rejections (probability 10⁻³)."""
     rng = np.random.default_rng(9)
-    first = family = joint = 0
-    for _ in range(100):
+    shifted = joint = 0
+    for _ in range(60):
         centre = 10.5 + rng.uniform(-0.5, 0.5)
-        success = outcomes(rng, [[centre]] * 4, 2.0, 20, correlation, along)
-        found = compared(success, paired=correlation > 0, clustered=along)
-        first += int(found["p_shift"].values[0, 0] < 0.05)
-        family += int((found["p_shift_holm"] < 0.05).any())
-        joint += int(found["p_one_curve"].item() < 0.05)
-    most = binom.isf(1e-3, 100, 0.05)
-    assert max(first, family, joint) <= most
+        luck = alike(rng, values, 20, correlation, along)
+        success = (luck < chance(centre, 2.0)[:, None]).astype(float)
+        group = one_group(success, paired=correlation > 0, along=along)
+        tests = [group.shift(v, 0, 0.95, values - 1).p_shift for v in range(1, values)]
+        shifted += int((holm(tests) < 0.05).any())
+        joint += int(group.one_point_p(np.array([True])) < 0.05)
+    assert max(shifted, joint) <= binom.isf(1e-3, 60, 0.05)
 
 
 @pytest.mark.slow
 def test_a_detectable_shift_is_found_with_80_percent_power():
-    """Pairs of correlation 0.7, and the shift that one of them calls detectable."""
+    """60 repetitions with pairs of correlation 0.7, shifted by what one of them can detect."""
     rng = np.random.default_rng(10)
-    shift = compared(outcomes(rng, [[10.5], [10.5]], 2.0))["detectable_shift"].item()
-    found = 0
-    for _ in range(100):
-        success = outcomes(rng, [[10.0], [10.0 + shift]], 2.0)
-        found += int(compared(success)["p_shift"].item() < 0.05)
-    assert binom.ppf(1e-3, 100, 0.8) <= found <= binom.isf(1e-3, 100, 0.92)
+
+    def shift_by(size):
+        luck, curves = alike(rng, 2, 20, 0.7), [chance(10, 2.0), chance(10 + size, 2.0)]
+        success = (luck < np.stack(curves)[:, :, None]).astype(float)
+        return one_group(success, paired=True, along=False).shift(1, 0, 0.95, 1)
+
+    size = np.median([shift_by(0).detectable_shift for _ in range(5)])
+    found = sum(shift_by(size).p_shift < 0.05 for _ in range(60))
+    assert found >= binom.ppf(1e-3, 60, 0.8)
 
 
 def test_a_joint_test_of_pairs_uses_the_pairing():
