@@ -87,25 +87,6 @@ def share_along(grid: Grid, axis: str, key: str) -> bool:
     return axis in sharing.shared
 
 
-def check_separate(grid: Grid, axis: str, key: str) -> None:
-    """Refuse an axis along which all or some points share draws.
-
-    Args:
-        grid: the points.
-        axis: the axis of a fit that assumes independent points.
-        key: the key that names the axis, for the message.
-
-    Raises:
-        SweepError: names the axis, and two values if only some points share draws.
-    """
-    if share_along(grid, axis, key):
-        ask = ", or take it out of 'paired'" if axis in grid.sweep.paired else ""
-        raise SweepError(
-            f"{key}: the same draws are used all along '{axis}', which would make the "
-            f"intervals wrong. Fit along another axis{ask}."
-        )
-
-
 def shared_wholly(grid: Grid, axes: Sequence[str], key: str) -> tuple[str, ...]:
     """Find the axes along which all draws are the same; refuse axes that share only some.
 

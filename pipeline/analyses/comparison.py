@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.labels import value_label
-from ...sweeps.sharing import check_compared, check_separate
+from ...sweeps.sharing import check_compared
 from ...sweeps.tables import Strict
 from ...sweeps.values import check_value
 from .base import Analysis, Request
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..show.canvas import Look
 
 CRASHED = ("crashed", "reference_crashed")
-DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell as different
+DIFFERENT = 0.05  # a Holm-adjusted p-value below this counts a cell or a 50 % point as different
 
 
 class Compare(Strict):
@@ -43,6 +43,7 @@ class Comparison(Analysis):
     json_name = "comparisons"
     counted_like = "rate"
     takes_along = True
+    version = 2
     rank = 1
     no_log = "a comparison has a place for every value"
 
@@ -51,8 +52,8 @@ class Comparison(Analysis):
         from ...tasks.statistics.comparisons import LONG_NAMES
 
         fields = {"over", "reference", "value", "paired", "along", "method", "flag"}
-        counts = {"joint", "cells", "cells_tested", "cells_that_differ"}
-        return {*LONG_NAMES, *CRASHED, *fields, *counts}
+        counts = {"joint", "cells", "cells_tested", "cells_that_differ", "finding", "conclusion"}
+        return {*LONG_NAMES, *CRASHED, *fields, *counts, "clustered"}
 
     def axes(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
         """Give the axis whose values are compared."""
@@ -86,13 +87,7 @@ class Comparison(Analysis):
         """Refuse compared values that share a part of their draws, but not all."""
         compare = self.settings_of(grid.sweep)
         if compare is not None:
-            self._check_along(grid, grid.sweep.fit.along, "fit.along")
             check_compared(grid, compare.over, grid.sweep.fit.along)
-
-    def _check_along(self, grid: Grid, along: str | None, key: str) -> None:
-        """Refuse transitions whose points share draws: shifts treat them as independent."""
-        if along is not None:
-            check_separate(grid, along, key)
 
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
         """Give the settings, with those of the transitions that are compared."""
@@ -127,9 +122,7 @@ class Comparison(Analysis):
                 "comparison needs two."
             )
         reference_index(request.sweep)
-        grid = Grid(request.sweep)
-        self._check_along(grid, along, f"{path}: {'--along' if request.along else 'fit.along'}")
-        return check_compared(grid, over, along, f"{path}: compare.over")
+        return check_compared(Grid(request.sweep), over, along, f"{path}: compare.over")
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Compare rates, and the transitions if they are fitted in the same request."""
@@ -145,7 +138,8 @@ class Comparison(Analysis):
             return compared
         shifts = compare_transitions(success, fitted, over, reference, paired=paired)
         merged = compared.merge(shifts, compat="equals", join="exact", combine_attrs="override")
-        return merged.assign_attrs(along=along)
+        clustered = fitted.attrs.get("clustered", 0)
+        return merged.assign_attrs(along=along, clustered=clustered)
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
         """Give a row for each value and group, with its cells."""
@@ -221,6 +215,8 @@ def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
         if along:
             row |= {"along": along} | _transition(part)
             row["joint"] = _joint(compared, part)
+            row["finding"] = finding(row)
+            row["conclusion"] = conclusion(row)
         adjusted = [cell["p_holm"] for cell in cells if cell["p_holm"] is not None]
         row |= {name: int(part[name].sum()) for name in CRASHED if name in part}
         row["cells_tested"] = len(adjusted)
@@ -232,10 +228,55 @@ def comparison_rows(compared: "xr.Dataset") -> list[dict[str, Any]]:
 def _transition(part: "xr.Dataset") -> dict[str, Any]:
     from ..fit.rows import plain, plain_values
 
-    names = ("shift", "shift_low", "shift_high", "detectable_shift")
+    names = ("shift", "shift_low", "shift_high", "p_shift", "p_shift_holm", "detectable_shift",
+             "detectable_share")  # fmt: skip
     row = plain_values(part, names)
-    row["p_pooled"] = plain(part["p_pooled"].item()) if "p_pooled" in part else None
+    for name in ("p_pooled", "p_pooled_holm"):
+        row[name] = plain(part[name].item()) if name in part else None
+    for whose in ("", "reference_"):
+        row |= plain_values(part, [f"{whose}p50{end}" for end in ("", "_low", "_high")])
+        row[f"{whose}outcome"] = str(part[f"{whose}outcome"].item())
+    row["reference_flag"] = str(part["reference_flag"].item())
+    row["clustered"] = bool(part.attrs.get("clustered", 0))
     return {**row, "flag": str(part["flag"].item())}
+
+
+def finding(row: dict[str, Any]) -> str:
+    """Say what a comparison of two transitions found: "shifted", "not-shown" or "unknown".
+
+    It is unknown where there is no p-value, or where no detectable shift says what "not shown" is
+    worth.
+    """
+    if row["p_shift_holm"] is None:
+        return "unknown"
+    if row["p_shift_holm"] < DIFFERENT:
+        return "shifted"
+    return "unknown" if row["detectable_shift"] is None else "not-shown"
+
+
+def conclusion(row: dict[str, Any]) -> str:
+    """Write a finding as a sentence; no shift that was not shown is called equal."""
+    if row["finding"] == "unknown":
+        return "it is not known whether the 50 % point is shifted"
+    if row["finding"] == "shifted":
+        where = "above" if row["shift"] > 0 else "below"
+        return f"the 50 % point is {where} that of {row['reference']}"
+    return f"no shift is shown; {would_be_seen(row)}"
+
+
+def would_be_seen(row: dict[str, Any]) -> str:
+    """Say in words what a detectable shift means."""
+    whole = f" of the 50 % point of {row['reference']})"
+    return (
+        f"a shift above {detectable(row).replace(')', whole)} would have been seen with 80 % "
+        "power, a smaller one may have gone unseen"
+    )
+
+
+def detectable(row: dict[str, Any]) -> str:
+    """Write a detectable shift, in % of the reference's 50 % point if that is meaningful."""
+    text, share = f"{row['detectable_shift']:.3g}", row["detectable_share"]
+    return text if share is None else f"{text} ({100 * share:.2g} %)"
 
 
 def _joint(compared: "xr.Dataset", part: "xr.Dataset") -> dict[str, Any]:

@@ -9,13 +9,15 @@ import xarray as xr
 
 from .intervals import wilson_interval
 from .outcomes import AGAINST, INSIDE, NEVER, NO_TRIALS
+from .pairing import Group
 from .proportions import fisher_p, holm, mcnemar_p, paired_difference, unpaired_difference
-from .shifts import fit_shift, one_curve_p, slices
+from .shifts import Shift
 
 PAIRED = (
     "difference: Newcombe's hybrid score for paired proportions; p: McNemar's mid-p, Holm for "
     "several"
 )
+SHIFTS = Shift._fields
 UNPAIRED = (
     "difference: Newcombe's hybrid score for independent proportions; p: Fisher's mid-p, Holm for "
     "several"
@@ -91,59 +93,62 @@ def compare_transitions(
 
     Args:
         success: as for `compare_rates`.
-        fitted: its transitions, from `fit_transitions`.
+        fitted: its transitions, from `fit_transitions`; it says whether trials share their draws
+            along the axis of the transition too.
         over: the axis.
         reference: index of the reference along it.
-        paired: whether the values share the same draws. Draws along the axis of the transition are
-            never shared, so that the discordant trials of all positions are then counted together.
+        paired: whether the values share the same draws, trial by trial.
         level: coverage of the intervals.
 
     Returns:
-        Over (…groups…, over without the reference): `shift` and bounds, `detectable_shift`, `flag`,
-        and if paired `p_pooled`, McNemar's mid-p for all positions together; over the groups
-        `p_one_curve`, one test of all values together: that they have one 50 % point.
+        Over (…groups…, over without the reference): `shift` and bounds; `p_shift`, and
+        `p_shift_holm` over all groups and values; `detectable_shift`, and `detectable_share`, the
+        same over the reference's 50 % point; `p50` and bounds, `outcome`, `flag`. If paired also
+        `p_pooled`, McNemar's mid-p for all positions together, or for the draws if they are shared
+        along the axis, and `p_pooled_holm`. Over the groups `reference_p50` and bounds,
+        `reference_outcome`, `reference_flag`, and `p_one_curve`, one test of all values together:
+        that they have one 50 % point.
         A shift is a number where both 50 % points are inside the values that were run, and no
         outcomes contradict the direction; a bound that depends on the prior only is NaN, and then
-        the detectable shift is NaN too. `p_one_curve` is NaN where a value never reaches one half
-        or was not run. A `flag` names, with commas, what limits either fit, other than
-        "resolution-limited".
+        the detectable shift is NaN too, and the p-value if the shift is on that side of 0.
+        `p_one_curve` is NaN where a value never reaches one half or was not run; with draws shared
+        along the axis also where a value has no shift. A `flag` names, with commas, what limits
+        either fit, other than "resolution-limited". A detectable share is NaN if the 50 % point may
+        be negative.
     """
     along = str(fitted.attrs["along"])
     success = success.transpose(..., over, along, "trial")
-    positions = np.asarray(success[along].values, dtype=float)
-    wins = (success == 1).sum("trial").values
-    runs = success.notnull().sum("trial").values
     groups = success.dims[:-3]
     shape = tuple(success.sizes[name] for name in groups)
     others = [i for i in range(success.sizes[over]) if i != reference]
     fitted = fitted.transpose(*groups, over, ...)
-    outcomes, direction = fitted["outcome"].values, int(fitted["direction"].values.flat[0])
-    against = fitted["flag"].values == AGAINST
-    floor, scatter = fitted.attrs.get("floor"), str(fitted.attrs.get("scatter", "auto"))
-    open_low, open_high = (np.isnan(fitted[f"p50_{end}"].values) for end in ("low", "high"))
-    shifts = np.full((*shape, len(others), 4), np.nan)
+    outcomes, floor = fitted["outcome"].values, fitted.attrs.get("floor")
+    inside = (outcomes == INSIDE) & (fitted["flag"].values != AGAINST)
+    tested = inside[..., others] & inside[..., [reference]]
+    shifts = np.full((*shape, len(others), len(SHIFTS)), np.nan)
     one_curve = np.full(shape, np.nan)
+    signs = np.zeros((*shape, len(others), 2), dtype=int)
     for at in np.ndindex(shape):
-        inside = (outcomes[at] == INSIDE) & ~against[at]
-        cut = {
-            int(v): slices(positions, wins[at][v], runs[at][v], direction, floor, scatter)
-            for v in np.flatnonzero(inside)
-        }
+        group = Group(success.values[at], fitted, at, paired=paired)
         for column, v in enumerate(others):
-            if inside[v] and inside[reference]:
-                shifts[at][column] = fit_shift(cut[v], cut[reference], level)
-        # A posterior that its prior ends gives no bound on that side, and no standard error.
-        low = open_low[at][others] | open_high[at][reference]
-        high = open_high[at][others] | open_low[at][reference]
-        for bound, unknown in ((1, low), (2, high), (3, low | high)):
-            shifts[at][unknown, bound] = np.nan
+            if tested[at][column]:
+                shifts[at][column] = group.shift(v, reference, level, int(tested.sum()))
+            if paired:
+                signs[at][column] = group.signs(v, reference)
         if not np.isin(outcomes[at], (NEVER, NO_TRIALS)).any():
-            one_curve[at] = one_curve_p(positions, list(wins[at]), list(runs[at]), direction)
+            one_curve[at] = group.one_point_p(inside[at])
+    _unknown(shifts, fitted, others, reference)
     kept = {n: c for n, c in success.isel({over: others}).coords.items()
             if not {along, "trial"} & set(c.dims)}  # fmt: skip
     result = xr.Dataset(coords=kept)
-    for column, name in enumerate(("shift", "shift_low", "shift_high", "detectable_shift")):
+    for column, name in enumerate(SHIFTS):
         result[name] = ((*groups, over), shifts[..., column])
+    result["p_shift_holm"] = ((*groups, over), holm(result["p_shift"].values))
+    for name in ("p50", "p50_low", "p50_high", "outcome"):
+        result[name] = ((*groups, over), fitted[name].values[..., others])
+        result[f"reference_{name}"] = (groups, fitted[name].values[..., reference])
+    of_reference = result["reference_p50"].where(floor is not None and floor >= 0)
+    result["detectable_share"] = result["detectable_shift"] / of_reference
     result["p_one_curve"] = (groups, one_curve)
     flags = fitted["flag"].values
     both = [_words(*pair) for pair in zip(
@@ -151,15 +156,36 @@ def compare_transitions(
         strict=True)]  # fmt: skip
     text = np.array(both, dtype=np.dtypes.StringDType()).reshape(*shape, len(others))
     result["flag"] = ((*groups, over), text)
+    result["reference_flag"] = (groups, flags[..., reference])
     if paired:
-        tested = success.isel({over: others})
-        against = success.isel({over: reference}, drop=True).broadcast_like(tested)
-        pairs = _pairs(tested, against.transpose(*tested.dims))
-        pooled = [pairs[name].sum(axis=-1) for name in ("gained", "lost")]
-        met = sum(counts.sum(axis=-1) for counts in pairs.values())
-        p_values = np.where(met > 0, _each(mcnemar_p, pooled, 1)[..., 0], np.nan)
+        p_values = _each(mcnemar_p, [signs[..., 0], signs[..., 1]], 1)[..., 0]
+        ran = success.notnull()
+        both_ran = ran.isel({over: others}) & ran.isel({over: reference}, drop=True)
+        met = both_ran.any([along, "trial"]).transpose(*groups, over).values
+        p_values = np.where(met, p_values, np.nan)
         result["p_pooled"] = ((*groups, over), p_values)
+        result["p_pooled_holm"] = ((*groups, over), holm(p_values))
     return labelled(result, over, along, success[along].attrs.get("units"))
+
+
+def _unknown(shifts: np.ndarray, fitted: xr.Dataset, others: list[int], reference: int) -> None:
+    """Remove what only the prior determines: bounds, and what is computed from them.
+
+    A posterior that its prior ends gives no bound on that side, and no standard error. Beyond its
+    end are more than 2.5 %, so that no shift away from there is known to differ from 0.
+    """
+    low, high = (np.isnan(fitted[f"p50_{end}"].values) for end in ("low", "high"))
+    low, high = (
+        low[..., others] | high[..., [reference]],
+        high[..., others] | low[..., [reference]],
+    )
+    rises = shifts[..., SHIFTS.index("shift")] > 0
+    unknown = {
+        "shift_low": low, "shift_high": high, "detectable_shift": low | high,
+        "p_shift": np.where(rises, low, high),
+    }  # fmt: skip
+    for name, where in unknown.items():
+        shifts[..., SHIFTS.index(name)][where] = np.nan
 
 
 def _words(*flags: str) -> str:
@@ -204,10 +230,10 @@ def labelled(
     """Give every variable its long name and its unit."""
     for name in dataset.data_vars:
         label = {"long_name": LONG_NAMES[str(name)].format(over=over, along=along)}
-        if "shift" not in str(name):
-            label |= {} if name == "flag" else {"units": "1"}
-        elif units is not None:
-            label["units"] = units
+        if str(name).startswith(POSITIONS):
+            label |= {} if units is None else {"units": units}
+        elif dataset[name].dtype.kind in "biuf":
+            label["units"] = "1"
         dataset[name].attrs = label
     return dataset
 
@@ -233,12 +259,26 @@ CELL_NAMES = {
     "p_value": "p-value of equal success",
     "p_holm": "p-value of equal success, adjusted by Holm for all cells and values",
 }
+POSITIONS = ("shift", "detectable_shift", "p50", "reference_p50")
 LONG_NAMES = CELL_NAMES | {
     "shift": "50 % point in {along} less that of the reference",
     "shift_low": "50 % point in {along} less that of the reference, lower bound",
     "shift_high": "50 % point in {along} less that of the reference, upper bound",
+    "p_shift": "p-value of no shift",
+    "p_shift_holm": "p-value of no shift, adjusted by Holm for all groups and values",
     "detectable_shift": "shift in {along} that as many trials find with 80 % power",
+    "detectable_share": "the same as a part of the reference's 50 % point",
+    "p50": "{along} at 50 % success",
+    "p50_low": "{along} at 50 % success, lower bound",
+    "p50_high": "{along} at 50 % success, upper bound",
+    "outcome": "where success crosses 50 %: inside, below or above the values run, or never",
+    "reference_p50": "{along} at 50 % success of the reference",
+    "reference_p50_low": "{along} at 50 % success of the reference, lower bound",
+    "reference_p50_high": "{along} at 50 % success of the reference, upper bound",
+    "reference_outcome": "where success of the reference crosses 50 %",
     "p_one_curve": "joint p-value, of one 50 % point for all values of {over} together",
     "flag": "what limits the shift, empty if nothing does",
+    "reference_flag": "what limits the fit of the reference, empty if nothing does",
     "p_pooled": "McNemar's p-value of equal success, all of {along} together",
+    "p_pooled_holm": "the same, adjusted by Holm for all groups and values",
 }

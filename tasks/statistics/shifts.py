@@ -28,34 +28,50 @@ class Shift(NamedTuple):
     Attributes:
         shift: median of the difference, between shift_low and shift_high.
         detectable_shift: the smallest shift that as many trials find with 80 % power.
+        p_shift: two-sided p-value of no shift.
     """
 
     shift: float
     shift_low: float
     shift_high: float
     detectable_shift: float
+    p_shift: float
 
 
-def fit_shift(quantiles: Floats, reference: Floats, level: float = 0.95) -> Shift:
+def fit_shift(
+    quantiles: Floats,
+    reference: Floats,
+    level: float = 0.95,
+    *,
+    share: float = 1.0,
+    tests: int = 1,
+) -> Shift:
     """Subtract the 50 % point of a reference from another, by their posteriors.
 
-    The two are treated as independent. Where the trials share their draws that is conservative: the
-    errors of the two points then have the same sign, and their difference varies less than stated.
+    The two are treated as independent. Where their trials share draws, the differences are then
+    drawn nearer to their median, by the square root of the variance's share.
 
-    The detectable shift is (z_a + z_b) σ, z the normal quantiles of a = (1 + level)/2 and b = 0.8,
-    and σ the length of the shift's interval over 2 z_a: a two-sided test at 1 − level finds a shift
-    of so many standard errors with 80 % power.
+    The detectable shift is (z_a + z_b) σ, z the normal quantiles of a = 1 − (1 − level)/(2 tests)
+    and b = 0.8, and σ the length of the shift's interval over that of a normal one: a two-sided
+    test at 1 − level, Bonferroni's for several tests, finds a shift of so many standard errors with
+    80 % power. The p-value is twice the smaller posterior probability of a sign, at least 8·10⁻⁶.
 
     Args:
         quantiles: of the 50 % point's posterior, from `slices`, shape (500,).
         reference: the same of the reference.
         level: of the interval.
+        share: the shift's variance over that of independent trials, from `share_of_trials`.
+        tests: number of shifts that are tested together.
     """
-    a, b = ndtri((1 + checked_level(level)) / 2), ndtri(POWER)
+    tail = (1 - checked_level(level)) / 2
     differences = (quantiles[:, None] - reference).ravel()
-    low, middle, high = np.quantile(differences, [(1 - level) / 2, 0.5, (1 + level) / 2])
-    detectable = (a + b) * (high - low) / (2 * a)
-    return Shift(float(middle), float(low), float(high), float(detectable))
+    middle = np.median(differences)
+    differences = middle + math.sqrt(share) * (differences - middle)
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    detectable = (ndtri(POWER) - ndtri(tail / tests)) * (high - low) / (-2 * ndtri(tail))
+    below = float((differences < 0).mean() + (differences == 0).mean() / 2)
+    p_shift = max(2 * min(below, 1 - below), 2 / differences.size)
+    return Shift(*map(float, (middle, low, high, detectable, p_shift)))
 
 
 def slices(
@@ -65,12 +81,30 @@ def slices(
     direction: int,
     floor: float | None = None,
     scatter: str = "auto",
+    draws: ArrayLike | None = None,
 ) -> Floats:
     """Cut the posterior of a 50 % point into 500 equally probable parts, and give their medians."""
     levels = (np.arange(SLICES) + 0.5) / SLICES
     return centre_quantiles(
-        positions, successes, trials, levels, direction=direction, floor=floor, scatter=scatter
-    )
+        positions, successes, trials, levels, direction=direction, floor=floor, scatter=scatter,
+        draws=draws,
+    )  # fmt: skip
+
+
+def one_point_p(cuts: Sequence[Floats], share: float = 1.0) -> float:
+    """Test that several 50 % points are one, by their posteriors: χ² of their scatter.
+
+    Σ (c_v − c̄)²/σ_v², c̄ the mean weighted by 1/σ_v², over the share of the variance that paired
+    draws leave, is compared with χ² of (samples − 1) degrees of freedom.
+
+    Args:
+        cuts: quantiles of each posterior, from `slices`.
+        share: as for `fit_shift`, the mean over all pairs of samples.
+    """
+    middles = np.array([cut.mean() for cut in cuts])
+    weights = np.array([1 / cut.var() for cut in cuts])
+    scatter = weights @ (middles - weights @ middles / weights.sum()) ** 2
+    return float(chdtrc(len(cuts) - 1, scatter / share))
 
 
 def one_curve_p(
@@ -78,20 +112,22 @@ def one_curve_p(
     successes: Sequence[Floats],
     trials: Sequence[Floats],
     direction: int = DEFAULT_DIRECTION,
+    share: float = 1.0,
 ) -> float:
     """Test that several samples have one 50 % point, assuming that they share slope and ceiling.
 
     p = (1 − δ)/(1 + exp(−(s x + a_v))) for the samples v, one slope s of the given sign and one
     lapse δ ≤ 0.4 for all: twice the log-likelihood ratio of free offsets to one offset is compared
     with χ² of (samples − 1) degrees of freedom. The scale 1/|s| stays between 0.001 smallest gaps
-    and 2 spans, as in the fits, so that separated outcomes have a likelihood too. Samples that
-    share their draws are treated as independent, which is conservative.
+    and 2 spans, as in the fits, so that separated outcomes have a likelihood too.
 
     Args:
         positions: x, shape (p,).
         successes: k of each sample, shape (p,).
         trials: n of each sample, shape (p,).
         direction: +1 where success rises with the position, −1 where it falls.
+        share: as for `fit_shift`, the mean over all pairs of samples; the statistic is divided by
+            it.
 
     Returns:
         The p-value; NaN if fewer than two samples have trials.
@@ -102,7 +138,7 @@ def one_curve_p(
     samples = [(np.asarray(successes[v], float), np.asarray(trials[v], float)) for v in ran]
     pooled = [(np.sum([k for k, _ in samples], axis=0), np.sum([n for _, n in samples], axis=0))]
     gain = _best(positions, samples, direction) - _best(positions, pooled, direction)
-    return float(chdtrc(len(ran) - 1, 2 * max(gain, 0.0)))
+    return float(chdtrc(len(ran) - 1, 2 * max(gain, 0.0) / share))
 
 
 def _best(positions: Floats, samples: Sequence[tuple[Floats, Floats]], direction: int) -> float:

@@ -14,7 +14,7 @@ from sweep_texts import SWEEP, refusal, written
 
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
 from genprior.sweeps.parameters import PARAMETERS
-from genprior.sweeps.sharing import check_reading, share_along
+from genprior.sweeps.sharing import check_compared, check_reading, share_along
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,7 @@ def test_pairing_depths_shares_the_draws_along_every_width(load):
     text = """
     paired = ["depth"]
     fit.along = "n"
+    compare.over = "depth"
     [axes]
     depth = [2, 3]
     n = [30, 40]
@@ -115,23 +116,18 @@ def test_pairing_depths_shares_the_draws_along_every_width(load):
     by = "depth"
     table = { 2 = [20], 3 = [20, 20] }
     """
-    compared = text.replace("[axes]", "compare.over = 'depth'\n    [axes]")
-    with pytest.raises(SweepError, match="the same draws are used all along 'n'"):
-        check_reading(Grid(load(compared)))
-    assert load(text)
-    assert load(
-        text.replace('"n"', '"k"').replace("k = 2\n", "").replace("[axes]", "[axes]\nk=[2]")
-    )
+    assert share_along(Grid(load(text)), "n", "fit.along")
+    apart = text.replace('"n"', '"k"').replace("k = 2\n", "").replace("[axes]", "[axes]\nk=[2]")
+    assert not share_along(Grid(load(apart)), "k", "fit.along")
 
 
-def test_shifts_along_an_axis_that_changes_no_draw_are_refused(load):
-    """All step sizes meet the same problems: shared draws, though nothing was declared paired."""
+def test_shifts_along_an_axis_that_changes_no_draw_are_compared(load):
+    """All step sizes meet the same problems, which other k do not: each draw counts once."""
     swept = written(SWEEP, ("[axes]", "[axes]\nsolver.step = [0.5, 0.7]"))
-    fitted = written(swept, ("trials = 2", "fit.along = 'solver.step'"))
-    assert load(fitted)
-    compared = written(fitted, ("fit.along", "compare.over = 'k'\nfit.along"))
-    with pytest.raises(SweepError, match=r"the same draws are used all along 'solver\.step'"):
-        check_reading(Grid(load(compared)))
+    text = written(swept, ("trials = 2", "compare.over = 'k'\nfit.along = 'solver.step'"))
+    grid = Grid(load(text))
+    check_reading(grid)
+    assert not check_compared(grid, "k", "solver.step")
 
 
 @pytest.mark.parametrize("axis", ["solver.start = ['gaussian', 'mirror']", "widths = ['20-30']"])

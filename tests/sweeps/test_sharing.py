@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from genprior.pipeline import run_sweep
 from genprior.store import record
 from genprior.sweeps import Grid, Sweep, SweepError, point_identity
-from genprior.sweeps.sharing import check_reading, check_separate, shared_draws
+from genprior.sweeps.sharing import check_reading, share_along, shared_draws
 
 NEARLY = [2, 2.05, 2.1, 2.15, 2.2, 4, 6]  # of k = 2: m = 4 five times, 8 and 12
 
@@ -117,7 +117,7 @@ def test_a_width_factor_whose_widths_round_to_the_same_is_no_axis_of_a_fit():
         )
     )
     with pytest.raises(SweepError, match=r"'width_factor'.* 1 and 1\.25"):
-        check_separate(made, "width_factor", "--along")
+        share_along(made, "width_factor", "--along")
 
 
 def test_points_that_meet_across_two_axes_clash():
@@ -175,4 +175,4 @@ def test_two_values_that_round_to_one_point_are_named():
     """Of k = 2 they are all that is there, so that no draw differs along the axis."""
     made = grid(axes={"k": [2], "m_per_k": [2, 2.1]})
     with pytest.raises(SweepError, match=r"'m_per_k'.* 2 and 2\.1"):
-        check_separate(made, "m_per_k", "fit.along")
+        share_along(made, "m_per_k", "fit.along")
