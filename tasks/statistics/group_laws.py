@@ -1,5 +1,6 @@
 """A law of the thresholds of groups, from counts: which groups enter it, and which terms it has."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,18 +16,21 @@ from .thresholds import Integers, Thresholds, fit_thresholds
 
 CONSTANT = "constant"
 # Why a group is left out.
-NO_TRIALS, NO_TERM, NO_SUCCESS, NO_FAILURE, BARELY_SEEN, OWN_CURVE = (
-    "no-trials", "no-term", "no-success", "no-failure", "barely-seen", "own-curve",
+NO_TRIALS, NO_TERM, NO_SUCCESS, NO_FAILURE, AGAINST, BARELY_SEEN, OWN_CURVE = (
+    "no-trials", "no-term", "no-success", "no-failure", "against-direction", "barely-seen",
+    "own-curve",
 )  # fmt: skip
 REASONS = {
     NO_TRIALS: "no trials",
     NO_TERM: "a term has no value",
     NO_SUCCESS: "no success, so that 50 % is beyond the values",
     NO_FAILURE: "no failure, so that 50 % is beyond the values",
+    AGAINST: "success that changes against the direction",
     BARELY_SEEN: "too little of the curve among the values",
     OWN_CURVE: "no 50 % among the values, and a curve unlike those of the other groups",
 }
 MOST_ERROR = 1.0  # standard error of a threshold that enters, in scales of its curve
+CONTRARY = 10.8  # χ² of a trend against the direction, p = 0.001
 UNLIKE = 1e-4  # p-value of a deviance from which on a partly seen curve is unlike the others
 
 
@@ -69,16 +73,17 @@ def fit_law_of_groups(
 ) -> GroupLaw:
     """Fit the law to counts; the arguments are those of `fit_scaling`, a value for each group.
 
-    A group enters if its threshold is known within the scale of its curve. The shared slopes and
-    ceilings give this also for a curve of which only one side is seen: to leave such groups out
-    would select those that scatter towards the middle of the values.
+    A group enters if success crosses one half between two of its positions, or if its threshold is
+    known within the scale of its curve. The shared slopes and ceilings give this also for a curve
+    of which only one side is seen: to leave such groups out would select those that scatter towards
+    the middle of the values.
 
     Raises:
         TermsError: a term does not vary, or terms are not independent in the groups that enter.
         ValueError: too few groups enter, or a position is not positive.
     """
     terms = np.column_stack([np.ones(len(counted)), *columns.values()])
-    reasons = [_reason(counts, row) for counts, row in zip(counted, terms, strict=True)]
+    reasons = [_reason(counts, row, direction) for counts, row in zip(counted, terms, strict=True)]
     names = [CONSTANT, *columns]
     check_number(reasons, len(names))
     shared = np.column_stack([terms[:, :1], *(columns[name] for name in slopes)])
@@ -91,7 +96,7 @@ def fit_law_of_groups(
     return GroupLaw(regression, thresholds, used, reasons)
 
 
-def _reason(counts: Counts, terms: Floats) -> str:
+def _reason(counts: Counts, terms: Floats, direction: int) -> str:
     """Say why a group cannot have a threshold, or ""."""
     if not counts.n.sum():
         return NO_TRIALS
@@ -99,7 +104,14 @@ def _reason(counts: Counts, terms: Floats) -> str:
         return NO_TERM
     if not counts.k.sum():
         return NO_SUCCESS
-    return NO_FAILURE if (counts.k == counts.n).all() else ""
+    if (counts.k == counts.n).all():
+        return NO_FAILURE
+    away = counts.x - np.average(counts.x, weights=counts.n)
+    rise = direction * (away @ counts.k)
+    # χ² of a trend, as of Cochran and Armitage.
+    share = counts.k.sum() / counts.n.sum()
+    noise = share * (1 - share) * (counts.n @ away**2)
+    return AGAINST if rise < 0 and rise**2 > CONTRARY * noise else ""
 
 
 def _thresholds(
@@ -127,10 +139,38 @@ def _thresholds(
             tried = np.delete(tried, worst)
             fitted = fit(tried)
     errors = np.sqrt(np.diag(fitted.covariance))
-    kept = np.flatnonzero(errors <= MOST_ERROR * fitted.scales)
+    brackets = np.array([_bracket(counted[number], direction, level) for number in tried])
+    fitted = _within(fitted, *brackets.T)
+    kept = np.flatnonzero(
+        np.isfinite(brackets).all(axis=1) | (errors <= MOST_ERROR * fitted.scales)
+    )
     for number in np.delete(tried, kept):
         reasons[number] = BARELY_SEEN
     return tried[kept].tolist(), fitted.only(kept)
+
+
+def _bracket(counts: Counts, direction: int, level: float) -> tuple[float, float]:
+    """Give the logarithms of the positions between which success crosses one half; NaN if none."""
+    below, above = _sides(counts, level)
+    if not (below.any() and above.any()):
+        return math.nan, math.nan
+    t = direction * np.log(counts.x)
+    ends = direction * t[below].max(), direction * t[above].min()
+    return (min(ends), max(ends)) if t[below].max() < t[above].min() else (math.nan, math.nan)
+
+
+def _within(fitted: Thresholds, low: Floats, high: Floats) -> Thresholds:
+    """Hold the thresholds of steep curves between the positions that bracket them.
+
+    A curve of which no position shows more than its ends has no slope, and the information of its
+    threshold vanishes; but this is as good as uniform in its bracket.
+    """
+    errors, most = np.sqrt(np.diag(fitted.covariance)), (high - low) / math.sqrt(12)
+    held = errors > most  # False for NaN
+    shorter = np.where(held, most / errors, 1.0)
+    values = np.where(held, np.clip(fitted.values, low, high), fitted.values)
+    covariance = fitted.covariance * np.outer(shorter, shorter)
+    return fitted._replace(values=values, covariance=covariance)
 
 
 def _least_like(fitted: Thresholds, scatter: float, partial: Booleans) -> int | None:
@@ -144,8 +184,14 @@ def _crosses(counts: Counts, level: float) -> bool:
     """Say whether success is above one half somewhere, and below it somewhere."""
     if not counts.n.sum():
         return False
+    below, above = _sides(counts, level)
+    return bool(below.any() and above.any())
+
+
+def _sides(counts: Counts, level: float) -> tuple[Booleans, Booleans]:
+    """Say at which positions success is below one half, and at which above, with confidence."""
     low, high = wilson_interval(counts.k, counts.n, level)
-    return bool(low.max() > 0.5 > high.min())
+    return high < 0.5, low > 0.5
 
 
 def check_number(reasons: Sequence[str], coefficients: int) -> None:

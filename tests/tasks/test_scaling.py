@@ -310,6 +310,24 @@ def test_a_partly_seen_curve_enters() -> None:
     assert error > 1.5 * math.sqrt(law.thresholds.covariance[2, 2])
 
 
+def test_steep_curves_enter_although_no_value_is_on_them() -> None:
+    """Each group fails below its threshold and succeeds above: it is known within a gap."""
+    outcomes = []
+    for threshold in DESIGN @ TRUTH:
+        t = threshold + 0.1 * (np.arange(-5, 6) + 0.4)
+        outcomes.append(Counts(np.exp(t), 30.0 * (t > threshold), np.full(t.size, 30.0)))
+    law = fit_law_of_groups(outcomes, TERMS_OF_STAR, ["k", "depth"])
+    assert law.used == list(range(8))
+    assert_allclose(law.thresholds.values, DESIGN @ TRUTH, atol=0.1)
+
+
+def test_success_against_the_direction_is_left_out() -> None:
+    outcomes = counts(DESIGN @ TRUTH, 100, np.random.default_rng(3))
+    outcomes[2] = outcomes[2]._replace(k=100 - outcomes[2].k)
+    law = fit_law_of_groups(outcomes, TERMS_OF_STAR, ["k", "depth"])
+    assert law.reasons == ["", "", "against-direction", "", "", "", "", ""]
+
+
 def test_a_curve_unlike_the_others_is_left_out() -> None:
     """A fifth succeeds at every value: that is no part of a curve as steep as the others."""
     outcomes = counts(DESIGN @ TRUTH, 100, np.random.default_rng(3))
