@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 from scipy.stats import binom, chi2
 
+from genprior.tasks.statistics import thresholds
 from genprior.tasks.statistics.group_laws import TermsError, check_terms, fit_law_of_groups
 from genprior.tasks.statistics.law_simulations import measure_law_coverage
 from genprior.tasks.statistics.links import LINKS
@@ -91,11 +92,16 @@ def test_ceilings_follow_a_law_of_the_groups() -> None:
 
 
 def test_a_shape_that_is_open_widens_the_covariance() -> None:
-    """Few trials leave the link open; the spread of the thresholds over links adds to it."""
-    slopes = np.ones((K.size, 1))
-    few = fit_thresholds(counts(DESIGN @ TRUTH, 4), slopes)
-    assert few.weight < 0.9
-    assert (np.linalg.eigvalsh(few.covariance) > 0).all()
+    """Of two shapes with weights ½ and thresholds 0 and 1, the mean is ½ and adds ¼."""
+    cells = thresholds._Cells(counts(np.zeros(8), 4)[:1], np.ones((1, 1)), np.ones((1, 1)), 1)
+    shapes = [
+        thresholds._Fitted(np.array([at, 0, 0]), np.array([[0.01]]), 7.0, 1.0, 1, np.ones(1), "")
+        for at in (0.0, 1.0)
+    ]
+    averaged = thresholds._average(shapes, cells)
+    assert averaged.weight == pytest.approx(0.5)
+    assert_allclose(averaged.values, [0.5])
+    assert_allclose(averaged.covariance, [[0.26]])
 
 
 def test_the_error_of_a_threshold_is_that_of_its_fisher_information() -> None:
@@ -319,6 +325,9 @@ def test_steep_curves_enter_although_no_value_is_on_them() -> None:
     law = fit_law_of_groups(outcomes, TERMS_OF_STAR, ["k", "depth"])
     assert law.used == list(range(8))
     assert_allclose(law.thresholds.values, DESIGN @ TRUTH, atol=0.1)
+    errors = np.sqrt(np.diag(law.thresholds.covariance))
+    assert (errors <= 0.1 / math.sqrt(12) * 1.001).all(), "at most as uniform in a gap of 0.1"
+    assert (errors > 0.01).all()
 
 
 def test_success_against_the_direction_is_left_out() -> None:
