@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from ...store import StoreInfo
     from ..show.canvas import Look
 
-ALWAYS_FREE = ("k", "depth")  # terms on which slopes depend if the law has them
-ENOUGH = 0.8  # power
-FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "lapse")
+FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "curve", "curve_weight")
 
 
 class ScalingLaw(Strict):
@@ -38,13 +36,14 @@ class Scaling(Analysis):
     json_name = "scaling"
     counted_like = "used"
     takes_along = True
+    version = 2
     rank = 3
 
     def names(self) -> Iterable[str]:
         """Give the names of its variables, its dimensions and the fields of its rows."""
         from ...tasks.statistics.scaling import LONG_NAMES
 
-        fields = {"kind", "low", "high", "value", "log_odds", "meaning"}
+        fields = {"kind", "low", "high", "value", "log_odds", "meaning", "reason"}
         return {*LONG_NAMES, *FIGURES, *fields, "term", "theory"}
 
     def needs(self, sweep: Sweep) -> Iterable[tuple[str, str]]:
@@ -101,8 +100,10 @@ class Scaling(Analysis):
             SweepError: too few groups cross 50 %, or the grid cannot tell the terms apart.
         """
         from ...sweeps.directions import expected_direction, given_direction
+        from ...tasks.statistics.group_laws import TermsError
         from ...tasks.statistics.scaling import fit_scaling
-        from .scaling_terms import group_terms
+        from ...tasks.theory.terms import TERMS
+        from .scaling_terms import ALWAYS_FREE, group_terms, way_out
 
         info, law = request.info, self.settings_of(request.sweep)
         axis = transition_axis(info, request.along)
@@ -120,14 +121,17 @@ class Scaling(Analysis):
                 slopes=[name for name in ALWAYS_FREE if name in law.terms],
                 direction=direction,
             )
+        except TermsError as error:
+            advice = way_out(Grid(info.sweep), axis, [TERMS[name].formula for name in error.terms])
+            raise SweepError(f"{info.path}: scaling: {error} {advice}".rstrip()) from None
         except ValueError as error:
             raise SweepError(f"{info.path}: scaling: {error}") from None
 
     def design(self, grid: Grid) -> list[dict[str, Any]]:
-        """Give the power to reject each shape where another one holds.
+        """Give the power to prefer the shape that holds over each other one.
 
         Raises:
-            SweepError: the grid cannot tell the terms apart.
+            SweepError: the grid cannot tell the terms apart, or has too few groups.
         """
         from .scaling_design import powers
 
@@ -139,13 +143,14 @@ class Scaling(Analysis):
 
     def design_text(self, rows: list[dict[str, Any]]) -> str:
         """Write which shapes the grid can tell apart."""
-        weak = [row for row in rows if row["power"] < ENOUGH]
-        text = f"tells {len(rows) - len(weak)} of {len(rows)} pairs of shapes apart at p < 0.01"
-        pairs = [f"{row['tested']} if {row['holds']} holds ({row['power']:.2f})" for row in weak]
-        return text + (f"; power below {ENOUGH}: {'; '.join(pairs)}" if pairs else "")
+        from .scaling_design import described
+
+        return described(rows)
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give a row for each term, and one for each shape of a theorem."""
+        """Give a row for each term, each shape of a theorem, and each group that is left out."""
+        import numpy as np
+
         from ...tasks.theory.terms import SHAPES, TERMS
         from ..fit.rows import plain
 
@@ -177,6 +182,12 @@ class Scaling(Analysis):
                     "log_odds": plain(at["shape_evidence"].item() - dataset.attrs["evidence"]),
                 }
             )
+        left_out = dataset["left_out"].values
+        dims = [str(dim) for dim in dataset["left_out"].dims]
+        for index in np.argwhere(left_out != ""):
+            coordinates = zip(dims, index, strict=True)
+            values = {dim: plain(dataset[dim].values[at].item()) for dim, at in coordinates}
+            rows.append({"kind": "left out", **values, "reason": str(left_out[tuple(index)])})
         return rows
 
     def summary(self, dataset: "xr.Dataset") -> dict[str, Any]:

@@ -9,9 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ...sweeps import Grid
-from ...tasks.theory.terms import SHAPES, TERMS
+from ...tasks.theory.terms import SHAPES, TERMS, Formula
 
 Booleans = NDArray[np.bool_]
+SEEN = 1e-6  # difference from which on terms or logarithms of shapes are not alike
+ALWAYS_FREE = ("k", "depth")  # terms on which slopes and ceilings depend if the law has them
 
 
 class GroupTerms(NamedTuple):
@@ -57,6 +59,36 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
         {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
     )
+
+
+def way_out(grid: Grid, axis: str, formulas: Sequence[Formula]) -> str:
+    """Say what a grid has to vary so that what looks alike on it no longer does.
+
+    Args:
+        grid: the points.
+        axis: the axis of the transitions.
+        formulas: of k and the widths; on the grid the last one is a constant plus multiples of the
+            others.
+
+    Returns:
+        A sentence; "" if the formulas are not alike on the whole grid.
+    """
+    networks = [(point.k, tuple(point.widths)) for _, _, point in groups_of(grid, axis)]
+
+    def rows(of: Sequence[tuple[int, tuple[int, ...]]]) -> NDArray[np.float64]:
+        return np.array([[1.0, *(formula(*network) for formula in formulas)] for network in of])
+
+    known = rows(networks)
+    known = known[np.isfinite(known).all(axis=1)]
+    weights = np.append(-np.linalg.lstsq(known[:, :-1], known[:, -1], rcond=None)[0], 1.0)
+    if np.abs(known @ weights).max() > SEEN:
+        return ""
+    k, widths = networks[0]
+    wider = tuple(2 * n for n in widths)
+    changed = {"n/k": (k, wider), "depth": (k, (*widths, widths[-1])), "k": (2 * k, wider)}
+    found = [name for name, new in changed.items() if abs((rows([new]) @ weights).item()) > SEEN]
+    listed = " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+    return f"To tell them apart, vary {listed} alone." if found else ""
 
 
 def groups_of(grid: Grid, axis: str) -> Iterator[tuple[tuple[int, ...], Booleans, Any]]:

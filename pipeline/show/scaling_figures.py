@@ -12,6 +12,7 @@ from .canvas import COLOURS, MAX_CURVES, Look, add_title, at_most, each_part, na
 from .picture_axes import tick_at, tick_magnitudes
 from .picture_layout import add_legend
 from .picture_text import literal, shown_value
+from .scaling_tables import term_name, term_value
 
 MARKS = "sD^vP*X"
 ROOM = 0.25  # of a place, over which the shapes' marks are spread
@@ -25,7 +26,7 @@ def draw_scaling(info: StoreInfo, fitted: xr.Dataset, look: Look) -> Figure:
         SweepError: there are too many shapes.
     """
     if not fitted["used"].any():
-        raise StoreError(f"{info.path}: no group crosses 50 %; there is no law to draw.")
+        raise StoreError(f"{info.path}: no group enters the law; there is nothing to draw.")
     flat = _flat(fitted)
     canvas = new_canvas(2, look)
     against, ratios = canvas.axes
@@ -37,7 +38,9 @@ def draw_scaling(info: StoreInfo, fitted: xr.Dataset, look: Look) -> Figure:
     add_legend(canvas, *ratios.get_legend_handles_labels(), inside=True)
     tau = 100 * fitted.attrs["tau"]
     notes = [f"bars: 95 % intervals; scatter about the law {tau:.1f} %"]
-    notes += ["others: shapes of theorems, each with one constant"] * ("theory" in fitted.dims)
+    if without := int((fitted["used"] == 0).sum()):
+        notes.append(f"{without} of {fitted['used'].size} groups left out")
+    notes += ["shapes of theorems: each with one constant"] * ("theory" in fitted.dims)
     notes = ["; ".join(notes), _terms(fitted)]
     add_title(canvas, info, "\n".join(notes))
     return canvas.finish()
@@ -89,12 +92,11 @@ def _ratios(axes: Axes, flat: xr.Dataset, dims: list[str], info: StoreInfo) -> N
 
 
 def _terms(fitted: xr.Dataset) -> str:
-    """Write the exponents with their intervals."""
+    """Write the coefficients with their intervals."""
     parts = []
     for name in fitted["term"].values.tolist()[1:]:
         at = fitted.sel(term=name)
-        best, low, high = (
-            f"{float(at[f'exponent{end}']):.2f}".replace("-", "−") for end in ("", "_low", "_high")
-        )
-        parts.append(f"{name} {best} [{low}, {high}]")
-    return f"exponents: {'; '.join(parts)}"
+        ends = {"value": "", "low": "_low", "high": "_high"}
+        row = {key: float(at[f"exponent{end}"]) for key, end in ends.items()}
+        parts.append(f"{term_name(name)} {term_value({'term': name, **row})}")
+    return "; ".join(parts)

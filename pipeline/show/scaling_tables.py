@@ -1,51 +1,96 @@
 """The printed table of a scaling law."""
 
+import math
 from typing import Any
 
 import xarray as xr
 from rich.table import Table
 
-from .table_parts import captioned, number, p_value, table_of
+from .table_parts import captioned, group_text, number, p_value, table_of
+
+SHOWN_GROUPS = 8  # of each reason
+FACTORS = {"constant": "factor", "depth": "factor per layer"}  # the coefficient is their logarithm
 
 
 def scaling(rows: list[dict[str, Any]], dataset: xr.Dataset) -> Table:
     """Make a table with a row for each term, and one for each shape of a theorem."""
-    table = table_of("", "estimate", "95 % interval", "scatter", "p, exact", "log odds")
+    of = dataset.attrs["of"]
+    table = table_of("", "estimate [95 % interval]", "scatter", "p, exact", "log odds")
     for row in rows:
-        is_shape = row["kind"] == "shape"
-        table.add_row(
-            f"constant of {row['term']}" if is_shape else _term(row),
-            _number(row["value"]),
-            f"{_number(row['low'])} – {_number(row['high'])}",
-            _scatter(row["tau"]) if is_shape else "",
-            p_value(row["lack_of_fit"]) if is_shape else "",
-            number(row["log_odds"], "{:+.1f}").replace("-", "−") if is_shape else "",
-        )
-    of, figures = dataset.attrs["of"], dataset.attrs
-    groups = dataset["used"].size
+        if row["kind"] == "term":
+            table.add_row(term_name(row["term"]), term_value(row), "", "", "")
+        elif row["kind"] == "shape":
+            table.add_row(
+                f"{of} over {row['term']}",
+                _interval(row["value"], row["low"], row["high"], "{:.3g}"),
+                _scatter(row["tau"]),
+                p_value(row["lack_of_fit"]),
+                number(row["log_odds"], "{:+.1f}").replace("-", "−"),
+            )
+    return captioned(table, _lines(rows, dataset))
+
+
+def term_name(term: str) -> str:
+    """Say what a coefficient of a law is, as in "k: exponent"."""
+    if term in FACTORS:
+        return f"{term}: {FACTORS[term]}"
+    return f"{term}: exponent"
+
+
+def term_value(row: dict[str, Any], form: str = "{:.2f}") -> str:
+    """Write a coefficient with its interval; factors of the constant and of a layer as such."""
+    values = [row["value"], row["low"], row["high"]]
+    if row["term"] in FACTORS:
+        values = [None if value is None else math.exp(value) for value in values]
+    best, low, high = values
+    return _interval(best, low, high, "{:.3g}" if row["term"] == "constant" else form)
+
+
+def _interval(best: float | None, low: float | None, high: float | None, form: str) -> str:
+    if best is None:
+        return "–"
+    return f"{number(best, form)} [{number(low, form)}, {number(high, form)}]".replace("-", "−")
+
+
+def _lines(rows: list[dict[str, Any]], dataset: xr.Dataset) -> list[str]:
+    """Write what holds for the law as a whole, and which groups are left out."""
+    figures, of, groups = dataset.attrs, dataset.attrs["of"], dataset["used"].size
     lines = [
-        f"law of {of} at 50 % success, over {figures['groups']} of {groups} groups whose success "
-        "crosses 50 %",
-        f"scatter of ln {of} about the law: {_scatter(figures['tau'])}; exactly the law: p "
-        f"{_p(figures['lack_of_fit'])}",
+        f"law of {of} at 50 % success over {figures['groups']} of {groups} groups; scatter about "
+        f"it {_scatter(figures['tau'])}, p of no scatter {_p(figures['lack_of_fit'])}",
+        f"curves: {figures['curve']} ({100 * figures['curve_weight']:.0f} %); ceilings "
+        f"{_ceilings(dataset)}",
     ]
-    if any(row["kind"] == "shape" for row in rows):
+    shapes = [row for row in rows if row["kind"] == "shape"]
+    if shapes:
         lines.append(
             "p, exact: of the shape without scatter; log odds: its evidence less that of the law "
             "with all terms, in nats"
         )
-    return captioned(table, lines)
+    if unknown := [row["term"] for row in shapes if row["value"] is None]:
+        lines.append(f"no value in some group: {', '.join(unknown)}")
+    return lines + _left_out(rows)
 
 
-def _number(value: float | None) -> str:
-    return number(value, "{:.3g}").replace("-", "−")
+def _left_out(rows: list[dict[str, Any]]) -> list[str]:
+    """List the groups that are left out, for each reason."""
+    from ...tasks.statistics.group_laws import REASONS
+
+    lines = []
+    for reason, words in REASONS.items():
+        found = [row for row in rows if row["kind"] == "left out" and row["reason"] == reason]
+        if not found:
+            continue
+        names = [name for name in found[0] if name not in ("kind", "reason")]
+        groups = "; ".join(group_text(row, names) for row in found[:SHOWN_GROUPS])
+        more = f" and {len(found) - SHOWN_GROUPS} more" if len(found) > SHOWN_GROUPS else ""
+        lines.append(f"left out, {words}: {groups}{more}")
+    return lines
 
 
-def _term(row: dict[str, Any]) -> str:
-    if row["term"] == "constant":
-        return "ln constant"
-    kind = "per layer, ln factor" if row["term"] == "depth" else "exponent"
-    return f"{row['term']}, {kind}"
+def _ceilings(dataset: xr.Dataset) -> str:
+    low, high = (100 * float(end) for end in (dataset["ceiling"].min(), dataset["ceiling"].max()))
+    return f"{low:.0f} %" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f} to {high:.0f} %"
 
 
 def _scatter(tau: float | None) -> str:

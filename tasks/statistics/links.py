@@ -29,12 +29,14 @@ class Link(NamedTuple):
         width: length from 10 to 90 %.
         parts: F and its logarithms at arguments of any shape.
         inverse: F⁻¹ of probabilities of any shape.
+        density: the derivative of F, from its parts.
     """
 
     name: str
     width: float
     parts: Callable[[Floats], Parts]
     inverse: Callable[[Floats], Floats]
+    density: Callable[[Parts], Floats]
 
 
 def _logit(u: Floats) -> Parts:
@@ -58,17 +60,25 @@ def _loglog(u: Floats) -> Parts:
 
 
 LINKS = (
-    Link("logit", 2 * math.log(9), _logit, lambda q: np.log(q / (1 - q))),
+    Link(
+        "logit",
+        2 * math.log(9),
+        _logit,
+        lambda q: np.log(q / (1 - q)),
+        lambda parts: parts.value * (1 - parts.value),
+    ),
     Link(
         "cloglog",
         math.log(math.log(10) / -math.log(0.9)),
         _cloglog,
         lambda q: np.log(-np.log1p(-q) / LN2),
+        lambda parts: -parts.log_rest * (1 - parts.value),
     ),
     Link(
         "loglog",
         math.log(math.log(10) / -math.log(0.9)),
         _loglog,
         lambda q: -np.log(-np.log(q) / LN2),
+        lambda parts: -parts.log * parts.value,
     ),
 )

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import default_rng
 from scipy.special import chdtrc, stdtrit
 
 from .intervals import checked_level
@@ -18,6 +19,7 @@ from .links import Floats
 
 MOST_TAU, NODES = 30.0, 60  # largest τ, in standard errors of the estimates; nodes over its range
 CONSTANT_SPREAD, TERM_SPREAD, TAU_SPREAD = 10.0, 1.0, 0.3  # of the prior of the evidence
+PREFERRED = math.log(20)  # log odds from which on one law is preferred
 TURN = math.sqrt(2 * math.pi)
 
 
@@ -87,25 +89,43 @@ def regress(
     )
 
 
-def power_to_reject(truth: Floats, covariance: Floats, design: Floats, size: float = 0.01) -> float:
-    """Give the power of the lack-of-fit test of a law where another one holds.
+def power_to_prefer(
+    shapes: Floats,
+    covariance: Floats,
+    scatter: float,
+    *,
+    inflation: float = 1.0,
+    draws: int = 500,
+    seed: int = 0,
+) -> Floats:
+    """Give the power to prefer a shape that holds over another one, by simulated estimates.
 
-    χ² = rᵀ V⁻¹ r of what the law cannot follow is the noncentrality.
+    Estimates are drawn as N(shape, V + scatter² I), and both shapes are fitted with one constant. A
+    shape is preferred if its log evidence is higher by `PREFERRED`, which are odds of 20 : 1.
 
     Args:
-        truth: what holds, shape (groups,).
-        covariance: V of the estimates that the design will give, with the scatter τ² in it.
-        design: X of the law that is tested, shape (groups, terms).
-        size: of the test.
-    """
-    from scipy.stats import chi2, ncx2
+        shapes: logarithms of what each shape gives, without a constant, shape (shapes, groups).
+        covariance: V of the estimates that the design will give.
+        scatter: of the truth about the shape that holds.
+        inflation: of the covariance that the fits will know over V.
+        draws: simulated sets of estimates.
+        seed: of these.
 
-    freedom = design.shape[0] - design.shape[1]
-    if freedom < 1:
-        return 0.0
-    noncentral = _Law(truth, covariance, design).at(0.0)[3]
-    limit = chi2.isf(size, freedom)
-    return float(ncx2.sf(limit, freedom, noncentral)) if noncentral > 0 else size
+    Returns:
+        The shares of draws in which the shape of the row, which holds, is preferred over that of
+        the column; shape (shapes, shapes), NaN on the diagonal.
+    """
+    whole = covariance + scatter**2 * np.eye(shapes.shape[1])
+    noise = default_rng(seed).multivariate_normal(np.zeros(len(whole)), whole, draws)
+    one = np.ones((len(whole), 1))
+    # [holds, tested, draw, group]; a constant changes no evidence
+    left = shapes[:, None, None] - shapes[:, None] + noise
+    evidence = _Law(left.reshape(-1, len(whole)).T, inflation * covariance, one).evidences()
+    evidence = evidence.reshape(left.shape[:-1])
+    preferred = np.diagonal(evidence).T[:, None] - evidence > PREFERRED
+    power: Floats = preferred.mean(axis=2)
+    np.fill_diagonal(power, np.nan)
+    return power
 
 
 class _Law:
@@ -132,11 +152,6 @@ class _Law:
         total = np.linalg.slogdet(self._with(tau))[1] - np.linalg.slogdet(inverse)[1]
         return float(total + quadratic)
 
-    def _with(self, tau: float) -> Floats:
-        """Give V + τ² I."""
-        whole: Floats = self.covariance + tau**2 * np.eye(self.y.size)
-        return whole
-
     def best(self) -> float:
         """Find the most likely τ ≥ 0."""
         from scipy.optimize import minimize_scalar
@@ -151,19 +166,31 @@ class _Law:
 
     def evidence(self) -> float:
         """Average the density of the estimates over the prior of the coefficients and of τ."""
+        return float(self.evidences())
+
+    def evidences(self) -> Floats:
+        """Give `evidence` for each of many estimates in the columns of y."""
         widths = np.array([CONSTANT_SPREAD] + [TERM_SPREAD] * (self.design.shape[1] - 1))
         explained = (self.design * widths**2) @ self.design.T
         taus = np.linspace(0, 4 * TAU_SPREAD, NODES)
-        logs = [self._log_density(self._with(float(tau)) + explained) for tau in taus]
+        logs = np.array([self._log_density(self._with(float(tau)) + explained) for tau in taus])
         prior = np.log(2) - (taus / TAU_SPREAD) ** 2 / 2 - math.log(TAU_SPREAD * TURN)
-        total = np.array(logs) + prior
-        return float(np.log(np.trapezoid(np.exp(total - total.max()), taus)) + total.max())
+        total = np.moveaxis(logs, 0, -1) + prior
+        top = total.max(axis=-1)
+        found: Floats = np.log(np.trapezoid(np.exp(total - top[..., None]), taus)) + top
+        return found
 
-    def _log_density(self, covariance: Floats) -> float:
+    def _log_density(self, covariance: Floats) -> Floats:
         """Give ln N(y; 0, Σ)."""
         from scipy.linalg import cho_factor, cho_solve
 
         factor = cho_factor(covariance)
         size = 2 * np.log(np.diag(factor[0])).sum()
-        quadratic = self.y @ cho_solve(factor, self.y)
-        return float(-(size + quadratic) / 2 - self.y.size * math.log(TURN))
+        quadratic = (self.y * cho_solve(factor, self.y)).sum(axis=0)
+        density: Floats = -(size + quadratic) / 2 - len(self.y) * math.log(TURN)
+        return density
+
+    def _with(self, tau: float) -> Floats:
+        """Give V + τ² I."""
+        whole: Floats = self.covariance + tau**2 * np.eye(len(self.y))
+        return whole

@@ -1,25 +1,29 @@
 """One law of the thresholds of all groups: how the 50 % point grows along the other axes."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from .counts import Counts
 from .fits import checked_success
-from .intervals import wilson_interval
+from .group_laws import CONSTANT, GroupLaw, fit_law_of_groups
 from .links import Floats
+<<<<<<< HEAD
 from .regression import Regression, regress
 from .thresholds import Thresholds, fit_thresholds
+=======
+from .counts import Counts
+from .regression import regress
+>>>>>>> law
 
 METHOD = (
-    "log thresholds with shared slopes and ceiling, then meta-regression with their covariance: "
-    "REML, Knapp–Hartung"
+    "log thresholds with laws of slopes and ceilings, averaged over links and axes, then "
+    "meta-regression with their covariance: REML, Knapp–Hartung"
 )
-CONSTANT = "constant"
 LONG_NAMES = {
     "exponent": "exponent of a term, or logarithm of the constant",
     "exponent_low": "exponent of a term, or logarithm of the constant, lower bound",
@@ -28,7 +32,9 @@ LONG_NAMES = {
     "threshold_low": "{of} at 50 % success, lower bound",
     "threshold_high": "{of} at 50 % success, upper bound",
     "law": "{of} at 50 % success, by the law",
-    "used": "whether a group enters the law: its success crosses 50 % among its values",
+    "ceiling": "level at which success ends, by a law of the groups",
+    "used": "whether a group enters the law",
+    "left_out": "why a group is left out of the law, empty if it enters",
     "shape_constant": "{of} at 50 % success over a shape",
     "shape_constant_low": "{of} at 50 % success over a shape, lower bound",
     "shape_constant_high": "{of} at 50 % success over a shape, upper bound",
@@ -37,20 +43,6 @@ LONG_NAMES = {
     "shape_lack_of_fit": "p-value of a shape without scatter",
     "shape_evidence": "log evidence of a shape with scatter",
 }
-
-
-class ScalingLaw(NamedTuple):
-    """A fitted law of thresholds.
-
-    Attributes:
-        regression: of the logarithms of the thresholds on the terms.
-        thresholds: of the groups that enter.
-        used: indices of these groups.
-    """
-
-    regression: Regression
-    thresholds: Thresholds
-    used: list[int]
 
 
 def fit_scaling(
@@ -67,8 +59,8 @@ def fit_scaling(
 ) -> xr.Dataset:
     """Fit ln(50 % point) = constant + Σ exponent · term over all groups.
 
-    Groups enter if their success crosses one half among the positions that were run: somewhere the
-    lower Wilson bound is above ½, and somewhere the upper one below.
+    A group enters if its 50 % point is known within the scale of its curve, also where only a part
+    of the curve is among the positions; `left_out` says why others do not.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
@@ -79,16 +71,19 @@ def fit_scaling(
         offset: logarithm of what the law is about over the position, over dimensions of the groups.
         shapes: by name, the logarithm of a law without a constant, over dimensions of the groups;
             the constant is fitted.
-        slopes: names of terms on which the logarithm of the slope depends.
+        slopes: names of terms on which slopes and ceilings depend: the logarithm of the slope, and
+            the logit of the distance of the ceiling from 1.
         direction: +1 where success rises with the position, −1 where it falls.
         level: coverage of the intervals.
 
     Returns:
         Over "term" (the constant first) `exponent` and bounds; over the groups `threshold` and
-        bounds, `law` and `used`; over "theory" `shape_constant` and bounds, `shape_tau`,
-        `shape_lack_of_fit` and `shape_evidence`, and over (theory, groups) `shape_law`. Attributes:
+        bounds, `law`, `ceiling`, `used` and `left_out`; over "theory" `shape_constant` and bounds,
+        `shape_tau`, `shape_lack_of_fit` and `shape_evidence`, and over (theory, groups)
+        `shape_law`; NaN where a group that enters has no value of the shape. Attributes:
         `tau`, the scatter of ln(50 % point) about the law, `lack_of_fit`, the p-value of no
-        scatter, `evidence`, `groups`, the number that enter, `lapse` and `method`.
+        scatter, `evidence`, `groups`, the number that enter, `curve`, the likeliest link and axis,
+        `curve_weight`, its posterior probability, and `method`.
 
     Raises:
         ValueError: too few groups enter, a term does not vary, or terms are not independent in the
@@ -110,15 +105,18 @@ def fit_scaling(
     for name, (dims, values) in _variables(law, columns, offsets, given, level).items():
         shape = tuple(result.sizes[d] for d in dims) + one.shape * (name in BY_GROUP)
         whole = (*dims, *groups) if name in BY_GROUP else dims
-        label = {"long_name": LONG_NAMES[name].format(of=of or along), "units": "1"}
-        if name in BY_GROUP[:-1] and of in (None, along):
+        label = {"long_name": LONG_NAMES[name].format(of=of or along)}
+        if name in OF_POSITIONS and of in (None, along):
             label["units"] = success[along].attrs.get("units", "1")
+        elif name != "left_out":
+            label["units"] = "1"
         result[name] = (whole, np.reshape(values, shape), label)
     regression = law.regression
     result.attrs = {
         "along": along, "of": of or along, "level": level, "method": METHOD,
         "groups": len(law.used), "tau": regression.tau, "lack_of_fit": regression.lack_of_fit,
-        "evidence": regression.evidence, "lapse": law.thresholds.lapse,
+        "evidence": regression.evidence, "curve": law.thresholds.shape,
+        "curve_weight": law.thresholds.weight,
     }  # fmt: skip
     return result
 
@@ -130,37 +128,6 @@ def _coordinates(
     return {**kept, "term": terms, **({"theory": shapes} if shapes else {})}
 
 
-def fit_law_of_groups(
-    counted: Sequence[Counts],
-    columns: Mapping[str, Floats],
-    slopes: Sequence[str] = (),
-    direction: int = 1,
-    level: float = 0.95,
-    offsets: Floats | None = None,
-) -> ScalingLaw:
-    """Fit the law to counts; the arguments are those of `fit_scaling`, a value for each group.
-
-    Raises:
-        ValueError: as `fit_scaling`.
-    """
-    used = [number for number, counts in enumerate(counted) if _crosses(counts, level)]
-    names = [CONSTANT, *columns]
-    if len(used) <= len(names):
-        raise ValueError(
-            f"{len(used)} of {len(counted)} groups cross 50 % among the values that were run; a "
-            f"law of {len(columns)} {'term' if len(columns) == 1 else 'terms'} needs "
-            f"{len(names) + 1}."
-        )
-    design = np.column_stack([np.ones(len(used)), *(values[used] for values in columns.values())])
-    check_terms(design, names)
-    slope = np.column_stack([np.ones(len(used)), *(columns[name][used] for name in slopes)])
-    thresholds = fit_thresholds([counted[number] for number in used], slope, direction)
-    if offsets is not None:
-        thresholds = thresholds._replace(values=thresholds.values + offsets[used])
-    regression = regress(thresholds.values, thresholds.covariance, design, level)
-    return ScalingLaw(regression, thresholds, used)
-
-
 def _counts(success: xr.DataArray, positions: Floats) -> list[Counts]:
     wins = (success == 1).sum("trial").values.reshape(-1, positions.size)
     runs = success.notnull().sum("trial").values.reshape(-1, positions.size)
@@ -170,44 +137,13 @@ def _counts(success: xr.DataArray, positions: Floats) -> list[Counts]:
     ]
 
 
-def _crosses(counts: Counts, level: float) -> bool:
-    """Say whether success is above one half somewhere, and below it somewhere."""
-    if not counts.n.size:
-        return False
-    low, high = wilson_interval(counts.k, counts.n, level)
-    return bool(low.max() > 0.5 > high.min())
-
-
-def check_terms(design: Floats, names: Sequence[str]) -> None:
-    """Refuse terms that the groups cannot tell apart.
-
-    Raises:
-        ValueError: names a term that does not vary, or the first that depends on those before it.
-    """
-    scaled = design / np.linalg.norm(design, axis=0).clip(1e-300)
-    for last in range(1, design.shape[1]):
-        if np.ptp(design[:, last]) <= 1e-9 * max(1.0, float(np.abs(design[:, last]).max())):
-            raise ValueError(f"term {names[last]!r} has one value in all groups; vary it.")
-        if np.linalg.matrix_rank(scaled[:, : last + 1], tol=1e-6) <= last:
-            before = ", ".join(repr(name) for name in names[1:last])
-            raise ValueError(
-                f"term {names[last]!r} follows from {before} in these groups, so that their "
-                "exponents cannot be told apart; vary one without the others."
-            )
-
-
-def descent_scale(k: ArrayLike, depth: ArrayLike) -> Floats:
-    """Give the scale of ln m of the transitions of descent, as a pilot of 18 groups showed it."""
-    ratio, layers = 12 / np.asarray(k, dtype=float), np.asarray(depth, dtype=float) / 2
-    return np.asarray(0.19 * ratio**0.6 * layers**0.9, dtype=float)
-
-
-BY_GROUP = ("threshold", "threshold_low", "threshold_high", "law", "shape_law", "used")
-Variables = dict[str, tuple[tuple[str, ...], Floats]]
+OF_POSITIONS = ("threshold", "threshold_low", "threshold_high", "law", "shape_law")
+BY_GROUP = (*OF_POSITIONS, "ceiling", "used", "left_out")
+Variables = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 
 
 def _variables(
-    law: ScalingLaw,
+    law: GroupLaw,
     columns: Mapping[str, Floats],
     offsets: Floats,
     shapes: Mapping[str, Floats],
@@ -221,36 +157,33 @@ def _variables(
     reach = float(ndtri((1 + level) / 2)) * np.sqrt(np.diag(found.covariance))
     design = np.column_stack([np.ones(offsets.size), *columns.values()])
     result["law"] = ((), np.exp(design @ fit.coefficients))
-    for name, logs in (
-        ("threshold", found.values),
-        ("threshold_low", found.values - reach),
-        ("threshold_high", found.values + reach),
+    for name, of_used in (
+        ("threshold", np.exp(found.values)),
+        ("threshold_low", np.exp(found.values - reach)),
+        ("threshold_high", np.exp(found.values + reach)),
+        ("ceiling", 1 - found.lapses),
     ):
         whole = np.full(offsets.size, np.nan)
-        whole[law.used] = np.exp(logs)
+        whole[law.used] = of_used
         result[name] = ((), whole)
-    used = np.zeros(offsets.size)
-    used[law.used] = 1
-    result["used"] = ((), used)
+    result["used"] = ((), np.array([0.0 if reason else 1.0 for reason in law.reasons]))
+    result["left_out"] = ((), np.array(law.reasons, dtype=np.dtypes.StringDType()))
     return result | (_shapes(law, shapes, level) if shapes else {})
 
 
-def _shapes(law: ScalingLaw, shapes: Mapping[str, Floats], level: float) -> Variables:
+def _shapes(law: GroupLaw, shapes: Mapping[str, Floats], level: float) -> Variables:
     """Fit the constant of each shape."""
     found, one = law.thresholds, np.ones((len(law.used), 1))
-    fits = [
-        regress(found.values - logs[law.used], found.covariance, one, level)
-        for logs in shapes.values()
-    ]
-    dims = ("theory",)
-    constants = np.array([fit.coefficients[0] for fit in fits])
-    laws = np.exp(constants[:, None] + np.array(list(shapes.values())))
-    return {
-        "shape_constant": (dims, np.exp(constants)),
-        "shape_constant_low": (dims, np.exp(np.array([fit.low[0] for fit in fits]))),
-        "shape_constant_high": (dims, np.exp(np.array([fit.high[0] for fit in fits]))),
-        "shape_tau": (dims, np.array([fit.tau for fit in fits])),
-        "shape_lack_of_fit": (dims, np.array([fit.lack_of_fit for fit in fits])),
-        "shape_evidence": (dims, np.array([fit.evidence for fit in fits])),
-        "shape_law": (dims, laws),
+    names = ("constant", "constant_low", "constant_high", "tau", "lack_of_fit", "evidence")
+    fitted = np.full((len(shapes), len(names)), np.nan)
+    for row, logs in zip(fitted, shapes.values(), strict=True):
+        if not np.isfinite(logs[law.used]).all():
+            continue  # such as k log(n/k) with a layer as narrow as k
+        fit = regress(found.values - logs[law.used], found.covariance, one, level)
+        constant = np.exp([fit.coefficients[0], fit.low[0], fit.high[0]])
+        row[:] = (*constant, fit.tau, fit.lack_of_fit, fit.evidence)
+    laws = fitted[:, :1] * np.exp(np.array(list(shapes.values())))
+    result: Variables = {
+        f"shape_{name}": (("theory",), fitted[:, number]) for number, name in enumerate(names)
     }
+    return result | {"shape_law": (("theory",), laws)}
