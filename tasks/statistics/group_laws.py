@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
+from .counts import Counts
 from .intervals import wilson_interval
 from .links import Floats
-from .posterior import Booleans, Counts
+from .posterior import Booleans
 from .regression import Regression, regress
 from .thresholds import Integers, Thresholds, fit_thresholds
 

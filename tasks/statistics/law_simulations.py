@@ -8,17 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator, default_rng
 
-<<<<<<< HEAD
 from .counts import Counts
-from .intervals import wilson_interval
-from .links import Floats
-from .scaling import descent_scale, fit_law_of_groups
-=======
 from .group_laws import descent_scale, fit_law_of_groups
 from .intervals import wilson_interval
 from .links import LINKS, Floats, Link
-from .counts import Counts
->>>>>>> law
 
 # A star: (k, depth, n) of each group.
 STAR = np.array(

@@ -12,13 +12,7 @@ from .counts import Counts
 from .fits import checked_success
 from .group_laws import CONSTANT, GroupLaw, fit_law_of_groups
 from .links import Floats
-<<<<<<< HEAD
-from .regression import Regression, regress
-from .thresholds import Thresholds, fit_thresholds
-=======
-from .counts import Counts
 from .regression import regress
->>>>>>> law
 
 METHOD = (
     "log thresholds with laws of slopes and ceilings, averaged over links and axes, then "
