@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.errors import did_you_mean
+from ...sweeps.sharing import share_along
 from ...sweeps.tables import Strict
 from .base import Analysis, Request
 from .transition import is_clustered, transition_axis
@@ -31,6 +32,7 @@ class Scaling(Analysis):
     """Exponents of the 50 % points of all groups, and one constant for each shape of a theorem."""
 
     name = "scaling"
+    after = ("transition",)
     settings = ScalingLaw
     settings_name = "scaling"
     json_name = "scaling"
@@ -63,6 +65,11 @@ class Scaling(Analysis):
 
         if sweep.fit.along is None:
             raise SweepError("scaling: it is about the 50 % points along fit.along; give that too.")
+        if sweep.fit.along in law.terms:
+            raise SweepError(
+                f"scaling.terms: {sweep.fit.along!r} is fit.along; the law says how its 50 % point "
+                "grows with others."
+            )
         if not law.terms:
             raise SweepError(f"scaling.terms: it is empty; give some of {', '.join(TERMS)}.")
         for key, given, known in (
@@ -75,10 +82,17 @@ class Scaling(Analysis):
             if twice := [name for name in known if list(given).count(name) > 1]:
                 raise SweepError(f"{key}: {twice[0]!r} is there twice.")
 
+    def check_draws(self, grid: Grid) -> None:
+        """Refuse draws that are shared along the axis: the law counts trials as independent."""
+        along = grid.sweep.fit.along
+        if self.settings_of(grid.sweep) is not None and along is not None:
+            _check_separate(share_along(grid, along, "fit.along"), along, "scaling")
+
     def asked(self, info: "StoreInfo", along: str | None) -> dict[str, Any] | None:
-        """Give the settings, with the axis of the transitions."""
-        settings = super().asked(info, along)
-        return None if settings is None else {**settings, "along": along or info.sweep.fit.along}
+        """Give the settings, with axis and direction of the transitions."""
+        settings, fit = super().asked(info, along), info.sweep.fit
+        transition = {"along": along or fit.along, "direction": fit.direction}
+        return None if settings is None else settings | transition
 
     def check_request(self, request: Request) -> None:
         """Refuse an axis along which no transition can be fitted."""
@@ -87,11 +101,8 @@ class Scaling(Analysis):
     def refuse(self, request: Request) -> None:
         """Refuse draws that are shared along the axis: the law counts trials as independent."""
         axis = transition_axis(request.info, request.along)
-        if is_clustered(request.info, axis, request.along):
-            raise SweepError(
-                f"{request.info.path}: scaling: the same draws are used all along '{axis}'; the "
-                "law counts trials as independent."
-            )
+        shared = is_clustered(request.info, axis, request.along)
+        _check_separate(shared, axis, f"{request.info.path}: scaling")
 
     def compute(self, request: Request) -> "xr.Dataset":
         """Fit the law.
@@ -107,7 +118,11 @@ class Scaling(Analysis):
 
         info, law = request.info, self.settings_of(request.sweep)
         axis = transition_axis(info, request.along)
+        # That of the transitions: where the outcomes speak against the expected one, they decide.
+        fitted = request.fits.get("transition")
         direction = given_direction(info.sweep, axis) or expected_direction(info.sweep, axis) or 1
+        if fitted is not None and fitted.attrs["along"] == axis and fitted["direction"].size:
+            direction = int(fitted["direction"].values.flat[0])
         found = group_terms(Grid(info.sweep), axis, law.terms, law.shapes)
         success = request.trials.load_worst(["success"])["success"]
         try:
@@ -214,3 +229,11 @@ class Scaling(Analysis):
         from ..show.scaling_figures import draw_scaling
 
         return draw_scaling(request.info, dataset, look)
+
+
+def _check_separate(shared: bool, axis: str, where: str) -> None:
+    if shared:
+        raise SweepError(
+            f"{where}: the same draws are used all along '{axis}'; the law counts trials as "
+            "independent."
+        )

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtr, chdtrc, expit
 
 from ...sweeps import Grid
+from ...tasks.statistics.counts import Counts
 from ...tasks.statistics.group_laws import (
     NO_TERM,
     TermsError,
@@ -16,7 +17,6 @@ from ...tasks.statistics.group_laws import (
     check_terms,
     descent_scale,
 )
-from ...tasks.statistics.posterior import Counts
 from ...tasks.statistics.regression import power_to_prefer
 from ...tasks.statistics.thresholds import fit_thresholds
 from ...tasks.theory.terms import SHAPES, TERMS

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ...sweeps import Grid
+from ...sweeps import Grid, SweepError
 from ...tasks.theory.terms import SHAPES, TERMS, Formula
 
 Booleans = NDArray[np.bool_]
@@ -47,7 +47,8 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
     offset = np.full(shape, math.nan)
     values = {name: np.full(shape, math.nan) for name in terms}
     shape_values = {name: np.full(shape, math.nan) for name in shapes}
-    for group, _, point in groups_of(grid, axis):
+    for group, asked, point in groups_of(grid, axis):
+        _check_constant(grid, axis, group, asked, point, terms)
         offset[group] = math.log(_value(point, of)) if of else 0.0
         for name in terms:
             values[name][group] = TERMS[name].formula(point.k, point.widths)
@@ -59,6 +60,26 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
         {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
     )
+
+
+def _check_constant(
+    grid: Grid,
+    axis: str,
+    group: tuple[int, ...],
+    asked: Booleans,
+    first: Any,
+    terms: Sequence[str],
+) -> None:
+    """Refuse a term that changes along the axis whose 50 % point the law is about."""
+    along = grid.dims.index(axis)
+    last = grid.point((*group[:along], int(np.flatnonzero(asked)[-1]), *group[along:]))
+    for name in terms:
+        values = [TERMS[name].formula(point.k, point.widths) for point in (first, last)]
+        if abs(values[0] - values[1]) > SEEN:
+            raise SweepError(
+                f"scaling.terms: {name!r} changes along {axis!r}, whose 50 % point the law is "
+                "about."
+            )
 
 
 def way_out(grid: Grid, axis: str, formulas: Sequence[Formula]) -> str:

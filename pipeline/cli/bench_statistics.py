@@ -8,7 +8,15 @@ from ...tasks.statistics.law_simulations import NAMES, SCATTERS, measure_law_cov
 from ...tasks.statistics.simulations import TRUTHS, Truth, measure_coverage
 
 LAW_TRIALS = 16
-LAW_CEILINGS = (1.0, 0.9)
+BY_DEPTH = (1.0, 0.97, 0.9, 0.8)  # ceilings of 1, 2, 3 and 4 layers
+# Laws that scatter, with equal and other ceilings; other curves; and two groups of eight of which
+# only a part of the curve is seen.
+LAWS: tuple[dict[str, Any], ...] = (
+    *({"tau": tau, "ceiling": top} for top in (1.0, 0.9, BY_DEPTH) for tau in SCATTERS),
+    {"tau": 0.05, "link": "cloglog", "is_log": False},
+    {"tau": 0.05, "link": "loglog"},
+    {"tau": 0.05, "ends": {3: 0.0, 7: -1.0}},
+)
 
 
 def truths() -> Sequence[Truth]:
@@ -18,7 +26,7 @@ def truths() -> Sequence[Truth]:
 
 def laws() -> int:
     """Count the laws that are simulated."""
-    return len(LAW_CEILINGS) * len(SCATTERS)
+    return len(LAWS)
 
 
 def coverage_rows(runs: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -52,27 +60,32 @@ def coverage_rows(runs: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def law_rows(runs: int, seed: int) -> Iterator[list[dict[str, Any]]]:
-    """Measure the coverage of a law's exponents, the rows of each scatter and ceiling together.
+    """Measure the coverage of a law's exponents, the rows of each law together.
 
     Args:
-        runs: simulated laws for each of them.
+        runs: simulated laws of each kind.
         seed: of the outcomes.
     """
-    for ceiling in LAW_CEILINGS:
-        for tau in SCATTERS:
-            with one_blas_thread():
-                measured = measure_law_coverage(tau, LAW_TRIALS, runs, seed, ceiling)
-            yield [
-                {
-                    "tau": tau,
-                    "ceiling": ceiling,
-                    "coefficient": name,
-                    "covered": float(measured.covered[number]),
-                    "covered_low": float(measured.low[number]),
-                    "covered_high": float(measured.high[number]),
-                    "half_width": float(measured.half_width[number]),
-                    "mean_tau": measured.tau,
-                    "ms_a_fit": measured.milliseconds,
-                }
-                for number, name in enumerate(NAMES)
-            ]
+    for law in LAWS:
+        with one_blas_thread():
+            measured = measure_law_coverage(trials=LAW_TRIALS, runs=runs, seed=seed, **law)
+        ceiling = law.get("ceiling", 1.0)
+        yield [
+            {
+                "tau": law["tau"],
+                "ceiling": "by depth" if ceiling == BY_DEPTH else ceiling,
+                "link": law.get("link", "logit"),
+                "axis": "log" if law.get("is_log", True) else "linear",
+                "partly_seen": len(law.get("ends", ())),
+                "coefficient": name,
+                "covered": float(measured.covered[number]),
+                "covered_low": float(measured.low[number]),
+                "covered_high": float(measured.high[number]),
+                "bias": float(measured.bias[number]),
+                "half_width": float(measured.half_width[number]),
+                "mean_tau": measured.tau,
+                "groups": measured.groups,
+                "ms_a_fit": measured.milliseconds,
+            }
+            for number, name in enumerate(NAMES)
+        ]

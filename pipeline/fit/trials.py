@@ -67,7 +67,11 @@ class Trials:
             results["success"] = success.astype(float).where(results["success"].notnull())
         if not results["status"].equals(first_status):
             results = results.where(first_status == Status.DONE)
-        return results[list(names)]
+        results = results[list(names)]
+        if below is not None and "success.below" in results.coords:
+            own = results["success.below"]
+            results["success.below"] = (own.dims, np.full(own.shape, below), own.attrs)
+        return results
 
     def load_worst(self, names: Sequence[str]) -> xr.Dataset:
         """Load variables for a fit. If a trial has several targets, its worst target counts."""

@@ -29,6 +29,8 @@ REMARKS = {
     "given by fit.direction, or common to all curves)",
     "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
     "direction to 'genprior run' with --set fit.direction=rising or =falling",
+    "not-nested": "draws fail again at values of {} beyond their first success, so that the shares "
+    "tell the 50 % point, and not how wide the transition is",
     "no-trials": "no trial was run there",
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .counts import checked_outcomes
 from .intervals import wilson_interval
 from .outcomes import AGAINST, INSIDE, NEVER, NO_TRIALS
 from .pairing import Group
@@ -43,7 +44,7 @@ def compare_rates(
         (over all cells and values); if paired also `both`, `gained`, `lost`, `neither`, counts of
         trials. Without trials all but the counts are NaN.
     """
-    success = success.transpose(..., over, "trial")
+    success = _checked(success, over, reference).transpose(..., over, "trial")
     others = [i for i in range(success.sizes[over]) if i != reference]
     tested = success.isel({over: others})
     against = success.isel({over: reference}, drop=True).broadcast_like(tested)
@@ -117,7 +118,11 @@ def compare_transitions(
         be negative.
     """
     along = str(fitted.attrs["along"])
-    success = success.transpose(..., over, along, "trial")
+    success = _checked(success, over, reference).transpose(..., over, along, "trial")
+    try:
+        xr.align(success, fitted, join="exact")
+    except ValueError:
+        raise ValueError("success and fitted have other labels; fit the same outcomes.") from None
     groups = success.dims[:-3]
     shape = tuple(success.sizes[name] for name in groups)
     others = [i for i in range(success.sizes[over]) if i != reference]
@@ -282,3 +287,16 @@ LONG_NAMES = CELL_NAMES | {
     "p_pooled": "McNemar's p-value of equal success, all of {along} together",
     "p_pooled_holm": "the same, adjusted by Holm for all groups and values",
 }
+
+
+def _checked(success: xr.DataArray, over: str, reference: int) -> xr.DataArray:
+    """Load outcomes; refuse values that are none, and a reference that the axis does not have."""
+    success = checked_outcomes(success)
+    if over not in success.dims:
+        raise ValueError(f"success has dims {success.dims}, not {over!r}.")
+    count = success.sizes[over]
+    if isinstance(reference, bool) or reference not in range(count):
+        raise ValueError(
+            f"reference is {reference!r}; it is an index along {over!r}, from 0 to {count - 1}."
+        )
+    return success

@@ -82,8 +82,9 @@ def tried(
     if most is None or distinct.size <= most:
         return Counts(distinct, k, n)
     first = np.arange(most) * distinct.size // most
-    k, n, size = (np.add.reduceat(c, first) for c in (k, n, np.ones(distinct.size)))
-    return Counts(np.add.reduceat(distinct, first) / size, k, n)
+    weight = np.maximum(n, 1)
+    middle = np.add.reduceat(distinct * weight, first) / np.add.reduceat(weight, first)
+    return Counts(middle, *(np.add.reduceat(c, first) for c in (k, n)))
 
 
 def _checked_positions(positions: ArrayLike) -> Floats:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import xarray as xr
 
-from .counts import checked_floor, checked_outcomes, tried
-from .intervals import wilson_interval
+from .counts import MOST_POSITIONS, checked_floor, checked_outcomes, tried
+from .intervals import DECISION_LEVEL, wilson_interval
 from .links import Floats
-from .outcomes import DECIDED, NEVER, NO_TRIALS, OUTSIDE
-from .posterior import DEFAULT_DIRECTION, direction_evidence
-from .transitions import EXPECTED, Transition, known_part
+from .outcomes import NEVER, NO_TRIALS, OUTSIDE
+from .posterior import direction_evidence
+from .transitions import ENDS, SHAPE, Transition, decided_direction, known_part
 
 METHOD = (
     "grid posterior, averaged over the links logit, cloglog and loglog on a linear and a "
@@ -21,7 +21,7 @@ METHOD = (
     "probability 1/2; median, central interval"
 )
 TEXT = ("shape", "flag", "outcome")
-TIE = 1e-9  # nats
+MOST_TURNED = 0.05  # of draws, from which on these do not tell the width
 CallEach = Callable[[Callable[[Any], Any], Sequence[Any], str], list[Any]]
 Result = TypeVar("Result")
 
@@ -60,10 +60,11 @@ def fit_transitions(
 ) -> xr.Dataset:
     """Fit one transition along an axis for every combination of the other axes.
 
-    All groups have one direction. If it is not given, the sum of the log Bayes factors of all
-    groups decides it, together with prior odds of 20 : 1 for the expected direction. If odds of
-    20 : 1 are not reached, the direction is open: every flag says so, and 50 % points outside the
-    positions have no bounds.
+    All groups have one direction. If it is not given, the Bayes factors of all groups together
+    decide it. An expected direction has prior odds of 20 : 1. It is given up where the outcomes
+    leave odds of 20 : 1 against it, and open where they alone have such odds and the prior holds
+    against them; if none is expected, it is open until they reach 20 : 1. An open direction is in
+    every flag, and 50 % points outside the positions then have no bounds.
 
     Args:
         success: 1, 0 or NaN (not run), dims (…groups…, along, "trial") in any order.
@@ -112,7 +113,7 @@ def fit_transitions(
     if direction is None:
         evidences = call_each(_evidence, jobs, "directions compared")
         votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
-        common, is_open = _common_direction(votes, expected)
+        common, is_open = decided_direction(sum(votes), expected)
         options = options._replace(direction=common)
         jobs = [
             job._replace(options=options, evidence=found)
@@ -121,6 +122,12 @@ def fit_transitions(
     fits = call_each(_fitted, jobs, "groups fitted")
     if is_open:
         fits = [_undirected(transition) for transition in fits]
+    if clustered:
+        turned = _turned(success.values.reshape(*counts, -1), fits[0].direction if fits else 1)
+        fits = [
+            _without_shape(fit) if share > MOST_TURNED else fit
+            for fit, share in zip(fits, turned, strict=True)
+        ]
     low, high = wilson_interval(successes.values, runs.values, level)
     cells = {"successes": successes.values, "runs": runs.values}
     cells |= {"success_low": low, "success_high": high}
@@ -163,6 +170,24 @@ def _draws(success: Floats) -> list[Floats]:
     ]
 
 
+def _turned(success: Floats, direction: int) -> list[float]:
+    """Give the share of the draws of each group that fail after a success, or the reverse."""
+    shares = []
+    for group in success[:, ::direction]:
+        ran = ~np.isnan(group).all(axis=1)
+        draws = group[ran][:, ~np.isnan(group[ran]).any(axis=0)] if ran.any() else group[:0]
+        turns = (np.diff(draws, axis=0) < 0).any(axis=0)
+        shares.append(float(turns.mean()) if turns.size else 0.0)
+    return shares
+
+
+def _without_shape(fit: Transition) -> Transition:
+    """Keep the 50 % point alone: draws that turn back tell it, and not how wide the curve is."""
+    words = ["not-nested", *filter(None, [fit.flag])]
+    lost = {f"{name}{end}": math.nan for name in SHAPE for end in ENDS}
+    return replace(fit, flag=", ".join(words), **lost)
+
+
 def in_this_process(
     function: Callable[[_Group], Result], groups: Sequence[_Group], what: str
 ) -> list[Result]:
@@ -172,31 +197,33 @@ def in_this_process(
 
 def _fitted(group: _Group) -> Transition:
     """Fit one group, whose direction is known."""
-    positions, successes, trials, draws, options, evidence = group
-    if draws is not None:
-        draws = draws[: np.count_nonzero(trials) + 1] if np.any(trials) else None
+    positions, successes, trials, _, options, evidence = group
     return known_part(
-        positions, successes, trials, draws=draws, evidence=evidence, **options._asdict()
+        positions, successes, trials, draws=_draws_of(group), evidence=evidence, **options._asdict()
     )
 
 
 def _evidence(group: _Group) -> float:
     """Give the log Bayes factor of rising over falling success."""
-    counts = tried(group.positions, group.successes, group.trials)
+    most = MOST_POSITIONS if group.draws is None else None
+    counts = tried(group.positions, group.successes, group.trials, most)
+    if group.draws is not None and counts.n.any():
+        counts = counts._replace(draws=_draws_of(group))
     return direction_evidence(counts, checked_floor(group.options.floor, counts))
+
+
+def _draws_of(group: _Group) -> Floats | None:
+    """Give the numbers of draws with so many failures at the positions that have trials."""
+    if group.draws is None or not np.any(group.trials):
+        return None
+    return group.draws[: np.count_nonzero(group.trials) + 1]
 
 
 def _may_cross(group: _Group) -> bool:
     """Say whether success may reach one half: else there is no 50 % point on either side."""
-    _, upper = wilson_interval(group.successes, group.trials, group.options.level)
+    _, upper = wilson_interval(group.successes, group.trials, DECISION_LEVEL)
     ran = np.asarray(group.trials) > 0
     return bool((upper[ran] >= 0.5).any())
-
-
-def _common_direction(evidences: Sequence[float], expected: int | None) -> tuple[int, bool]:
-    """Give the direction that all outcomes together support, and whether they leave it open."""
-    odds = EXPECTED * (expected or 0) + sum(evidences)
-    return int(np.sign(odds)) or DEFAULT_DIRECTION, abs(odds) < DECIDED - TIE
 
 
 def _undirected(fit: Transition) -> Transition:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
 from .counts import Counts
-from .intervals import wilson_interval
+from .intervals import DECISION_LEVEL, wilson_interval
 from .links import Floats
 from .posterior import Booleans
 from .regression import Regression, regress
@@ -33,6 +33,10 @@ REASONS = {
 MOST_ERROR = 1.0  # standard error of a threshold that enters, in scales of its curve
 CONTRARY = 10.8  # χ² of a trend against the direction, p = 0.001
 UNLIKE = 1e-4  # p-value of a deviance from which on a partly seen curve is unlike the others
+
+
+ALIKE = 1e-6  # part of a term below which it does not differ
+LARGEST = 1e6  # size of a term, which is a logarithm or a small number
 
 
 class TermsError(ValueError):
@@ -88,7 +92,7 @@ def fit_law_of_groups(
     names = [CONSTANT, *columns]
     check_number(reasons, len(names))
     shared = np.column_stack([terms[:, :1], *(columns[name] for name in slopes)])
-    used, thresholds = _thresholds(counted, shared, reasons, direction, level)
+    used, thresholds = _thresholds(counted, shared, reasons, direction)
     check_number(reasons, len(names))
     check_terms(terms[used], names)
     if offsets is not None:
@@ -116,7 +120,7 @@ def _reason(counts: Counts, terms: Floats, direction: int) -> str:
 
 
 def _thresholds(
-    counted: Sequence[Counts], shared: Floats, reasons: list[str], direction: int, level: float
+    counted: Sequence[Counts], shared: Floats, reasons: list[str], direction: int
 ) -> tuple[list[int], Thresholds]:
     """Fit the groups without a reason, and add the reasons that the fit shows.
 
@@ -126,11 +130,12 @@ def _thresholds(
 
     def fit(numbers: Integers) -> Thresholds:
         design = shared[numbers]
+        # Priors are then about the middle of the groups, whatever the units of the terms.
         centred = np.column_stack([design[:, :1], design[:, 1:] - design[:, 1:].mean(axis=0)])
-        return fit_thresholds([counted[n] for n in numbers], design, direction, centred)
+        return fit_thresholds([counted[n] for n in numbers], centred, direction, centred)
 
     tried = np.array([number for number, reason in enumerate(reasons) if not reason])
-    crossing = np.array([_crosses(counts, level) for counts in counted])
+    crossing = np.array([_crosses(counts) for counts in counted])
     fitted = fit(tried)
     if (whole := tried[crossing[tried]]).size < tried.size and whole.size:
         # A curve that never gets far, say, would make those of all groups flatter.
@@ -140,7 +145,7 @@ def _thresholds(
             tried = np.delete(tried, worst)
             fitted = fit(tried)
     errors = np.sqrt(np.diag(fitted.covariance))
-    brackets = np.array([_bracket(counted[number], direction, level) for number in tried])
+    brackets = np.array([_bracket(counted[number], direction) for number in tried])
     fitted = _within(fitted, *brackets.T)
     kept = np.flatnonzero(
         np.isfinite(brackets).all(axis=1) | (errors <= MOST_ERROR * fitted.scales)
@@ -150,9 +155,9 @@ def _thresholds(
     return tried[kept].tolist(), fitted.only(kept)
 
 
-def _bracket(counts: Counts, direction: int, level: float) -> tuple[float, float]:
+def _bracket(counts: Counts, direction: int) -> tuple[float, float]:
     """Give the logarithms of the positions between which success crosses one half; NaN if none."""
-    below, above = _sides(counts, level)
+    below, above = _sides(counts)
     if not (below.any() and above.any()):
         return math.nan, math.nan
     t = direction * np.log(counts.x)
@@ -181,17 +186,17 @@ def _least_like(fitted: Thresholds, scatter: float, partial: Booleans) -> int | 
     return worst if p_values[worst] < UNLIKE else None
 
 
-def _crosses(counts: Counts, level: float) -> bool:
+def _crosses(counts: Counts) -> bool:
     """Say whether success is above one half somewhere, and below it somewhere."""
     if not counts.n.sum():
         return False
-    below, above = _sides(counts, level)
+    below, above = _sides(counts)
     return bool(below.any() and above.any())
 
 
-def _sides(counts: Counts, level: float) -> tuple[Booleans, Booleans]:
+def _sides(counts: Counts) -> tuple[Booleans, Booleans]:
     """Say at which positions success is below one half, and at which above, with confidence."""
-    low, high = wilson_interval(counts.k, counts.n, level)
+    low, high = wilson_interval(counts.k, counts.n, DECISION_LEVEL)
     return high < 0.5, low > 0.5
 
 
@@ -229,14 +234,17 @@ def check_terms(design: Floats, names: Sequence[str]) -> None:
         TermsError: names a term that does not vary, or the first that follows from those before it,
             and these.
     """
+    for name, largest in zip(names, np.abs(design).max(axis=0), strict=True):
+        if largest > LARGEST:
+            raise TermsError(f"term {name!r} reaches {largest:g}; give logarithms.")
     scaled = design / np.linalg.norm(design, axis=0).clip(1e-300)
     for last in range(1, design.shape[1]):
-        if np.ptp(design[:, last]) <= 1e-9 * max(1.0, float(np.abs(design[:, last]).max())):
+        if np.ptp(design[:, last]) <= ALIKE * max(1.0, float(np.abs(design[:, last]).max())):
             raise TermsError(f"term {names[last]!r} has one value in all groups; vary it.")
-        if np.linalg.matrix_rank(scaled[:, : last + 1], tol=1e-6) > last:
+        if np.linalg.matrix_rank(scaled[:, : last + 1], tol=ALIKE) > last:
             continue
         shares = np.linalg.lstsq(scaled[:, :last], scaled[:, last], rcond=None)[0]
-        causes = [names[at] for at in range(1, last) if abs(shares[at]) > 1e-6]
+        causes = [names[at] for at in range(1, last) if abs(shares[at]) > ALIKE]
         others = " and ".join(map(repr, causes))
         alike = f"terms {others} and {names[last]!r} have one shape"
         if len(causes) > 1:

@@ -6,6 +6,8 @@ from scipy.special import ndtri
 
 from .links import Floats
 
+DECISION_LEVEL = 0.95  # of what is decided, such as "never", whatever level is reported
+
 
 def wilson_interval(
     successes: ArrayLike, trials: ArrayLike, level: float = 0.95

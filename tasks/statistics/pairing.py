@@ -37,6 +37,7 @@ class Group:
         self.scatter = str(fitted.attrs.get("scatter", "auto"))
         self.wins, self.runs = fitted["successes"].values[at], fitted["runs"].values[at]
         self.ceilings = fitted["ceiling"].values[at]
+        self.dispersions = fitted["dispersion"].values[at]
         self.draws = fitted["draws"].values[at] if "draws" in fitted else None
         self._cuts: dict[int, Floats] = {}
 
@@ -66,7 +67,8 @@ class Group:
         values = range(len(self.success))
         pairs = list(combinations(values, 2))
         share = float(np.mean([self._share(*pair) for pair in pairs])) if self.paired else 1.0
-        if self.draws is None:
+        # The fits know where successes vary more than binomial counts; the likelihood does not.
+        if self.draws is None and (self.dispersions == 1).all():
             return one_curve_p(
                 self.positions, list(self.wins), list(self.runs), self.direction, share
             )

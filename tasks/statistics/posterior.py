@@ -204,7 +204,13 @@ def posterior(
 
 @np.errstate(under="ignore")
 def direction_evidence(counts: Counts, floor: float = -math.inf) -> float:
-    """Give the log Bayes factor of rising over falling success, in nats, by logistic curves."""
+    """Give the log Bayes factor of rising over falling success, in nats, by logistic curves.
+
+    Where all positions share their draws, the trials of a draw count as one trial together. Their
+    numbers of failures alone have no direction.
+    """
+    if counts.draws is not None:
+        return direction_evidence(counts._replace(draws=None), floor) / counts.x.size
     if counts.k.sum() in (0, counts.n.sum()):
         return 0.0
     both = []

@@ -17,7 +17,9 @@ from scipy.special import chdtrc, stdtrit
 from .intervals import checked_level
 from .links import Floats
 
-MOST_TAU, NODES = 30.0, 60  # largest τ, in standard errors of the estimates; nodes over its range
+# The largest τ, in standard errors of the estimates or in standard deviations of the residuals, and
+# the nodes over its range.
+MOST_TAU, MOST_SPREAD, NODES = 30.0, 10.0, 60
 CONSTANT_SPREAD, TERM_SPREAD, TAU_SPREAD = 10.0, 1.0, 0.3  # of the prior of the evidence
 PREFERRED = math.log(20)  # log odds from which on one law is preferred
 TURN = math.sqrt(2 * math.pi)
@@ -156,7 +158,9 @@ class _Law:
         """Find the most likely τ ≥ 0."""
         from scipy.optimize import minimize_scalar
 
-        taus = self.unit * np.geomspace(1e-3, MOST_TAU, NODES)
+        left = self.y - self.design @ np.linalg.lstsq(self.design, self.y, rcond=None)[0]
+        largest = max(MOST_TAU * self.unit, MOST_SPREAD * float(left.std()))
+        taus = np.geomspace(1e-3 * self.unit, largest, NODES)
         losses = [self.loss(float(tau)) for tau in taus]
         lowest = int(np.argmin(losses))
         if losses[lowest] >= self.loss(0.0) - 1e-9:
@@ -172,7 +176,8 @@ class _Law:
         """Give `evidence` for each of many estimates in the columns of y."""
         widths = np.array([CONSTANT_SPREAD] + [TERM_SPREAD] * (self.design.shape[1] - 1))
         explained = (self.design * widths**2) @ self.design.T
-        taus = np.linspace(0, 4 * TAU_SPREAD, NODES)
+        # Near 0 the density changes over the errors of the estimates, further up over τ itself.
+        taus = self.unit * np.sinh(np.linspace(0, math.asinh(4 * TAU_SPREAD / self.unit), NODES))
         logs = np.array([self._log_density(self._with(float(tau)) + explained) for tau in taus])
         prior = np.log(2) - (taus / TAU_SPREAD) ** 2 / 2 - math.log(TAU_SPREAD * TURN)
         total = np.moveaxis(logs, 0, -1) + prior

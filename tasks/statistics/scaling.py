@@ -83,18 +83,31 @@ def fit_scaling(
         ValueError: too few groups enter, a term does not vary, or terms are not independent in the
             groups that enter; the message names them.
     """
+    if direction not in (1, -1):
+        raise ValueError(f"direction is {direction!r}; it must be +1 or −1.")
+    if unknown := [name for name in slopes if name not in terms]:
+        raise ValueError(f"slopes names {unknown[0]!r}, which is no term.")
     success, positions = checked_success(success, along)
+    if np.unique(positions).size < 2:
+        raise ValueError(f"{along!r} has one value, {positions[0]:g}; a transition needs more.")
     groups = [str(dim) for dim in success.dims[:-2]]
     one = success.isel({along: 0, "trial": 0}, drop=True)
 
-    def column(values: xr.DataArray | float) -> Floats:
+    def column(name: str, values: xr.DataArray | float) -> Floats:
         whole = xr.zeros_like(one, dtype=float) + values
+        if dict(whole.sizes) != dict(one.sizes):
+            raise ValueError(
+                f"{name} has sizes {dict(xr.DataArray(values).sizes)}, with labels that are not "
+                f"those of the groups, {dict(one.sizes)}."
+            )
         return np.asarray(whole.transpose(*groups).values, dtype=float).ravel()
 
-    columns = {name: column(values) for name, values in terms.items()}
-    offsets = column(offset)
+    columns = {name: column(f"term {name!r}", values) for name, values in terms.items()}
+    offsets = column("offset", offset)
+    if not np.isfinite(offsets).all():
+        raise ValueError("offset has a value that is not finite.")
     law = fit_law_of_groups(_counts(success, positions), columns, slopes, direction, level, offsets)
-    given = {name: column(values) for name, values in (shapes or {}).items()}
+    given = {name: column(f"shape {name!r}", v) for name, v in (shapes or {}).items()}
     result = xr.Dataset(coords=_coordinates(success, along, [CONSTANT, *columns], list(given)))
     for name, (dims, values) in _variables(law, columns, offsets, given, level).items():
         shape = tuple(result.sizes[d] for d in dims) + one.shape * (name in BY_GROUP)

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .counts import MOST_POSITIONS, Counts, checked_draws, checked_floor, tried
-from .intervals import checked_level, wilson_interval
+from .intervals import DECISION_LEVEL, checked_level, wilson_interval
 from .links import Floats
 from .mixture import Mixture, goodness_of_fit, spread_of
 from .outcomes import (
     ABOVE,
     BELOW,
+    DECIDED,
     INSIDE,
     LOW_CEILING,
     OUTSIDE,
@@ -25,6 +26,7 @@ from .posterior import DEFAULT_DIRECTION, MARGIN, direction_evidence, posterior
 
 DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
 EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
+TIE = 1e-9  # nats
 SCATTERS = ("auto", "binomial", "beta-binomial")
 REFITS = 2  # of a beta-binomial fit: the dispersion is estimated from the curve that it changes
 # What needs successes, failures and two positions.
@@ -49,7 +51,8 @@ class Transition:
         evidence: log Bayes factor of rising over falling, in nats; 0 where every outcome is equal.
         shape: the most probable link and scale of the axis, such as "cloglog, log".
         shape_weight: its posterior probability.
-        fit_p: p-value of the χ² test of the best curve of that shape; NaN if it cannot be tested.
+        fit_p: p-value of the χ² test of the best curve of binomial counts; NaN if it cannot be
+            tested.
         dispersion: factor by which successes vary more than binomial counts; 1 if that was not
             asked for and the χ² test does not ask for it (p < .1).
         flag: what limits the fit, words with commas. "no-trials": the fit is the prior's range.
@@ -214,6 +217,24 @@ def _outside(fit: Transition, first: float, last: float) -> dict[str, float]:
     return lost
 
 
+def decided_direction(evidence: float, expected: int | None) -> tuple[int, bool]:
+    """Give the direction that outcomes support, and whether they leave it open.
+
+    An expected direction stands until the outcomes alone have odds of 20 : 1 against it, when it is
+    open. It is given up where they also outweigh its prior odds.
+
+    Args:
+        evidence: log Bayes factor of rising over falling, of all outcomes together.
+        expected: +1 or −1, the direction that is probable before any trial.
+    """
+    if expected is None:
+        return int(np.sign(evidence)) or DEFAULT_DIRECTION, abs(evidence) < DECIDED - TIE
+    against = -expected * evidence
+    if against - EXPECTED >= DECIDED - TIE:
+        return -expected, False
+    return expected, against >= DECIDED - TIE
+
+
 class _Fit:
     """The fit of one group: its counts, direction and posterior."""
 
@@ -236,10 +257,11 @@ class _Fit:
         most = MOST_POSITIONS if draws is None else None
         self.counts = tried(positions, successes, trials, most)
         self.floor = checked_floor(floor, self.counts)
-        self.direction = direction or self._probable_direction(expected)
         self.dispersion, self.fit_p = 1.0, math.nan
         if draws is not None:
             self.counts = self.counts._replace(draws=checked_draws(draws, self.counts))
+        self.direction = direction or self._probable_direction(expected)
+        if draws is not None:
             self._weigh(self.counts)
             return
         self._weigh(self.counts)
@@ -253,8 +275,7 @@ class _Fit:
         return direction_evidence(self.counts, self.floor)
 
     def _probable_direction(self, expected: int | None) -> int:
-        odds = self.evidence + EXPECTED * (expected or 0)
-        return int(np.sign(odds)) or DEFAULT_DIRECTION
+        return decided_direction(self.evidence, expected)[0]
 
     def _weigh(self, counts: Counts) -> None:
         self.mixture = Mixture(
@@ -290,7 +311,7 @@ class _Fit:
             for name, three in found.items()
             for end, value in zip(ENDS, three, strict=True)
         }
-        _, upper = wilson_interval(counts.k, counts.n, level)
+        _, upper = wilson_interval(counts.k, counts.n, DECISION_LEVEL)
         centre = found["p50"]
         outcome = outcome_of(counts, self.direction, float(centre[0]), upper)
         flag = flag_of(
@@ -298,7 +319,7 @@ class _Fit:
             outcome,
             centre,
             float(found["width"][0]),
-            may_stay_low=mixture.below(LOW_CEILING) > (1 - level) / 2,
+            may_stay_low=mixture.below(LOW_CEILING) > (1 - DECISION_LEVEL) / 2,
             against=-self.direction * self.evidence,
             fits=not self.fit_p < REJECTED,
         )

@@ -10,7 +10,8 @@ from click.testing import Result
 from helpers import assert_names
 
 import genprior as gp
-from genprior.store import open_analysis
+from genprior.pipeline.fit.trials import Trials
+from genprior.store import open_analysis, read_info
 
 Command = Callable[..., Result]
 
@@ -53,6 +54,14 @@ def test_a_threshold_that_is_the_runs_own_changes_nothing(made: Path) -> None:
     own = gp.fit(made)["transition"]
     again = gp.fit(made, below=1e-3)["transition"]
     xr.testing.assert_equal(again, own)
+
+
+def test_the_new_threshold_is_the_one_that_may_cut_errors(made: Path) -> None:
+    info = read_info(made)
+    own, other = (Trials(info, below).load(["success"])["success.below"] for below in (None, 0.5))
+    assert (own == 1e-3).all()
+    assert (other == 0.5).all()
+    assert other.dims == own.dims
 
 
 @pytest.mark.parametrize("below", ["0", "-1", "nan", "x"])

@@ -56,6 +56,44 @@ def threshold(tmp_path: Path) -> Threshold:
     return Threshold(str(folder))
 
 
+class Falling(Threshold):
+    """As many trials fail as succeed with `Threshold`."""
+
+    def run(self, point: Any, draws: Any) -> dict[str, Any]:
+        found = super().run(point, draws)
+        return {**found, "success": 1 - found["success"]}
+
+
+def test_the_law_has_the_direction_of_the_transitions(tmp_path: Path, threshold: Threshold) -> None:
+    """Outcomes that contradict what is expected of m decide; the same 50 % points give one law."""
+    laws = []
+    for kind in (threshold, Falling(threshold.folder)):
+        store = tmp_path / f"{type(kind).__name__}.zarr"
+        run_sweep(sweep_of(), store, kind=kind)
+        fits = fit_store(store)
+        laws.append(fits["scaling"])
+        assert set(fits["transition"]["direction"].values) == {1 if len(laws) == 1 else -1}
+    rising, falling = (law["exponent"].values for law in laws)
+    assert laws[1].attrs["groups"] == 4
+    np.testing.assert_allclose(falling, rising, atol=0.02)  # lapses are not those of a mirror
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("paired=m", "the same draws are used all along 'm'"), ("fit.along=k", "'k' is fit.along")],
+)
+def test_a_law_that_the_sweep_cannot_have_is_refused_before_it_runs(
+    genprior: Command, tmp_path: Path, setting: str, words: str
+) -> None:
+    asked = ("--set", "scaling.terms=k", "--set", setting)
+    for command in (("plan", "quickstart"), ("run", "quickstart", tmp_path / "not.zarr")):
+        found = genprior(*command, *asked)
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert_names(found.stderr, "scaling", words)
+        assert found.stderr.count("\n") == 1
+    assert not (tmp_path / "not.zarr").exists()
+
+
 def test_the_command_gives_exponents_and_constants(genprior: Command, made: Path) -> None:
     found = json.loads(genprior("fit", made, "--json").stdout)
     rows = {(row["kind"], row["term"]): row for row in found["scaling"]}
@@ -165,15 +203,6 @@ def test_terms_that_the_grid_cannot_tell_apart_are_left_out_in_one_line(
     (line,) = [line for line in answered.stdout.splitlines() if line.startswith("left out")]
     assert_names(line, "scaling", *named)
     assert "transition" in fit_store(store)
-
-
-def test_draws_that_are_shared_along_the_axis_have_no_law(
-    genprior: Command, store: Path, threshold: Threshold
-) -> None:
-    run_sweep(sweep_of(paired=["m"]), store, kind=threshold)
-    answered = genprior("fit", store)
-    assert "the law counts trials as independent" in answered.stdout
-    assert "draws are shared along m" in answered.stdout
 
 
 def test_the_star_tells_its_terms_apart() -> None:

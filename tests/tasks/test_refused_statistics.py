@@ -10,6 +10,8 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from genprior.tasks.statistics import (
+    compare_rates,
+    compare_transitions,
     fit_laws,
     fit_transition,
     fit_transitions,
@@ -90,3 +92,22 @@ def test_positions_that_differ_by_rounding_are_one() -> None:
     fit = fit_transition(x, [*K, 5], [*N, 20], direction=1)
     pooled = fit_transition(X, [5, *K[1:]], [40, *N[1:]], direction=1)
     assert (fit.p50, fit.trials) == (pooled.p50, pooled.trials)
+
+
+@pytest.mark.parametrize("reference", [-1, 3, "1", True])
+def test_the_reference_is_an_index_of_the_axis(reference: Any) -> None:
+    fitted = fit_transitions(OUTCOMES, "m")
+    for compare in (
+        lambda: compare_rates(OUTCOMES, "k", reference, paired=False),
+        lambda: compare_transitions(OUTCOMES, fitted, "k", reference, paired=False),
+    ):
+        with pytest.raises(ValueError, match=r"reference is .*; it is an index along 'k', from 0"):
+            compare()
+
+
+def test_what_is_compared_are_outcomes_and_their_own_fits() -> None:
+    with pytest.raises(ValueError, match="success holds 2"):
+        compare_rates(2 * OUTCOMES, "k", 0, paired=False)
+    other = fit_transitions(OUTCOMES.assign_coords(k=[4, 5, 6]), "m")
+    with pytest.raises(ValueError, match="other labels"):
+        compare_transitions(OUTCOMES, other, "k", 0, paired=False)
