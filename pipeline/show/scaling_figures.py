@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...store import StoreError, StoreInfo
+from ...tasks.statistics.group_laws import NO_TRIALS
 from .canvas import COLOURS, MAX_CURVES, Look, add_title, at_most, each_part, name_of, new_canvas
 from .picture_axes import tick_at, tick_magnitudes
 from .picture_layout import add_legend
@@ -38,8 +39,9 @@ def draw_scaling(info: StoreInfo, fitted: xr.Dataset, look: Look) -> Figure:
     add_legend(canvas, *ratios.get_legend_handles_labels(), inside=True)
     tau = 100 * fitted.attrs["tau"]
     notes = [f"bars: 95 % intervals; scatter about the law {tau:.1f} %"]
-    if without := int((fitted["used"] == 0).sum()):
-        notes.append(f"{without} of {fitted['used'].size} groups left out")
+    ran = fitted["left_out"].values[fitted["left_out"].values != NO_TRIALS]
+    if without := int((ran != "").sum()):
+        notes.append(f"{without} of {ran.size} groups left out")
     notes += ["shapes of theorems: each with one constant"] * ("theory" in fitted.dims)
     notes = ["; ".join(notes), _terms(fitted)]
     add_title(canvas, info, "\n".join(notes))

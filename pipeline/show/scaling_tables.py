@@ -54,10 +54,13 @@ def _interval(best: float | None, low: float | None, high: float | None, form: s
 
 def _lines(rows: list[dict[str, Any]], dataset: xr.Dataset) -> list[str]:
     """Write what holds for the law as a whole, and which groups are left out."""
-    figures, of, groups = dataset.attrs, dataset.attrs["of"], dataset["used"].size
+    from ...tasks.statistics.group_laws import NO_TRIALS
+
+    figures, of = dataset.attrs, dataset.attrs["of"]
+    groups = int((dataset["left_out"] != NO_TRIALS).sum())
     lines = [
-        f"law of {of} at 50 % success over {figures['groups']} of {groups} groups; scatter about "
-        f"it {_scatter(figures['tau'])}, p of no scatter {_p(figures['lack_of_fit'])}",
+        f"law of {of} at 50 % success over {figures['groups']} of {groups} groups with trials",
+        f"its scatter {_scatter(figures['tau'])}, p of none {_p(figures['lack_of_fit'])}",
         f"curves: {figures['curve']} ({100 * figures['curve_weight']:.0f} %); ceilings "
         f"{_ceilings(dataset)}",
     ]
@@ -73,11 +76,13 @@ def _lines(rows: list[dict[str, Any]], dataset: xr.Dataset) -> list[str]:
 
 
 def _left_out(rows: list[dict[str, Any]]) -> list[str]:
-    """List the groups that are left out, for each reason."""
-    from ...tasks.statistics.group_laws import REASONS
+    """List the groups with trials that are left out, for each reason."""
+    from ...tasks.statistics.group_laws import NO_TRIALS, REASONS
 
     lines = []
     for reason, words in REASONS.items():
+        if reason == NO_TRIALS:
+            continue
         found = [row for row in rows if row["kind"] == "left out" and row["reason"] == reason]
         if not found:
             continue

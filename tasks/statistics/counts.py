@@ -118,7 +118,7 @@ def checked_floor(floor: float | None, counts: Counts) -> float:
     return float(floor)
 
 
-def checked_outcomes(success: "xr.DataArray") -> "xr.DataArray":
+def checked_outcomes(success: object) -> "xr.DataArray":
     """Load outcomes; refuse what is not 1, 0 or NaN (not run), or lacks the dimension "trial".
 
     Raises:

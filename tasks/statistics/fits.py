@@ -185,7 +185,7 @@ def _without_shape(fit: Transition) -> Transition:
     """Keep the 50 % point alone: draws that turn back tell it, and not how wide the curve is."""
     words = ["not-nested", *filter(None, [fit.flag])]
     lost = {f"{name}{end}": math.nan for name in SHAPE for end in ENDS}
-    return replace(fit, flag=", ".join(words), **lost)
+    return Transition(**vars(fit) | lost | {"flag": ", ".join(words)})
 
 
 def in_this_process(

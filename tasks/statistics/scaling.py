@@ -1,5 +1,6 @@
 """One law of the thresholds of all groups: how the 50 % point grows along the other axes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,9 +105,10 @@ def fit_scaling(
 
     columns = {name: column(f"term {name!r}", values) for name, values in terms.items()}
     offsets = column("offset", offset)
-    if not np.isfinite(offsets).all():
+    counted = _counts(success, positions)
+    if any(not math.isfinite(o) and c.n.any() for o, c in zip(offsets, counted, strict=True)):
         raise ValueError("offset has a value that is not finite.")
-    law = fit_law_of_groups(_counts(success, positions), columns, slopes, direction, level, offsets)
+    law = fit_law_of_groups(counted, columns, slopes, direction, level, offsets)
     given = {name: column(f"shape {name!r}", v) for name, v in (shapes or {}).items()}
     result = xr.Dataset(coords=_coordinates(success, along, [CONSTANT, *columns], list(given)))
     for name, (dims, values) in _variables(law, columns, offsets, given, level).items():
