@@ -10,7 +10,6 @@ from itertools import combinations
 import numpy as np
 import xarray as xr
 from scipy.special import ndtri, stdtrit
-from scipy.stats import rankdata
 
 from .links import Floats
 from .shifts import Shift, fit_shift, one_curve_p, one_point_p, slices
@@ -150,6 +149,8 @@ def share_of_draws(first: Floats, second: Floats, positions: int, ceiling: float
     both = np.concatenate([first[ran], second[ran]])
     if not both.size:
         return 1.0
+    from scipy.stats import rankdata
+
     scores = 2 * (rankdata(both) - 0.5) / both.size - 1
     never = both == positions
     scores[never] *= _weights(np.array([1 - never.mean()]), ceiling)[0]

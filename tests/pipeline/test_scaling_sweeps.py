@@ -115,7 +115,7 @@ def test_the_table_names_terms_shapes_and_scatter(genprior: Command, made: Path)
     printed = genprior("fit", made).stdout
     for words in (
         "k: exponent", "m over k d log n", "constant: factor", "p, exact", "log odds",
-        "law of m at 50 % success over 4 of 4 groups", "p of no scatter", "curves: ",
+        "law of m at 50 % success over 4 of 4 groups", "p of none", "curves: ",
     ):  # fmt: skip
         assert words in printed
 
