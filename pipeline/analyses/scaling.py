@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...store import StoreInfo
     from ..show.canvas import Look
 
-FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "curve", "curve_weight")
+FIGURES = ("tau", "lack_of_fit", "evidence", "groups", "curve", "curve_weight", "converged")
 
 
 class ScalingLaw(Strict):

@@ -64,6 +64,8 @@ def _lines(rows: list[dict[str, Any]], dataset: xr.Dataset) -> list[str]:
         f"curves: {figures['curve']} ({100 * figures['curve_weight']:.0f} %); ceilings "
         f"{_ceilings(dataset)}",
     ]
+    if not figures["converged"]:
+        lines.append("the fit of the curves did not converge; do not rely on this law")
     shapes = [row for row in rows if row["kind"] == "shape"]
     if shapes:
         lines.append(

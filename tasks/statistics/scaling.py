@@ -78,7 +78,8 @@ def fit_scaling(
         `shape_law`; NaN where a group that enters has no value of the shape. Attributes:
         `tau`, the scatter of ln(50 % point) about the law, `lack_of_fit`, the p-value of no
         scatter, `evidence`, `groups`, the number that enter, `curve`, the likeliest link and axis,
-        `curve_weight`, its posterior probability, and `method`.
+        `curve_weight`, its posterior probability, `converged`, whether the fit of the curves did,
+        and `method`.
 
     Raises:
         ValueError: too few groups enter, a term does not vary, or terms are not independent in the
@@ -125,7 +126,7 @@ def fit_scaling(
         "along": along, "of": of or along, "level": level, "method": METHOD,
         "groups": len(law.used), "tau": regression.tau, "lack_of_fit": regression.lack_of_fit,
         "evidence": regression.evidence, "curve": law.thresholds.shape,
-        "curve_weight": law.thresholds.weight,
+        "curve_weight": law.thresholds.weight, "converged": int(law.thresholds.converged),
     }  # fmt: skip
     return result
 

@@ -29,6 +29,7 @@ FARTHEST = 20.0  # |t − θ| beyond which a linear axis has reached its ends
 LEAST = 1e-12
 MOST_STEPS, MOST_TRIES, LONGEST_STEP = 300, 30, 2.0
 SETTLED = 1e-7
+ROUNDING = 1e-6  # gain of a step, relative to the likelihood, that rounding may hide
 NEGLIGIBLE = 9.0  # nats below the best evidence from which a curve does not enter
 AXES = ("log", "linear")
 Integers = NDArray[np.intp]
@@ -52,6 +53,7 @@ class Thresholds(NamedTuple):
         scales: 1/a, of ln(position) at the 50 % point, shape (groups,).
         shape: link and axis of the largest weight, such as "logit, log axis".
         weight: posterior probability of that shape.
+        converged: whether the scoring of every shape with weight ended where no step gains.
     """
 
     values: Floats
@@ -65,6 +67,7 @@ class Thresholds(NamedTuple):
     scales: Floats
     shape: str
     weight: float
+    converged: bool
 
     def only(self, groups: Integers) -> "Thresholds":
         """Keep the groups with these indices."""
@@ -158,6 +161,7 @@ class _Fitted(NamedTuple):
     fit_freedom: int
     deviances: Floats
     shape: str
+    converged: bool
 
 
 class _Scoring:
@@ -202,7 +206,7 @@ class _Scoring:
     def fitted(self, start: Floats, shape: str) -> _Fitted:
         """Step until the penalised likelihood settles."""
         at, damping, curve = start.copy(), 1e-3, self.curve(start)
-        best = self._penalised(at, curve[0])
+        best, converged = self._penalised(at, curve[0]), False
         for _ in range(MOST_STEPS):
             score, information = self._information(at, curve)
             for _ in range(MOST_TRIES):
@@ -214,11 +218,14 @@ class _Scoring:
                     break
                 damping *= 4
             else:
+                gain = float(score @ np.linalg.solve(information, score)) / 2
+                converged = gain < ROUNDING * (1 + abs(best))
                 break
             gained, best = best - value, value
             at, curve = at + step, tried
             damping = max(damping / 5, 1e-9)
             if gained < SETTLED * (1 + abs(best)):
+                converged = True
                 break
         _, information = self._information(at, curve)
         chance, count = curve[0], self.cells.count
@@ -227,7 +234,7 @@ class _Scoring:
         covariance = np.asarray(inverse * max(fit, 1.0), dtype=np.float64)
         evidence = -best - np.linalg.slogdet(information)[1] / 2
         deviances = self._deviances(chance)
-        return _Fitted(at, covariance, float(evidence), fit, freedom, deviances, shape)
+        return _Fitted(at, covariance, float(evidence), fit, freedom, deviances, shape, converged)
 
     def _fit(self, chance: Floats) -> tuple[float, int]:
         """Divide χ² by its degrees of freedom, over the cells whose successes vary; give both."""
@@ -275,4 +282,5 @@ def _average(found: Sequence[_Fitted], cells: _Cells) -> Thresholds:
         1 / steepness,
         best.shape,
         float(weights.max()),
+        all(found[number].converged for number in kept),
     )

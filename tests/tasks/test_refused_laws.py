@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from genprior.tasks.statistics import fit_scaling
+from genprior.tasks.statistics import fit_scaling, thresholds
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -62,3 +62,11 @@ def test_a_group_without_trials_needs_no_terms() -> None:
     )
     assert whole["left_out"].values.tolist() == [""] * 5 + ["no-trials"]
     np.testing.assert_allclose(whole["exponent"], law["exponent"], rtol=1e-9)
+
+
+def test_a_law_says_whether_the_fit_of_its_curves_converged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fit_scaling(outcomes(), "m", {"k": LOG_K}).attrs["converged"] == 1
+    monkeypatch.setattr(thresholds, "MOST_STEPS", 1)
+    assert fit_scaling(outcomes(), "m", {"k": LOG_K}).attrs["converged"] == 0
