@@ -50,7 +50,7 @@ def powers(
     """
     found = group_terms(grid, axis, terms, shapes)
     columns = {name: array.values.ravel() for name, array in found.terms.items()}
-    asked = np.isfinite(found.offset.values.ravel())
+    asked = np.isfinite(found.offset.values).any(axis=-1).ravel()
     design = np.column_stack([asked, *(columns[name] for name in terms)])[asked]
     whole = np.isfinite(design).all(axis=1)  # a group without a term does not enter
     check_number(["" if has_terms else NO_TERM for has_terms in whole], design.shape[1])

@@ -21,7 +21,7 @@ class GroupTerms(NamedTuple):
 
     Attributes:
         quantity: the parameter that the law is about, such as m.
-        offset: logarithm of that parameter over the value of the axis, over the groups.
+        offset: logarithm of that parameter over the value of the axis, over groups and axis.
         terms: by name, over the groups.
         shapes: by name, the logarithm of a theorem's shape, over the groups.
     """
@@ -43,20 +43,26 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
     """
     dims = [name for name in grid.dims if name != axis]
     shape = tuple(len(grid.sweep.axes[name]) for name in dims)
-    quantity, of = _quantity(grid, axis)
-    offset = np.full(shape, math.nan)
+    quantity, along = _quantity(grid, axis), grid.dims.index(axis)
+    positions = np.array(grid.sweep.axes[axis], dtype=float)
+    offset = np.full((*shape, positions.size), math.nan)
     values = {name: np.full(shape, math.nan) for name in terms}
     shape_values = {name: np.full(shape, math.nan) for name in shapes}
     for group, asked, point in groups_of(grid, axis):
         _check_constant(grid, axis, group, asked, point, terms)
-        offset[group] = math.log(_value(point, of)) if of else 0.0
+        offset[group][asked] = 0.0
+        if quantity != axis:
+            # The parameter itself, which may be a rounded product.
+            for place in np.flatnonzero(asked):
+                at = grid.point((*group[:along], int(place), *group[along:]))
+                offset[group][place] = math.log(_value(at, quantity) / positions[place])
         for name in terms:
             values[name][group] = TERMS[name].formula(point.k, point.widths)
         for name in shapes:
             shape_values[name][group] = _logarithm(SHAPES[name].formula(point.k, point.widths))
     return GroupTerms(
         quantity,
-        xr.DataArray(offset, dims=dims),
+        xr.DataArray(offset, dims=[*dims, axis]),
         {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
         {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
     )
@@ -127,12 +133,12 @@ def groups_of(grid: Grid, axis: str) -> Iterator[tuple[tuple[int, ...], Booleans
             yield group, asked, grid.point((*group[:along], first, *group[along:]))
 
 
-def _quantity(grid: Grid, axis: str) -> tuple[str, str]:
-    """Give the parameter that an axis is, and ""; or what it computes, and what it multiplies."""
+def _quantity(grid: Grid, axis: str) -> str:
+    """Give the parameter that an axis is, or that it computes as a multiplier of another."""
     for name, rule in grid.sweep.dependent.items():
         if rule.times == axis and rule.of is not None and rule.table is None:
-            return name, rule.of
-    return axis, ""
+            return name
+    return axis
 
 
 def _value(point: Any, name: str) -> float:

@@ -74,7 +74,6 @@ def fit_law_of_groups(
     slopes: Sequence[str] = (),
     direction: int = 1,
     level: float = 0.95,
-    offsets: Floats | None = None,
 ) -> GroupLaw:
     """Fit the law to counts; the arguments are those of `fit_scaling`, a value for each group.
 
@@ -95,8 +94,6 @@ def fit_law_of_groups(
     used, thresholds = _thresholds(counted, shared, reasons, direction)
     check_number(reasons, len(names))
     check_terms(terms[used], names)
-    if offsets is not None:
-        thresholds = thresholds._replace(values=thresholds.values + offsets[used])
     regression = regress(thresholds.values, thresholds.covariance, terms[used], level)
     return GroupLaw(regression, thresholds, used, reasons)
 

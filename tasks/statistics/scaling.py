@@ -1,6 +1,5 @@
 """One law of the thresholds of all groups: how the 50 % point grows along the other axes."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from .counts import Counts
+from .counts import Counts, tried
 from .fits import checked_success
 from .group_laws import CONSTANT, GroupLaw, fit_law_of_groups
 from .links import Floats
@@ -63,7 +62,8 @@ def fit_scaling(
         terms: by name, the values of a term over dimensions of the groups: the logarithm of what
             the law is a power of, or a number of which it is an exponential.
         of: name of what the law is about; `along` if None.
-        offset: logarithm of what the law is about over the position, over dimensions of the groups.
+        offset: logarithm of what the law is about over the position, over dimensions of the groups,
+            and `along` where it is rounded.
         shapes: by name, the logarithm of a law without a constant, over dimensions of the groups;
             the constant is fitted.
         slopes: names of terms on which slopes and ceilings depend: the logarithm of the slope, and
@@ -95,24 +95,21 @@ def fit_scaling(
     groups = [str(dim) for dim in success.dims[:-2]]
     one = success.isel({along: 0, "trial": 0}, drop=True)
 
-    def column(name: str, values: xr.DataArray | float) -> Floats:
-        whole = xr.zeros_like(one, dtype=float) + values
-        if dict(whole.sizes) != dict(one.sizes):
+    def column(name: str, values: xr.DataArray | float, like: xr.DataArray = one) -> Floats:
+        whole = xr.zeros_like(like, dtype=float) + values
+        if dict(whole.sizes) != dict(like.sizes):
             raise ValueError(
                 f"{name} has sizes {dict(xr.DataArray(values).sizes)}, with labels that are not "
-                f"those of the groups, {dict(one.sizes)}."
+                f"those of the groups, {dict(like.sizes)}."
             )
-        return np.asarray(whole.transpose(*groups).values, dtype=float).ravel()
+        return np.asarray(whole.transpose(*like.dims).values, dtype=float).ravel()
 
     columns = {name: column(f"term {name!r}", values) for name, values in terms.items()}
-    offsets = column("offset", offset)
-    counted = _counts(success, positions)
-    if any(not math.isfinite(o) and c.n.any() for o, c in zip(offsets, counted, strict=True)):
-        raise ValueError("offset has a value that is not finite.")
-    law = fit_law_of_groups(counted, columns, slopes, direction, level, offsets)
+    offsets = column("offset", offset, success.isel(trial=0, drop=True))
+    law = fit_law_of_groups(_counts(success, positions, offsets), columns, slopes, direction, level)
     given = {name: column(f"shape {name!r}", v) for name, v in (shapes or {}).items()}
     result = xr.Dataset(coords=_coordinates(success, along, [CONSTANT, *columns], list(given)))
-    for name, (dims, values) in _variables(law, columns, offsets, given, level).items():
+    for name, (dims, values) in _variables(law, columns, given, level).items():
         shape = tuple(result.sizes[d] for d in dims) + one.shape * (name in BY_GROUP)
         whole = (*dims, *groups) if name in BY_GROUP else dims
         label = {"long_name": LONG_NAMES[name].format(of=of or along)}
@@ -138,12 +135,17 @@ def _coordinates(
     return {**kept, "term": terms, **({"theory": shapes} if shapes else {})}
 
 
-def _counts(success: xr.DataArray, positions: Floats) -> list[Counts]:
+def _counts(success: xr.DataArray, positions: Floats, offsets: Floats) -> list[Counts]:
+    """Count the outcomes of each group at what the law is about, pooled where it is the same."""
     wins = (success == 1).sum("trial").values.reshape(-1, positions.size)
     runs = success.notnull().sum("trial").values.reshape(-1, positions.size)
+    with np.errstate(invalid="ignore"):
+        about = np.where(offsets == 0, 1.0, np.exp(offsets)).reshape(runs.shape) * positions
+    if not np.isfinite(about[runs > 0]).all():
+        raise ValueError("offset has a value that is not finite.")
     return [
-        Counts(positions[n > 0], k[n > 0].astype(float), n[n > 0].astype(float))
-        for k, n in zip(wins, runs, strict=True)
+        tried(x[n > 0], k[n > 0], n[n > 0], None) if n.any() else Counts(*np.zeros((3, 0)))
+        for x, k, n in zip(about, wins, runs, strict=True)
     ]
 
 
@@ -155,7 +157,6 @@ Variables = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 def _variables(
     law: GroupLaw,
     columns: Mapping[str, Floats],
-    offsets: Floats,
     shapes: Mapping[str, Floats],
     level: float,
 ) -> Variables:
@@ -165,7 +166,7 @@ def _variables(
     values = (fit.coefficients, fit.low, fit.high)
     result: Variables = {n: (("term",), v) for n, v in zip(names, values, strict=True)}
     reach = float(ndtri((1 + level) / 2)) * np.sqrt(np.diag(found.covariance))
-    design = np.column_stack([np.ones(offsets.size), *columns.values()])
+    design = np.column_stack([np.ones(len(law.reasons)), *columns.values()])
     result["law"] = ((), np.exp(design @ fit.coefficients))
     for name, of_used in (
         ("threshold", np.exp(found.values)),
@@ -173,7 +174,7 @@ def _variables(
         ("threshold_high", np.exp(found.values + reach)),
         ("ceiling", 1 - found.lapses),
     ):
-        whole = np.full(offsets.size, np.nan)
+        whole = np.full(len(law.reasons), np.nan)
         whole[law.used] = of_used
         result[name] = ((), whole)
     result["used"] = ((), np.array([0.0 if reason else 1.0 for reason in law.reasons]))

@@ -145,9 +145,9 @@ def test_the_picture_is_the_law(genprior: Command, made: Path, tmp_path: Path) -
 
 
 def test_an_axis_that_multiplies_gives_the_law_of_the_product() -> None:
-    """With m = k · m_per_k the law is about m, and its offset ln k."""
+    """With m = k · m_per_k, rounded, the law is about m."""
     sweep = sweep_of(
-        axes={"k": [2, 4], "n": [12, 20], "m_per_k": [1, 2]},
+        axes={"k": [2, 4], "n": [12, 20], "m_per_k": [1, 1.7]},
         parameters={"depth": 1},
         dependent={
             "m": {"of": "k", "times": "m_per_k"},
@@ -158,9 +158,11 @@ def test_an_axis_that_multiplies_gives_the_law_of_the_product() -> None:
     )
     found = group_terms(Grid(sweep), "m_per_k", ["k", "n"], ["k d log n"])
     assert found.quantity == "m"
-    assert found.offset.dims == ("k", "n")
+    assert found.offset.dims == ("k", "n", "m_per_k")
+    at_both = np.log([[2, 3 / 1.7], [4, 7 / 1.7]])
+    np.testing.assert_allclose(found.offset.isel(n=1), at_both)
+    assert found.offset.isel(k=1, n=0).isnull().all()
     logs = np.log([[2, 2], [np.nan, 4]])
-    np.testing.assert_allclose(found.offset, logs)
     np.testing.assert_allclose(found.terms["k"], logs)
     np.testing.assert_allclose(found.terms["n"], np.log([[12, 20], [np.nan, 20]]))
     shape = np.log([SHAPES["k d log n"].formula(2, (n,)) for n in (12, 20)])

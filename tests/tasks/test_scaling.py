@@ -95,7 +95,7 @@ def test_a_shape_that_is_open_widens_the_covariance() -> None:
     """Of two shapes with weights ½ and thresholds 0 and 1, the mean is ½ and adds ¼."""
     cells = thresholds._Cells(counts(np.zeros(8), 4)[:1], np.ones((1, 1)), np.ones((1, 1)), 1)
     shapes = [
-        thresholds._Fitted(np.array([at, 0, 0]), np.array([[0.01]]), 7.0, 1.0, 1, np.ones(1), "")
+        thresholds._Fitted(np.array([at, 0, 0]), np.eye(1) / 100, 7.0, 1.0, 1, np.ones(1), "", True)
         for at in (0.0, 1.0)
     ]
     averaged = thresholds._average(shapes, cells)
