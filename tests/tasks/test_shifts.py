@@ -262,6 +262,7 @@ def one_group(success, *, paired, along):
         {
             "successes": (("v", "m"), success.sum(axis=2)), "runs": (("v", "m"), runs),
             "ceiling": ("v", np.ones(len(success))), "direction": ("v", [1] * len(success)),
+            "dispersion": ("v", np.ones(len(success))),
         } | ({"draws": (("v", "failures"), draws)} if along else {}),
         {"m": M}, {"along": "m", "floor": 0.0},
     )  # fmt: skip
