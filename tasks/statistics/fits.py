@@ -207,8 +207,7 @@ def _evidence(group: _Group) -> float:
     """Give the log Bayes factor of rising over falling success."""
     most = MOST_POSITIONS if group.draws is None else None
     counts = tried(group.positions, group.successes, group.trials, most)
-    if group.draws is not None and counts.n.any():
-        counts = counts._replace(draws=_draws_of(group))
+    counts = counts._replace(draws=_draws_of(group))
     return direction_evidence(counts, checked_floor(group.options.floor, counts))
 
 

@@ -64,7 +64,7 @@ def fit_laws(
     positions = [_positions(errors, axis) for axis in axes]
     dims = (*(d for d in errors.dims if d not in (*axes, "trial")), *axes, "trial")
     every = errors.notnull().astype(float).where(errors.notnull())
-    success = every if success is None else success
+    success = every if success is None else checked_outcomes(success)
     errors, success = errors.transpose(*dims), success.transpose(*dims)
     groups = dims[: -len(axes) - 1]
     entering = (success == 1) & np.isfinite(errors) & (errors > 0)
@@ -128,7 +128,6 @@ def _check(
     if errors.dtype.kind not in "iuf":
         raise ValueError(f"errors has dtype {errors.dtype}; give numbers.")
     if success is not None:
-        checked_outcomes(success)
         try:
             xr.align(errors, success, join="exact")
         except ValueError:
