@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .run.runner import RunSummary, run_sweep
+    from .run.runner import run_sweep
+    from .run.summary import RunSummary
 
 __all__ = ["RunSummary", "run_sweep"]
 

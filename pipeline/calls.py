@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..sweeps import Sweep, UserError
+from ..sweeps.placing import adapted
 from .arguments import (
     number_in,
     positive,
@@ -23,6 +24,7 @@ from .arguments import (
 from .executors.errors import spare_dask
 from .limits import (
     GRACE,
+    MOST_BUDGET,
     MOST_ERROR,
     MOST_GRACE,
     MOST_RERUN,
@@ -44,28 +46,37 @@ if TYPE_CHECKING:
     from .fit.results import Fits
     from .run.plan import Plan
     from .run.request import RunRequest
-    from .run.runner import RunSummary
+    from .run.summary import RunSummary
     from .status import StoreStatus
-    from .upkeep.merge import MergeSummary
+    from .upkeep.merge import MergeSummary, StoreLayout
     from .upkeep.verify import StoreCheck
 
 AnyPath = str | os.PathLike[str]
 AnySweep = Sweep | str | os.PathLike[str]
 
 
-def plan(sweep: AnySweep, *, workers: int | None = None) -> "Plan":
+def plan(
+    sweep: AnySweep,
+    *,
+    workers: int | None = None,
+    adaptive: bool = False,
+    precision: float | None = None,
+) -> "Plan":
     """Count the points, trials and blocks of a sweep, and estimate its cost from a pilot of 4 s.
 
     Args:
         sweep: a sweep, the name of a preset, or the path of a sweep file.
         workers: trials run at a time; the number of processors if None.
+        adaptive: as for `run`.
+        precision: as for `run`.
 
     Raises:
         SweepError: there is no such sweep, it is too large, or a trial needs too much memory.
     """
     from .run.plan import plan_sweep
 
-    return plan_sweep(sweep_of(sweep), _workers(workers))
+    chosen = adapted(sweep_of(sweep), truth("adaptive", adaptive), _precision(precision))
+    return plan_sweep(chosen, _workers(workers))
 
 
 def run(
@@ -79,6 +90,9 @@ def run(
     profile: AnyPath | None = None,
     jobs: int | None = None,
     part: str | None = None,
+    adaptive: bool = False,
+    precision: float | None = None,
+    budget: float | None = None,
     retries: int = 0,
     fail_fast: bool = False,
     allow_mixed: bool = False,
@@ -110,6 +124,11 @@ def run(
         jobs: number of worker jobs; that of the profile if None.
         part: the part of the store's blocks to run, such as "3/16"; all if None. Parts may run at
             the same time, each in a process of its own.
+        adaptive: place trials along `fit.along` by their own outcomes, between the ends of that
+            axis, until the 50 % point of each group is known.
+        precision: half-width of the 95 % interval over the 50 % point at which a group ends, such
+            as 0.05; that of the sweep if None.
+        budget: seconds after which the run stops with what there is; None for no limit.
         retries: how often a crashed trial is tried again within this run.
         fail_fast: stop at the first crashed trial.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
@@ -140,6 +159,8 @@ def run(
     if trial_timeout is not None:
         trial_timeout = seconds_in("trial_timeout", trial_timeout, MOST_TRIAL_TIMEOUT, zero=False)
     grace = seconds_in("grace", grace, MOST_GRACE)
+    if budget is not None:
+        budget = seconds_in("budget", budget, MOST_BUDGET, zero=False)
     progress = truth("progress", progress)
     if client is not None and asked != Workers():
         raise SchedulerError(
@@ -148,7 +169,8 @@ def run(
         )
     part = text_or_none("part", part, "a text such as '3/16'")
     asked.check()
-    chosen, path = sweep_of(sweep), store_path(store)
+    chosen = adapted(sweep_of(sweep), truth("adaptive", adaptive), _precision(precision))
+    path = store_path(store)
     with shown_progress(progress) as shown:
         shown.phase(asked.phase if client is None else "connecting to workers")
 
@@ -160,7 +182,7 @@ def run(
         summary = run_shown(
             chosen, path, opened, shown, part,
             retries=retries, fail_fast=fail_fast, allow_mixed=allow_mixed,
-            trial_timeout=trial_timeout, grace=grace,
+            trial_timeout=trial_timeout, grace=grace, budget=budget,
         )  # fmt: skip
     if summary.interrupted:
         raise KeyboardInterrupt(f"{summary.done} of {summary.total} trials are done and kept")
@@ -184,7 +206,9 @@ def open(store: AnyPath) -> "xr.Dataset":
     """Open the results of a store lazily, like `xarray.open_zarr`, if nothing of them is lost.
 
     Returns:
-        A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*.
+        A dataset whose dimensions are the swept axes and `trial`; NaN means *not run*. If trials
+        are placed, its dimensions are the groups and `probe`, and
+        `genprior.tasks.statistics.over_values` puts them on a grid.
 
     Raises:
         UserError: there is no store, it cannot be read, or a part of it is missing or damaged.
@@ -208,7 +232,7 @@ def fit(
     Args:
         store: path of the store.
         along: axis of the transition; the sweep's `fit.along` if None.
-        below: judge success anew: a trial succeeds if its error is below this number.
+        below: judge success again: a trial succeeds if its error is below this number.
         scheduler: where many groups are fitted, as for `run`.
         workers: number of processes or threads. If neither is given, few groups are fitted in this
             process, and many in one process for each processor.
@@ -310,12 +334,21 @@ def verify(
     )
 
 
-def merge(stores: Iterable[AnyPath], out: AnyPath, *, allow_mixed: bool = False) -> "MergeSummary":
+def merge(
+    stores: Iterable[AnyPath],
+    out: AnyPath,
+    *,
+    layout: "StoreLayout | None" = None,
+    allow_mixed: bool = False,
+) -> "MergeSummary":
     """Make a new store with the trials of several stores of one experiment.
 
     Args:
-        stores: paths of the stores, at least two; their grids may differ.
+        stores: paths of the stores, at least two, or one if a layout is given; their grids may
+            differ.
         out: path of the new store, which must not exist.
+        layout: whether the trials of the new store are `placed` or lie on a `grid` of values; that
+            of the stores if None.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
 
     Raises:
@@ -323,12 +356,19 @@ def merge(stores: Iterable[AnyPath], out: AnyPath, *, allow_mixed: bool = False)
             store is being written or damaged, or the new store cannot be made.
     """
     spare_dask()
-    from .upkeep.merge import merge_paths
+    from .upkeep.merge import LAYOUTS, merge_paths
 
     if isinstance(stores, str | os.PathLike) or not isinstance(stores, Iterable):
         raise UserError("stores: give a list of the paths of the stores.")
+    if layout is not None and layout not in LAYOUTS:
+        raise UserError(f"layout: {layout!r} is neither 'placed' nor 'grid'.")
     paths = [store_path(path) for path in stores]
-    return merge_paths(paths, store_path(out), allow_mixed=truth("allow_mixed", allow_mixed))
+    mixed = truth("allow_mixed", allow_mixed)
+    return merge_paths(paths, store_path(out), layout=layout, allow_mixed=mixed)
+
+
+def _precision(given: Any) -> float | None:
+    return None if given is None else positive("precision", given, 1)
 
 
 def _workers(given: Any) -> int | None:

@@ -3,6 +3,8 @@
 Batch systems send SIGTERM before they kill, or the signal that a user asks for, such as SIGUSR1.
 """
 
+import atexit
+import math
 import signal
 import sys
 import threading
@@ -11,7 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+from ..store.signals import ENDING, signals_collected
+
+SIGNALS = ENDING
 # Seconds within which signals count as one: a process may get one directly and one by its group.
 ONE = 0.3
 
@@ -41,14 +45,36 @@ class _Interrupts:
 
 
 _installed: list[_Interrupts] = []
+_ends: dict[int, float] = {}  # by thread, when its time is over
+
+
+class TimeOverError(KeyboardInterrupt):
+    """The time that a run was given is over."""
+
+
+@contextmanager
+def limited_time(seconds: float | None) -> Iterator[None]:
+    """Let `check` raise `TimeOverError` in this thread after some seconds, once."""
+    thread = threading.get_ident()
+    if seconds is not None:
+        _ends[thread] = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _ends.pop(thread, None)
 
 
 def check() -> None:
     """Raise an interruption again if Python dropped it.
 
     Raises:
+        TimeOverError: the time of this thread's run is over.
         KeyboardInterrupt: an interruption was not caught.
     """
+    thread = threading.get_ident()
+    if _ends.get(thread, math.inf) <= time.monotonic():
+        del _ends[thread]
+        raise TimeOverError
     if threading.current_thread() is threading.main_thread() and any(
         interrupts.unheard for interrupts in _installed
     ):
@@ -81,9 +107,9 @@ def heard() -> None:
 def terminable() -> Iterator[None]:
     """Let SIGTERM, SIGUSR1 and a closed terminal end a command like Ctrl-C, and only once.
 
-    Signals that are ignored, for example under nohup,
-    stay ignored. After a command was interrupted, further signals are ignored until the process
-    ends.
+    Signals that are ignored, for example under nohup, stay ignored. After a command was
+    interrupted, further signals are ignored until the process ends; after one that was not, those
+    that arrive while Python ends, as its result is already told.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -104,6 +130,8 @@ def terminable() -> Iterator[None]:
         else:
             for kind, handler in zip(kinds, previous, strict=True):
                 signal.signal(kind, handler)
+            atexit.unregister(ignore_signals)
+            atexit.register(ignore_signals)
 
 
 def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
@@ -141,18 +169,10 @@ def interrupts_deferred() -> Iterator[None]:
 
     Inside `terminable` they are only counted; elsewhere they are raised at the end of the step.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
     # Outside commands, SIGUSR1 has the meaning that the caller's program gives it.
     kinds = [k for k in _handled_signals() if _installed or k != signal.SIGUSR1]
-    previous = [signal.signal(kind, lambda number, frame: caught.append(number)) for kind in kinds]
-    try:
+    with signals_collected(kinds) as caught:
         yield
-    finally:
-        for kind, handler in zip(kinds, previous, strict=True):
-            signal.signal(kind, handler)
     if caught and _installed:
         _installed[-1].caught += 1
         _installed[-1].raising = _installed[-1].unheard = False

@@ -12,10 +12,12 @@ import xarray as xr
 from ..store import Record, Status, StoreInfo, WrongStoreError, is_vacant, read_info, survey_store
 from ..store.records import read_records
 from ..sweeps import Grid, UserError
+from ..sweeps.placing import axis_sizes
 from ..sweeps.sharing import shared_draws
 from ..tasks.statistics.audits import audit_abandonment, audited_variable
 from .fit.freshness import describe, not_made
 from .fit.trials import digest_of
+from .run.placed import groups_of
 from .show.shown import Shown
 
 SHOWN_ERRORS = 5
@@ -73,6 +75,8 @@ class Running(TypedDict):
         crashed: trials of these that crashed.
         per_second: trials that it computes in a second; None until the first ones.
         seconds_left: how long it will take; None if that is unknown.
+        groups: if it places trials, the number of groups that it was asked for; else 0 or None.
+        groups_ended: groups of these that need no further trial.
         silent_seconds: time since its last sign.
     """
 
@@ -86,6 +90,8 @@ class Running(TypedDict):
     crashed: int | None
     per_second: float | None
     seconds_left: float | None
+    groups: int | None
+    groups_ended: int | None
     silent_seconds: float
 
 
@@ -114,6 +120,9 @@ class StoreStatus(Shown):
         kernel_version: kernel version of the task.
         runs: the runs that write the store now.
         queue: state of each job of the last submission that waits or runs, if no run is alive.
+        groups: if trials are placed, each group: its coordinates, `trials` that are done, the 50 %
+            point `p50` with `p50_low` and `p50_high`, `reached`, the half-width of this interval
+            over it, and `ended`, why it needs no further trial, or "".
     """
 
     store: str
@@ -134,6 +143,12 @@ class StoreStatus(Shown):
     kernel_version: int | None
     runs: list[Running]
     queue: dict[str, str]
+    groups: list[dict[str, Any]]
+
+    @property
+    def groups_left(self) -> int:
+        """Number of groups that need further trials, if these are placed."""
+        return sum(not group["ended"] for group in self.groups)
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -172,7 +187,7 @@ def store_status(path: Path) -> StoreStatus:
         sweep=info.sweep.name,
         title=info.sweep.title,
         hash=info.sweep.hash,
-        axes={name: len(values) for name, values in info.sweep.axes.items()},
+        axes=axis_sizes(info.sweep),
         trials=counts,
         successes=None if success is None else int((success[done] > 0).sum()),
         trial_seconds=float(np.nansum(seconds)),
@@ -186,6 +201,7 @@ def store_status(path: Path) -> StoreStatus:
         kernel_version=info.attributes.get("kernel_version"),
         runs=runs,
         queue={} if runs or counts.done == counts.total else _queue(path),
+        groups=[] if info.sweep.placed is None else groups_of(info, survey),
     )
 
 
@@ -231,8 +247,10 @@ def _running(record: Record) -> Running:
     total, done, crashed = count("total"), count("done"), count("crashed")
     computed, seconds = number("computed"), number("seconds")
     rate = computed / seconds if computed and seconds else None
-    left = None
-    if rate is not None and total is not None:
+    groups, left = count("groups"), None
+    if groups and (told := number("left")) is not None:
+        left = max(0.0, told - silent)
+    elif not groups and rate is not None and total is not None:
         left = max(0.0, (total - (done or 0) - (crashed or 0)) / rate - silent)
     process = fields.get("process")
     return {
@@ -246,6 +264,8 @@ def _running(record: Record) -> Running:
         "crashed": crashed,
         "per_second": rate,
         "seconds_left": left,
+        "groups": groups,
+        "groups_ended": count("groups_ended"),
         "silent_seconds": silent,
     }
 
@@ -271,7 +291,10 @@ def _errors(
     crashed = np.argwhere(status == Status.CRASHED)
     if errors is None or not len(crashed):
         return [], []
-    axes = (*info.sweep.axes.values(), range(info.sweep.trials))
+    axes = [
+        info.sweep.axes[dim] if dim in info.sweep.axes else range(size)
+        for dim, size in info.layout.sizes.items()
+    ]
 
     def coordinates_of(index: np.ndarray) -> dict[str, Any]:
         values = (known[i] for known, i in zip(axes, index, strict=True))

@@ -19,12 +19,23 @@ from .exchange import is_vacant
 from .extend import extend_store
 from .flags import update_flags
 from .holders import Holding, exclusive
-from .integrity import Damage, StoreInfo, Survey
-from .layout import LONGEST_ERROR, TRIAL, Layout, Listener, Status, choose_chunks, trial_at
+from .info import StoreInfo
+from .integrity import Damage, Survey
+from .layout import (
+    LONGEST_ERROR,
+    Layout,
+    Listener,
+    Region,
+    Status,
+    choose_chunks,
+    origins_along,
+    trial_at,
+)
 from .mending import Mended, mend_store
-from .merge import merge_stores
+from .merge import convert_stores, merge_stores
 from .merge_blocks import ConflictError, Merged
 from .parts import part_block_trials, part_trials
+from .placement_checks import status_after_placing
 from .places import check_place, check_replaceable
 from .reading import (
     load_results,
@@ -33,6 +44,7 @@ from .reading import (
     read_info,
     read_one_layout,
     read_status,
+    read_values,
     survey_store,
 )
 from .records import Record
@@ -44,7 +56,6 @@ from .verify import Fault, Inspection, Sampled, inspect_store
 __all__ = [
     "LONGEST_ERROR",
     "OUTDATED",
-    "TRIAL",
     "BlockWriter",
     "ConflictError",
     "Damage",
@@ -58,6 +69,7 @@ __all__ = [
     "OtherLayoutError",
     "OutdatedWarning",
     "Record",
+    "Region",
     "Sampled",
     "Status",
     "StoreError",
@@ -70,6 +82,7 @@ __all__ = [
     "check_place",
     "check_replaceable",
     "choose_chunks",
+    "convert_stores",
     "create_store",
     "damaged_analyses",
     "estimate_bytes",
@@ -87,16 +100,19 @@ __all__ = [
     "open_complete",
     "open_results",
     "open_writer",
+    "origins_along",
     "part_block_trials",
     "part_trials",
     "read_analyses",
     "read_info",
     "read_one_layout",
     "read_status",
+    "read_values",
     "record",
     "record_change",
     "remove_analysis",
     "repair_store",
+    "status_after_placing",
     "survey_store",
     "trial_at",
     "update_flags",

@@ -12,8 +12,9 @@ import zarr
 from .chunks import chunk_path
 from .documents import DOCUMENT, read_revision
 from .errors import StoreError, WrongStoreError, explained
-from .integrity import StoreInfo
+from .info import StoreInfo
 from .layout import ERROR, SECONDS, STATUS, Region, Status
+from .placement_checks import status_after_placing
 from .reading import open_group, read_info, readable
 from .template import array_of
 
@@ -68,6 +69,41 @@ class BlockWriter:
             if not (self.path / DOCUMENT).exists():
                 self._withdraw(region, results)
             raise
+
+    def place(
+        self, region: Region, values: np.ndarray, numbers: np.ndarray, rounds: np.ndarray
+    ) -> None:
+        """Write which trials a block has; they are pending from then on.
+
+        If the same trial was there before, its result stays.
+
+        Args:
+            region: the block.
+            values: where its trials are placed along the axis, −1 where a probe stays empty.
+            numbers: the number of each trial among those of its value.
+            rounds: the round of each.
+
+        Raises:
+            ValueError: the region is not exactly one block.
+            StoreError: as for `write`.
+        """
+        self._check(region)
+        self._check_revision()
+        with explained(self.path, "placing trials"):
+            names = (STATUS.name, *self._info.placement[:2])
+            stored = self.read(region, names)
+            shape = stored[STATUS.name].shape
+            before, value, number = (stored[name].ravel() for name in names)
+            status = status_after_placing(before, (value, number), (values, numbers))
+            loses = (before != Status.NOT_ASKED) & (before != status)
+            if loses.any():  # before the places, so that no kill leaves a result at another one
+                first = np.where(loses, status, before)
+                self._array(STATUS.name)[region] = first.reshape(shape)
+            written = zip(self._info.placement, (values, numbers, rounds), strict=True)
+            for name, entries in written:
+                array = self._array(name)
+                array[region] = np.where(values >= 0, entries, array.fill_value).reshape(shape)
+            self._array(STATUS.name)[region] = status.reshape(shape)
 
     def _write(self, region: Region, results: dict[str, np.ndarray]) -> None:
         texts = results.get(ERROR.name)
@@ -153,7 +189,7 @@ class BlockWriter:
         }
         block[SECONDS.name] = np.full(shape, np.nan)
         block[ERROR.name] = np.full(shape, "", dtype=object)
-        block[STATUS.name] = np.full(shape, Status.PENDING, dtype="int8")
+        block[STATUS.name] = np.full(shape, self.layout.not_run, dtype="int8")
         return block
 
 

@@ -12,6 +12,7 @@ from .ordinary import linked, read_file
 CHECKSUM_BYTES = 4
 MOST_CHUNK_BYTES = 2**31
 MOST_DIGITS = 18  # of an index
+FEW = 0.25  # of all chunks
 
 
 def chunk_path(array: Path, block: tuple[int, ...]) -> Path:
@@ -35,6 +36,19 @@ def chunk_sizes(array: Path, grid: tuple[int, ...]) -> np.ndarray:
     sizes = np.full(grid, -1, dtype=np.int64)
     _measure(str(array / "c"), (), sizes)
     return sizes
+
+
+def few_chunks(array: Path, grid: tuple[int, ...]) -> np.ndarray | None:
+    """Mark the chunks that exist, if they are few next to all; else None.
+
+    Then it is faster to read only these than to have zarr look for every chunk.
+
+    Args:
+        array: the array's folder.
+        grid: number of chunks along each dimension.
+    """
+    exists = chunk_sizes(array, grid) >= 0
+    return exists if exists.mean() < FEW else None
 
 
 def _measure(folder: str, parent: tuple[int, ...], sizes: np.ndarray) -> None:

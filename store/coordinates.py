@@ -6,7 +6,7 @@ import numpy as np
 
 from ..sweeps import Grid
 from .documents import coordinates
-from .integrity import StoreInfo
+from .info import StoreInfo
 from .reading import open_group
 from .template import array_of
 
@@ -34,7 +34,8 @@ def changed_coordinate(info: StoreInfo, grid: Grid) -> Changed | None:
     """
     group = open_group(info.path)
     for name in coordinates(info.attributes):
-        column = None if name in info.sweep.parameters else grid.column(name)
+        given = name in info.sweep.parameters or name in info.placement
+        column = None if given else grid.column(name)
         if column is None:
             continue
         try:

@@ -13,15 +13,15 @@ from .documents import consolidate, read_revision
 from .errors import StoreError, explained
 from .exchange import NEW, put_in_place, work_area
 from .foreign import carry, check_foreign, find_foreign, nested_stores_locked
-from .integrity import StoreInfo, check_complete
-from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout
+from .info import StoreInfo
+from .integrity import check_complete
+from .layout import ERROR, SECONDS, STATUS, Layout, origins, origins_along, placement
 from .lock import documents_held
 from .moving import (
     OWN_ATTRIBUTES,
     SPARE_BYTES,
     carry_attributes,
     link_block,
-    origins,
     own_arrays,
     own_bytes,
     same_chunk,
@@ -54,7 +54,7 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
     check_replaceable(path)
     with explained(path, "extending it"), work_area(path) as area:
         new = area / NEW
-        sizes = dict(zip(grid.dims, grid.shape, strict=True)) | {TRIAL: grid.sweep.trials}
+        sizes = Layout.of(grid.sweep, ()).sizes
         check_foreign(info, find_foreign(path, own_arrays(info)), sizes)
         needed = SPARE_BYTES + own_bytes(info)
         free = shutil.disk_usage(area).free
@@ -67,7 +67,8 @@ def extend_store(info: StoreInfo, grid: Grid, variables: tuple[Variable, ...]) -
             )
         provenance = {k: v for k, v in info.attributes.items() if k not in OWN_ATTRIBUTES}
         layout = build_template(new, grid, variables, info.layout.chunks, provenance)
-        names = tuple(v.name for v in (*variables, SECONDS, ERROR, STATUS))
+        own = (*variables, SECONDS, ERROR, STATUS, *placement(grid.sweep))
+        names = tuple(variable.name for variable in own)
         with readable(info, names, "extending it"):
             check_complete(info, names, read_status(path))
             _carry_over(info, new, layout, grid, names)
@@ -89,8 +90,10 @@ def _carry_over(
     info: StoreInfo, new: Path, layout: Layout, grid: Grid, names: tuple[str, ...]
 ) -> None:
     """Carry all results over: link the chunks that stay the same, copy the others by values."""
-    sources = [origins(info.sweep.axes[dim], grid.sweep.axes[dim]) for dim in grid.dims]
-    sources.append(origins(list(range(info.sweep.trials)), list(range(grid.sweep.trials))))
+    *axes, last = layout.dims
+    sources = origins_along(info.sweep, grid.sweep, axes)
+    old_last, new_last = info.layout.sizes[last], layout.sizes[last]
+    sources.append(origins(list(range(old_last)), list(range(new_last))))
     source = zarr_group(info.path, "r")
     target = zarr_group(new, "r+")
     # Text of format 1 has another type, so that its chunks cannot be linked.

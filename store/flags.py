@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..sweeps.variables import Variable
 from .documents import consolidate
 from .errors import StoreError, explained
-from .integrity import StoreInfo
+from .info import StoreInfo
 from .layout import STATUS
 from .lock import documents_held
 from .own_files import zarr_group

@@ -15,7 +15,7 @@ from .documents import ANALYSIS, CHUNKS, DOCUMENT, BrokenDocumentError, read_doc
 from .errors import StoreError
 from .exchange import copy_access, owner_of
 from .holders import held_for_run
-from .integrity import StoreInfo
+from .info import StoreInfo
 from .ordinary import UnsafeFileError, read_file
 
 UNFINISHED = re.compile(r".*\.[0-9a-f]{32}\.partial")  # temporary files of a zarr that was killed
@@ -79,8 +79,8 @@ def check_foreign(
         reordered: dimensions of the same size whose values get another order.
 
     Raises:
-        StoreError: an array of the user next to the results lies along an axis that changes; the
-            message names it.
+        StoreError: an array of the user next to the results lies along an axis that changes or is
+            not in the new store; the message names it.
     """
     old = dict(zip(info.layout.dims, info.layout.shape, strict=True))
     for name in (str(entry) for entry in foreign if len(entry.parts) == 1):
@@ -92,6 +92,13 @@ def check_foreign(
             continue
         dims = document.get("dimension_names")
         dims = [dim for dim in dims if isinstance(dim, str)] if isinstance(dims, list) else []
+        lost = [dim for dim in dims if dim in old and dim not in shape]
+        if lost:
+            raise StoreError(
+                f"{info.path / name}: genprior did not make this array, and it lies along "
+                f"{lost[0]}, which the new store does not have. Move it into a group, or out of "
+                "the store."
+            )
         grown = [dim for dim in dims if dim in old and old[dim] != shape[dim]]
         moved = [dim for dim in dims if dim in reordered]
         if grown:

@@ -5,77 +5,32 @@ its copy; a chunk that is missing, cut, or does not match its checksum.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from ..sweeps import Grid, Sweep, UserError
-from .chunks import CHECKSUM_BYTES, blocks_with, chunk_path, chunk_sizes, is_intact
+from ..sweeps import UserError
+from .chunks import CHECKSUM_BYTES, blocks_with, chunk_path, chunk_sizes, few_chunks, is_intact
 from .documents import (
-    ALWAYS_THERE,
     DOCUMENT,
     BrokenDocumentError,
     Document,
-    coordinates,
     is_array,
     is_same,
     read_document,
 )
 from .errors import StoreError, in_short, library_error
-from .layout import ERROR, STATUS, Layout, Status
+from .info import StoreInfo
+from .layout import ASKED, ERROR, STATUS, Layout, Status
 from .own_files import zarr_array
 from .plain import chunk_shape, why_not_plain
 
 Block = tuple[int, ...]
 WRONG_CHECKSUM = "its checksum is wrong"
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """What the root of a store says; `copies` are its copies of the other documents, by path."""
-
-    path: Path
-    sweep: Sweep
-    layout: Layout
-    variables: tuple[str, ...]
-    attributes: dict[str, Any]
-    copies: dict[str, Document] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def grid(self) -> Grid:
-        """The points of the store's sweep, computed at the first use."""
-        return Grid(self.sweep)
-
-    def with_grid(self, grid: Grid) -> "StoreInfo":
-        """Take over a grid that was computed before, if it is that of the store's sweep."""
-        # Compared as text, because sweeps with another order of the axes are equal.
-        if grid.sweep.as_json() == self.sweep.as_json():
-            self.__dict__["grid"] = grid
-        return self
-
-    @property
-    def revision(self) -> str:
-        """Identifies the layout: an extension changes it."""
-        return str(self.attributes["revision"])
-
-    @property
-    def results(self) -> tuple[str, ...]:
-        """The names of the arrays over all axes and the trial."""
-        return (*self.variables, *ALWAYS_THERE)
-
-    @property
-    def coordinates(self) -> tuple[str, ...]:
-        """The names of the coordinates, axes and trial first."""
-        return (*self.layout.dims, *coordinates(self.attributes))
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The names of all arrays that the store must have."""
-        return (*self.results, *self.coordinates)
 
 
 @dataclass(frozen=True)
@@ -88,7 +43,7 @@ class Damage:
         blocks: the damaged chunks of results; empty if something else is damaged.
         inner: the damaged file in the array's folder, if it is no chunk of results; "" for the
             whole array.
-        listed: whether a listing shows it; a wrong checksum is seen only by reading.
+        listed: whether each run finds it; a wrong checksum is seen only by reading.
     """
 
     array: str
@@ -141,7 +96,8 @@ class Survey:
 def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
     """List the files of a store, and read its status and some variables as far as possible.
 
-    Error texts are read only from blocks with crashed trials.
+    Error texts are read only from blocks with crashed trials. What decides where trials are placed
+    is always read.
 
     Raises:
         StoreError: the status cannot be read, or the installed libraries cannot read intact bytes.
@@ -153,7 +109,8 @@ def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
     values = {}
     status, wrong = read_array(info, STATUS.name)
     damages += wrong
-    for name in read:
+    always = info.read_by_placement
+    for name in dict.fromkeys((*read, *always)):
         crashed = blocks_with(status == Status.CRASHED, info.layout)
         if name in broken or (name == ERROR.name and not crashed.any()):
             continue
@@ -161,7 +118,7 @@ def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
             values[name], wrong = _read_blocks(info, name, open_array(info, name), crashed)
         else:
             values[name], wrong = read_array(info, name)
-        damages += wrong
+        damages += [replace(damage, listed=name in always) for damage in wrong]
     damages += chunk_damages(info, info.results, status)
     excluded = excluded_points(info)
     unmarked = blocks_with((status != Status.EXCLUDED) & excluded[..., np.newaxis], info.layout)
@@ -179,8 +136,8 @@ def survey(info: StoreInfo, read: Sequence[str] = ()) -> Survey:
 
 
 def excluded_points(info: StoreInfo) -> np.ndarray:
-    """Give the mask of excluded points, over the axes."""
-    if not info.sweep.exclude:
+    """Give the mask of excluded points, over the axes; of placed trials only some are asked."""
+    if not info.sweep.exclude or info.layout.is_placed:
         return np.zeros(info.layout.shape[:-1], dtype=bool)
     return info.grid.excluded
 
@@ -294,19 +251,26 @@ def chunk_damages(info: StoreInfo, names: Iterable[str], status: np.ndarray | No
         status: status of every trial, read before the listing; if None, no chunk counts as missing.
     """
     damages: list[Damage] = []
-    done = crashed = np.zeros(info.layout.grid, dtype=bool)
-    if status is not None:
-        crashed = blocks_with(status == Status.CRASHED, info.layout)
-        # If all trials of a block crashed, its chunk has fill values only and may not be written.
-        done = blocks_with(status == Status.DONE, info.layout)
+
+    @cache
+    def with_any(statuses: tuple[Status, ...]) -> np.ndarray:
+        return blocks_with(np.isin(np.asarray(status), statuses), info.layout)
+
     for name in names:
         sizes = chunk_sizes(info.path / name, info.layout.grid)
-        needed = crashed if name == ERROR.name else done
-        if name != STATUS.name:
+        if status is not None and name != STATUS.name:
+            needed = with_any(needed_by(info, name))
             damages += _damage_of(name, "is missing", needed & (sizes < 0))
         short = (sizes >= 0) & (sizes <= CHECKSUM_BYTES)
         damages += _damage_of(name, f"is damaged (at most {CHECKSUM_BYTES} bytes are left)", short)
     return damages
+
+
+def needed_by(info: StoreInfo, name: str) -> tuple[Status, ...]:
+    """Give the statuses of trials that need a chunk; crashed ones need their error text alone."""
+    if name == ERROR.name:
+        return (Status.CRASHED,)
+    return ASKED if name in info.placement else (Status.DONE,)
 
 
 def _damage_of(name: str, what: str, mask: np.ndarray, listed: bool = True) -> Iterator[Damage]:
@@ -327,6 +291,8 @@ def read_array(info: StoreInfo, name: str) -> tuple[np.ndarray, list[Damage]]:
     """
     array = open_array(info, name)
     try:
+        if info.layout.is_placed and few_chunks(info.path / name, info.layout.grid) is not None:
+            return _read_blocks(info, name, array)
         return np.array(array[...]), []
     except (OSError, UserError):
         raise

@@ -24,6 +24,7 @@ from filelock import FileLock, SoftFileLease, Timeout
 from .errors import StoreError, WrongStoreError, explained
 from .exchange import resolved
 from .ordinary import UnsafeFileError, read_file
+from .signals import signals_handled_after
 
 WAIT_FOR_RECORDS = 600.0  # seconds: the many parts of an array enter one after the other
 SILENT = 60.0  # seconds after which a file that does not change is no lock
@@ -65,49 +66,70 @@ def held(path: Path, part: str = "", wait: float = WAIT_FOR_RECORDS) -> Iterator
     Raises:
         StoreError: another process holds the lock, or the folder cannot be written.
     """
-    file = _lock_file(path, part)
-    with explained(path, f"locking it in {file.parent}"):
-        lock, ours = _acquire(file, path, wait)
+    lock = _Lock(_lock_file(path, part), path)
     try:
+        lock.acquire(wait)
         yield
     finally:
-        # Removed while it is locked, so that no other process locks a file that then disappears.
-        with suppress(OSError):
-            if ours and os.path.samestat(file.stat(), ours[0]):
-                file.unlink()
-        with suppress(OSError):
-            lock.release()
+        lock.release()
+
+
+class _Lock:
+    """A lock file of a store that is removed when it is released.
+
+    An interruption while it is acquired or released is raised after that, so that no file stays.
+    """
+
+    def __init__(self, file: Path, path: Path):
+        self.file, self.path = file, path
+        self._lock: Any = None
+        # The file's `stat` if this process has to remove the file when it releases the lock.
+        self._ours: os.stat_result | None = None
+
+    def acquire(self, wait: float) -> None:
+        """Lock the file, or wait so many seconds for another holder.
+
+        Raises:
+            StoreError: another process holds the lock, or the folder cannot be written.
+        """
+        folder = self.file.parent
+        with signals_handled_after() as waiting, explained(self.path, f"locking it in {folder}"):
+            common: dict[str, Any] = {"timeout": wait, "thread_local": False}
+            if _has_flock(folder):
+                self._lock = FileLock(
+                    self.file, fallback_to_soft=False, on_acquired=self._sign, **common
+                )
+            else:
+                self._lock = SoftFileLease(
+                    self.file, lease_duration=SILENT, heartbeat_interval=5.0, **common
+                )
+            try:
+                self._lock.acquire(cancel_check=lambda: bool(waiting))
+            except Timeout:
+                if not waiting:
+                    raise _held_error(self.file, self.path) from None
+
+    def release(self) -> None:
+        """Remove the file and release the lock, if it was acquired."""
+        with signals_handled_after():
+            if self._lock is None or not self._lock.is_locked:
+                return
+            # Removed while locked, so that no other process locks a file that then disappears.
+            with suppress(OSError):
+                if self._ours and os.path.samestat(self.file.stat(), self._ours):
+                    self.file.unlink()
+            with suppress(OSError):
+                self._lock.release()
+
+    def _sign(self, handle: int) -> None:
+        _sign(handle, self.file)
+        self._ours = os.fstat(handle)
 
 
 def _lock_file(path: Path, part: str) -> Path:
     """Name the lock of a store. If the path is a link, the lock is next to its target."""
     folder = resolved(path)
     return folder.with_name(f".{folder.name}{part}.lock")
-
-
-def _acquire(file: Path, path: Path, wait: float) -> tuple[Any, list[os.stat_result]]:
-    """Lock a file.
-
-    Returns:
-        The lock, and a list with the file's `stat` if this process has to remove the file when it
-        releases the lock.
-    """
-    common: dict[str, Any] = {"timeout": wait, "thread_local": False}
-    native, ours = _has_flock(file.parent), list[os.stat_result]()
-
-    def sign(handle: int) -> None:
-        _sign(handle, file)
-        ours.append(os.fstat(handle))
-
-    if native:
-        lock: Any = FileLock(file, fallback_to_soft=False, on_acquired=sign, **common)
-    else:
-        lock = SoftFileLease(file, lease_duration=SILENT, heartbeat_interval=5.0, **common)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise _held_error(file, path) from None
-    return lock, ours
 
 
 def _has_flock(folder: Path) -> bool:

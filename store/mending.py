@@ -9,9 +9,9 @@ from ..sweeps.variables import Variable
 from .chunks import remove_chunk
 from .documents import DOCUMENT, consolidate
 from .errors import WrongStoreError, explained
+from .info import StoreInfo
 from .integrity import (
     Damage,
-    StoreInfo,
     Survey,
     coordinate_damages,
     damage_error,
@@ -20,7 +20,7 @@ from .integrity import (
     read_array,
     survey,
 )
-from .layout import ERROR, SECONDS, STATUS, Status
+from .layout import ERROR, SECONDS, STATUS, Status, placement
 from .lock import documents_held
 from .own_files import zarr_group
 from .reading import read_info
@@ -92,7 +92,8 @@ def _check_excluded(info: StoreInfo) -> None:
 
 def _write_again(info: StoreInfo, damages: Sequence[Damage], variables: Sequence[Variable]) -> None:
     """Write the documents of results and whole coordinates as they were when the store was made."""
-    known = {variable.name: variable for variable in (*variables, SECONDS, ERROR, STATUS)}
+    own = (*variables, SECONDS, ERROR, STATUS, *placement(info.sweep))
+    known = {variable.name: variable for variable in own}
     coordinates = coordinates_of(info.grid)
     unknown = [d for d in damages if d.array not in known and d.array not in coordinates]
     if unknown:
@@ -114,18 +115,24 @@ def _with_stored_text(info: StoreInfo, variable: Variable) -> Variable:
 
 
 def _clear(info: StoreInfo, surveyed: Survey) -> None:
-    """Mark lost trials as pending in the status, then remove the damaged chunks."""
+    """Mark lost trials as pending in the status, then remove the damaged chunks.
+
+    Where it is lost which trials were placed, they are not asked: the run places them again.
+    """
     group = zarr_group(info.path, "r+")
     changed = surveyed.lost.copy()
     for damage in surveyed.damages:
+        for block in damage.blocks if damage.array in info.placement else ():
+            trials = surveyed.status[info.layout.region(block)]
+            trials[trials == Status.PENDING] = Status.NOT_ASKED
         for block in damage.blocks if damage.array == ERROR.name else ():
             changed[block] = True
     for block in map(tuple, np.argwhere(changed)):
         region = info.layout.region(block)
         if surveyed.lost[block]:
-            # The old chunk may not be readable. Without one, all trials of the block are pending.
+            # The old chunk may not be readable. Without one, no trial of the block was run.
             remove_chunk(info.path / STATUS.name, block)
-        if not surveyed.lost[block] or (surveyed.status[region] != Status.PENDING).any():
+        if not surveyed.lost[block] or (surveyed.status[region] != info.layout.not_run).any():
             array_of(group, STATUS.name)[region] = surveyed.status[region]
     if info.sweep.exclude and surveyed.unmarked.any():
         for index in np.argwhere(surveyed.unmarked):

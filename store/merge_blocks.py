@@ -14,12 +14,24 @@ from ..sweeps.variables import Variable
 from .chunks import chunk_path, chunk_sizes
 from .documents import read_document
 from .errors import StoreError, WrongStoreError
-from .integrity import StoreInfo
-from .layout import ERROR, SECONDS, STATUS, Layout, Listener, Region, Status, trial_at
-from .moving import link_block, origins, same_chunk
+from .info import StoreInfo
+from .layout import (
+    ERROR,
+    SECONDS,
+    STATUS,
+    Layout,
+    Listener,
+    Region,
+    Status,
+    origins,
+    origins_along,
+    trial_at,
+)
+from .moving import link_block, same_chunk
 from .own_files import zarr_group
 from .plain import chunk_shape
 from .reading import readable
+from .stored_trials import excluded_error
 from .template import array_of
 from .trial_checks import as_bits
 
@@ -142,7 +154,7 @@ class BlockMerge:
 
     def _input(self, number: int, info: StoreInfo) -> _Input:
         sweep = self.grid.sweep
-        sources = [origins(info.sweep.axes[dim], sweep.axes[dim]) for dim in self.grid.dims]
+        sources = origins_along(info.sweep, sweep, self.grid.dims)
         sources.append(origins(list(range(info.sweep.trials)), list(range(sweep.trials))))
         shared = [name for name in self.names if self._is_alike(info, name)]
         return _Input(number, info, sources, frozenset(shared))
@@ -208,10 +220,7 @@ class BlockMerge:
         for piece in pieces if excluded.any() else ():
             mask = np.broadcast_to(excluded[..., np.newaxis], (*excluded.shape, region[-1].stop))
             if ((piece.status == Status.DONE) & mask[piece.place]).any():
-                raise WrongStoreError(
-                    f"{piece.source.info.path}: it holds trials of points that its rules exclude "
-                    "now: an older version compared numbers to their last digit. Leave it out."
-                )
+                raise excluded_error(piece.source.info)
 
     def _same_block(self, piece: _Piece) -> tuple[int, ...] | None:
         """Give the block of a store that has exactly these trials at these places, or None."""
@@ -284,9 +293,27 @@ class BlockMerge:
         )
         index = tuple(place.start + offset for place, offset in zip(region, inner, strict=True))
         first = next(p.source.info for p in givers if p.source.number == giver[inner])
-        raise ConflictError(
-            f"{piece.source.info.path} and {first.path}: '{name}' of the trial "
-            f"{trial_at(self.grid, index)} is {theirs[at].item()!r} in the one and "
-            f"{present[at].item()!r} in the other. A merge needs the same results of a trial that "
-            "both hold: 'genprior verify' tells which is damaged; else leave one store out."
+        raise conflict_error(
+            name,
+            trial_at(self.grid, index),
+            (piece.source.info.path, theirs[at].item()),
+            (first.path, present[at].item()),
         )
+
+
+def conflict_error(
+    name: str, trial: str, other: tuple[Path, Any], first: tuple[Path, Any]
+) -> ConflictError:
+    """Say that two stores hold different results of one trial.
+
+    Args:
+        name: the variable.
+        trial: the trial's coordinates.
+        other: the store that is refused, and its value.
+        first: the other store, and its value.
+    """
+    return ConflictError(
+        f"{other[0]} and {first[0]}: '{name}' of the trial {trial} is {other[1]!r} in the one and "
+        f"{first[1]!r} in the other. A merge needs the same results of a trial that both hold: "
+        "'genprior verify' tells which is damaged; else leave one store out."
+    )

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..sweeps.labels import value_label
 from .documents import VARIABLES, BrokenDocumentError, is_array, read_document
-from .integrity import StoreInfo
+from .info import StoreInfo
 from .own_files import zarr_group
 from .unwarned import unwarned
 
@@ -45,17 +44,13 @@ def carry_attributes(info: StoreInfo, new: Path) -> bool:
         if (array := target.get(name)) is None:
             continue
         old = source[name].attrs.asdict()
+        if name in info.placement:
+            old.pop("_FillValue", None)  # where trials are not placed, these arrays have none
         if added := {key: value for key, value in old.items() if key not in array.attrs}:
             with unwarned():
                 array.attrs.update(added)
             carried = True
     return carried
-
-
-def origins(old: list[object], new: list[object]) -> np.ndarray:
-    """Give the index of each value in the old axis, −1 if the old axis lacks it."""
-    index_of = {value_label(value): index for index, value in enumerate(old)}
-    return np.array([index_of.get(value_label(value), -1) for value in new])
 
 
 def same_chunk(indices: np.ndarray, chunk: int, size: int) -> int | None:

@@ -23,9 +23,9 @@ from .documents import (
     read_root,
 )
 from .errors import StoreError, explained, in_short, library_error
+from .info import StoreInfo
 from .integrity import (
     Damage,
-    StoreInfo,
     Survey,
     check_complete,
     damage_error,
@@ -35,10 +35,11 @@ from .integrity import (
     reading_error,
     survey,
 )
-from .layout import STATUS, TRIAL, Layout
+from .layout import STATUS, Layout
 from .ordinary import parsed
 from .own_files import OwnFiles, zarr_group
 from .plain import chunk_bytes, chunk_shape, fits_a_block, why_not_plain
+from .sparse import load_existing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,12 +93,11 @@ def _layout(
     path: Path, sweep: Sweep, variables: tuple[str, ...], root_copies: dict[str, Document]
 ) -> Layout:
     """Find the layout of the results: dimensions of the sweep, chunks of a result's document."""
-    dims = (*sweep.axes, TRIAL)
-    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    shape = Layout.of(sweep, ()).shape
     for document in _documents_of_results(path, variables, root_copies):
         chunks = chunk_shape(document)
         if not why_not_plain(document) and 0 not in chunks and fits_a_block(chunks, shape):
-            layout = Layout(dims, shape, tuple(chunks))
+            layout = Layout.of(sweep, tuple(chunks))
             if is_laid_out(document, layout):
                 return layout
     raise StoreError(
@@ -125,16 +125,33 @@ def read_status(path: Path) -> np.ndarray:
     Raises:
         StoreError: a chunk is damaged; the message names it.
     """
-    info = read_info(path)
-    with readable(info, [STATUS.name]):
-        status, damages = read_array(info, STATUS.name)
-        if damages:
-            raise damage_error(info, damages)
-        return status
+    return read_values(read_info(path), [STATUS.name])[STATUS.name]
+
+
+def read_values(
+    info: StoreInfo, names: Sequence[str], doing: str = "reading it"
+) -> dict[str, np.ndarray]:
+    """Read arrays of results as they are stored, by name; −1 and NaN mean *not run*.
+
+    Args:
+        info: the store.
+        names: the arrays.
+        doing: what is being done, for messages about the file system.
+
+    Raises:
+        StoreError: a chunk is damaged; the message names it.
+    """
+    values = {}
+    with readable(info, names, doing):
+        for name in names:
+            values[name], damages = read_array(info, name)
+            if damages:
+                raise damage_error(info, damages)
+    return values
 
 
 def survey_store(path: Path, read: Sequence[str] = ()) -> tuple[StoreInfo, Survey]:
-    """Read the status of a store and find its damages. The folder of each array is listed once.
+    """Read the status of a store and find its damages, from listings of the arrays' folders.
 
     Args:
         path: the store.
@@ -285,12 +302,14 @@ def load_results(path: Path, names: list[str]) -> "xr.Dataset":
 
     def load() -> "xr.Dataset":
         info = read_info(path)
-        with readable(info, [STATUS.name, *names]):
+        needed = dict.fromkeys([STATUS.name, *names, *info.placement])
+        with readable(info, [*needed]):
             dataset = open_results(path)
             # Workers write the status last: the results of trials that are done now exist already.
-            status = np.asarray(dataset[STATUS.name].values)
-            loaded = dataset[names].load()
-            check_complete(info, dict.fromkeys([STATUS.name, *names]), status)
+            own = dataset[[STATUS.name]].reset_coords(drop=True)
+            status = np.asarray(load_existing(own, info)[STATUS.name].values)
+            loaded = load_existing(dataset[names], info)
+            check_complete(info, needed, status)
         return loaded
 
     return read_one_layout(path, load)

@@ -10,7 +10,8 @@ from .analyses import remove_analysis
 from .chunks import chunk_path, remove_chunk
 from .errors import explained
 from .exchange import clear
-from .integrity import Block, StoreInfo, excluded_points
+from .info import StoreInfo
+from .integrity import Block, excluded_points
 from .layout import ERROR, SECONDS, STATUS, Status
 from .lock import documents_held
 from .mending import mend_store
@@ -46,6 +47,10 @@ def repair_store(
         for damage in inspection.damages:
             for block in damage.blocks if damage.array != STATUS.name else ():
                 remove_chunk(info.path / damage.array, block)
+        for fault in inspection.faults.values():
+            for block in fault.blocks if fault.misplaced else ():
+                for name in info.placement:
+                    remove_chunk(info.path / name, block)
         computed = computed_coordinates(info)
         mend_store(info, variables, [d for d in inspection.other_values if d.array not in computed])
         info = read_info(info.path).with_grid(info.grid)

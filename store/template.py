@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import MemoryStore
 
 from ..sweeps import Grid, Sweep
 from ..sweeps.parameters import PARAMETERS, facts, names_with, parameter_attributes
@@ -18,7 +19,7 @@ from ..sweeps.variables import Variable
 from .documents import DOCUMENT, FORMAT, VARIABLES, consolidate, read_document
 from .errors import StoreError, WrongStoreError, explained, in_short
 from .exchange import NEW, appear, is_vacant, resolved, work_area
-from .layout import ERROR, SECONDS, STATUS, TRIAL, Layout, Status
+from .layout import ERROR, PROBE, SECONDS, STATUS, TRIAL, Layout, Status, placement
 from .plain import why_not_plain
 from .unwarned import unwarned
 
@@ -77,38 +78,51 @@ def build_template(
     The arguments are those of `create_store`.
     """
     sweep = grid.sweep
-    layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
+    layout = Layout.of(sweep, chunks)
     if len(chunks) != len(layout.shape):
         raise ValueError(f"chunks {chunks} do not fit the dimensions {layout.dims}.")
-    group = zarr.create_group(path, zarr_format=3)
-    coordinates = _write_coordinates(group, grid)
-    for variable in (*variables, SECONDS, ERROR, STATUS):
+    coordinates = coordinates_of(grid)
+    placed = placement(sweep)
+    auxiliary = [name for name in coordinates if name not in (*grid.dims, TRIAL, PROBE)]
+    attributes = {
+        "title": sweep.title or sweep.name,
+        "genprior_format": FORMAT,
+        "revision": uuid.uuid4().hex,
+        # The order of the axes is the order of the dimensions.
+        "sweep": sweep.as_json(),
+        "sweep_hash": sweep.hash,
+        "coordinates": " ".join([*auxiliary, *(variable.name for variable in placed)]),
+        VARIABLES: json.dumps([variable.name for variable in variables]),
+        **provenance,
+    }
+    # zarr makes the hundred small files of a template faster in memory than one by one on disk.
+    files: dict[str, Any] = {}
+    group = zarr.create_group(MemoryStore(files), zarr_format=3, attributes=attributes)
+    for coordinate in coordinates.values():
+        write_coordinate(group, *coordinate)
+    for variable in (*variables, SECONDS, ERROR, STATUS, *placed):
         add_array(group, variable, layout)
-    _mark_all_excluded(group, grid, layout)
-    group.attrs.update(
-        {
-            "title": sweep.title or sweep.name,
-            "genprior_format": FORMAT,
-            "revision": uuid.uuid4().hex,
-            # The order of the axes is the order of the dimensions.
-            "sweep": sweep.as_json(),
-            "sweep_hash": sweep.hash,
-            "coordinates": " ".join(coordinates),
-            VARIABLES: json.dumps([variable.name for variable in variables]),
-            **provenance,
-        }
-    )
+    for name, content in files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.to_bytes())
+    _mark_all_excluded(path, grid, layout)
     consolidate(path)
     return layout
 
 
-def _mark_all_excluded(group: zarr.Group, grid: Grid, layout: Layout) -> None:
-    for block in layout.block_indices() if grid.excluded.any() else ():
+def _mark_all_excluded(path: Path, grid: Grid, layout: Layout) -> None:
+    if layout.is_placed or not grid.excluded.any():
+        return
+    group = zarr.open_group(path, mode="r+")
+    for block in layout.block_indices():
         mark_excluded(group, grid, layout.region(block))
 
 
 def mark_excluded(group: zarr.Group, grid: Grid, region: tuple[slice, ...]) -> None:
     """Mark the excluded points of a block in its status; other trials keep theirs."""
+    if grid.sweep.placed is not None:
+        return
     mask = grid.excluded[region[:-1]]
     if mask.any():
         array = array_of(group, "status")
@@ -144,9 +158,8 @@ def estimate_bytes(sweep: Sweep, variables: Iterable[Variable], chunks: tuple[in
     It counts uncompressed values in whole blocks of the file system, and folders: all indices of a
     chunk but the last are names of folders.
     """
-    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
-    layout = Layout((*sweep.axes, TRIAL), shape, chunks)
-    widths = [np.dtype(v.dtype).itemsize for v in (*variables, SECONDS, STATUS)]
+    layout = Layout.of(sweep, chunks)
+    widths = [np.dtype(v.dtype).itemsize for v in (*variables, SECONDS, STATUS, *placement(sweep))]
     per_block = int(np.prod(chunks, dtype=float))
     folders = sum(prod(layout.grid[:depth]) for depth in range(len(layout.grid)))
     pages = sum(folders + layout.blocks * -(-per_block * width // BYTES_A_FILE) for width in widths)
@@ -159,7 +172,7 @@ def add_array(group: zarr.Group, variable: Variable, layout: Layout) -> None:
     fill: Any
     if variable is STATUS:
         # Pending is a legal value: without `_FillValue` xarray does not mask it.
-        fill = int(Status.PENDING)
+        fill = int(layout.not_run)
     elif variable.name == ERROR.name:
         fill = ""
     else:
@@ -208,28 +221,24 @@ def _create(
         )
 
 
-def _write_coordinates(group: zarr.Group, grid: Grid) -> list[str]:
-    """Write the coordinates of a grid; give the names of those that are not dimensions."""
-    coordinates = coordinates_of(grid)
-    for coordinate in coordinates.values():
-        write_coordinate(group, *coordinate)
-    return [name for name in coordinates if name not in (*grid.dims, TRIAL)]
-
-
 def coordinates_of(grid: Grid) -> dict[str, Coordinate]:
     """Give the axes, the trial and every parameter that is stored as a coordinate, by name."""
     sweep = grid.sweep
-    trial = {"long_name": "trial index", "units": "1"}
-    made: dict[str, Coordinate] = {TRIAL: (TRIAL, (TRIAL,), np.arange(sweep.trials), trial)}
+    layout = Layout.of(sweep, ())
+    last, count = layout.dims[-1], layout.shape[-1]
+    about = "index among the trials of a group" if layout.is_placed else "trial index"
+    counted = {"long_name": about, "units": "1"}
+    made: dict[str, Coordinate] = {last: (last, (last,), np.arange(count), counted)}
     labels = [*names_with("labelled"), *sweep.parameters, *sweep.dependent]
     others = [
         name
         for name in dict.fromkeys(labels)
         if name not in sweep.axes and not _is_left_out(sweep, name)
     ]
-    for name in (*sweep.axes, *others):
+    for name in (*layout.dims[:-1], *others):
         column = grid.column(name)
-        if column is not None:
+        # What follows from the axis along which trials are placed is no coordinate of groups.
+        if column is not None and sweep.placed not in column.dims:
             attributes = (
                 parameter_attributes(name)
                 if name in PARAMETERS

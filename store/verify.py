@@ -19,17 +19,19 @@ from .chunks import CHECKSUM_BYTES, chunk_path, is_intact
 from .documents import read_document, read_revision
 from .errors import OtherLayoutError, explained, library_error
 from .foreign import find_foreign
+from .info import StoreInfo
 from .integrity import (
     WRONG_CHECKSUM,
     Block,
     Damage,
-    StoreInfo,
     coordinate_damages,
     document_damages,
     excluded_points,
+    needed_by,
     open_array,
 )
 from .layout import ERROR, SECONDS, STATUS, TRIAL, Listener, Status
+from .placement_checks import PlacementCheck
 from .strays import Strays, find_strays
 from .template import as_stored, coordinates_of
 from .trial_checks import contradictions, not_cleared
@@ -47,12 +49,14 @@ class Fault:
         trials: their number.
         first: the index of the first one, over the axes and the trial.
         blocks: the blocks in which they lie.
+        misplaced: whether it is not known which trials they are.
     """
 
     what: str
     trials: int
     first: Index
     blocks: list[Block] = field(default_factory=list)
+    misplaced: bool = False
 
 
 class Sampled(NamedTuple):
@@ -133,6 +137,7 @@ class _Found(NamedTuple):
     missing: list[str]
     broken: list[tuple[str, str]]  # an array, and what is wrong with its chunk
     wrong: list[tuple[str, np.ndarray]]  # what is wrong, and a mask of the trials
+    misplaced: list[tuple[str, np.ndarray]]  # the same, of trials of which the place is wrong
     left: np.ndarray
     values: dict[str, np.ndarray]
     chunks: int
@@ -150,6 +155,7 @@ class _Inspector:
             name: open_array(info, name) for name in info.results if name not in self.unread
         }
         self.excluded = excluded_points(info)
+        self.places = PlacementCheck(info.placement)
         self.lost: dict[tuple[str, str], list[Block]] = {}
         self.faults: dict[str, Fault] = {}
         self.left: Fault | None = None
@@ -192,7 +198,7 @@ class _Inspector:
 
     def _check(self, block: Block) -> None:
         found = self._look(block)
-        if found.missing or found.broken or found.wrong or found.left.any():
+        if found.missing or found.broken or found.wrong or found.misplaced or found.left.any():
             # A run may have written the block while it was read, or given the store other blocks.
             self._check_layout()
             found = self._look(block)
@@ -204,11 +210,14 @@ class _Inspector:
         for name, what in found.broken:
             self.lost.setdefault((name, what), []).append(block)
         bad = np.zeros(found.status.shape, dtype=bool)
-        for what, mask in found.wrong:
-            bad |= mask
-            fault = self.faults.setdefault(what, Fault(what, 0, _first(mask, start)))
-            fault.trials += int(mask.sum())
-            fault.blocks.append(block)
+        for misplaced, faults in ((False, found.wrong), (True, found.misplaced)):
+            for what, mask in faults:
+                bad |= mask
+                new = Fault(what, 0, _first(mask, start), misplaced=misplaced)
+                fault = self.faults.setdefault(what, new)
+                fault.trials += int(mask.sum())
+                fault.blocks.append(block)
+        self.places.take(found.values, start)
         if found.left.any():
             self.left = self.left or Fault("not done", 0, _first(found.left, start))
             self.left.trials += int(found.left.sum())
@@ -222,12 +231,19 @@ class _Inspector:
 
     def _look(self, block: Block) -> _Found:
         """Read all chunks of a block, and compare them."""
-        region, path = self.info.layout.region(block), self.info.path
+        info = self.info
+        region, path = info.layout.region(block), info.path
         shape = tuple(part.stop - part.start for part in region)
         values: dict[str, np.ndarray] = {}
         absent, broken, chunks = [], [], 0
         # The status first: results of trials that are done then were written before.
-        for name in (STATUS.name, *self.info.variables, SECONDS.name, ERROR.name):
+        for name in (
+            STATUS.name,
+            *self.info.variables,
+            SECONDS.name,
+            ERROR.name,
+            *self.info.placement,
+        ):
             chunk = chunk_path(path / name, block)
             try:
                 intact = is_intact(chunk)
@@ -245,20 +261,22 @@ class _Inspector:
         status = values.get(STATUS.name)
         if status is None:
             nothing = np.zeros(shape, dtype=bool)
-            pending = np.zeros(shape, dtype=np.int8)
-            return _Found(pending, [], broken, [], nothing, {}, chunks)
-        done, crashed = (status == Status.DONE).any(), (status == Status.CRASHED).any()
+            pending = np.full(shape, self.info.layout.not_run, dtype=np.int8)
+            return _Found(pending, [], broken, [], [], nothing, {}, chunks)
         missing = [
             name
             for name in absent
-            if name != STATUS.name and name not in self.unread
-            and (crashed if name == ERROR.name else done)
-        ]  # fmt: skip
+            if name != STATUS.name
+            and name not in self.unread
+            and np.isin(status, needed_by(info, name)).any()
+        ]
         known = {name: stored for name, stored in values.items() if name not in missing}
         excluded = self.excluded[region[:-1]]
         wrong = list(contradictions(known, self.variables, excluded))
         left = not_cleared(known, self.variables)
-        return _Found(status, missing, broken, wrong, left, values, chunks)
+        start = tuple(part.start for part in region)
+        misplaced = self.places.faults(known, start)
+        return _Found(status, missing, broken, wrong, misplaced, left, known, chunks)
 
     def _decoded(self, name: str, region: tuple[slice, ...]) -> np.ndarray:
         try:
@@ -291,7 +309,7 @@ class _Inspector:
             values = {
                 name: stored[offset]
                 for name, stored in found.values.items()
-                if name in self.info.variables or name == SECONDS.name
+                if name in (*self.info.variables, *self.info.placement, SECONDS.name)
             }
             entry = (-key, index, values)
             if len(self.drawn) == self.trials:

@@ -45,7 +45,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
     def names_of_task() -> list[str]:
         return [name for name in PARAMETERS if sweep.has(name)]
 
-    multipliers = {rule.times for rule in sweep.dependent.values() if isinstance(rule.times, str)}
+    used = {name for rule in sweep.dependent.values() for name in rule.inputs}
     for name, rule in sweep.dependent.items():
         if isinstance(rule.times, str) and rule.times not in {*tables, *PARAMETERS}:
             raise SweepError(
@@ -53,7 +53,7 @@ def check_names(sweep: "Sweep", stored: bool = False) -> None:
                 f"{did_you_mean(rule.times, sweep.axes)}"
             )
     for table, names in (
-        ("axes", set(sweep.axes) - multipliers),
+        ("axes", set(sweep.axes) - used),
         ("parameters", set(sweep.parameters)),
         ("dependent", set(sweep.dependent)),
     ):

@@ -87,4 +87,7 @@ def union(stored: Sweep, asked: Sweep) -> Sweep:
         if entry.table:
             written["dependent"][name]["table"] = entry.table | (stored.dependent[name].table or {})
     written["trials"] = max(stored.trials, asked.trials)
+    if stored.adaptive and asked.adaptive:
+        most = max(stored.adaptive.most, asked.adaptive.most)
+        written["adaptive"] = {**written["adaptive"], "along": asked.placed, "most": most}
     return Sweep.parse(written, "the extended sweep", stored=True)

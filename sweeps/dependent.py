@@ -35,7 +35,8 @@ class Dependent(Strict):
     """A parameter computed from others.
 
     The value is `table[by]` or `times`. It is multiplied by `of` if `of` is given, and rounded to
-    the nearest integer (halves up) if the parameter is an integer. `times` may name an axis.
+    the nearest integer (halves up) if the parameter is an integer. `of`, `times` and `by` may name
+    an axis that is no parameter.
     """
 
     of: str | None = None
@@ -48,7 +49,9 @@ class Dependent(Strict):
         if (self.times is None) == (self.table is None) or (self.by is None) != (
             self.table is None
         ):
-            raise ValueError("give either 'times' (with 'of') or 'by' and 'table'")
+            raise ValueError(
+                "give either 'times' (with 'of') or 'by' and 'table' (with or without 'of')"
+            )
         if self.times is not None and self.of is None:
             raise ValueError("'times' needs 'of', the parameter it multiplies")
         if self.table is not None and self.by is not None:

@@ -3,6 +3,7 @@
 import difflib
 import reprlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -30,8 +31,10 @@ class UserError(Exception):
 
     def __init__(self, message: str):
         line = " ".join(_cut(message).split())
-        # A control character in the name of a file or key must not reach the terminal.
-        super().__init__(_cut("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)))
+        if not line.isprintable():
+            # A control character in the name of a file or key must not reach the terminal.
+            line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        super().__init__(_cut(line))
 
 
 def _cut(message: str) -> str:
@@ -55,13 +58,21 @@ def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
         otherwise: the text if there are many names and none is similar.
     """
     wrong = wrong[:LONGEST_NAME]  # the time to compare grows with the length
-    names = list(dict.fromkeys(known))
-    near = max(names, key=lambda name: _likeness(wrong, name), default="")
-    if near and _likeness(wrong, near) >= NEAR:
+    names = tuple(dict.fromkeys(known))
+    near, likeness = _nearest(wrong, names)
+    if likeness >= NEAR:
         return f"Did you mean {near!r}?"
     if len(names) > MOST_NAMES:
         return otherwise
     return f"Known: {', '.join(names) or 'none'}."
+
+
+@lru_cache(maxsize=256)  # a store whose class is not here asks for it thousands of times
+def _nearest(wrong: str, names: tuple[str, ...]) -> tuple[str, float]:
+    """Find the name that is most like a wrong one, and its likeness; 0 if there are no names."""
+    likenesses = [_likeness(wrong, name) for name in names]
+    best = max(likenesses, default=0.0)
+    return (names[likenesses.index(best)] if names else ""), best
 
 
 def _likeness(wrong: str, name: str) -> float:

@@ -4,6 +4,7 @@ Only the mask of excluded points is as large as the grid: parameters are kept ov
 they vary with, and a point is made when it is needed.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,7 +20,7 @@ from .labels import list_label, value_label
 from .parameters import PARAMETERS, facts, make_point, names_with, point_model, required
 from .point import Derivation, Given, NotDerivedError
 from .products import computed, products
-from .rules import rule_mask
+from .rules import compared_with, operands, rule_mask
 from .sweep import Sweep
 from .values import check_value
 
@@ -33,7 +34,13 @@ class Column:
 
 
 class Grid:
-    """The points of a sweep, addressed by their index along each axis."""
+    """The points of a sweep, addressed by their index along each axis.
+
+    Attributes:
+        sweep: the sweep.
+        axes: the values along each axis. Where trials are placed, these are the values that the
+            sweep lists, and those at which an exclusion begins or ends.
+    """
 
     def __init__(self, sweep: Sweep):
         """Lay out the grid and check it.
@@ -43,10 +50,14 @@ class Grid:
                 rules exclude every point.
         """
         self.sweep = sweep
+        self.axes = dict(sweep.axes)
         self.dims = tuple(sweep.axes)
-        self.shape = tuple(len(values) for values in sweep.axes.values())
-        self.size = prod(self.shape)
         self._columns: dict[str, Column] = {}
+        if sweep.placed is not None:
+            self.axes[sweep.placed] = self._values_at_edges(sweep.placed)
+            self._columns.clear()
+        self.shape = tuple(len(values) for values in self.axes.values())
+        self.size = prod(self.shape)
         self._check_sizes()
         self._check_fit()
         self._check_exclusive()
@@ -111,7 +122,7 @@ class Grid:
 
     def place_along(self, dims: tuple[str, ...], index: tuple[int, ...]) -> str:
         """Name a place by its values along some axes, `dims`."""
-        named = ((dim, self.sweep.axes[dim][i]) for dim, i in zip(dims, index, strict=True))
+        named = ((dim, self.axes[dim][i]) for dim, i in zip(dims, index, strict=True))
         return ", ".join(f"{dim}={value_label(value)}" for dim, value in named)
 
     def distinct(self, names: tuple[str, ...], at_most: int) -> Iterator[tuple[int, ...]]:
@@ -157,8 +168,8 @@ class Grid:
                 "give one of these parameters as a number."
             )
         sweep = self.sweep
-        if name in sweep.axes:
-            return Column((name,), _objects(sweep.axes[name]))
+        if name in self.axes:
+            return Column((name,), _objects(self.axes[name]))
         if name in sweep.parameters:
             return Column((), _objects(sweep.parameters[name]))
         if name in sweep.dependent:
@@ -190,7 +201,7 @@ class Grid:
             return None
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in known.values()))
         spread = {each: _spread(column, dims) for each, column in known.items()}
-        values = np.empty(tuple(len(self.sweep.axes[dim]) for dim in dims), dtype=object)
+        values = np.empty(tuple(len(self.axes[dim]) for dim in dims), dtype=object)
         for index in np.ndindex(values.shape):
             try:
                 value = derivation.compute({each: _entry_at(spread[each], index) for each in known})
@@ -208,7 +219,7 @@ class Grid:
             columns[needed] = column
         dims = tuple(dim for dim in self.dims if any(dim in c.dims for c in columns.values()))
         spread = {needed: _spread(column, dims) for needed, column in columns.items()}
-        shape = tuple(len(self.sweep.axes[dim]) for dim in dims)
+        shape = tuple(len(self.axes[dim]) for dim in dims)
         if rule.table is None and not isinstance(rule.times, list):
             return Column(dims, products(name, rule, spread, shape))
         values = np.empty(shape, dtype=object)
@@ -221,6 +232,29 @@ class Grid:
                 place = ", ".join(f"{each}={value_label(given[each])}" for each in rule.inputs)
                 raise SweepError(f"dependent.{name} at {place}: {error}") from None
         return Column(dims, values)
+
+    def _values_at_edges(self, axis: str) -> list[Any]:
+        """List whole numbers of an axis, one at least for each way in which rules treat them.
+
+        Raises:
+            SweepError: a rule names a parameter that follows from the axis.
+        """
+        listed = self.sweep.axes[axis]
+        for rule in self.sweep.exclude:
+            for name in operands(rule) - {axis}:
+                column = self.column(name)
+                if column is not None and axis in column.dims:
+                    raise SweepError(
+                        f"exclude: {rule!r} names '{name}', which follows from '{axis}', along "
+                        f"which trials are placed; write the rule about '{axis}'."
+                    )
+        edges = {
+            int(edge)
+            for rule in self.sweep.exclude
+            for number in compared_with(rule, axis, self.over_grid)
+            for edge in (math.floor(number), math.floor(number) + 1)
+        }
+        return sorted({*listed, *(edge for edge in edges if listed[0] < edge < listed[-1])})
 
     def _check_sizes(self) -> None:
         """Compute every size, so that the results of rules are checked before anything runs."""

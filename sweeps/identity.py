@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     DITHER = 6
     SEARCH = 7
     PLANE = 8
+    PLACEMENT = 9
 
 
 # Draws that differ between the variants of a trial; the variants share all other draws.

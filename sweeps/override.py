@@ -37,13 +37,13 @@ def apply_setting(written: Tables, setting: str, model: type[BaseModel]) -> None
     """
     key, text = _split(setting)
     key = "task" if key == "experiment" else key
-    multipliers = _multipliers(written)
+    inputs = _inputs(written)
     try:
         _apply(written, key, text, model)
     except (ValueError, SweepError) as error:
         raise SweepError(f"--set {in_short(setting)}: {error}") from None
-    for axis in multipliers - _multipliers(written) - set(PARAMETERS):
-        # No parameter is left that this axis multiplies.
+    for axis in inputs - _inputs(written) - set(PARAMETERS):
+        # No parameter is left that follows from this axis.
         written["axes"].pop(axis, None)
 
 
@@ -112,9 +112,11 @@ def _split(setting: str) -> tuple[str, str]:
     return key, text
 
 
-def _multipliers(written: Tables) -> set[str]:
+def _inputs(written: Tables) -> set[str]:
+    """Name what rules compute from: these axes need not be parameters."""
     rules = [rule for rule in written["dependent"].values() if isinstance(rule, dict)]
-    return {rule["times"] for rule in rules if isinstance(rule.get("times"), str)}
+    given = [rule.get(key) for rule in rules for key in ("of", "times", "by")]
+    return {name for name in given if isinstance(name, str)}
 
 
 def _apply(written: Tables, key: str, text: str, model: type[BaseModel]) -> None:

@@ -3,7 +3,7 @@
 from .readings import reserved_by_others
 
 # Names in every store. Variables of trials and analyses are registered by other packages.
-OF_STORES = ("trial", "status", "seconds", "error", "analysis")
+OF_STORES = ("trial", "probe", "round", "status", "seconds", "error", "analysis")
 
 
 def reserved_names() -> set[str]:

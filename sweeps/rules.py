@@ -71,6 +71,28 @@ def rule_mask(rule: str, lookup: Lookup) -> np.ndarray:
     return holds
 
 
+def operands(rule: str) -> set[str]:
+    """Give what a rule compares: names, and literals as they are written."""
+    return {text for left, _, right in parse_rule(rule) for text in (left, right)}
+
+
+def compared_with(rule: str, name: str, lookup: Lookup) -> set[float]:
+    """Give the numbers with which a rule compares a parameter or an axis.
+
+    Args:
+        rule: the rule.
+        name: the parameter or the axis.
+        lookup: gives the values of a name; None for an unknown name.
+    """
+    numbers = set()
+    for left, _, right in parse_rule(rule):
+        for one, other in ((left, right), (right, left)):
+            if one == name != other:
+                values = np.ravel(_operand(other, rule, lookup))
+                numbers |= {float(rounded(each)) for each in values if not isinstance(each, str)}
+    return {number for number in numbers if isfinite(number)}
+
+
 def _operand(text: str, rule: str, lookup: Lookup) -> np.ndarray:
     """Give the values of a name, or of a literal: text in quotes, a truth value or a number."""
     literal: Any = None

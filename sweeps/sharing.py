@@ -134,7 +134,7 @@ def check_compared(grid: Grid, over: str, along: str | None, key: str = "compare
 
 def _twins(grid: Grid, axis: str) -> Clash | None:
     """Give two values of an axis that decides draws if all its values make the same points."""
-    values = grid.sweep.axes[axis]
+    values = grid.axes[axis]
     if len(values) < 2 or not any(axis in column.dims for column in _deciding(grid)):
         return None
     return Clash(axis, (value_label(values[0]), value_label(values[1])), "")
@@ -156,7 +156,7 @@ def _deciding(grid: Grid) -> list[Column]:
     where the class is installed.
     """
     left_out = carriers(grid.sweep.paired)
-    foreign = [name for name in grid.sweep.axes if is_foreign(name)]
+    foreign = [name for name in grid.axes if is_foreign(name)]
     names = [name for name in (*names_with("draws"), *foreign) if name not in left_out]
     columns = [grid.completed(name) for name in names]
     return [column for column in columns if column is not None and column.dims]
@@ -178,7 +178,7 @@ def _codes(grid: Grid, columns: list[Column]) -> np.ndarray:
         numbers = [known.setdefault(value, len(known)) for value in column.values.ravel().tolist()]
         part = np.reshape(np.array(numbers, dtype=np.int64), column.values.shape)
         order = [column.dims.index(dim) for dim in grid.dims if dim in column.dims]
-        lengths = [len(grid.sweep.axes[d]) if d in column.dims else 1 for d in grid.dims]
+        lengths = [len(grid.axes[d]) if d in column.dims else 1 for d in grid.dims]
         mixed = codes * len(known) + np.transpose(part, order).reshape(lengths)
         # Make the numbers small again, so that no product overflows.
         codes = np.unique(mixed, return_inverse=True)[1].reshape(mixed.shape)
@@ -201,7 +201,7 @@ def _is_constant(grid: Grid, codes: np.ndarray, axis: str) -> bool:
 
 def _clash(grid: Grid, codes: np.ndarray, axes: Sequence[str], own: Sequence[str]) -> Clash | None:
     """Find two points with the same code that differ along one of the axes `own`."""
-    spans = [len(grid.sweep.axes[a]) if a in own else codes.shape[i]
+    spans = [len(grid.axes[a]) if a in own else codes.shape[i]
              for i, a in enumerate(grid.dims)]  # fmt: skip
     # Without excluded points, the axes that codes do not vary with do not matter.
     clash = _search(grid, np.broadcast_to(codes, spans), axes, own)
@@ -232,10 +232,10 @@ def _search(grid: Grid, codes: np.ndarray, axes: Sequence[str], own: Sequence[st
     pair = [np.unravel_index(int(flat), inner) for flat in order[row, column : column + 2]]
     axis = next(a for i, a in enumerate(axes) if a in own and pair[0][i] != pair[1][i])
     at = axes.index(axis)
-    one, other = (value_label(grid.sweep.axes[axis][int(index[at])]) for index in pair)
+    one, other = (value_label(grid.axes[axis][int(index[at])]) for index in pair)
     outer = np.unravel_index(row, [codes.shape[i] for i in rest])
     named = [
-        f"{grid.dims[i]} = {value_label(grid.sweep.axes[grid.dims[i]][int(index)])}"
+        f"{grid.dims[i]} = {value_label(grid.axes[grid.dims[i]][int(index)])}"
         for i, index in zip(rest, outer, strict=True)
         if codes.shape[i] > 1
     ]

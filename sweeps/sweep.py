@@ -25,6 +25,7 @@ from .html_table import html_table
 from .labels import value_label
 from .override import apply_setting, in_short, settings_list
 from .parameters import PARAMETERS, default_task, is_added, names_with, task_has
+from .placing import Adaptive, check_placing
 from .readings import readings, settings_tables, state, unloadable
 from .rules import normal_rule
 from .tables import Strict, is_stored
@@ -33,7 +34,9 @@ from .values import axis_length, axis_values, check_value
 MOST_SHOWN = 12  # values of an axis
 # Keys that do not change the results of trials, only how they are computed and analysed; so are the
 # tables of analyses.
-READING = ("name", "title", "description", "source", "expected", "blocks", "fit", "plot")
+READING = (
+    "name", "title", "description", "source", "expected", "blocks", "fit", "plot", "adaptive",
+)  # fmt: skip
 
 
 class Blocks(Strict):
@@ -88,6 +91,7 @@ class Sweep(Strict):
     blocks: Blocks = Blocks()
     fit: Fit = Fit()
     plot: Plot = Plot()
+    adaptive: Adaptive | None = None
     _unread: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **written: Any):
@@ -148,6 +152,7 @@ class Sweep(Strict):
             fixed({n: check_value(n, self.parameters[n], stored) for n in self.parameters}),
         )
         check_pairing(self)
+        check_placing(self)
         for reading in readings():
             reading.check(self)
         return self
@@ -257,7 +262,14 @@ class Sweep(Strict):
             # An empty list means that the parameter is derived.
             if field.default not in (None, ()):
                 written["parameters"][name] = field.default
+        if self.placed is not None:
+            written["adaptive"]["along"] = self.placed
         return self.reparsed(written)
+
+    @property
+    def placed(self) -> str | None:
+        """The axis along which trials place themselves; None if they are run at its values."""
+        return None if self.adaptive is None else self.adaptive.along or self.fit.along
 
     def experiment(self) -> dict[str, Any]:
         """Give all that decides the results except the extent of the grid, with defaults.

@@ -1,6 +1,7 @@
 """Small sweeps, task kinds that misbehave as told, and ways to compare stores."""
 
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -36,6 +37,11 @@ PROJECT = HERE.parent
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]),
+}
+# As for the workers that genprior starts: an idle one then takes a sixth of the processor time.
+QUIET = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms",
 }
 GENPRIOR = Path(sys.executable).with_name("genprior")
 # What a local run says where there is no terminal.
@@ -295,9 +301,16 @@ def small_disk(folder: Path, megabytes: float, files: int = 0) -> Iterator[Path]
 
 
 def fill(folder: Path, leaving: int = 0) -> Path:
-    """Fill a file system up to a number of bytes."""
+    """Fill a file system up to a number of bytes, also while somebody else writes there."""
     ballast = folder / "ballast"
-    ballast.write_bytes(bytes(max(0, shutil.disk_usage(folder).free - leaving)))
+    with ballast.open("ab", buffering=0) as file:
+        while (free := shutil.disk_usage(folder).free) > leaving:
+            # What was free a moment ago, another writer may have taken since.
+            try:
+                file.write(bytes(free - leaving))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
     return ballast
 
 
@@ -355,7 +368,7 @@ def dask_cluster(
     options = ("--port=0", "--no-dashboard", *security)
     with ended(dask_process("scheduler", contact, folder, *options)) as scheduler:
         wait_until(lambda: contact.exists() and contact.stat().st_size)
-        options = ("--nthreads=2", "--no-nanny", *security)
+        options = ("--nthreads=2", "--no-nanny", "--memory-limit=0", *security)
         with ended(dask_process("worker", contact, folder, *options, python=worker_python)):
             yield json.loads(contact.read_text())["address"], scheduler
 
@@ -370,7 +383,7 @@ def dask_process(
     common = ("--host=127.0.0.1", "--dashboard-address=127.0.0.1:0", f"--scheduler-file={contact}")
     return subprocess.Popen(
         [*python, "-m", "dask", part, *common, *options],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **QUIET},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -198,6 +198,7 @@ def test_an_experiment_from_outside_runs_by_either_name(store: Path) -> None:
     assert run_sweep(named, store).computed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.usefixtures("outside")
 def test_workers_in_processes_run_them_too(store: Path) -> None:

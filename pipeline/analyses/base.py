@@ -24,7 +24,7 @@ class Request:
     Attributes:
         info: the store.
         along: the axis of the transition that the command names; None to use the sweep's.
-        below: the error below which a trial succeeds, if the command judges success anew.
+        below: the error below which a trial succeeds, if the command judges success again.
         trials: the results of the store at one moment.
         fits: the analyses made so far for this request, by name.
         call_each: calls a function for each of many groups, on workers if the request has some.
@@ -40,9 +40,11 @@ class Request:
         from ..fit.group_calls import GroupCalls
         from ..fit.trials import Trials
 
-        self.info, self.along, self.below = info, along, below
+        self.along, self.below = along, below
         self.call_each = calls or GroupCalls()
         self.trials: Trials = Trials(info, below)
+        # If trials are placed, it has the values at which they were.
+        self.info: StoreInfo = self.trials.info
         self.fits: dict[str, xr.Dataset] = {}
 
     @property
@@ -72,6 +74,8 @@ class Analysis(Reading, ABC):
         version: a number that changes when its numbers or its variables do; analyses that another
             version stored are made again.
         rank: if several analyses claim the picture of a store, that of the highest rank draws it.
+        drawn_instead: name of the analysis that is drawn while this one cannot be made; None for
+            none.
         no_log: why the horizontal axis cannot be logarithmic; "" if it can.
     """
 
@@ -81,6 +85,7 @@ class Analysis(Reading, ABC):
     reads_trials: ClassVar[bool] = True
     version: ClassVar[int] = 1
     rank: ClassVar[int] = 10
+    drawn_instead: ClassVar[str | None] = None
     no_log: ClassVar[str] = ""
     explained: ClassVar[tuple[str, ...]] = (
         *Reading.explained,

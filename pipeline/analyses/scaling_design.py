@@ -17,6 +17,7 @@ from ...tasks.statistics.group_laws import (
     check_terms,
     descent_scale,
 )
+from ...tasks.statistics.placement import predicted_trials
 from ...tasks.statistics.regression import power_to_prefer
 from ...tasks.statistics.thresholds import fit_thresholds
 from ...tasks.theory.terms import SHAPES, TERMS
@@ -54,7 +55,7 @@ def powers(
     design = np.column_stack([asked, *(columns[name] for name in terms)])[asked]
     whole = np.isfinite(design).all(axis=1)  # a group without a term does not enter
     check_number(["" if has_terms else NO_TERM for has_terms in whole], design.shape[1])
-    if min(grid.sweep.axes[axis]) <= 0:
+    if min(grid.axes[axis]) <= 0:
         raise ValueError(f"a threshold law needs positive values of {axis}.")
     try:
         check_terms(design[whole], ["constant", *terms])
@@ -121,12 +122,17 @@ def _expected(grid: Grid, axis: str, slopes: np.ndarray) -> tuple[np.ndarray, fl
         The covariance of ln(50 % point), and the mean factor by which fits of binomial outcomes
         inflate it, because they take χ² above its degrees of freedom for overdispersion.
     """
-    positions, trials = np.array(grid.sweep.axes[axis], dtype=float), grid.sweep.trials
+    positions, adaptive = np.array(grid.axes[axis], dtype=float), grid.sweep.adaptive
     groups = []
     for _, asked, point in groups_of(grid, axis):
-        scale, x = descent_scale(point.k, len(point.widths)), np.sort(positions[asked])
-        u = (np.log(x) - np.log(x[[0, -1]]).mean()) / scale
-        groups.append(Counts(x, trials * expit(u), np.full(x.size, float(trials))))
+        scale, x = float(descent_scale(point.k, len(point.widths))), np.sort(positions[asked])
+        middle, each = math.exp(np.log(x[[0, -1]]).mean()), np.full(x.size, grid.sweep.trials)
+        if adaptive is not None:  # beside the 50 % point, and some far on either side
+            number = min(predicted_trials(scale, adaptive.precision), adaptive.most)
+            x = middle * np.exp(scale * np.array([-4, -0.5, 0.5, 4]))
+            each = np.maximum(1, number * np.array([0.1, 0.4, 0.4, 0.1]))
+        u = np.log(x / middle) / scale
+        groups.append(Counts(x, each * expit(u), each.astype(float)))
     fitted = fit_thresholds(groups, slopes)
     if not (freedom := fitted.fit_freedom):
         return fitted.covariance, 1.0

@@ -9,10 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ...sweeps import Grid, SweepError
-from ...tasks.theory.terms import SHAPES, TERMS, Formula
+from ...tasks.statistics.scaling import FormValues
+from ...tasks.theory.terms import FORMS, SHAPES, TERMS, Formula
 
 Booleans = NDArray[np.bool_]
 SEEN = 1e-6  # difference from which on terms or logarithms of shapes are not alike
+NUMBERS = 201  # values of the free number of a form
 ALWAYS_FREE = ("k", "depth")  # terms on which slopes and ceilings depend if the law has them
 
 
@@ -42,9 +44,9 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         shapes: names of shapes.
     """
     dims = [name for name in grid.dims if name != axis]
-    shape = tuple(len(grid.sweep.axes[name]) for name in dims)
+    shape = tuple(len(grid.axes[name]) for name in dims)
     quantity, along = _quantity(grid, axis), grid.dims.index(axis)
-    positions = np.array(grid.sweep.axes[axis], dtype=float)
+    positions = np.array(grid.axes[axis], dtype=float)
     offset = np.full((*shape, positions.size), math.nan)
     values = {name: np.full(shape, math.nan) for name in terms}
     shape_values = {name: np.full(shape, math.nan) for name in shapes}
@@ -66,6 +68,21 @@ def group_terms(grid: Grid, axis: str, terms: Sequence[str], shapes: Sequence[st
         {name: xr.DataArray(found, dims=dims) for name, found in values.items()},
         {name: xr.DataArray(found, dims=dims) for name, found in shape_values.items()},
     )
+
+
+def form_values(grid: Grid, axis: str, forms: Sequence[str]) -> dict[str, FormValues]:
+    """Compute what may hold instead of terms, at every group and many numbers b."""
+    dims = [name for name in grid.dims if name != axis]
+    shape = tuple(len(grid.axes[name]) for name in dims)
+    found = {}
+    for name in forms:
+        form = FORMS[name]
+        numbers = np.linspace(0, form.largest, NUMBERS)
+        values = np.full((*shape, NUMBERS), math.nan)
+        for group, _, point in groups_of(grid, axis):
+            values[group] = [form.formula(float(b), point.k, point.widths) for b in numbers]
+        found[name] = FormValues(form.replaces, numbers, xr.DataArray(values, dims=[*dims, "b"]))
+    return found
 
 
 def _check_constant(

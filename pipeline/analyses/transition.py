@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...sweeps import Grid, Sweep, SweepError
 from ...sweeps.checks import has_positions
 from ...sweeps.directions import expected_direction, given_direction, least_value
@@ -35,7 +37,7 @@ class Transition(Analysis):
     json_name = "transitions"
     counted_like = "p50"
     takes_along = True
-    version = 2
+    version = 3
     rank = 0
 
     def names(self) -> Iterable[str]:
@@ -96,6 +98,7 @@ class Transition(Analysis):
             )
         except ValueError as error:
             raise SweepError(f"{info.path}: {error}") from None
+        fitted = _with_excluded(request.trials.excluded, fitted)
         if not audited:
             return fitted
         abandonment = results[audited]
@@ -111,12 +114,15 @@ class Transition(Analysis):
         return fitted.merge(audits, compat="override", join="exact", combine_attrs="override")
 
     def records(self, dataset: "xr.Dataset") -> list[dict[str, Any]]:
-        """Give a row for each group, with the group's coordinates."""
+        """Give a row for each group that is not excluded, with the group's coordinates."""
+        from ...tasks.statistics.outcomes import EXCLUDED
         from ..fit.rows import indices, place_of, plain_values
 
         rows = []
         for index in indices(dataset["p50"]):
             group = dataset.isel(index)
+            if group["outcome"].item() == EXCLUDED:
+                continue
             rows.append(
                 {
                     **place_of(group, index),
@@ -140,7 +146,7 @@ class Transition(Analysis):
 
     def table(self, dataset: "xr.Dataset") -> "Table":
         """Make a table with a row for each group."""
-        from ..show.tables import transitions
+        from ..show.transition_tables import transitions
 
         return transitions(transitions_as_json(dataset))
 
@@ -158,12 +164,15 @@ class Transition(Analysis):
 
     def draw(self, request: Request, dataset: "xr.Dataset", look: "Look") -> "Figure":
         """Draw curves along the axis, or maps if another axis has more than two numbers."""
+        from ..show.canvas import MAX_CURVES
         from ..show.success_figures import draw_curves, draw_maps
 
         others = [str(dim) for dim in dataset["p50"].dims]
         numeric = [d for d in others if dataset[d].dtype.kind in "if" and dataset[d].size > 2]
         axis = str(dataset.attrs["along"])
-        if numeric:
+        # Of placed trials each value has few, which a map would show as noise.
+        few = request.info.layout.is_placed and dataset["p50"].size <= MAX_CURVES
+        if numeric and not few:
             return draw_maps(request.info, dataset, numeric[-1], axis, look)
         return draw_curves(request.info, dataset, axis, look)
 
@@ -226,6 +235,24 @@ def axis_drawn(info: "StoreInfo") -> str:
     if not sweep.axes:
         raise SweepError(f"{info.path}: its sweep has no axis to draw along.")
     return [name for name in sweep.axes if name != "target" or len(sweep.axes) == 1][-1]
+
+
+def _with_excluded(excluded: "xr.DataArray", fitted: "xr.Dataset") -> "xr.Dataset":
+    """Name the groups that the rules of the sweep exclude.
+
+    Args:
+        excluded: the mask of excluded points, or of excluded groups.
+        fitted: the transitions.
+    """
+    from ...tasks.statistics.outcomes import EXCLUDED
+
+    excluded = excluded.all([dim for dim in excluded.dims if dim not in fitted["p50"].dims])
+    for name in ("outcome", "flag"):
+        values = fitted[name]
+        fitted[name] = values.copy(
+            data=np.where(excluded.transpose(*values.dims), EXCLUDED, values)
+        )
+    return fitted
 
 
 def _audit_of(group: "xr.Dataset") -> dict[str, Any]:

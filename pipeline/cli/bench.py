@@ -157,6 +157,91 @@ def statistics(runs: int, seed: int, as_json: bool) -> None:
 
 @bench.command()
 @click.option(
+    "--runs",
+    type=click.IntRange(2, 100_000),
+    default=100,
+    show_default=True,
+    help="Simulated groups for each truth.",
+)
+@click.option("--seed", type=click.IntRange(0, MOST_SEED), default=1, show_default=True)
+@click.option(
+    "--recovery",
+    is_flag=True,
+    help="Run real recoveries in both ways instead; this takes about 20 minutes.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="With --recovery: local worker processes.",
+)
+@json_option
+def adaptive(runs: int, seed: int, recovery: bool, workers: int, as_json: bool) -> None:
+    """Simulate groups whose trials place themselves, and compare their cost with a uniform grid's.
+
+    Every group places trials between 20 and 180, and its 50 % point is between 36 and 99. "scale"
+    is the 10–90 % width over 4.394, in the logarithm; a group ends when the half-width of its 95 %
+    interval, over the 50 % point, is "precision". "trials", "rounds" and "half width" are means at
+    the end, "known" is the share of groups that ended so. "covered" is the share of the intervals
+    that hold the truth, with its Wilson interval; "bias" is the mean error of the logarithm of the
+    50 % point. "uniform trials" is the number with which 20 values, evenly spaced in the logarithm,
+    have the same mean half-width, and "ratio" is that over "trials". "constant" is c where trials
+    are (c · scale/precision)².
+
+    The second table is about groups without a 50 % point among the values: their mean and largest
+    number of trials, and how many groups have each ending.
+
+    With --recovery, trials of Cocola's Fig. 1 at k = 20 are run in both ways, and nothing is
+    simulated. "seconds" is the time of all trials, and "elapsed" that of the runs with their
+    workers, without the start of these; both are in seconds. --runs and --seed do not matter then.
+    Each run is reported when it ends.
+
+    \b
+    Example:
+      genprior bench adaptive --runs 200 --json
+      genprior bench adaptive --recovery
+    """
+    from .bench_adaptive import cost_rows, ending_rows, truths, truths_outside
+
+    if recovery:
+        rows = _recover(workers)
+        if as_json:
+            click.echo(
+                json.dumps({"benchmark": "recovery", "machine": machine_kind(), "rows": rows})
+            )
+        else:
+            _report("m at 50 % success to ± 5 %: placed trials, and a uniform grid", rows, False)
+        return
+    costs = list(_followed(cost_rows(runs, seed), truths(), "truths"))
+    ends = list(_followed(ending_rows(runs, seed), truths_outside(), "endings"))
+    if as_json:
+        found = {"costs": costs, "endings": ends}
+        click.echo(json.dumps({"benchmark": "adaptive", "machine": machine_kind(), **found}))
+        return
+    _report("trials that place themselves, and a uniform grid of the same half-width", costs, False)
+    _report("endings of groups without a 50 % point among the values", ends, False)
+
+
+def _recover(workers: int) -> list[dict[str, Any]]:
+    """Run recoveries in both ways, and tell what each run found when it ends."""
+    from ..executors.opening import open_executor
+    from .bench_recovery import recovery_rows, ways
+
+    rows = []
+    with open_executor("processes", workers) as executor:
+        for row in _followed(recovery_rows(0.05, executor), ways(), "runs"):
+            log.print(
+                f"depth {row['depth']}, {row['way']}: {row['trials']} trials, m50 = "
+                f"{row['p50']:.1f} ±{row['half_width']:.1%}, {row['elapsed']:.0f} s",
+                highlight=False,
+            )
+            rows.append(row)
+    return rows
+
+
+@bench.command()
+@click.option(
     "--trials",
     type=click.IntRange(1, 1000),
     default=1,

@@ -19,11 +19,13 @@ from ...tasks.experiments.no_operation import NoOperation
 from ...tasks.experiments.recovery import Recovery
 from ..executors.opening import open_executor
 from ..run.plan import plan_sweep
-from ..run.runner import RunSummary, run_sweep
+from ..run.runner import run_sweep
+from ..run.summary import RunSummary
 
 POINTS = ("depth=2", "k=40,60,80,100")
 FIRST_RESULTS = 3
 TIMEOUT = 120.0
+LARGE_BLOCKS = 20  # of 10,000 trials
 SMALL_BLOCKS = 400
 MANY_BLOCKS = 3_000
 Rows = list[dict[str, Any]]
@@ -91,7 +93,7 @@ def _overhead(seconds: float, workers: int) -> Rows:
 def _costs(workers: int) -> Rows:
     """Run trials that do nothing, in few large blocks and in many of one trial."""
     rows = []
-    for trials, block in ((200_000, 10_000), (SMALL_BLOCKS, 1)):
+    for trials, block in ((LARGE_BLOCKS * 10_000, 10_000), (SMALL_BLOCKS, 1)):
         summary = _run(_no_operation(trials, f"blocks.trials={block}"), workers)
         per = summary.wall_seconds * workers
         rows.append(
@@ -134,7 +136,7 @@ def _scale(workers: int, trials: int) -> Rows:
             contact = Path(folder) / "scheduler.json"
             scheduler = stack.enter_context(_dask("scheduler", contact, "--port=0"))
             _await(contact.exists)
-            alone = ("--nthreads=1", "--no-nanny")
+            alone = ("--nthreads=1", "--no-nanny", "--memory-limit=0")
             started = [
                 stack.enter_context(_dask("worker", contact, *alone)) for _ in range(workers)
             ]

@@ -20,6 +20,22 @@ FAILED, USAGE, INCOMPLETE = 1, 2, 3
 class FriendlyGroup(click.Group):
     """Commands that report a user's mistake in one line on stderr; `--debug` shows a traceback."""
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the options; `--help` and `--version` print, which may fail, and end here."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _tell(f"{error.strerror or error}.")
+            raise click.exceptions.Exit(FAILED) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and explain errors that the user can correct."""
         try:

@@ -18,7 +18,7 @@ from .output import open_console, print_json, spare_dask
 @click.option(
     "--below",
     type=Number(0, MOST_ERROR, min_open=True),
-    help="Judge success anew: a trial succeeds if its error is below this number.",
+    help="Judge success again: a trial succeeds if its error is below this number.",
 )
 @worker_options
 @json_option

@@ -1,5 +1,6 @@
 """Option groups and argument types that several commands share."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from ..executors.schedulers import LOCAL, SRUN, SYSTEMS
-from ..limits import MOST_RETRIES, MOST_TRIAL_TIMEOUT, MOST_WORKERS
+from ..limits import MOST_BUDGET, MOST_RETRIES, MOST_TRIAL_TIMEOUT, MOST_WORKERS
 
 if TYPE_CHECKING:
     from ...sweeps import Sweep
@@ -39,6 +40,47 @@ class Number(click.FloatRange):
         return number
 
 
+class Share(click.FloatRange):
+    """A share above 0 and up to 1, as in `5%` or `0.05`."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an argument to a number."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{value!r} is not a share; write it as in 5% or 0.05.", param, ctx)
+        if not 0 < share <= 1:
+            self.fail(f"{value!r} is not above 0 and at most 100%.", param, ctx)
+        return share
+
+
+class Duration(click.FloatRange):
+    """A duration, as in `10min`, `1.5h` or `90s`; a number alone counts seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the text of an argument to seconds."""
+        from dask.utils import parse_timedelta
+
+        # Dask knows m, minute and minutes.
+        text = re.sub(r"(?<=[\d.\s])mins?$", "m", str(value).strip())
+        try:
+            seconds = float(parse_timedelta(text))
+        except (ValueError, LookupError, TypeError, OverflowError):
+            self.fail(f"{value!r} is not a duration; write it as in 10min or 1.5h.", param, ctx)
+        if not 0 < seconds <= MOST_BUDGET:
+            self.fail(f"{value!r} is not above 0 and at most a year.", param, ctx)
+        return seconds
+
+
 PROFILE_KEYS = (
     "keys such as queue, account, memory, walltime, cores and jobs (docs/clusters.md lists them)"
 )
@@ -66,6 +108,27 @@ trial_timeout_option = click.option(
 )
 
 
+def adaptive_options(command: Command) -> Command:
+    """Add the options `--adaptive` and `--precision` to a command."""
+    for decorate in (
+        click.option(
+            "--precision",
+            type=Share(),
+            metavar="SHARE",
+            help="Half-width of the 95 % interval over the 50 % point at which a group of an "
+            "adaptive sweep ends, as in 5%  [default: that of the sweep, else 5%].",
+        ),
+        click.option(
+            "--adaptive",
+            is_flag=True,
+            help="Place trials along fit.along by their own outcomes, between the ends of that "
+            "axis, until the 50 % point of each group is known.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
 def sweep_options(command: Command) -> Command:
     """Add the argument SWEEP and the options `--set`, `--trials` and `--seed` to a command."""
     for decorate in (
@@ -88,17 +151,29 @@ def sweep_options(command: Command) -> Command:
 
 
 def chosen_sweep(
-    named: str, settings: tuple[str, ...], trials: int | None, seed: int | None
+    named: str,
+    settings: tuple[str, ...],
+    trials: int | None,
+    seed: int | None,
+    adaptive: bool = False,
+    precision: float | None = None,
 ) -> "Sweep":
     """Load the sweep that a command's argument names, with the changes of its options."""
-    from ...sweeps import load_sweep
+    from ...sweeps import SweepError, load_sweep
+    from ...sweeps.placing import adapted
     from .. import analyses  # noqa: F401 - registers the analyses' tables in sweep files
 
     extra = [f"{key}={value}" for key, value in (("trials", trials), ("seed", seed))
              if value is not None]  # fmt: skip
     sweep = load_sweep(named)
     overrides = (*settings, *extra)
-    return sweep.override(overrides) if overrides else sweep
+    chosen = adapted(sweep.override(overrides) if overrides else sweep, adaptive, precision)
+    if trials is not None and chosen.adaptive is not None:
+        raise SweepError(
+            "--trials: trials place themselves until --precision is reached; adaptive.most limits "
+            "their number in a group."
+        )
+    return chosen
 
 
 def worker_options(command: Command) -> Command:
@@ -132,7 +207,7 @@ _SCHEDULER = (
     click.option(
         "--workers",
         type=click.IntRange(1, MOST_WORKERS),
-        help="Trials that a local scheduler runs at a time  [default: number of processors].",
+        help="Local worker processes or threads  [default: number of processors].",
     ),
     click.option(
         "--scheduler",

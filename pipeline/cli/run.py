@@ -12,7 +12,9 @@ from .errors import unheard
 from .group import main
 from .options import (
     STORE,
+    Duration,
     Number,
+    adaptive_options,
     allow_mixed_option,
     chosen_sweep,
     cluster_options,
@@ -32,6 +34,13 @@ from .output import open_console, print_json
     "--part",
     metavar="I/N",
     help="Run only the I-th of N disjoint parts, at the same time as other parts if you like.",
+)
+@adaptive_options
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="TIME",
+    help="Stop after this time with what there is, as in 10min or 1.5h; the same command goes on.",
 )
 @retries_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first crashed trial.")
@@ -54,6 +63,9 @@ def run(
     store: Path,
     asked: Workers,
     part: str | None,
+    adaptive: bool,
+    precision: float | None,
+    budget: float | None,
     retries: int,
     fail_fast: bool,
     allow_mixed: bool,
@@ -71,6 +83,7 @@ def run(
       genprior run quickstart quickstart.zarr
       genprior run quickstart quickstart.zarr --trials 40
       genprior run quickstart quickstart.zarr --trials 40 --set k=4:20:2
+      genprior run quickstart placed.zarr --adaptive --precision 10% --budget 5min
     """
     with terminable():
         # Imported here: they take a second, in which SIGTERM must already act like Ctrl-C.
@@ -78,7 +91,7 @@ def run(
         from ..show.progress import progress
 
         asked.check()
-        chosen = chosen_sweep(sweep, settings, trials, seed)
+        chosen = chosen_sweep(sweep, settings, trials, seed, adaptive, precision)
         if asked.dry_run:
             from ...sweeps.part import Part
             from ..run.request import check_request
@@ -101,8 +114,9 @@ def run(
                 allow_mixed=allow_mixed,
                 trial_timeout=trial_timeout,
                 grace=grace,
+                budget=budget,
             )
-        from ..run.runner import as_json as summary_as_json
+        from ..run.summary import as_json as summary_as_json
         from ..show import tables
     with unheard() if summary.interrupted else nullcontext():
         if as_json:

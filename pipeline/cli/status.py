@@ -17,8 +17,8 @@ from .output import open_console, print_json, spare_dask
 def status(store: Path, as_json: bool) -> None:
     """Show the trials, the fits and the damage of STORE.
 
-    Exit status: 3 if trials are missing or a submitted job has not made STORE, 1 if STORE is
-    damaged.
+    Exit status: 3 if trials are missing, if trials are placed and some group needs more, or if
+    a submitted job has not made STORE; 1 if STORE is damaged.
 
     \b
     Example:
@@ -36,5 +36,5 @@ def status(store: Path, as_json: bool) -> None:
         open_console().print_table(tables.pairs(counted.rows()))
     if counted.damaged:
         raise StoreError(tables.damage(counted))
-    if counted.trials.done < counted.trials.total:
+    if counted.trials.done < counted.trials.total or counted.groups_left:
         raise SystemExit(INCOMPLETE)

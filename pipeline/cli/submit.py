@@ -11,6 +11,7 @@ from .group import main
 from .options import (
     PROFILE_KEYS,
     STORE,
+    adaptive_options,
     allow_mixed_option,
     chosen_sweep,
     json_option,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, MOST_JOBS),
     help="Submit an array: each element runs a part of the sweep in a job of its own.",
 )
+@adaptive_options
 @retries_option
 @allow_mixed_option
 @trial_timeout_option
@@ -75,6 +77,8 @@ def submit(
     walltime: str | None,
     chain: int,
     array: int | None,
+    adaptive: bool,
+    precision: float | None,
     retries: int,
     allow_mixed: bool,
     trial_timeout: float | None,
@@ -105,15 +109,16 @@ def submit(
     wanted = Submission(tasks=tasks, nodes=nodes, walltime=walltime, chain=chain, array=array or 0)
     options = _passed_on(
         settings,
-        allow_mixed,
+        {"allow-mixed": allow_mixed, "adaptive": adaptive},
         {
             "trials": trials,
             "seed": seed,
             "retries": retries or None,
             "trial-timeout": trial_timeout,
+            "precision": precision,
         },
     )
-    chosen = chosen_sweep(sweep, settings, trials, seed)
+    chosen = chosen_sweep(sweep, settings, trials, seed, adaptive, precision)
     request = check_request(chosen, store.absolute())
     job = slurm_job(request, sweep, wanted, options, cluster, profile)
     if dry_run:
@@ -140,13 +145,13 @@ def submit(
 
 
 def _passed_on(
-    settings: tuple[str, ...], mixed: bool, numbers: dict[str, float | None]
+    settings: tuple[str, ...], flags: dict[str, bool], numbers: dict[str, float | None]
 ) -> tuple[str, ...]:
     """Write the options of this command that `run` gets."""
     return (
         *(f"--set={setting}" for setting in settings),
         *(f"--{name}={value}" for name, value in numbers.items() if value is not None),
-        *(["--allow-mixed"] if mixed else []),
+        *(f"--{name}" for name, given in flags.items() if given),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..interrupts import announced, check, interrupts_deferred
 from .caller_state import caller_state_kept, forget_servers
 from .certificates import Certificates, write_temporary
-from .distributed import PAUSED, Distributed
+from .distributed import Distributed
 from .errors import ClusterError, reason
 from .jobqueue import (
     NAMES,
@@ -121,8 +121,7 @@ def open_batch(
             cluster.loop.add_callback(jobs.keep)
             _await_first(executor, jobs)
             executor.check_imports()
-            if executor.paused():
-                raise ClusterError(f"--cluster {profile.cluster}: {PAUSED}.")
+            executor.check_paused(f"--cluster {profile.cluster}")
         yield executor
 
 

@@ -19,6 +19,7 @@ IN_FLIGHT = 3  # tasks for each worker: one that runs, and two that wait
 COUNT_EVERY = 2.0  # seconds between two counts of the workers
 ALONE = 60.0  # seconds without workers or outcomes after which the cause is looked for
 RESTARTED = 180.0  # seconds in which a local worker starts, on the busiest machine
+RESUMED = 5.0  # seconds in which a worker resumes whose memory was full for a moment
 PAUSED = (
     "Dask has paused all workers, because it takes their memory to be full; start them with a "
     "larger --memory-limit, or with --memory-limit 0 for no limit"
@@ -107,20 +108,47 @@ class Distributed:
 
     def paused(self) -> bool:
         """Say whether Dask has paused all workers because of their memory."""
-        with explained():
-            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return all(worker.get("status") == "paused" for worker in workers)
+        workers = self._known_workers()
+        return bool(workers) and all(worker.get("status") == "paused" for worker in workers)
+
+    def check_paused(self, name: str) -> None:
+        """Refuse workers that stay paused; other tasks of a shared worker may pause it shortly.
+
+        Args:
+            name: of the option that gave the workers, for the message.
+
+        Raises:
+            ClusterError: all workers have been paused for `RESUMED` seconds.
+        """
+        deadline = time.monotonic() + RESUMED
+        while self.paused():
+            check()
+            if time.monotonic() > deadline:
+                raise ClusterError(f"{name}: {PAUSED}.")
+            time.sleep(0.1)
 
     @property
     def memory(self) -> float:
         """Bytes for each task: a share of this machine's free memory, or the least remote limit."""
         if self.local:
             return self._share(self.workers)
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         return min(
-            (w["memory_limit"] / w["nthreads"] for w in workers if w.get("memory_limit")),
+            (
+                worker["memory_limit"] / worker["nthreads"]
+                for worker in self._known_workers()
+                if worker.get("memory_limit")
+            ),
             default=float("inf"),
         )
+
+    def _known_workers(self) -> list[dict[str, Any]]:
+        """Ask the scheduler what it knows of each worker: its status, threads and memory limit.
+
+        `Client.scheduler_info` gives what the client knew last, which is now and then refreshed
+        without the workers: for that moment there are none.
+        """
+        with explained():
+            return list(self.client.sync(self.client.scheduler.identity)["workers"].values())
 
     def everywhere(self, function: Callable[[], Result]) -> list[Result]:
         """Call a function once on each worker process, and again if a worker dies meanwhile."""

@@ -12,6 +12,7 @@ def main() -> None:
     """Run workers until their scheduler or their lifetime ends."""
     from distributed.cli.dask_worker import main as dask_worker
 
+    from .local_cluster import our_configuration
     from .private import PrivateWorker, own_folder
 
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -19,7 +20,8 @@ def main() -> None:
     known, others = reader.parse_known_args(sys.argv[1:])
     kind = f"{PrivateWorker.__module__}.{PrivateWorker.__name__}"
     ours = ["--local-directory", own_folder(known.local_directory), "--worker-class", kind]
-    dask_worker([*others, *ours, "--no-dashboard"])
+    with our_configuration():
+        dask_worker([*others, *ours, "--no-dashboard"])
 
 
 if __name__ == "__main__":

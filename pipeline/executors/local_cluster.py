@@ -266,6 +266,9 @@ def our_configuration() -> Iterator[None]:
         "distributed.scheduler.allowed-failures": 0,
         # Copied, because a scheduler appends to this list, which may be the caller's.
         ROUTES: [*dask.config.get(ROUTES, [])],
+        # There is no dashboard to show them: profiles, and how late events are, every 20 ms.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "500ms",
     }
     with dask.config.set(ours):
         yield

@@ -10,7 +10,7 @@ from .allocation import open_allocation
 from .base import Executor
 from .certificates import Certificates
 from .connecting import CLOSE_TIMEOUT, connect
-from .distributed import PAUSED, Distributed
+from .distributed import Distributed
 from .errors import ClusterError, SchedulerError, import_dask, reason
 from .local_cluster import affordable_workers, local_workers
 from .schedulers import LOCAL, SRUN
@@ -90,8 +90,7 @@ def open_executor(
             client = connect(scheduler, address, certificates)
         with _executor(client, local=False, threads=False, tell=tell) as executor:
             executor.check_imports()
-            if executor.paused():
-                raise ClusterError(f"--scheduler {scheduler}: {PAUSED}.")
+            executor.check_paused(f"--scheduler {scheduler}")
             yield executor
 
 
@@ -125,8 +124,7 @@ def use_client(
     if not executor.count_threads():
         raise ClusterError("client: its scheduler has no workers; start some.")
     executor.check_imports()
-    if executor.paused():
-        raise ClusterError(f"client: {PAUSED}.")
+    executor.check_paused("client")
     yield executor
 
 

@@ -39,23 +39,25 @@ async def _work(contact: dict[str, Any]) -> None:
     # the process that the nanny starts
     from distributed import Nanny
 
+    from .local_cluster import our_configuration
     from .private import PrivateWorker, holding, own_folder
 
-    async with Nanny(
-        contact["address"],
-        nthreads=1,
-        name=_name(),
-        security=holding(contact["certificate"], contact["key"]),
-        protocol="tls://",
-        interface=contact["interface"],
-        host=contact["host"],
-        # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
-        memory_limit=None,
-        worker_class=PrivateWorker,
-        local_directory=own_folder(),
-        death_timeout=JOIN_TIMEOUT,
-    ) as nanny:
-        await nanny.finished()
+    with our_configuration():
+        async with Nanny(
+            contact["address"],
+            nthreads=1,
+            name=_name(),
+            security=holding(contact["certificate"], contact["key"]),
+            protocol="tls://",
+            interface=contact["interface"],
+            host=contact["host"],
+            # With a limit, Dask would pause workers forever: it cannot move their memory to disk.
+            memory_limit=None,
+            worker_class=PrivateWorker,
+            local_directory=own_folder(),
+            death_timeout=JOIN_TIMEOUT,
+        ) as nanny:
+            await nanny.finished()
 
 
 def _name() -> str:

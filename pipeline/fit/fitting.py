@@ -52,7 +52,7 @@ def fit_store(
         path: the store.
         along: axis of the transition; the sweep's `fit.along` if None.
         calls: calls a function for each of many groups; in this process if None.
-        below: judge success anew: a trial succeeds if its error is below this number.
+        below: judge success again: a trial succeeds if its error is below this number.
 
     Raises:
         SweepError: the sweep asks for no analysis, or only for analyses that cannot be made.

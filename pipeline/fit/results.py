@@ -21,7 +21,7 @@ class Fits(Mapping[str, xr.Dataset]):
         left_out: by name of an analysis that cannot be made, the reason.
         expected: the result that the sweep file announces.
         source: the publication that claims it.
-        below: the error below which a trial succeeds, if success was judged anew.
+        below: the error below which a trial succeeds, if success was judged again.
     """
 
     store: str
@@ -94,9 +94,9 @@ class Fits(Mapping[str, xr.Dataset]):
         return "\n".join([*lines, *self.notes()])
 
     def notes(self) -> list[str]:
-        """Say how success was judged, if anew, and why analyses were left out."""
+        """Say how success was judged, if again, and why analyses were left out."""
         judged = [] if self.below is None else [
-            f"success is judged anew: an error below {self.below:g}"
+            f"success is judged again: an error below {self.below:g}"
         ]  # fmt: skip
         return [*judged, *(f"left out: {why}" for why in self.left_out.values())]
 

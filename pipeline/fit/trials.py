@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +10,8 @@ import xarray as xr
 
 from ...store import OtherLayoutError, Status, StoreError, StoreInfo, load_results, read_info
 from ...sweeps import Grid, SweepError
+from ...sweeps.placing import excluded_groups, group_dims, over_values
+from ...tasks.statistics.placed_trials import OverValues
 from ...tasks.statistics.uniform import worst_over_targets
 
 
@@ -20,7 +23,7 @@ class Trials:
 
     Args:
         info: the store.
-        below: judge success anew: a trial succeeds if its error is below this number. None to keep
+        below: judge success again: a trial succeeds if its error is below this number. None to keep
             the judgement of the run.
 
     Raises:
@@ -28,24 +31,52 @@ class Trials:
     """
 
     def __init__(self, info: StoreInfo, below: float | None = None):
-        self.info, self._below = info, below
+        self._stored, self._below = info, below
         if below is not None:
             check_judged_by_error(info)
 
     @cached_property
     def _evidence(self) -> xr.Dataset:
-        return self._read(evidence_names(self.info))
+        return self._read(evidence_names(self._stored))
 
-    @property
+    @cached_property
+    def _over_values(self) -> OverValues | None:
+        """Where placed trials are on a grid of values; None if the store has such a grid."""
+        sweep = self._stored.sweep
+        if sweep.placed is None:
+            return None
+        value, number = self._evidence[sweep.placed], self._evidence["trial"]
+        return OverValues(value, number, otherwise=[_first_allowed(self._stored.grid)])
+
+    @cached_property
+    def info(self) -> StoreInfo:
+        """The store; if trials are placed, as if its sweep had the values that were placed."""
+        places = self._over_values
+        if places is None:
+            return self._stored
+        sweep = over_values(self._stored.sweep, places.values.tolist(), places.trials)
+        return replace(self._stored, sweep=sweep)
+
+    @cached_property
+    def excluded(self) -> xr.DataArray:
+        """Mask of the points that rules exclude; of groups if trials are placed."""
+        grid = self._stored.grid
+        return xr.DataArray(excluded_groups(grid), dims=group_dims(grid.sweep))
+
+    @cached_property
     def status(self) -> xr.DataArray:
         """Status of every trial at the first reading, over the axes and the trial."""
-        return self._evidence["status"]
+        status = self._evidence["status"]
+        places = self._over_values
+        if places is None:
+            return status
+        return places.spread(status, Status.NOT_ASKED).transpose(*self._dims)
 
     @cached_property
     def digest(self) -> str:
         """A digest that changes with the trials that are done, crashed or successful."""
         success = self._evidence["success"].values if "success" in self._evidence else None
-        return digest_of(self.status.values, success)
+        return digest_of(self._evidence["status"].values, success)
 
     @property
     def done(self) -> int:
@@ -59,7 +90,7 @@ class Trials:
             StoreError: something of them is missing or damaged; the message names it.
             OtherLayoutError: the store was extended after the first reading.
         """
-        first_status = self.status
+        first_status = self._evidence["status"]
         below = self._below if "success" in names else None
         results = self._read([*names, *(ERRORS if below is not None else ()), "status"])
         if below is not None:
@@ -71,7 +102,13 @@ class Trials:
         if below is not None and "success.below" in results.coords:
             own = results["success.below"]
             results["success.below"] = (own.dims, np.full(own.shape, below), own.attrs)
-        return results
+        if self._over_values is None:
+            return results
+        return self._over_values.spread_all(results).transpose(*self._dims, missing_dims="ignore")
+
+    @property
+    def _dims(self) -> tuple[str, ...]:
+        return (*self._stored.sweep.axes, "trial")
 
     def load_worst(self, names: Sequence[str]) -> xr.Dataset:
         """Load variables for a fit. If a trial has several targets, its worst target counts."""
@@ -79,15 +116,23 @@ class Trials:
 
     def changed(self) -> bool:
         """Say whether a run has written trials after the first reading."""
-        return not self._read(["status"])["status"].equals(self.status)
+        return not self._read(["status"])["status"].equals(self._evidence["status"])
 
     def _read(self, names: Sequence[str]) -> xr.Dataset:
-        results = load_results(self.info.path, list(dict.fromkeys(names)))
-        if read_info(self.info.path).revision != self.info.revision:
+        path = self._stored.path
+        results = load_results(path, list(dict.fromkeys(names)))
+        if read_info(path).revision != self._stored.revision:
             raise OtherLayoutError(
-                f"{self.info.path} was extended while it was read; repeat the same command."
+                f"{path} was extended while it was read; repeat the same command."
             )
         return results
+
+
+def _first_allowed(grid: Grid) -> int:
+    """Give a value that the rules leave to some group."""
+    along = str(grid.sweep.placed)
+    first = np.argwhere(~grid.excluded)[0]
+    return int(grid.axes[along][first[grid.dims.index(along)]])
 
 
 ERRORS = ("latent_error", "signal_error")  # those that may decide success

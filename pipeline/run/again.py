@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from .block_task import BlockTask
+from .block_task import BlockReport, BlockTask
 from .journal import MOST_DEATHS, Journal
 
 # Deaths in a row between which no trial of a block began. Trials cannot be their cause.
@@ -46,6 +47,16 @@ class Blocks(Iterator[BlockTask]):
         if self._again:
             return self._again.popleft()
         raise StopIteration
+
+    def begin(self) -> None:
+        """Find the first blocks, if they follow from what the store holds."""
+
+    def ended(self, task: BlockTask, report: BlockReport) -> None:
+        """Take note that a block has ended; further blocks may follow from it."""
+
+    def figures(self) -> dict[str, Any]:
+        """Give the figures of a summary that change as blocks follow from others."""
+        return {}
 
     def again(self, task: BlockTask) -> bool:
         """Give a block again, to a careful worker, because its workers died.

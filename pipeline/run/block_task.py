@@ -10,6 +10,9 @@ from ...tasks import Experiment
 from ...tasks.environment import Environment, Needs
 from ...tasks.registry import ByValue
 
+Index = tuple[int, ...]
+Placed = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class BlockTask(ByValue):
@@ -27,13 +30,15 @@ class BlockTask(ByValue):
         retries: how often a crashed trial is tried again.
         weights: the SHA-256 of weights files, by path.
         trial_timeout: seconds after which a trial is stopped; None for no limit.
+        placed: value and number of each trial of the block, along its last dimension, if trials
+            are placed; else empty.
         careful: whether the worker notes each trial before it runs, because workers died in this
             block.
     """
 
     path: Path
     revision: str
-    block: tuple[int, ...]
+    block: Index
     wanted: np.ndarray
     kind: Experiment
     needs: Needs
@@ -42,6 +47,7 @@ class BlockTask(ByValue):
     retries: int = 0
     weights: Mapping[str, str] = field(default_factory=dict)
     trial_timeout: float | None = None
+    placed: Placed = ()
     careful: bool = False
 
 

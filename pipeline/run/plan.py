@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...store import TRIAL, Layout, estimate_bytes
+from ...store import Layout, estimate_bytes
 from ...store.chunks import blocks_with
 from ...sweeps import Grid, Sweep
+from ...sweeps.placing import BATCH, axis_sizes
 from ...tasks import task_kind
 from ...tasks.generators.settled import settled
 from ..analyses import asked_by
@@ -17,6 +18,7 @@ from ..executors.memory import trial_memory
 from ..executors.opening import processors
 from ..show.shown import Shown
 from .pilot import check_memory, run_pilot
+from .prediction import predicted_groups
 from .prepare import block_shape
 from .request import check_points
 
@@ -40,6 +42,8 @@ class Plan(Shown):
         bytes: upper bound of the size of the finished store.
         memory_bytes: memory of the trials that run at a time.
         design: by name of an analysis, what it will be able to tell.
+        groups: if trials are placed, each group: its coordinates, the predicted `trials` and their
+            `seconds`; `trials`, `blocks` and times of the plan are then predictions.
     """
 
     sweep: str
@@ -56,6 +60,7 @@ class Plan(Shown):
     bytes: int
     memory_bytes: int
     design: dict[str, list[dict[str, Any]]]
+    groups: list[dict[str, Any]]
 
     def rows(self) -> Mapping[str, str]:
         """Give the figures as text."""
@@ -81,17 +86,25 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
     memory = check_memory(grid, kind, trial_memory(workers))
     pilot = run_pilot(sweep, kind, grid)
     chunks = block_shape(sweep, pilot, workers, len(kind.variables))
-    layout = Layout((*grid.dims, TRIAL), (*grid.shape, sweep.trials), chunks)
+    layout = Layout.of(sweep, chunks)
     points = grid.size - int(grid.excluded.sum())
-    seconds = float(pilot.cost(grid.shape)[~grid.excluded].sum()) * sweep.trials
+    cost = pilot.cost(grid.shape)
+    groups = [] if sweep.placed is None else predicted_groups(grid, cost)
+    if groups:
+        trials = sum(group["trials"] for group in groups)
+        seconds = sum(group["seconds"] for group in groups)
+        blocks = sum(-(-group["trials"] // BATCH) for group in groups)
+    else:
+        trials, blocks = points * sweep.trials, _blocks_to_run(grid, layout)
+        seconds = float(cost[~grid.excluded].sum()) * sweep.trials
     return Plan(
         sweep=sweep.name,
         hash=settled(grid).hash,
-        axes={name: len(values) for name, values in sweep.axes.items()},
+        axes=axis_sizes(sweep),
         points=points,
         excluded_points=int(grid.excluded.sum()),
-        trials=points * sweep.trials,
-        blocks=_blocks_to_run(grid, layout),
+        trials=trials,
+        blocks=blocks,
         trials_per_block=prod(chunks),
         workers=workers,
         cpu_seconds=seconds,
@@ -99,6 +112,7 @@ def plan_sweep(sweep: Sweep, workers: int | None = None) -> Plan:
         bytes=estimate_bytes(sweep, kind.variables, chunks),
         memory_bytes=memory * workers,
         design={analysis.name: rows for analysis, rows in told.items()},
+        groups=groups,
     )
 
 

@@ -1,7 +1,7 @@
 """Preparation of a run: make or extend its store, and select its trials and their blocks."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -19,11 +19,8 @@ from ...store import (
     create_store,
     extend_store,
     is_vacant,
-    load_results,
     mend_store,
-    open_writer,
     part_block_trials,
-    part_trials,
     read_info,
     read_status,
     record,
@@ -32,8 +29,8 @@ from ...store import (
 )
 from ...store.layout import MAX_BLOCK_TRIALS
 from ...sweeps import Grid, Sweep, UserError, union
-from ...sweeps.labels import value_label
 from ...sweeps.part import Part
+from ...sweeps.placing import BATCH
 from ...sweeps.sharing import check_reading
 from ...sweeps.sweep import Blocks
 from ...tasks import Experiment
@@ -96,7 +93,7 @@ def prepare_store(
     weights = weights_digests(grid)
     sweep = settled(grid)
     if is_vacant(path):
-        by_time = not (sweep.blocks.trials or part)
+        by_time = not (sweep.blocks.trials or part or sweep.placed)
         pilot = run_pilot(sweep, kind, grid, executor) if by_time else None
         chunks = block_shape(sweep, pilot, executor.workers, len(kind.variables), part)
         made_by = provenance(environments)
@@ -105,8 +102,9 @@ def prepare_store(
         complete = grid.described_by(sweep.complete())
         create_store(path, complete, kind.variables, chunks, made_by)
         info = read_info(path).with_grid(complete)
-        status = np.full(info.layout.shape, Status.PENDING, dtype="int8")
-        status[grid.excluded] = Status.EXCLUDED
+        status = np.full(info.layout.shape, info.layout.not_run, dtype="int8")
+        if not info.layout.is_placed:
+            status[grid.excluded] = Status.EXCLUDED
         return Prepared(info, status, environments, pilot)
     info = stored_info(request, sweep)
     check_same_experiment(info, sweep)
@@ -124,7 +122,9 @@ def prepare_store(
         info = read_info(path).with_grid(info.grid)
     latest = union(info.sweep, sweep)
     grown = grown_sweep(info, sweep)
-    larger = Grid(latest) if grown else info.grid.described_by(latest)
+    # Other ends of the axis along which trials are placed need no larger store.
+    same_points = not grown and latest.axes == info.sweep.axes
+    larger = info.grid.described_by(latest) if same_points else Grid(latest)
     if latest != info.sweep:
         check_reading(larger)
     if grown and not alone:
@@ -218,7 +218,9 @@ def block_shape(
         part: the part that makes the store; the choice then follows from the sweep and the number
             of parts alone, unless the sweep has `blocks.trials`.
     """
-    shape = (*(len(values) for values in sweep.axes.values()), sweep.trials)
+    shape = Layout.of(sweep, ()).shape
+    if sweep.placed is not None:  # one task runs a batch of one group
+        return (*(1 for _ in shape[:-1]), BATCH)
     if part is not None and sweep.blocks.trials is None:
         return choose_chunks(shape, part_block_trials(prod(shape), part))
     if sweep.blocks.trials is not None or pilot is None:
@@ -319,79 +321,3 @@ def record_weights(info: StoreInfo, weights: Mapping[str, str]) -> bool:
         lambda old: {"weights_sha256": json.dumps({**weights, **recorded_weights(old)})},
     )
     return True
-
-
-def select_trials(
-    info: StoreInfo, sweep: Sweep, status: np.ndarray, part: Part | None = None
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Select the trials of a store that a sweep asks for, and those of them that have to run.
-
-    Args:
-        info: the store.
-        sweep: the sweep that is asked for.
-        status: status of every trial of the store.
-        part: the part of the store's blocks that is asked for; all if None.
-
-    Returns:
-        A mask of the trials asked for and a mask of those to run, over the store's axes and trial;
-        crashed trials are to run again. And the number of other trials of the store that a command
-        asked for and that are not done.
-    """
-    asked = np.zeros(status.shape, dtype=bool)
-    indices = []
-    for dim in info.layout.dims[:-1]:
-        known = {value_label(value): at for at, value in enumerate(info.sweep.axes[dim])}
-        indices.append([known[value_label(value)] for value in sweep.axes[dim]])
-    asked[np.ix_(*indices, range(sweep.trials))] = True
-    asked &= status != Status.EXCLUDED
-    missing = (status != Status.DONE) & (status != Status.EXCLUDED)
-    unasked = int((missing & ~asked & (status != Status.NOT_ASKED)).sum())
-    if part is not None:
-        asked &= part_trials(info.layout, part)
-    return asked, asked & missing, unasked
-
-
-def count_successes(info: StoreInfo, trials: np.ndarray) -> int:
-    """Count the successes among some trials.
-
-    Args:
-        info: the store.
-        trials: a mask over the store's axes and trial.
-
-    Raises:
-        StoreError: a chunk with one of these trials is damaged; the message names it.
-    """
-    if not trials.any():
-        return 0
-    try:
-        return int((load_results(info.path, ["success"])["success"].values[trials] == 1).sum())
-    except StoreError:
-        # A damaged chunk does not matter if it has none of these trials: it is computed again.
-        writer = open_writer(info.path, info.revision)
-        regions = map(info.layout.region, info.layout.block_indices())
-        return sum(
-            int((writer.read(region, ("success",))["success"][trials[region]] == 1).sum())
-            for region in regions
-            if trials[region].any()
-        )
-
-
-def ordered_blocks(
-    layout: Layout, todo: np.ndarray, pilot: Pilot | None
-) -> Iterator[tuple[int, ...]]:
-    """Give the blocks that have trials to run, the most expensive first, so that none ends late.
-
-    Args:
-        layout: the blocks.
-        todo: mask of the trials to run, over the axes and the trial.
-        pilot: the timed trials; None for the blocks in row-major order.
-    """
-    if pilot is None:
-        yield from (b for b in layout.block_indices() if todo[layout.region(b)].any())
-        return
-    cost = pilot.cost(layout.grid[:-1])
-    for flat in np.argsort(-cost, axis=None, kind="stable"):
-        first = tuple(int(i) for i in np.unravel_index(flat, cost.shape))
-        for last in range(layout.grid[-1]):
-            if todo[layout.region((*first, last))].any():
-                yield (*first, last)

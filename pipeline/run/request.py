@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...store import (
+    Layout,
     StoreInfo,
     WrongStoreError,
     changed_coordinate,
@@ -14,11 +15,13 @@ from ...store import (
 )
 from ...sweeps import Grid, Sweep, differences, union
 from ...sweeps.part import Part
+from ...sweeps.placing import group_dims
 from ...sweeps.sharing import check_reading
 from ...tasks import Experiment, check_task, task_kind
 from ...tasks.experiments import check_installed
 from ...tasks.generators.settled import settled
 from ..analyses import check_needs
+from .placed import check_placeable
 
 
 class RunRequest(NamedTuple):
@@ -94,12 +97,17 @@ def check_points(grid: Grid, kind: Experiment) -> None:
     """
     check_task(kind, grid)
     check_needs(grid.sweep, kind)
+    check_placeable(grid, kind)
     check_reading(grid)
 
 
 def grown_sweep(info: StoreInfo, sweep: Sweep) -> Sweep | None:
     """Give the sweep to which a store has to be extended; None if it need not be."""
     grown = union(info.sweep, sweep)
+    if grown.placed is not None:  # the axis of placed trials is no dimension
+        axes = group_dims(grown)
+        same = all(grown.axes[axis] == info.sweep.axes[axis] for axis in axes)
+        return None if same and Layout.of(grown, ()).shape == info.layout.shape else grown
     same = (grown.axes, grown.trials) == (info.sweep.axes, info.sweep.trials)
     return None if same else grown
 
@@ -111,6 +119,7 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
         WrongStoreError: the sweeps differ, or an older version rounded a computed parameter of the
             store differently. The message names the difference.
     """
+    check_same_placing(info, sweep)
     different = differences(info.sweep, sweep)
     if different:
         raise WrongStoreError(
@@ -118,6 +127,29 @@ def check_same_experiment(info: StoreInfo, sweep: Sweep) -> None:
             f"{'; '.join(different[:3])}. Choose another store, or set it back."
         )
     check_coordinates(info, "Choose another store")
+
+
+def check_same_placing(info: StoreInfo, sweep: Sweep) -> None:
+    """Refuse to continue a store over values with placed trials, and the other way round.
+
+    Raises:
+        WrongStoreError: the message says how the store is converted.
+    """
+    there, here = info.sweep.placed, sweep.placed
+    if there == here:
+        return
+    if there is not None and here is not None:
+        raise WrongStoreError(
+            f"{info.path}: its trials are placed along '{there}', and here along '{here}'. Choose "
+            "another store."
+        )
+    kind, layout = ("values of a grid", "placed") if there is None else ("placed trials", "grid")
+    table = "the table [adaptive] and --adaptive"
+    what = "add --adaptive" if here is None else f"leave out {table}"
+    raise WrongStoreError(
+        f"{info.path} holds {kind}. To go on with it as it is, {what}; to convert it: genprior "
+        f"merge {info.path} NEW --as {layout}."
+    )
 
 
 def check_coordinates(info: StoreInfo, instead: str) -> None:

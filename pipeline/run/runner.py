@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from ...store import Holding, StoreInfo, WrongStoreError, exclusive, gone_error
 from ...sweeps import Sweep, UserError
@@ -19,101 +20,19 @@ from ..executors.base import Executor, Outcomes
 from ..executors.errors import WorkersDiedError
 from ..executors.synchronous import Synchronous
 from ..fit.freshness import mark, mark_late
-from ..interrupts import announced, check, heard, heeding
+from ..interrupts import TimeOverError, announced, check, heard, heeding, limited_time
 from ..limits import GRACE
-from ..show.shown import Shown
 from .again import Blocks
-from .block_task import BlockReport, BlockTask
+from .block_task import BlockReport, BlockTask, Index, Placed
 from .ending import LONGEST_WRITE, abandon, hold
 from .pilot import check_memory
-from .prepare import count_successes, enter_run, ordered_blocks, prepare_store, select_trials
+from .prepare import enter_run, prepare_store
 from .request import RunRequest, check_request
+from .selection import work_of
+from .summary import RunSummary, time_left
 from .worker import InterruptedBlockError, run_block
 
 ANSWER_TIMEOUT = 2.0
-
-
-@dataclass(frozen=True, repr=False)
-class RunSummary(Shown):
-    """What a run did with the trials that it was asked for; times in seconds.
-
-    Attributes:
-        store: path of the store.
-        total: trials asked for.
-        already_done: trials that were done before.
-        already_successful: successes among them; None if the trials neither succeed nor fail.
-        computed: trials that the run computed.
-        crashed: trials that crashed.
-        successes: successes among the computed trials; None if they neither succeed nor fail.
-        blocks: blocks that the run computed.
-        workers: trials run at a time.
-        wall_seconds: duration of the run.
-        trial_seconds: time of all computed trials together.
-        unasked: trials of the store that are not done and that the run was not asked for.
-        interrupted: whether it was interrupted.
-        last_error: what the last crashed trial said.
-        mended: what was damaged in the store and repaired.
-        workers_lost: workers that died; other workers ran their blocks again.
-        part: the part of the store that the run was asked for, such as 3/16; "" for all of it.
-    """
-
-    store: str
-    total: int
-    already_done: int
-    already_successful: int | None = 0
-    computed: int = 0
-    crashed: int = 0
-    successes: int | None = 0
-    blocks: int = 0
-    workers: int = 1
-    wall_seconds: float = 0.0
-    trial_seconds: float = 0.0
-    unasked: int = 0
-    interrupted: bool = False
-    last_error: str = ""
-    mended: str = ""
-    workers_lost: int = 0
-    part: str = ""
-
-    @property
-    def done(self) -> int:
-        """Trials of the sweep that are done now."""
-        return self.already_done + self.computed
-
-    @property
-    def done_successes(self) -> int | None:
-        """Successes among the trials of the sweep that are done now."""
-        if self.successes is None or self.already_successful is None:
-            return None
-        return self.already_successful + self.successes
-
-    @property
-    def pending(self) -> int:
-        """Trials of the sweep that are neither done nor crashed."""
-        return self.total - self.done - self.crashed
-
-    @property
-    def exit_status(self) -> int:
-        """The exit status: 0 if every trial is done, 3 if some are missing."""
-        return 0 if self.done == self.total else 3
-
-    def rows(self) -> Mapping[str, str]:
-        """Give the figures as text."""
-        from ..show.tables import summary_rows
-
-        return summary_rows(self)
-
-    def add(self, report: BlockReport) -> "RunSummary":
-        """Add the counts of a block."""
-        return replace(
-            self,
-            computed=self.computed + report.done,
-            crashed=self.crashed + report.crashed,
-            successes=None if self.successes is None else self.successes + report.successes,
-            trial_seconds=self.trial_seconds + report.seconds,
-            blocks=self.blocks + 1,
-            last_error=report.error or self.last_error,
-        )
 
 
 Listener = Callable[[RunSummary], None]
@@ -132,6 +51,7 @@ def run_sweep(
     allow_mixed: bool = False,
     trial_timeout: float | None = None,
     grace: float = GRACE,
+    budget: float | None = None,
     listen: Listener = lambda summary: None,
     tell: Teller = lambda text: None,
 ) -> RunSummary:
@@ -150,6 +70,7 @@ def run_sweep(
         trial_timeout: seconds after which a trial is stopped and recorded as crashed; None for no
             limit.
         grace: seconds that running trials get to end after an interruption.
+        budget: seconds after which the run stops with what there is; None for no limit.
         listen: called with the summary so far, at the start and after every block.
         tell: called with each line that the user should see at once.
 
@@ -170,6 +91,7 @@ def run_sweep(
         allow_mixed=allow_mixed,
         trial_timeout=trial_timeout,
         grace=grace,
+        budget=budget,
         listen=listen,
         tell=tell,
     )
@@ -184,6 +106,7 @@ def run_request(
     allow_mixed: bool,
     trial_timeout: float | None,
     grace: float,
+    budget: float | None,
     listen: Listener,
     tell: Teller,
 ) -> RunSummary:
@@ -196,33 +119,33 @@ def run_request(
             ready = prepare_store(request, executor, allow_mixed, holding.alone)
         holding.prepared()
         info = ready.info
-        wanted, todo, unasked = select_trials(info, sweep, ready.status, part)
-        mark(info, writes=bool(todo.any()))
-        has_success = "success" in info.variables
-        summary = RunSummary(
-            str(path),
-            total=int(wanted.sum()),
-            already_done=int((wanted & ~todo).sum()),
-            already_successful=count_successes(info, wanted & ~todo) if has_success else None,
-            workers=executor.workers,
-            unasked=unasked,
-            successes=0 if has_success else None,
-            mended=ready.mended,
-            part=str(part or ""),
-        )
         run = holding.key
         needs, weights = needs_of(kind, grid), weights_digests(grid)
         expected = None if allow_mixed else ready.environments[0]
-        blocks = Blocks(
-            BlockTask(
-                path.absolute(), info.revision, block, todo[info.layout.region(block)], kind,
-                needs, expected, run, retries, weights, trial_timeout,
-            )
-            for block in ordered_blocks(info.layout, todo, ready.pilot)
-        )  # fmt: skip
+
+        def task_of(block: Index, wanted: np.ndarray, placed: Placed = ()) -> BlockTask:
+            return BlockTask(
+                path.absolute(), info.revision, block, wanted, kind, needs, expected, run, retries,
+                weights, trial_timeout, placed,
+            )  # fmt: skip
+
+        work = work_of(ready, sweep, part, task_of)
+        mark(info, writes=work.writes)
+        work.blocks.begin()
+        summary = RunSummary(
+            str(path),
+            workers=executor.workers,
+            successes=None if work.counts["already_successful"] is None else 0,
+            mended=ready.mended,
+            part=str(part or ""),
+            **(work.counts | (figures := work.blocks.figures())),
+            share_before=figures.get("share", 0.0),
+        )
         with (
-            _late_fits_marked(info) if todo.any() else nullcontext(),
-            closing(executor.stream(run_block, blocks)) as outcomes,
+            limited_time(budget),
+            _held_after(budget, run),
+            _late_fits_marked(info) if work.writes else nullcontext(),
+            closing(executor.stream(run_block, work.blocks)) as outcomes,
             _abandoned(executor, run),
         ):
             return _Run(
@@ -233,7 +156,7 @@ def run_request(
                 listen,
                 tell,
                 lost_before,
-                blocks,
+                work.blocks,
                 grace,
                 trial_timeout,
             ).take(outcomes, fail_fast)
@@ -269,6 +192,21 @@ def _abandoned(executor: Executor, run: str) -> Iterator[None]:
     finally:
         # Workers that do not answer are dead, or end when the cluster closes.
         _within(LONGEST_WRITE + 1, lambda: executor.everywhere(partial(abandon, run)))
+
+
+@contextmanager
+def _held_after(seconds: float | None, run: str) -> Iterator[None]:
+    """Let blocks that run in this process end at their next trial, some seconds from now."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, hold, [run])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _within(seconds: float, function: Callable[[], object]) -> None:
@@ -318,8 +256,10 @@ class _Run:
             self._tell_figures()
             for task, outcome in outcomes:
                 if isinstance(outcome, BlockReport):
+                    self._blocks.ended(task, outcome)
                     self._count(outcome)
                 elif not (isinstance(outcome, WorkersDiedError) and self._blocks.again(task)):
+                    check()  # a block that begins after the end of the budget is refused
                     raise outcome
                 self._holding.check()
                 check()
@@ -329,8 +269,14 @@ class _Run:
             heard()
             if isinstance(interruption, InterruptedBlockError):
                 self._count(interruption.report)
-            self._wind_up(outcomes)
-            return replace(self._summary, interrupted=True, wall_seconds=self._seconds)
+            is_spent = isinstance(interruption, TimeOverError)
+            self._wind_up(outcomes, "the budget of time is spent" if is_spent else "stopping")
+            return replace(
+                self._summary,
+                interrupted=not is_spent,
+                out_of_time=is_spent and not self._summary.is_over,
+                wall_seconds=self._seconds,
+            )
         return self._summary
 
     @property
@@ -353,7 +299,10 @@ class _Run:
         lost_already = self._summary.workers_lost
         lost = self._executor.workers_lost - self._lost_before
         self._summary = replace(
-            self._summary.add(report), wall_seconds=self._seconds, workers_lost=lost
+            self._summary.add(report),
+            wall_seconds=self._seconds,
+            workers_lost=lost,
+            **self._blocks.figures(),
         )
         if lost and not lost_already:
             how = f"{self._executor.loss} (perhaps {self._causes})"
@@ -371,17 +320,20 @@ class _Run:
             crashed=summary.crashed,
             computed=summary.computed + summary.crashed,
             seconds=summary.wall_seconds,
+            groups=summary.groups,
+            groups_ended=summary.groups_ended,
+            left=time_left(summary),
         )
 
-    def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport]) -> None:
+    def _wind_up(self, outcomes: Outcomes[BlockTask, BlockReport], why: str) -> None:
         """Wait until running blocks have ended their trials, or until the next interruption."""
         running = outcomes.stop(self._grace)
         if not running:
-            self._tell("stopping")
+            self._tell(why)
             return
         blocks = "1 block" if running == 1 else f"{running} blocks"
         wait = f"waiting for {blocks}, at most {self._grace:g} s"
-        self._tell(f"stopping, {wait}; interrupt again to stop at once")
+        self._tell(f"{why}, {wait}; interrupt again to stop at once")
         # Errors of a lost scheduler or of a dead worker do not matter any more.
         with suppress(KeyboardInterrupt, UserError), heeding():
             _within(
@@ -390,9 +342,3 @@ class _Run:
             for _, outcome in outcomes:
                 if isinstance(outcome, BlockReport):
                     self._count(outcome)
-
-
-def as_json(summary: RunSummary) -> dict[str, Any]:
-    """Give a summary as plain values, for JSON."""
-    derived = ("done", "pending", "done_successes")
-    return {**vars(summary), **{name: getattr(summary, name) for name in derived}}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..executors.base import Executor
     from ..show.progress import Progress
     from .request import RunRequest
-    from .runner import RunSummary
+    from .summary import RunSummary
 
 
 class _NothingLeftError(Exception):
@@ -35,6 +35,7 @@ def run_shown(
     allow_mixed: bool,
     trial_timeout: float | None,
     grace: float,
+    budget: float | None = None,
 ) -> "RunSummary":
     """Check a sweep while its workers start, and run it.
 
@@ -49,6 +50,7 @@ def run_shown(
         allow_mixed: mix results of other machines, libraries or kernels.
         trial_timeout: seconds that a trial may take; None for no limit.
         grace: seconds that running trials get after an interruption.
+        budget: seconds after which the run stops with what there is; None for no limit.
 
     Raises:
         UserError: the sweep cannot be run, or the store holds another experiment.
@@ -84,6 +86,7 @@ def run_shown(
             allow_mixed=allow_mixed,
             trial_timeout=trial_timeout,
             grace=grace,
+            budget=budget,
             listen=shown.listen,
             tell=shown.tell,
         )

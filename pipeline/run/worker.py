@@ -6,13 +6,11 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...store import LONGEST_ERROR, read_info
+from ...store import LONGEST_ERROR
 from ...sweeps import Draws, Grid, UserError, draws_of
 from ...tasks import Experiment
 from ...tasks.environment import environment, in_words
@@ -20,6 +18,7 @@ from ...tasks.numerics.machine import one_blas_thread
 from ...tasks.point import Point
 from ...tasks.trial_values import values_check
 from ..interrupts import pass_on
+from .block_points import BlockPoints
 from .block_task import BlockReport, BlockTask
 from .ending import AbandonedError, check_going, is_held, running, write_running
 from .finished import FinishedTrials, Offset
@@ -46,11 +45,6 @@ class InterruptedBlockError(KeyboardInterrupt):
     def __init__(self, report: BlockReport):
         super().__init__()
         self.report = report
-
-
-@lru_cache(maxsize=8)
-def _grid(path: Path, revision: str) -> Grid:
-    return Grid(read_info(path).sweep)
 
 
 def run_block(task: BlockTask) -> BlockReport:
@@ -111,7 +105,7 @@ class _BlockRun:
         self._finished = finished
         self._journal = journal
         self._notes = notes
-        self._grid = _grid(task.path, task.revision)
+        self._where = BlockPoints(task, finished.region)
         self._check = values_check(task.kind.variables)
         self._draw = task.kind.sampler()
         self._points: dict[tuple[int, ...], _Prepared] = {}
@@ -129,9 +123,7 @@ class _BlockRun:
         if task.careful and is_replaced_when_it_ends():
             time.sleep(max(0.0, LOADED + SETTLE - time.monotonic()))
         with self._limit:
-            for offset in _in_order(
-                self._finished.missing, [dim in task.kind.inner for dim in self._grid.dims]
-            ):
+            for offset in _in_order(self._finished.missing, self._where.share_draws(task.kind)):
                 check_going(task.run)
                 if is_held(task.run):
                     return
@@ -142,17 +134,17 @@ class _BlockRun:
     def _run_trial(self, offset: Offset) -> None:
         number = self._number(offset)
         if self._notes.deaths[number] >= MOST_DEATHS:
-            self._finished.enter(offset, None, KILLED, place=self._place(offset))
+            self._finished.enter(offset, None, KILLED, place=self._where.place(offset))
             return
         if self._task.careful:
             self._journal.note(RUN, number)
-        at, trial = self._index(offset)
+        at, trial = self._where.index(offset)
         if at not in self._points:
-            self._points[at] = _prepare(self._task.kind, self._grid, at)
+            self._points[at] = _prepare(self._task.kind, self._where.grid, at)
         self._offset, self._begun = offset, time.perf_counter()
         values, error = self._attempt(self._points[at], trial)
         seconds = time.perf_counter() - self._begun
-        place = "" if error == "" else self._place(offset)
+        place = "" if error == "" else self._where.place(offset)
         self._finished.enter(offset, values, error, seconds, place)
         if self._task.careful:
             self._journal.note(END, number)
@@ -190,7 +182,7 @@ class _BlockRun:
                     None,
                     self._limit.reason,
                     time.perf_counter() - self._begun,
-                    self._place(self._offset),
+                    self._where.place(self._offset),
                 )
                 self._finished.write()
                 self._journal.note(CRASHED, self._number(self._offset))
@@ -200,16 +192,6 @@ class _BlockRun:
 
     def _number(self, offset: Offset) -> int:
         return int(np.ravel_multi_index(offset, self._task.wanted.shape))
-
-    def _index(self, offset: Offset) -> tuple[tuple[int, ...], int]:
-        """Give the index of a trial's point in the grid, and the trial's own."""
-        region = self._finished.region
-        index = tuple(part.start + int(i) for part, i in zip(region, offset, strict=True))
-        return index[:-1], index[-1]
-
-    def _place(self, offset: Offset) -> str:
-        at, trial = self._index(offset)
-        return f"{self._grid.place(at)}, trial={trial}"
 
 
 def _in_order(wanted: np.ndarray, inner: list[bool]) -> list[Offset]:

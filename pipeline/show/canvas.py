@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -59,6 +60,7 @@ STYLE: dict[Any, Any] = {
 }
 COLOURS = mpl.color_sequences["tab10"]
 MARKERS = "os^vPX"  # a diamond is a 50 % point
+MISSING_WIDTH = 110  # characters in a line of `Look.missing`
 STEP = 3.5  # points sideways between the marks of one group and of the next
 
 
@@ -71,11 +73,13 @@ class Look:
         title: whether the sweep's title is written above.
         log: whether the horizontal axis is logarithmic; if False, the spacing of its values
             decides.
+        missing: why another picture cannot be drawn, in whose place this one is; else "".
     """
 
     size: tuple[float, float] | None = None
     title: bool = True
     log: bool = False
+    missing: str = ""
 
 
 class Picture(Figure):
@@ -264,6 +268,8 @@ def add_title(canvas: Canvas, info: StoreInfo, note: str) -> None:
         canvas.figure.suptitle(literal(info.sweep.title or info.sweep.name), fontsize=10)
     if targets := number_of_targets(info):
         note = f"{note}\neach draw is used for {targets} targets, of which the worst counts"
+    if canvas.look.missing:
+        note = "\n".join([note, *wrap(canvas.look.missing, MISSING_WIDTH)])
     canvas.figure.supxlabel(note, fontsize=7, color="0.4")
 
 

@@ -8,6 +8,7 @@ from ...sweeps.labels import value_label
 from ..analyses.comparison import DIFFERENT, detectable, would_be_seen
 from ..fit.crashes import crash_lines
 from .table_parts import (
+    UNKNOWN,
     before,
     captioned,
     estimate,
@@ -18,7 +19,6 @@ from .table_parts import (
     titled,
 )
 
-UNKNOWN = "–"
 PAIRS = {
     False: "trials at all {} together; it also sees other ceilings and slopes",
     True: "draws, by where along {} they begin to succeed",
@@ -102,7 +102,8 @@ def _finding_lines(rows: list[dict[str, Any]], groups: list[str]) -> list[str]:
             lines.append(f"{start}no shift is shown for {names}; {would_be_seen(least)}")
         if pairs:
             lines.append(
-                f"{start}the pairs differ from {reference} all the same: {', '.join(pairs)}"
+                f"{start}but success in pairs differs from {reference} for {', '.join(pairs)} "
+                "(p, pairs)"
             )
     return lines
 
@@ -115,11 +116,13 @@ def _explained(rows: list[dict[str, Any]]) -> list[str]:
     """Say once what the columns are."""
     along, reference, paired = (rows[0][name] for name in ("along", "reference", "paired"))
     tests = sum(row["p_shift_holm"] is not None for row in rows)
+    adjusted = f", adjusted for {tests} shifts" if tests > 1 else ""
     part = any(row["detectable_share"] is not None for row in rows)
     lines = [
         f"shift: the 50 % point minus that of {reference}; in brackets: 95 % intervals",
-        f"p, Holm: of no shift, adjusted for {tests} shifts; detectable: the smallest shift that "
-        "this many trials find with 80 % power after the adjustment"
+        f"p, Holm: of no shift{adjusted}; detectable: the smallest shift that this many trials "
+        "find with 80 % power"
+        + (" after the adjustment" if adjusted else "")
         + (f" (in % of the 50 % point of {reference})" if part else ""),
     ]
     clustered = rows[0]["clustered"]

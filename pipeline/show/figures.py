@@ -6,6 +6,8 @@ panels. Laws, comparisons, basins and landscapes have pictures of their own.
 
 import math
 import re
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from ...sweeps.readings import AnalysisError
 from ...tasks.experiments import is_kind
 from ...tasks.experiments.landscape import LandscapeTask
 from ...tasks.statistics.intervals import wilson_interval
-from ..analyses import Request, analyses
+from ..analyses import Analysis, Request, analyses
 from ..analyses.transition import axis_drawn
 from ..analyses.uniform import TARGET
 from ..fit.fitting import stored_or_computed
@@ -131,12 +133,33 @@ def _draw(info: StoreInfo, look: Look) -> Figure:
     if not claiming:
         return _draw_levels(info, look)
     analysis = max(claiming, key=lambda claimant: claimant.rank)
+    request = _request(info, analysis, look)
+    try:
+        dataset = stored_or_computed(analysis, request)
+    except SweepError as error:
+        # In place of a law that has too few groups yet, say, the transitions are shown.
+        other = next((a for a in claiming if a.name == analysis.drawn_instead), None)
+        if other is None:
+            raise
+        look = replace(look, missing=str(error).removeprefix(f"{info.path}: "))
+        with suppress(SweepError):
+            request = _request(info, other, look)
+            return _figure(other, request, stored_or_computed(other, request), look)
+        raise
+    return _figure(analysis, request, dataset, look)
+
+
+def _request(info: StoreInfo, analysis: Analysis, look: Look) -> Request:
     if analysis.no_log:
         refuse_log(look.log, analysis.no_log)
     request = Request(info, analysis.drawn_along(info))
     if not request.trials.done:
         raise no_trials(info)
-    figure = analysis.draw(request, stored_or_computed(analysis, request), look)
+    return request
+
+
+def _figure(analysis: Analysis, request: Request, dataset: xr.Dataset, look: Look) -> Figure:
+    figure = analysis.draw(request, dataset, look)
     if not isinstance(figure, Figure):
         raise AnalysisError(
             f"analysis {analysis.name!r}: draw gives a {type(figure).__name__}, and has to give a "

@@ -8,10 +8,10 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .progress import Progress, figures_of, progress
+from .progress import Progress, count_of, figures_of, progress
 
 if TYPE_CHECKING:
-    from ..run.runner import RunSummary
+    from ..run.summary import RunSummary
 
 DRAW_EVERY = 0.2  # seconds
 WIDTH = "20em"
@@ -111,12 +111,12 @@ class NotebookBar:
 
     def _bundle(self) -> dict[str, str]:
         """Give the bar as text and as HTML; Jupyter shows one of them."""
-        summary, total, finished = self._summary, self._total, 0
+        summary, share = self._summary, 0.0
+        parts = [self._phase, f"0/{self._total} trials"]
         if summary is not None:
-            total, finished = summary.total, summary.total - summary.pending
-        count = f"{finished}/{total} trials"
-        text = ", ".join([count, *figures_of(summary)] if summary else [self._phase, count])
+            share, parts = summary.finished_share, [count_of(summary), *figures_of(summary)]
+        text = ", ".join(parts)
         lines = [*self._told, text]
-        bar = f'<progress value="{finished}" max="{max(total, 1)}" style="width: {WIDTH}">'
+        bar = f'<progress value="{share:.4f}" max="1" style="width: {WIDTH}">'
         html = "<br>".join(map(escape, lines[:-1])) + f"<div>{bar}</progress> {escape(text)}</div>"
         return {"text/plain": "\n".join(lines), "text/html": html}

@@ -144,16 +144,16 @@ def tick_magnitudes(axis: Axis, low: float, high: float) -> None:
     """Put ticks along a logarithmic axis.
 
     The ticks are powers of ten over more than three decades; else 1, 2 and 5 times powers of ten,
-    if at least three of them are on the axis; else round numbers.
+    if at least four of them are on the axis; else round numbers.
     """
     decades = np.log10(high / low)
     finest = np.asarray(LogLocator(subs=[1.0, 2.0, 5.0], numticks=99).tick_values(low, high))
     if decades > 3:
         ticks = np.asarray(LogLocator(numticks=9).tick_values(low, high))
-    elif np.sum((finest >= low) & (finest <= high)) >= 3:
+    elif np.sum((finest >= low) & (finest <= high)) >= 4:
         ticks = finest
     else:
-        ticks = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
+        ticks = np.asarray(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high))
     ticks = ticks[(ticks >= low) & (ticks <= high) & (ticks > 0)]
     is_plain = bool(((ticks > 0.9e-3) & (ticks < 1e5)).all())
     tick_at(axis, ticks.tolist(), [_magnitude(tick, is_plain) for tick in ticks], words=False)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ..run.runner import RunSummary
+    from ..run.summary import RunSummary
 
 LINE_EVERY = 10.0
 LEAST_BAR, MOST_BAR = 10, 50
@@ -114,8 +114,7 @@ class Bar:
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="crop")
         length = max(1, min(MOST_BAR, width - len(text) - 1))
-        finished = summary.total - summary.pending
-        line.add_row(ProgressBar(max(summary.total, 1), finished, width=length), text)
+        line.add_row(ProgressBar(1, summary.finished_share, width=length), text)
         return line
 
 
@@ -142,10 +141,15 @@ class Lines:
 
     def listen(self, summary: RunSummary) -> None:
         """Print a line if the last one is ten seconds old, and at the end."""
-        if time.monotonic() - self._last < LINE_EVERY and summary.pending:
+        if time.monotonic() - self._last < LINE_EVERY and not summary.is_over:
             return
         self._last = time.monotonic()
-        self.tell(", ".join([f"{_count(summary)} trials", *figures_of(summary)]))
+        self.tell(", ".join([count_of(summary), *figures_of(summary)]))
+
+
+def count_of(summary: RunSummary) -> str:
+    """Write how many trials have ended."""
+    return f"{_count(summary)} trials"
 
 
 def figures_of(summary: RunSummary) -> list[str]:
@@ -179,11 +183,14 @@ def _per_second(summary: RunSummary) -> float:
 
 
 def _count(summary: RunSummary) -> str:
-    return f"{summary.total - summary.pending}/{summary.total}"
+    finished = summary.total - summary.pending
+    if summary.groups:
+        return f"{summary.groups_ended}/{summary.groups} groups, {finished}"
+    return f"{finished}/{summary.total}"
 
 
 def _share(summary: RunSummary) -> str:
-    return f"{100 * (summary.total - summary.pending) // max(summary.total, 1)} %"
+    return f"{int(100 * summary.finished_share + 1e-9)} %"
 
 
 def _rate(summary: RunSummary, unit: str) -> str:
@@ -192,9 +199,10 @@ def _rate(summary: RunSummary, unit: str) -> str:
 
 def _left(summary: RunSummary, since: float = 0.0) -> str:
     """Write the time that is left, some seconds after a summary."""
-    if not summary.computed or not summary.pending:
-        return ""
-    return f"{clock(max(0.0, summary.pending / _per_second(summary) - since))} left"
+    from ..run.summary import time_left
+
+    left = None if summary.is_over else time_left(summary)
+    return "" if left is None else f"{clock(max(0.0, left - since))} left"
 
 
 def _outcomes(summary: RunSummary) -> list[str]:

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ...store import StoreInfo
+from ...tasks.statistics.intervals import wilson_interval
+from ...tasks.statistics.links import Floats
 from ...tasks.statistics.transitions import curve_band
 from .canvas import (
     COLOURS,
@@ -31,6 +33,8 @@ from .picture_layout import add_legend
 
 LANE = 0.035  # vertical distance, in success, between intervals of 50 % points that would overlap
 FINE = 240  # points of a drawn curve
+MOST_CELLS = 30  # of a map, along the axis of placed trials
+MOST_BARS = 20  # of a curve; where trials place themselves there are many values
 
 
 def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> Figure:
@@ -65,7 +69,9 @@ def draw_curves(info: StoreInfo, fitted: xr.Dataset, axis: str, look: Look) -> F
     if groups and shown:
         add_legend(canvas, *axes.get_legend_handles_labels(), inside=True)
     aside = ", side by side at a position" if len(shown) > 1 else ""
-    notes = [f"bars: 95 % Wilson intervals{aside}"]
+    many = any(group.sizes[axis] > MOST_BARS for _, group, _ in shown)
+    together = " of neighbouring values together" if many else ""
+    notes = [f"bars: 95 % Wilson intervals{together}{aside}"]
     notes += ["band: 95 % of the fitted curve"] * any(bands)
     notes += ["diamond: 50 % point with its 95 % interval"] * bool(points)
     notes += [f"not run: {'; '.join(absent)}"] if (absent := _absent(drawn, axis)) else []
@@ -86,10 +92,11 @@ def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log:
     """Draw one group's rates and its fitted curve; say whether a band was drawn."""
     colour = style["color"]
     x, runs = group[axis].values.astype(float), group["runs"].values
-    share = group["successes"].values / runs
-    spread = np.abs(np.stack([group["success_low"], group["success_high"]]) - share)
-    axes.errorbar(x, share, spread, ls="none", ms=3.5, elinewidth=1, **style)
-    hold(axes, x, share)
+    at, wins, trials = pooled(x, group["successes"].values, runs)
+    share = wins / trials
+    spread = np.abs(np.stack(wilson_interval(wins, trials, group.attrs["level"])) - share)
+    axes.errorbar(at, share, spread, ls="none", ms=3.5, elinewidth=1, **style)
+    hold(axes, at, share)
     if len(x) < 2:
         return False
     fine = (np.geomspace if log else np.linspace)(x.min(), x.max(), FINE)
@@ -107,6 +114,27 @@ def _curve(axes: Axes, group: xr.Dataset, axis: str, style: dict[str, Any], log:
     if np.isfinite(float(group["width"])):
         axes.plot(fine, middle, color=colour, lw=1)
     return True
+
+
+def pooled(x: Floats, wins: Floats, trials: Floats) -> tuple[Floats, Floats, Floats]:
+    """Pool neighbouring values, so that a curve has at most `MOST_BARS` bars.
+
+    Args:
+        x: values with trials, increasing, shape (p,).
+        wins: successes at each.
+        trials: trials at each.
+
+    Returns:
+        Mean value, successes and trials of each bar; bars have about as many trials each.
+    """
+    if x.size <= MOST_BARS:
+        return x, wins, trials
+    middles = np.cumsum(trials) - trials / 2
+    bar = np.floor(middles / trials.sum() * MOST_BARS).astype(int)
+    _, bar = np.unique(bar, return_inverse=True)
+    of_bar = np.bincount(bar, weights=trials)
+    place = np.bincount(bar, weights=x * trials) / of_bar
+    return place, np.bincount(bar, weights=wins).astype(float), of_bar.astype(float)
 
 
 def _has_point(group: xr.Dataset, axis: str) -> bool:
@@ -163,6 +191,8 @@ def draw_maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str, look: Look) -
         SweepError: there are too many panels.
     """
     fitted = in_order(fitted, x, y)
+    if info.layout.is_placed:
+        fitted = _coarser(fitted, y)
     groups = [dim for dim in fitted["p50"].dims if dim != x]
     panels = at_most(MAX_PANELS, "panels", each_part(fitted, groups), info)
     logs = is_logarithmic(x, fitted[x].values, look.log), is_logarithmic(y, fitted[y].values, False)
@@ -180,6 +210,23 @@ def draw_maps(info: StoreInfo, fitted: xr.Dataset, x: str, y: str, look: Look) -
     notes += ["grey: not run"] if (fitted["runs"] == 0).any() else []
     add_title(canvas, info, "; ".join(notes))
     return canvas.finish()
+
+
+def _coarser(fitted: xr.Dataset, axis: str) -> xr.Dataset:
+    """Pool the cells of an axis with many whole values, evenly in the logarithm if all are > 0."""
+    values = fitted[axis].values.astype(float)
+    if values.size <= MOST_CELLS:
+        return fitted
+    space = np.geomspace if values[0] > 0 else np.linspace
+    middle = np.unique(np.rint(space(values[0], values[-1], MOST_CELLS)))
+    cell = np.searchsorted((middle[1:] + middle[:-1]) / 2, values)
+    others = [name for name in fitted.variables if axis in fitted[name].dims]
+    coarse = fitted.drop_vars(others).assign_coords({axis: (axis, middle, fitted[axis].attrs)})
+    for name in ("successes", "runs"):
+        array = fitted[name].transpose(..., axis)
+        total = array.values @ (cell[:, None] == np.arange(middle.size))
+        coarse[name] = (array.dims, total, array.attrs)
+    return coarse
 
 
 def _map(

@@ -1,11 +1,14 @@
 """Parts of the tables that commands print."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 
 from ...sweeps.labels import value_label
+
+UNKNOWN = "–"
 
 
 def table_of(*columns: str) -> Table:
@@ -19,10 +22,10 @@ def table_of(*columns: str) -> Table:
 def percent(row: dict[str, Any], name: str, trials: int, sign: str = "") -> str:
     """Write a share with its interval in %, with a decimal from 1000 trials on."""
     if not trials or row[name] is None:
-        return "–"
+        return UNKNOWN
     digits = 0 if trials < 1000 else 1
     best, low, high = (f"{100 * row[name + end]:{sign}.{digits}f}" for end in ("", "_low", "_high"))
-    return f"{best} [{low}, {high}]"
+    return _with_minus(f"{best} [{low}, {high}]")
 
 
 def before(row: dict[str, Any], key: str) -> list[str]:
@@ -51,20 +54,40 @@ def captioned(table: Table, lines: list[str]) -> Table:
 
 def number(value: float | None, form: str) -> str:
     """Write a number in a form such as "{:.3g}"."""
-    return "–" if value is None else form.format(value)
+    return UNKNOWN if value is None else _with_minus(form.format(value))
 
 
 def estimate(row: dict[str, Any], name: str, form: str) -> str:
     """Write an estimate with its interval."""
     if row[name] is None:
-        return "–"
+        return UNKNOWN
     values = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
-    best, low, high = ("–" if value is None else form.format(value) for value in values)
+    best, low, high = (number(value, form) for value in values)
     return f"{best} [{low}, {high}]"
+
+
+def _with_minus(text: str) -> str:
+    """Write signs as a minus, as pictures and pages do; a power of ten keeps its hyphen."""
+    return re.sub("(?<!e)-", "−", text)
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Write an interval whose ends may be unknown."""
+    if low is None and high is None:
+        return UNKNOWN
+    if high is None:
+        return f"> {low:.4g}"
+    return f"< {high:.4g}" if low is None else f"{low:.4g} – {high:.4g}"
+
+
+def p_is(value: float | None) -> str:
+    """Write what follows "p": "= 0.019" or "< 0.001"."""
+    text = p_value(value if value == value else None)
+    return text if text.startswith(("<", UNKNOWN)) else f"= {text}"
 
 
 def p_value(value: float | None) -> str:
     """Write a p-value."""
     if value is None:
-        return "–"
+        return UNKNOWN
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -7,32 +7,16 @@ from rich.table import Table
 
 from ...sweeps import Grid, Sweep
 from ...sweeps.labels import value_label
-from ..fit.crashes import crash_lines
-from .table_parts import group_text, table_of
+from .placed_tables import group_lines, placed_plan_rows
+from .table_parts import table_of
+from .transition_tables import audit_text
 
 if TYPE_CHECKING:
     from ..run.plan import Plan
-    from ..run.runner import RunSummary
+    from ..run.summary import RunSummary
     from ..status import Crash, Running, StoreStatus
 
 SHOWN_TEXTS = 5
-UNKNOWN = "–"
-MOST_EMPTY = 3  # groups without trials that a table of transitions lists
-REMARKS = {
-    "never": "success stays below 50 % at every value of {} that was run",
-    "outside-grid": "success crosses 50 % outside the values of {} that were run; add values there",
-    "leaves-grid": "the 95 % interval reaches beyond the values of {} that were run",
-    "low-ceiling": "success may level off near or below 50 %, so that there may be no 50 % point",
-    "misfit": "no curve fits the shares of success; the intervals allow for their larger scatter",
-    "resolution-limited": "the transition is narrower than the distance of the values of {}",
-    "against-direction": "the outcomes contradict the direction along {} that was fitted (the one "
-    "given by fit.direction, or common to all curves)",
-    "direction-open": "the outcomes do not show whether success rises or falls along {}; give the "
-    "direction to 'genprior run' with --set fit.direction=rising or =falling",
-    "not-nested": "draws fail again at values of {} beyond their first success, so that the shares "
-    "tell the 50 % point, and not how wide the transition is",
-    "no-trials": "no trial was run there",
-}
 
 
 def presets(sweeps: Iterable[Sweep]) -> Table:
@@ -40,10 +24,11 @@ def presets(sweeps: Iterable[Sweep]) -> Table:
     table = table_of("sweep", "trials", "what it measures")
     table.columns[0].no_wrap = True
     for sweep in sweeps:
-        grid = Grid(sweep)
-        trials = int((~grid.excluded).sum()) * sweep.trials
+        trials = "placed"  # as many as they need
+        if sweep.placed is None:
+            trials = f"{int((~Grid(sweep).excluded).sum()) * sweep.trials:,}"
         table.columns[0].min_width = max(table.columns[0].min_width or 0, len(sweep.name))
-        table.add_row(sweep.name, f"{trials:,}", sweep.title)
+        table.add_row(sweep.name, trials, sweep.title)
     return table
 
 
@@ -53,6 +38,8 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
 
     axes = " × ".join(f"{name} ({size})" for name, size in planned.axes.items())
     excluded = planned.excluded_points
+    if planned.groups:
+        return placed_plan_rows(planned) | design_rows(planned)
     return {
         "sweep": f"{planned.sweep} ({planned.hash})",
         "axes": axes or "none",
@@ -64,8 +51,13 @@ def plan_rows(planned: "Plan") -> dict[str, str]:
         "(runs that outlast the pilot are counted with their whole step budget)",
         "store": f"at most {format_bytes(planned.bytes)} on disk",
         "memory": f"{format_bytes(planned.memory_bytes)} for {planned.workers} trials at a time",
-        **{name: _design(name, rows) for name, rows in planned.design.items()},
+        **design_rows(planned),
     }
+
+
+def design_rows(planned: "Plan") -> dict[str, str]:
+    """Give what each analysis will be able to tell, text by name."""
+    return {name: _design(name, rows) for name, rows in planned.design.items()}
 
 
 def _design(name: str, rows: list[dict[str, Any]]) -> str:
@@ -90,6 +82,8 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
         + (f", {trials.excluded:,} excluded" if trials.excluded else "")
         + (f", {trials.not_asked:,} not asked" if trials.not_asked else ""),
     }
+    if status.groups:
+        rows["groups"] = "\n".join(group_lines(status.groups))
     if status.runs:
         rows["running"] = "\n".join(map(_running, status.runs))
     if together := _together(status.runs):
@@ -110,7 +104,7 @@ def status_rows(status: "StoreStatus") -> dict[str, str]:
     if outdated := _outdated(status.analyses):
         rows["out of date"] = outdated
     if status.abandonment:
-        rows["abandoned"] = _audit(status.abandonment)
+        rows["abandoned"] = audit_text(status.abandonment)
     if status.damaged:
         rows["damaged"] = "\n".join(damage["what"] for damage in status.damaged)
     if status.crashes:
@@ -129,6 +123,8 @@ def _running(run: "Running") -> str:
     if run["workers"] is None:
         parts.append("starting")
     else:
+        if run["groups"]:
+            parts.append(f"{run['groups_ended']:,} of {run['groups']:,} groups ended")
         parts.append("1 worker" if run["workers"] == 1 else f"{run['workers']:,} workers")
         if run["done"] is not None and run["total"] is not None:
             parts.append(f"{run['done']:,} of {run['total']:,} trials done")
@@ -195,108 +191,14 @@ def damage(status: "StoreStatus") -> str:
     return f"{status.store}/{first['what']}{more}. {first['remedy']}"
 
 
-def transitions(fitted: dict[str, Any]) -> Table:
-    """Make a table with a row for each group. A 50 % point outside the grid is shown as a bound.
-
-    There is a column of ceilings if the interval of at least one excludes 1.
-    """
-    rows = fitted["transitions"]
-    along = rows[0]["along"]
-    groups = [name for name in rows[0] if name in fitted["groups"]]
-    ceilings = any(row["ceiling_high"] is not None and row["ceiling_high"] < 1 for row in rows)
-    table = table_of(
-        *groups, f"50 % point ({along})", "95 % interval", "10–90 % width",
-        *(["ceiling, %"] if ceilings else []), "trials", "remark",
-    )  # fmt: skip
-    for column in table.columns:  # on a narrow terminal, the headers of the others are folded
-        column.no_wrap = ceilings and column.header in ("95 % interval", "ceiling, %", "remark")
-    words = {word for row in rows for word in row["flag"].split(", ")}
-    empty = [row for row in rows if row["outcome"] == "no-trials"]
-    is_long = MOST_EMPTY < len(empty) < len(rows)
-    for row in rows:
-        if is_long and row in empty:
-            continue
-        table.add_row(
-            *(value_label(row[name]) for name in groups),
-            _point(row, fitted["positions"]),
-            _interval(row),
-            UNKNOWN if row["width"] is None else f"{row['width']:.3g}",
-            *([_ceiling(row)] if ceilings else []),
-            f"{row['trials']:,}",
-            row["flag"].replace(", ", ",\n"),
-        )
-    remarks = sorted(words & set(REMARKS) - ({"no-trials"} if is_long else set()))
-    lines = [f"{len(empty)} groups without trials are left out"] if is_long else []
-    if ceilings:
-        lines.append("ceiling: success probability that the curve levels off at, 95 % interval")
-    lines += [f"{name}: {REMARKS[name].format(along)}" for name in remarks]
-    if fitted["clustered"]:
-        lines.append(
-            f"draws are shared along {along}: each counts once, for the value from which on it "
-            "succeeds"
-        )
-    lines += [
-        ": ".join(filter(None, [group_text(row, groups), _audit(row)]))
-        for row in rows
-        if row.get("abandoned") or row.get("audited")
-    ]
-    lines += crash_lines(rows, groups, "trials")
-    if lines:
-        table.caption = "\n".join(lines)
-        table.caption_justify = "left"
-    return table
-
-
-def _ceiling(row: dict[str, Any]) -> str:
-    """Write the interval of a ceiling in %."""
-    if row["ceiling_low"] is None:
-        return UNKNOWN
-    return f"{100 * row['ceiling_low']:.3g} – {100 * row['ceiling_high']:.3g}"
-
-
-def _audit(row: dict[str, Any]) -> str:
-    """Write the numbers of abandoned and audited runs, and the rate of wrongly abandoned ones."""
-    text = f"{row['abandoned']:,} abandoned as hopeless"
-    if not row["audited"]:
-        return f"{text}; without an audit it is unknown how many would have recovered"
-    text += f"; {row['audited_wrong']:,} of {row['audited']:,} audited ones recovered after that"
-    if row["wrong_rate_low"] is None:
-        return text
-    low, high = (100 * row[f"wrong_rate_{bound}"] for bound in ("low", "high"))
-    return (
-        f"{text}, so {low:.3g} – {high:.3g} % of the abandoned ones would have recovered "
-        "(95 % interval)"
-    )
-
-
-def _point(row: dict[str, Any], positions: tuple[float, float]) -> str:
-    """Write a 50 % point, or its bound if it lies outside the values that were run."""
-    if row["outcome"] == "inside":
-        return f"{row['p50']:.4g}"
-    if row["outcome"] not in ("below", "above"):
-        return "never" if row["outcome"] == "never" else UNKNOWN
-    sign, bound = ("<", row["p50_high"]) if row["outcome"] == "below" else (">", row["p50_low"])
-    if bound is None:
-        return UNKNOWN
-    return f"{sign} {value_label(bound) if bound in positions else f'{bound:.4g}'}"
-
-
-def _interval(row: dict[str, Any]) -> str:
-    """Write the interval of a 50 % point that lies among the values that were run."""
-    low, high = row["p50_low"], row["p50_high"]
-    if row["outcome"] != "inside" or (low is None and high is None):
-        return UNKNOWN
-    if high is None:
-        return f"> {low:.4g}"
-    return f"< {high:.4g}" if low is None else f"{low:.4g} – {high:.4g}"
-
-
 def run_summary(summary: "RunSummary") -> str:
     """Write one to three lines on the result of a run."""
     from dask.utils import format_time
 
     what = f"part {summary.part} of {summary.store}" if summary.part else summary.store
     pieces = [f"{what}: {summary.done:,} of {summary.total:,} trials done"]
+    if summary.groups:
+        pieces.append(f"{summary.groups_ended:,} of {summary.groups:,} groups ended")
     if summary.computed:
         computed = f"{summary.computed:,} computed in {format_time(summary.wall_seconds)}"
         if summary.successes is not None:
@@ -306,7 +208,7 @@ def run_summary(summary: "RunSummary") -> str:
                 f" ({100 * summary.done_successes / summary.done:.0f} % of all that are done)"
             )
         pieces.append(computed)
-    elif summary.done == summary.total:
+    elif summary.exit_status == 0:
         pieces.append("nothing left to compute")
     if summary.crashed:
         pieces.append(f"{summary.crashed:,} crashed (last: {summary.last_error})")
@@ -316,6 +218,8 @@ def run_summary(summary: "RunSummary") -> str:
         pieces.append(f"{died} died; others ran {'its block' if single else 'their blocks'}")
     if summary.interrupted:
         pieces.append("interrupted")
+    if summary.out_of_time:
+        pieces.append("the budget of time is spent")
     if summary.unasked:
         pieces.append(f"{summary.unasked:,} other trials, of earlier commands, are not done")
     text = "; ".join(pieces) + "."
@@ -333,6 +237,8 @@ def summary_rows(summary: "RunSummary") -> dict[str, str]:
         "trials": f"{summary.done:,} of {summary.total:,} done, {summary.crashed:,} crashed",
         "computed": f"{summary.computed:,} in {format_time(summary.wall_seconds)}",
     }
+    if summary.groups:
+        rows["groups"] = f"{summary.groups_ended:,} of {summary.groups:,} ended"
     if summary.done_successes is not None and summary.done:
         share = 100 * summary.done_successes / summary.done
         rows["success"] = f"{summary.done_successes:,} of {summary.done:,} ({share:.1f} %)"

@@ -4,9 +4,8 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...store import (
     Listener,
@@ -14,6 +13,7 @@ from ...store import (
     StoreInfo,
     WrongStoreError,
     analysis_groups,
+    convert_stores,
     exclusive,
     is_vacant,
     merge_stores,
@@ -21,15 +21,20 @@ from ...store import (
     read_info,
 )
 from ...store.moving import OWN_ATTRIBUTES
-from ...sweeps import Grid, Sweep, UserError, differences, union
+from ...sweeps import Grid, UserError, differences
+from ...sweeps.joining import joined_over_values, joined_placed
 from ...sweeps.sharing import check_reading
 from ...tasks import task_kind
 from ...tasks.environment import environment, major_minor, needs_of
+from ..run.placed import check_placeable
 from ..run.prepare import check_same_variables
 from ..run.provenance import TIMES, compared, named
 from ..run.request import check_coordinates
 from ..show.shown import Shown
 from ..status import Counts, counts_of
+
+StoreLayout = Literal["placed", "grid"]
+LAYOUTS: tuple[StoreLayout, ...] = get_args(StoreLayout)
 
 
 class MergeError(UserError):
@@ -69,40 +74,59 @@ def merge_paths(
     paths: Sequence[Path],
     out: Path,
     *,
+    layout: StoreLayout | None = None,
     allow_mixed: bool = False,
     listen: Listener = lambda done, total: None,
 ) -> MergeSummary:
     """Make a new store with the trials of several stores of one experiment.
 
     Args:
-        paths: the stores, at least two. Their texts and settings of analyses are those of the
-            first one.
+        paths: the stores, at least two, or one if a layout is given. Their texts and settings of
+            analyses are those of the first one.
         out: path of the new store, which must not exist.
+        layout: whether the trials of the new store are `placed` or lie on a `grid` of values; that
+            of the stores if None.
         allow_mixed: mix results of other machines, libraries or kernels; the store records it.
         listen: called with the number of blocks that are merged, and of all blocks.
 
     Raises:
-        MergeError: too few stores, one of them twice, or a place that cannot be used.
+        MergeError: too few stores, one of them twice, a place that cannot be used, or stores of
+            both layouts and none is given.
+        SweepError: the trials cannot be placed.
         WrongStoreError: a path is no store, the stores are of different experiments, or they hold
             different results of one trial.
         StoreError: a store is being written or damaged, or the environments differ.
     """
-    _check_paths(paths, out)
+    _check_paths(paths, out, 2 if layout is None else 1)
     infos = [read_info(path) for path in paths]
     first = infos[0]
     for info in infos[1:]:
         _check_same_experiment(first, info)
+    placed = _is_placed(infos, layout)
     kind = task_kind(first.sweep.task)
     for info in infos:
         check_same_variables(info, kind)
         check_coordinates(info, "Leave it out")
-    grid = Grid(_joined([info.sweep for info in infos]))
-    check_reading(grid)
+    by_blocks = not placed and not any(info.layout.is_placed for info in infos)
+    sweeps = [info.sweep for info in infos]
+    # Of placed trials only the ends: their values are known when they are read.
+    grid = Grid(joined_placed(sweeps) if placed else joined_over_values((s, (), 1) for s in sweeps))
     keys = [*environment(needs_of(kind, grid))]
     mixed = _differences(infos, keys, allow_mixed)
     attributes = _attributes(infos, mixed)
+
+    def check(merged: Grid) -> None:
+        check_reading(merged)
+        check_placeable(merged, kind)
+
     with exclusive(out):
-        merged = merge_stores(infos, out, grid, kind.variables, attributes, listen)
+        if by_blocks:
+            check(grid)
+            merged = merge_stores(infos, out, grid, kind.variables, attributes, listen)
+        else:
+            merged = convert_stores(
+                infos, out, kind.variables, attributes, placed=placed, check=check, listen=listen
+            )
     return MergeSummary(
         store=str(out),
         trials=counts_of(merged.counts),
@@ -117,14 +141,37 @@ def merge_paths(
     )
 
 
-def _check_paths(paths: Sequence[Path], out: Path) -> None:
+def _is_placed(infos: Sequence[StoreInfo], layout: StoreLayout | None) -> bool:
+    """Say whether trials are placed in the new store.
+
+    Raises:
+        MergeError: they are in some of the stores only, and no layout is given.
+    """
+    if layout is not None:
+        return layout == "placed"
+    first = infos[0]
+    for info in infos:
+        if info.layout.is_placed != first.layout.is_placed:
+            placed, grid = (info, first) if info.layout.is_placed else (first, info)
+            raise MergeError(
+                f"merge: {placed.path} holds placed trials, and {grid.path} values of a grid. Give "
+                "--as placed or --as grid (in Python layout=…) for the new store."
+            )
+    return first.layout.is_placed
+
+
+def _check_paths(paths: Sequence[Path], out: Path, least: int) -> None:
     """Refuse paths that cannot be merged.
 
     Raises:
         MergeError: naming the path.
     """
-    if len(paths) < 2:
-        raise MergeError("merge: give at least two stores, and then the path of the new store.")
+    if len(paths) < least:
+        one = " With --as placed or --as grid, one is enough." if least > 1 else ""
+        raise MergeError(
+            f"merge: give at least {'two stores' if least > 1 else 'one store'}, and then the path "
+            f"of the new store.{one}"
+        )
     known: dict[Path, Path] = {}
     for path in paths:
         if (real := path.resolve()) in known:
@@ -151,11 +198,6 @@ def _check_same_experiment(first: StoreInfo, other: StoreInfo) -> None:
             f"{other.path} holds another experiment than {first.path}: "
             f"{'; '.join(different[:3])}. Only stores of one experiment can be merged."
         )
-
-
-def _joined(sweeps: Sequence[Sweep]) -> Sweep:
-    """Join the grids of sweeps; texts and analyses are those of the first one."""
-    return union(reduce(union, sweeps), sweeps[0])
 
 
 def _differences(

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...store import Listener, Sampled, StoreInfo, as_bits, trial_at
-from ...sweeps import UserError, draws_of
+from ...sweeps import Grid, UserError, draws_of
+from ...sweeps.placing import of_group
 from ...tasks import Experiment
 from ...tasks.environment import environment, needs_of
 from ...tasks.experiments import check_installed
 from ...tasks.generators import weights_digests
 from ...tasks.numerics.machine import one_blas_thread
+from ...tasks.point import Point
 from ...tasks.trial_values import values_check
 from ..interrupts import check, pass_on
 from ..run.provenance import compared
@@ -88,8 +90,8 @@ def rerun(
         for count, trial in enumerate(sample):
             listen(count, len(sample))
             check()
-            point = grid.point(trial.at[:-1])
-            draws = draws_of(point, trial.at[-1], grid.sweep.seed, grid.sweep.paired)
+            point, number = _point_of(info, trial)
+            draws = draws_of(point, number, grid.sweep.seed, grid.sweep.paired)
             name = trial_at(grid, trial.at)
             try:
                 kind.check_point(point)
@@ -104,6 +106,15 @@ def rerun(
                 different.append(Different(name, trial.at, variable, stored, computed))
     listen(len(sample), len(sample))
     return Rerun(len(sample), different, differences)
+
+
+def _point_of(info: StoreInfo, trial: Sampled) -> tuple[Point, int]:
+    """Give the point of a stored trial, and its number."""
+    if info.sweep.placed is None:
+        return info.grid.point(trial.at[:-1]), trial.at[-1]
+    value, number = (int(trial.values[name]) for name in info.placement[:2])
+    grid = Grid(of_group(info.sweep, trial.at[:-1], [value]))
+    return grid.point((0,) * len(grid.dims)), number
 
 
 def _first_difference(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .fits import fit_transitions
     from .intervals import wilson_interval
     from .law_fits import fit_laws
+    from .placed_trials import over_values
     from .rates import success_rate
     from .scaling import fit_scaling
     from .transitions import fit_transition
@@ -25,6 +26,7 @@ MODULES = {
     "fit_scaling": "scaling",
     "fit_transition": "transitions",
     "fit_transitions": "fits",
+    "over_values": "placed_trials",
     "success_rate": "rates",
     "wilson_interval": "intervals",
     "worst_over_targets": "uniform",
@@ -36,6 +38,7 @@ __all__ = [
     "fit_scaling",
     "fit_transition",
     "fit_transitions",
+    "over_values",
     "success_rate",
     "wilson_interval",
     "worst_over_targets",

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .counts import checked_outcomes
+from .counts import checked_outcomes, counts_by_cell
 from .intervals import wilson_interval
-from .outcomes import AGAINST, INSIDE, NEVER, NO_TRIALS
+from .outcomes import AGAINST, EXCLUDED, INSIDE, NEVER, NO_TRIALS
 from .pairing import Group
 from .proportions import fisher_p, holm, mcnemar_p, paired_difference, unpaired_difference
 from .shifts import Shift
@@ -51,24 +51,8 @@ def compare_rates(
     against = against.transpose(*tested.dims)
     values = _rates(tested, "", level) | _rates(against, "reference_", level)
     if paired:
-        counts = _pairs(tested, against)
-        values |= counts
-        tables = [counts[name] for name in ("both", "gained", "lost", "neither")]
-        differences = _each(partial(paired_difference, level=level), tables, 3)
-        p_values = _each(mcnemar_p, tables[1:3], 1)[..., 0]
-    else:
-        names = ("successes", "runs", "reference_successes", "reference_runs")
-        tables = [values[name] for name in names]
-        differences = _each(partial(unpaired_difference, level=level), tables, 3)
-        p_values = _each(fisher_p, tables, 1)[..., 0]
-    met = values["both"] + values["gained"] + values["lost"] + values["neither"] if paired else (
-        np.minimum(values["runs"], values["reference_runs"])
-    )  # fmt: skip
-    for column, bound in enumerate(("", "_low", "_high")):
-        values[f"difference{bound}"] = np.where(met > 0, differences[..., column], np.nan)
-    # Cells without trials are no tests, so Holm must not count them.
-    values["p_value"] = np.where(met > 0, p_values, np.nan)
-    values["p_holm"] = holm(values["p_value"])
+        values |= _pairs(tested, against)
+    values |= _differences(values, paired=paired, level=level)
     kept = {name: c for name, c in tested.coords.items() if "trial" not in c.dims}
     result = xr.Dataset({n: (tested.dims[:-1], v) for n, v in values.items()}, coords=kept)
     result.attrs = {
@@ -124,24 +108,10 @@ def compare_transitions(
     except ValueError:
         raise ValueError("success and fitted have other labels; fit the same outcomes.") from None
     groups = success.dims[:-3]
-    shape = tuple(success.sizes[name] for name in groups)
     others = [i for i in range(success.sizes[over]) if i != reference]
     fitted = fitted.transpose(*groups, over, ...)
-    outcomes, floor = fitted["outcome"].values, fitted.attrs.get("floor")
-    inside = (outcomes == INSIDE) & (fitted["flag"].values != AGAINST)
-    tested = inside[..., others] & inside[..., [reference]]
-    shifts = np.full((*shape, len(others), len(SHIFTS)), np.nan)
-    one_curve = np.full(shape, np.nan)
-    signs = np.zeros((*shape, len(others), 2), dtype=int)
-    for at in np.ndindex(shape):
-        group = Group(success.values[at], fitted, at, paired=paired)
-        for column, v in enumerate(others):
-            if tested[at][column]:
-                shifts[at][column] = group.shift(v, reference, level, int(tested.sum()))
-            if paired:
-                signs[at][column] = group.signs(v, reference)
-        if not np.isin(outcomes[at], (NEVER, NO_TRIALS)).any():
-            one_curve[at] = group.one_point_p(inside[at])
+    floor = fitted.attrs.get("floor")
+    shifts, signs, one_curve = _compared(success, fitted, others, reference, paired, level)
     _unknown(shifts, fitted, others, reference)
     kept = {n: c for n, c in success.isel({over: others}).coords.items()
             if not {along, "trial"} & set(c.dims)}  # fmt: skip
@@ -156,11 +126,7 @@ def compare_transitions(
     result["detectable_share"] = result["detectable_shift"] / of_reference
     result["p_one_curve"] = (groups, one_curve)
     flags = fitted["flag"].values
-    both = [_words(*pair) for pair in zip(
-        flags[..., others].ravel(), np.repeat(flags[..., reference].ravel(), len(others)),
-        strict=True)]  # fmt: skip
-    text = np.array(both, dtype=np.dtypes.StringDType()).reshape(*shape, len(others))
-    result["flag"] = ((*groups, over), text)
+    result["flag"] = ((*groups, over), _limits(flags[..., others], flags[..., reference]))
     result["reference_flag"] = (groups, flags[..., reference])
     if paired:
         p_values = _each(mcnemar_p, [signs[..., 0], signs[..., 1]], 1)[..., 0]
@@ -171,6 +137,39 @@ def compare_transitions(
         result["p_pooled"] = ((*groups, over), p_values)
         result["p_pooled_holm"] = ((*groups, over), holm(p_values))
     return labelled(result, over, along, success[along].attrs.get("units"))
+
+
+def _compared(
+    success: xr.DataArray,
+    fitted: xr.Dataset,
+    others: list[int],
+    reference: int,
+    paired: bool,
+    level: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compare the values of every group; both arguments have the dims (…groups…, over, …).
+
+    Returns:
+        Shifts, shape (…groups…, others, fields of `Shift`), NaN where there is none; numbers of
+        pairs in which only the value or only the reference succeeds, shape (…groups…, others, 2),
+        0 if not paired; and the p-value of one 50 % point for all, shape (…groups…).
+    """
+    outcomes = fitted["outcome"].values
+    inside = (outcomes == INSIDE) & (fitted["flag"].values != AGAINST)
+    tested = inside[..., others] & inside[..., [reference]]
+    shifts = np.full((*tested.shape, len(SHIFTS)), np.nan)
+    signs = np.zeros((*tested.shape, 2), dtype=int)
+    one_curve = np.full(tested.shape[:-1], np.nan)
+    for at in np.ndindex(one_curve.shape):
+        group = Group(success.values[at], fitted, at, paired=paired)
+        for column, value in enumerate(others):
+            if tested[at][column]:
+                shifts[at][column] = group.shift(value, reference, level, int(tested.sum()))
+            if paired:
+                signs[at][column] = group.signs(value, reference)
+        if not np.isin(outcomes[at], (NEVER, NO_TRIALS, EXCLUDED)).any():
+            one_curve[at] = group.one_point_p(inside[at])
+    return shifts, signs, one_curve
 
 
 def _unknown(shifts: np.ndarray, fitted: xr.Dataset, others: list[int], reference: int) -> None:
@@ -193,15 +192,18 @@ def _unknown(shifts: np.ndarray, fitted: xr.Dataset, others: list[int], referenc
         shifts[..., SHIFTS.index(name)][where] = np.nan
 
 
-def _words(*flags: str) -> str:
-    """Join what limits the fits of a value and of the reference, each word once."""
-    words = dict.fromkeys(word for flag in flags for word in str(flag).split(", ") if word)
-    return ", ".join(word for word in words if word != "resolution-limited")
+def _limits(flags: np.ndarray, of_reference: np.ndarray) -> np.ndarray:
+    """Join what limits the fits of each value and of its reference, each word once."""
+    texts = []
+    for at in np.ndindex(flags.shape):
+        both = f"{flags[at]}, {of_reference[at[:-1]]}".split(", ")
+        words = dict.fromkeys(word for word in both if word not in ("", "resolution-limited"))
+        texts.append(", ".join(words))
+    return np.array(texts, dtype=np.dtypes.StringDType()).reshape(flags.shape)
 
 
 def _rates(success: xr.DataArray, prefix: str, level: float) -> dict[str, np.ndarray]:
-    successes = (success == 1).sum("trial").values
-    runs = success.notnull().sum("trial").values
+    successes, runs = (counts.values for counts in counts_by_cell(success))
     rates = (successes / np.maximum(runs, 1), *wilson_interval(successes, runs, level))
     rate, low, high = (np.where(runs > 0, values, np.nan) for values in rates)
     names = ("successes", "runs", "rate", "rate_low", "rate_high")
@@ -218,6 +220,31 @@ def _pairs(tested: xr.DataArray, against: xr.DataArray) -> dict[str, np.ndarray]
         "lost": ((first == 0) & (second == 1)).sum(axis=-1),
         "neither": ((first == 0) & (second == 0)).sum(axis=-1),
     }
+
+
+def _differences(
+    values: dict[str, np.ndarray], *, paired: bool, level: float
+) -> dict[str, np.ndarray]:
+    """Give differences of success with bounds and p-values, from the counts of all cells."""
+    if paired:
+        tables = [values[name] for name in ("both", "gained", "lost", "neither")]
+        met = np.sum(tables, axis=0)
+        differences = _each(partial(paired_difference, level=level), tables, 3)
+        p_values = _each(mcnemar_p, tables[1:3], 1)[..., 0]
+    else:
+        names = ("successes", "runs", "reference_successes", "reference_runs")
+        tables = [values[name] for name in names]
+        met = np.minimum(values["runs"], values["reference_runs"])
+        differences = _each(partial(unpaired_difference, level=level), tables, 3)
+        p_values = _each(fisher_p, tables, 1)[..., 0]
+    found = {
+        f"difference{bound}": np.where(met > 0, differences[..., column], np.nan)
+        for column, bound in enumerate(("", "_low", "_high"))
+    }
+    # Cells without trials are no tests, so Holm must not count them.
+    found["p_value"] = np.where(met > 0, p_values, np.nan)
+    found["p_holm"] = holm(found["p_value"])
+    return found
 
 
 def _each(function: Callable[..., Any], tables: list[np.ndarray], outputs: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .intervals import checked_counts
 from .links import Floats
@@ -81,9 +81,36 @@ def tried(
     k, n = (np.bincount(index, weights=c).astype(np.float64) for c in (k, n))
     if most is None or distinct.size <= most:
         return Counts(distinct, k, n)
-    first = np.arange(most) * distinct.size // most
+    return pooled(Counts(distinct, k, n), np.arange(most) * distinct.size // most)
+
+
+def counts_of(
+    positions: ArrayLike, successes: ArrayLike, trials: ArrayLike, draws: ArrayLike | None
+) -> Counts:
+    """Check the input as `tried` does; where positions share their draws, none are pooled.
+
+    Args:
+        positions: x, shape (p,).
+        successes: k, shape (p,).
+        trials: n, shape (p,).
+        draws: the numbers of draws with 0, 1 … p failures, or None if no draws are shared.
+    """
+    if draws is None:
+        return tried(positions, successes, trials)
+    counts = tried(positions, successes, trials, None)
+    return counts._replace(draws=checked_draws(draws, counts))
+
+
+def pooled(counts: Counts, first: NDArray[np.int64]) -> Counts:
+    """Pool neighbouring positions at their mean.
+
+    Args:
+        counts: without `draws`.
+        first: indices of the first position of each pool, increasing from 0.
+    """
+    x, k, n, _ = counts
     weight = np.maximum(n, 1)
-    middle = np.add.reduceat(distinct * weight, first) / np.add.reduceat(weight, first)
+    middle = np.add.reduceat(x * weight, first) / np.add.reduceat(weight, first)
     return Counts(middle, *(np.add.reduceat(c, first) for c in (k, n)))
 
 
@@ -111,11 +138,18 @@ def checked_floor(floor: float | None, counts: Counts) -> float:
     """Return a lower bound of the 50 % point, −∞ for None; refuse one above a position."""
     if floor is None:
         return -math.inf
+    if np.asarray(floor).dtype.kind not in "iuf":
+        raise ValueError(f"floor is {floor!r}; it must be a number.")
     if not floor <= counts.x[0]:
         raise ValueError(
             f"floor is {floor:g}; it must not be above the smallest position, {counts.x[0]:g}."
         )
     return float(floor)
+
+
+def counts_by_cell(success: "xr.DataArray") -> tuple["xr.DataArray", "xr.DataArray"]:
+    """Count the successes, and the trials that ran, over the dimension "trial"."""
+    return (success == 1).sum("trial"), success.notnull().sum("trial")
 
 
 def checked_outcomes(success: object) -> "xr.DataArray":
@@ -131,7 +165,8 @@ def checked_outcomes(success: object) -> "xr.DataArray":
         kind = type(success).__name__
         raise TypeError(f"success is a {kind}; give a DataArray, such as dataset['success'].")
     if "trial" not in success.dims:
-        raise ValueError(f"success has dims {success.dims}, not 'trial'.")
+        placed = "; its trials are placed: use over_values" if "probe" in success.dims else ""
+        raise ValueError(f"success has dims {success.dims}, not 'trial'{placed}.")
     success = success.compute()
     wrong = success.notnull().values & ~np.isin(success.values, [0, 1])
     if wrong.any():

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import xarray as xr
 
-from .counts import MOST_POSITIONS, checked_floor, checked_outcomes, tried
+from .counts import checked_floor, checked_outcomes, counts_by_cell, counts_of
 from .intervals import DECISION_LEVEL, wilson_interval
 from .links import Floats
 from .outcomes import NEVER, NO_TRIALS, OUTSIDE
@@ -71,7 +71,7 @@ def fit_transitions(
         along: dimension with a numeric coordinate: the positions.
         direction: +1 or −1 fixes it.
         expected: +1 or −1, the direction that is probable before any trial.
-        floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        floor: lower bound of the points; 0 if the positions are counts, for example.
         scatter: as for `fit_transition`.
         clustered: whether trials of the same index share their draws all along the axis. Each draw
             then counts once, for the position from which on it succeeds; those that did not run at
@@ -95,8 +95,7 @@ def fit_transitions(
     success, positions = checked_success(success, along)
     if clustered:
         success = _whole_draws(success, along)
-    runs = success.notnull().sum("trial")
-    successes = (success == 1).sum("trial")
+    successes, runs = counts_by_cell(success)
     groups, shape = runs.dims[:-1], runs.shape[:-1]
     counts = (math.prod(shape), positions.size)
     options = _Options(direction, floor, scatter, level)
@@ -111,15 +110,8 @@ def fit_transitions(
     ]
     is_open = False
     if direction is None:
-        evidences = call_each(_evidence, jobs, "directions compared")
-        votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
-        common, is_open = decided_direction(sum(votes), expected)
-        options = options._replace(direction=common)
-        jobs = [
-            job._replace(options=options, evidence=found)
-            for job, found in zip(jobs, evidences, strict=True)
-        ]
-    fits = call_each(_fitted, jobs, "groups fitted")
+        jobs, is_open = _directed(jobs, expected, call_each)
+    fits = _for_each(_fitted, jobs, "groups fitted", call_each)
     if is_open:
         fits = [_undirected(transition) for transition in fits]
     if clustered:
@@ -128,27 +120,65 @@ def fit_transitions(
             _without_shape(fit) if share > MOST_TURNED else fit
             for fit, share in zip(fits, turned, strict=True)
         ]
-    low, high = wilson_interval(successes.values, runs.values, level)
-    cells = {"successes": successes.values, "runs": runs.values}
-    cells |= {"success_low": low, "success_high": high}
-    names = [field.name for field in fields(Transition)]
-    fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
-    for name in TEXT:
-        fitted[name] = fitted[name].astype(np.dtypes.StringDType())
-    attrs = {"along": along, "method": METHOD, "level": level, "scatter": scatter}
-    attrs |= {"clustered": int(clustered)} | ({} if floor is None else {"floor": floor})
-    result = xr.Dataset(coords=runs.coords, attrs=attrs)
-    for name, values in (fitted | cells).items():
-        label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
-        is_position = name.startswith(("p10", "p50", "p90", "width"))
-        units = success[along].attrs.get("units") if is_position else "1"
-        if units is not None and name not in TEXT:
-            label["units"] = units
-        result[name] = (runs.dims if name in cells else groups, values, label)
+    result = _labelled(fits, successes, runs, level)
+    result.attrs = {"along": along, "method": METHOD, "level": level, "scatter": scatter}
+    result.attrs |= {"clustered": int(clustered)} | ({} if floor is None else {"floor": floor})
     if clustered:
         numbers = np.array(draws, dtype=float).reshape(*shape, positions.size + 1)
         label = {"long_name": LONG_NAMES["draws"].format(along=along), "units": "1"}
         result["draws"] = ((*groups, "failures"), numbers, label)
+    return result
+
+
+def _directed(
+    jobs: list[_Group], expected: int | None, call_each: CallEach
+) -> tuple[list[_Group], bool]:
+    """Give all groups the direction that their outcomes together decide, and say if it is open.
+
+    A group whose success never reaches one half has no 50 % point, and no vote.
+    """
+    evidences = _for_each(_evidence, jobs, "groups asked for the direction", call_each)
+    votes = [found for job, found in zip(jobs, evidences, strict=True) if _may_cross(job)]
+    direction, is_open = decided_direction(sum(votes), expected)
+    directed = [
+        job._replace(options=job.options._replace(direction=direction), evidence=found)
+        for job, found in zip(jobs, evidences, strict=True)
+    ]
+    return directed, is_open
+
+
+def _for_each(
+    function: Callable[[_Group], Result], jobs: Sequence[_Group], what: str, call_each: CallEach
+) -> list[Result]:
+    """Call a function for each group with trials, and once for all those without."""
+    has_trials = [bool(np.any(job.trials)) for job in jobs]
+    empty = next((job for job, has in zip(jobs, has_trials, strict=True) if not has), None)
+    tried = [job for job, has in zip(jobs, has_trials, strict=True) if has]
+    found = iter(call_each(function, tried, what)) if tried else iter(())
+    of_empty = None if empty is None else function(empty)
+    return [next(found) if has else cast(Result, of_empty) for has in has_trials]
+
+
+def _labelled(
+    fits: Sequence[Transition], successes: xr.DataArray, runs: xr.DataArray, level: float
+) -> xr.Dataset:
+    """Label the fits of all groups, and the counts of all cells, whose last dim is the axis."""
+    groups, shape, along = runs.dims[:-1], runs.shape[:-1], str(runs.dims[-1])
+    names = [field.name for field in fields(Transition)]
+    fitted = {name: np.reshape([getattr(f, name) for f in fits], shape) for name in names}
+    for name in TEXT:
+        fitted[name] = fitted[name].astype(np.dtypes.StringDType())
+    low, high = wilson_interval(successes.values, runs.values, level)
+    cells = {"successes": successes.values, "runs": runs.values}
+    cells |= {"success_low": low, "success_high": high}
+    result = xr.Dataset(coords=runs.coords)
+    for name, values in (fitted | cells).items():
+        label: dict[str, object] = {"long_name": LONG_NAMES[name].format(along=along)}
+        is_position = name.startswith(("p10", "p50", "p90", "width"))
+        units = runs[along].attrs.get("units") if is_position else "1"
+        if units is not None and name not in TEXT:
+            label["units"] = units
+        result[name] = (runs.dims if name in cells else groups, values, label)
     return result
 
 
@@ -205,9 +235,7 @@ def _fitted(group: _Group) -> Transition:
 
 def _evidence(group: _Group) -> float:
     """Give the log Bayes factor of rising over falling success."""
-    most = MOST_POSITIONS if group.draws is None else None
-    counts = tried(group.positions, group.successes, group.trials, most)
-    counts = counts._replace(draws=_draws_of(group))
+    counts = counts_of(group.positions, group.successes, group.trials, _draws_of(group))
     return direction_evidence(counts, checked_floor(group.options.floor, counts))
 
 
@@ -273,6 +301,8 @@ LONG_NAMES = {
 def checked_success(success: xr.DataArray, along: str) -> tuple[xr.DataArray, Floats]:
     """Load `success`, bring its dims into the order (…, along, trial), and read the positions."""
     success = checked_outcomes(success)
+    if along == "trial":
+        raise ValueError("along is 'trial'; it must be the dimension of the positions.")
     if along not in success.dims:
         raise ValueError(f"success has dims {success.dims}, not {along!r}; it needs both.")
     if along not in success.coords or success[along].dtype.kind not in "iuf":

@@ -11,16 +11,15 @@ from scipy.special import chdtrc
 from .counts import Counts
 from .intervals import DECISION_LEVEL, wilson_interval
 from .links import Floats
+from .outcomes import AGAINST, EXCLUDED, NO_TRIALS
 from .posterior import Booleans
 from .regression import Regression, regress
 from .thresholds import Integers, Thresholds, fit_thresholds
 
 CONSTANT = "constant"
-# Why a group is left out.
-NO_TRIALS, NO_TERM, NO_SUCCESS, NO_FAILURE, AGAINST, BARELY_SEEN, OWN_CURVE = (
-    "no-trials", "no-term", "no-success", "no-failure", "against-direction", "barely-seen",
-    "own-curve",
-)  # fmt: skip
+# Why a group is left out, with those of `outcomes`.
+NO_TERM, NO_SUCCESS, NO_FAILURE = "no-term", "no-success", "no-failure"
+BARELY_SEEN, OWN_CURVE = "barely-seen", "own-curve"
 REASONS = {
     NO_TRIALS: "no trials",
     NO_TERM: "a term has no value",
@@ -74,8 +73,11 @@ def fit_law_of_groups(
     slopes: Sequence[str] = (),
     direction: int = 1,
     level: float = 0.95,
+    asked: Booleans | None = None,
 ) -> GroupLaw:
     """Fit the law to counts; the arguments are those of `fit_scaling`, a value for each group.
+
+    Groups that are not `asked` for are no part of the law; all are if it is None.
 
     A group enters if success crosses one half between two of its positions, or if its threshold is
     known within the scale of its curve. The shared slopes and ceilings give this also for a curve
@@ -88,6 +90,8 @@ def fit_law_of_groups(
     """
     terms = np.column_stack([np.ones(len(counted)), *columns.values()])
     reasons = [_reason(counts, row, direction) for counts, row in zip(counted, terms, strict=True)]
+    if asked is not None:
+        reasons = [r if is_asked else EXCLUDED for r, is_asked in zip(reasons, asked, strict=True)]
     names = [CONSTANT, *columns]
     check_number(reasons, len(names))
     shared = np.column_stack([terms[:, :1], *(columns[name] for name in slopes)])
@@ -205,16 +209,19 @@ def check_number(reasons: Sequence[str], coefficients: int) -> None:
         coefficients: number of terms, and the constant.
 
     Raises:
-        ValueError: the message counts the groups, and says why others are left out.
+        ValueError: the message counts the groups, and says why others are left out and what to do.
     """
     entering = list(reasons).count("")
+    groups = len(reasons) - list(reasons).count(EXCLUDED)
     if entering > coefficients:
         return
     terms = f"{coefficients - 1} {'term' if coefficients == 2 else 'terms'}"
     out = reasons_text(reasons)
+    fewer = ", or leave out a term" if coefficients > 2 else ""
     raise ValueError(
-        f"{entering} of {len(reasons)} groups enter; a law of {terms} needs "
-        f"{coefficients + 1}{f' (left out: {out})' if out else ''}."
+        f"{entering} of {groups} groups enter; a law of {terms} needs "
+        f"{coefficients + 1}{f' (left out: {out})' if out else ''}. "
+        f"{'Let more groups enter' if out else 'Add values to the axes of the groups'}{fewer}."
     )
 
 

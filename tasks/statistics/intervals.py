@@ -1,5 +1,7 @@
 """Checked counts and levels, and Wilson's interval of a success probability."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
@@ -7,6 +9,7 @@ from scipy.special import ndtri
 from .links import Floats
 
 DECISION_LEVEL = 0.95  # of what is decided, such as "never", whatever level is reported
+DECIDED = math.log(20)  # log odds, of 20 : 1, from which on a direction or a law is decided
 
 
 def wilson_interval(

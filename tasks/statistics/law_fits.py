@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .counts import checked_outcomes
+from .counts import checked_outcomes, counts_by_cell
 from .intervals import wilson_interval
 from .laws import FEWEST, REJECTED, Law, fit_law
 from .links import Floats
@@ -68,29 +68,29 @@ def fit_laws(
     errors, success = errors.transpose(*dims), success.transpose(*dims)
     groups = dims[: -len(axes) - 1]
     entering = (success == 1) & np.isfinite(errors) & (errors > 0)
-    runs, recovered = success.notnull().sum("trial"), (success == 1).sum("trial")
+    recovered, runs = counts_by_cell(success)
     values = errors.where(entering).values.astype(float)
     shape = tuple(errors.sizes[name] for name in groups)
     is_shared = [axis in shared for axis in axes]
     laws = [fit_law(positions, values[at], is_shared, level) for at in np.ndindex(shape)]
     fitted = _dataset(laws, shape, groups, axes, errors)
     fitted["claimed"] = ("law_axis", [float(claimed[axis]) for axis in axes])
-    total, trials = (counts.sum(axes) for counts in (recovered, runs))
-    entered = entering.sum([*axes, "trial"])
     # A trial that several cells share counts once in the interval of the share.
     repeats = math.prod(errors.sizes[axis] for axis in axes if axis in shared)
-    low, high = wilson_interval(total.values / repeats, trials.values / repeats, level)
-    fitted = fitted.assign(
-        runs=runs, recovered=recovered, trials=trials,
-        entered=entered, no_logarithm=total - entered,
-        share=total / trials.where(trials > 0),
-        share_low=total.copy(data=low).where(trials > 0),
-        share_high=total.copy(data=high).where(trials > 0),
-    )  # fmt: skip
-    cut = xr.zeros_like(total, dtype=bool)
+    total, trials = (counts.sum(axes) for counts in (recovered, runs))
+    entered = entering.sum([*axes, "trial"])
+    figures = {
+        "runs": runs,
+        "recovered": recovered,
+        "trials": trials,
+        "entered": entered,
+        "no_logarithm": total - entered,
+    }
+    fitted = fitted.assign(figures | _shares(total, trials, repeats, level))
+    cut = np.zeros(shape, dtype=bool)
     if judged is not None:
-        cut = _cut(judged.transpose(*dims), success, axes)
-    fitted["flag"] = (groups, _flags(laws, total.values > entered.values, cut.values, shape))
+        cut = _cut(judged.transpose(*dims), success, axes).values
+    fitted["flag"] = (groups, _flags(laws, fitted["no_logarithm"].values > 0, cut, shape))
     units = errors.attrs.get("units", "1")
     for name in fitted.data_vars:
         of_errors = str(name).startswith(("constant", "median"))
@@ -172,6 +172,26 @@ def _dataset(
     )
     fitted["lack_of_fit"] = (groups, np.reshape([law.lack_of_fit for law in laws], shape))
     return fitted
+
+
+def _shares(
+    recovered: xr.DataArray, trials: xr.DataArray, repeats: int, level: float
+) -> dict[str, xr.DataArray]:
+    """Give the share of the trials of each group that recovered, with Wilson's interval.
+
+    Args:
+        recovered: trials that recovered, of all cells of a group together.
+        trials: trials that ran.
+        repeats: number of cells that share a trial.
+        level: coverage of the interval.
+    """
+    low, high = wilson_interval(recovered.values / repeats, trials.values / repeats, level)
+    ran = trials > 0
+    return {
+        "share": recovered / trials.where(ran),
+        "share_low": recovered.copy(data=low).where(ran),
+        "share_high": recovered.copy(data=high).where(ran),
+    }
 
 
 def _text(words: list[str]) -> np.ndarray:

@@ -9,17 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc
+from numpy.typing import NDArray
 
-from .counts import Counts
-from .links import Floats
+from .links import LINKS, Floats
 from .posterior import MARGIN, Fitted, lapse_prior, lengths, span_of
 
 NOTHING, FINER = 1e-20, 16  # negligible next to 1; boxes for each node of the lapse
 SHORTEST = 1e-9  # length of a box
 UNSEEN = 1e-4  # cells below this part of the largest one do not enter
-LEAST_VARIANCE = 0.3  # of a position's successes, from which it enters the goodness of fit
-FREE = 3  # numbers that a model fits: middle, scale and lapse
 
 
 class Mixture:
@@ -69,6 +66,21 @@ class Mixture:
             sum(found.high for found, _, _ in parts),
         )
         return total.quantiles(levels * float(self._mass.sum()))
+
+    def draws(self, shares: Floats) -> "CurveDraws":
+        """Draw curves, spread evenly over their 50 % point.
+
+        Args:
+            shares: between 0 and 1: a curve with this share of the probability below its 50 %
+                point is drawn; shape (d,).
+        """
+        columns = zip(*(cells.drawn() for cells in self._cells), strict=True)
+        point, at_half, scale, is_log = map(np.concatenate, columns)
+        order = np.argsort(point, kind="stable")
+        total = np.cumsum(self._mass[order])
+        found = np.searchsorted(total, shares * total[-1])
+        chosen = order[found.clip(0, order.size - 1)]
+        return CurveDraws(point[chosen], at_half[chosen], scale[chosen], is_log[chosen])
 
     def _drawn_in(self, x: Floats) -> Floats:
         """Map to a scale on which far points are not far: lengths of boxes then differ less."""
@@ -167,6 +179,15 @@ class _Cells:
         never = self.direction * math.inf
         return np.where(reached, low, never), np.where(reached, high, never)
 
+    def drawn(self) -> tuple[Floats, ...]:
+        """Give the 50 % point of each cell, as position and on its scale, s and that scale."""
+        ahead = self.direction * self.link.inverse(0.5 / (1 - self.lapse.at))
+        at_half = self.middle.at + ahead * self.scale.at
+        with np.errstate(over="ignore"):
+            point = np.exp(at_half) if self.is_log else at_half
+        scale = self.scale.at * self.link.width / LINKS[0].width
+        return point, at_half, scale, np.full(point.shape, self.is_log)
+
     def widths(self) -> tuple[Floats, Floats]:
         """Give both ends of the boxes of the length from 10 to 90 % of the ceiling."""
         if not self.is_log:
@@ -212,6 +233,28 @@ class _Cells:
         high = self.middle.high + np.maximum(near, far)
         with np.errstate(over="ignore"):
             return (np.exp(low), np.exp(high)) if self.is_log else (low, high)
+
+
+class CurveDraws(NamedTuple):
+    """Curves drawn from a posterior; all of shape (d,).
+
+    Attributes:
+        point: the 50 % point.
+        at_half: the same, or its logarithm where the curve is one of the logarithm.
+        scale: the scale s of a logistic curve of the same 10–90 % width, in the same units.
+        is_log: whether the curve is one of the logarithm.
+    """
+
+    point: Floats
+    at_half: Floats
+    scale: Floats
+    is_log: NDArray[np.bool_]
+
+    def beside(self, scales: Floats) -> Floats:
+        """Give the position that is so many logistic scales from each 50 % point."""
+        at = self.at_half + scales * self.scale
+        with np.errstate(over="ignore"):
+            return np.where(self.is_log, np.exp(at), at)
 
 
 class _Box(NamedTuple):
@@ -313,39 +356,3 @@ def _log(x: Floats) -> Floats:
     """Give logarithms, and −∞ from 0 down."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.maximum(x, 0)), dtype=float)
-
-
-def goodness_of_fit(fit: Fitted, counts: Counts, direction: int) -> float:
-    """Test the best curve of a model by χ², over the positions whose successes vary.
-
-    Returns:
-        The p-value; NaN where there are no more positions than numbers that are fitted.
-    """
-    squares, _ = _residuals(fit, counts, direction)
-    freedom = squares.size - FREE
-    return float(chdtrc(freedom, squares.sum())) if freedom > 0 else math.nan
-
-
-def spread_of(fit: Fitted, counts: Counts, direction: int) -> float:
-    """Estimate the correlation of the successes of one position, from χ² of the best curve.
-
-    Each squared residual of n trials is 1 + (n − 1) ρ on average, less what the fit takes.
-    """
-    squares, trials = _residuals(fit, counts, direction)
-    freedom = squares.size - FREE
-    more = float((trials - 1).sum())
-    if freedom < 1 or more <= 0:
-        return 0.0
-    excess = squares.sum() * squares.size / freedom - squares.size
-    return float(min(max(excess / more, 0.0), 1.0))
-
-
-def _residuals(fit: Fitted, counts: Counts, direction: int) -> tuple[Floats, Floats]:
-    """Give squared residuals over their binomial variance, and the trials of their positions."""
-    lapse, middle, log_scale = fit.best
-    t = np.log(counts.x) if fit.model.is_log else counts.x
-    u = direction * (t - middle) / math.exp(log_scale)
-    expected = counts.n * (1 - lapse) * fit.model.link.parts(u).value
-    variance = expected * (1 - expected / np.maximum(counts.n, 1))
-    used = variance > LEAST_VARIANCE
-    return (counts.k - expected)[used] ** 2 / variance[used], counts.n[used]

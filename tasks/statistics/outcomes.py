@@ -1,17 +1,16 @@
 """What a fitted transition shows: where its 50 % point is, and what limits it."""
 
-import math
-
 import numpy as np
 
 from .counts import Counts
+from .intervals import DECIDED
 from .links import Floats
 
 INSIDE, BELOW, ABOVE, NEVER, NO_TRIALS = "inside", "below", "above", "never", "no-trials"
+EXCLUDED = "excluded"  # a group that the rules of a sweep leave out
 OUTSIDE = (BELOW, ABOVE)
 AGAINST, MISFIT = "against-direction", "misfit"
 REJECTED = 0.01  # p-value of the χ² test below which a curve does not fit
-DECIDED = math.log(20)  # |log Bayes factor| from which outcomes decide a direction
 LOW_CEILING = 0.55  # if a ceiling may be lower, there may be no 50 % point
 ONE_GAP = 1.1  # an interval up to this many gaps long counts as one gap
 

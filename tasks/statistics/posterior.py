@@ -30,6 +30,7 @@ NO_LAPSE = 0.5  # prior probability that δ is 0; else its density falls linearl
 DEFAULT_DIRECTION = 1  # success rises with the position, as it does with measurements
 FIRST_SCALES, FIRST_EDGE, FIRST_GAPS = 20, 10, 60
 WINDOW, CORE = 12.0, 8.0  # nats below the top that a look keeps, and that have to be resolved
+ROUGHLY = (32, 8)  # middles and scales of a curve that is only to show the scale
 BEST = 64  # cells that a look keeps at least: of a narrow oblique ridge it may hit only one
 MAX_LOOKS = 20
 LEAST = 1e-300  # of a probability, so that its logarithm is finite
@@ -122,15 +123,25 @@ class _Search:
 
     def find(self) -> None:
         """Look until a coarse grid has several nodes where the posterior is."""
-        self._look(COARSE)
-        while not self._has(COARSE) and self.looks < MAX_LOOKS:
-            self._look(COARSE)
+        self._look_until_seen(COARSE)
 
     def resolve(self) -> None:
         """Look until enough nodes of each axis are where the posterior is."""
-        self._look(FINE)
-        while not self._has(FINE) and self.looks < MAX_LOOKS:
-            self._look(FINE)
+        self._look_until_seen(FINE)
+
+    def _look_until_seen(self, look: Look) -> None:
+        """Look at least once, and skip all further looks where they would repeat the last two.
+
+        A wide posterior, as of few trials, may fill the prior's range without enough nodes.
+        """
+        grids: list[Grid] = []
+        self._look(look)
+        while not self._has(look) and self.looks < MAX_LOOKS:
+            grids.append(self.grid)
+            self._look(look)
+            would_end_here = (MAX_LOOKS - self.looks) % 2 == 0
+            if would_end_here and len(grids) > 1 and _same(self.grid, grids[-2]):
+                self.looks = MAX_LOOKS
 
     def _look(self, look: Look) -> None:
         """Take a grid of what is near the top."""
@@ -225,6 +236,32 @@ def direction_evidence(counts: Counts, floor: float = -math.inf) -> float:
     return evidence if abs(evidence) > TIE else 0.0
 
 
+class Rough(NamedTuple):
+    """A logistic curve near the most likely one, on the logarithm where all positions are positive.
+
+    Attributes:
+        t: the positions, or their logarithms.
+        middle: its middle, on that scale.
+        scale: its scale s.
+    """
+
+    t: Floats
+    middle: float
+    scale: float
+
+
+def rough_curve(counts: Counts, directions: Sequence[int]) -> Rough:
+    """Find the likeliest curve of a small grid, of scales from 1/256 to 1/8 of the span."""
+    is_log = bool(counts.x[0] > 0)
+    t = np.log(counts.x) if is_log else counts.x
+    middles = np.linspace(t[0], t[-1], ROUGHLY[0])
+    log_scales = math.log(span_of(t)) - np.linspace(math.log(256), math.log(8), ROUGHLY[1])
+    grid, model = Grid(LAPSES, middles, log_scales), Model(LINKS[0], is_log)
+    logs = [_log_likelihood(t, counts, model, direction, grid) for direction in directions]
+    _, _, middle, scale = np.unravel_index(np.argmax(logs), np.shape(logs))
+    return Rough(t, float(middles[middle]), math.exp(log_scales[scale]))
+
+
 def _prior_grid(t: Floats, model: Model, floor: float) -> Grid:
     """Cover the prior's range, with several nodes in every gap of a possibly uneven grid."""
     span = span_of(t)
@@ -307,6 +344,11 @@ def _closer(nodes: Floats, kept: NDArray[np.intp], end: Floats, size: int) -> Fl
     if last == nodes.size - 1:
         after = min(end[1], after + width)
     return np.asarray(before + (after - before) * _shares(size), dtype=float)
+
+
+def _same(one: Grid, other: Grid) -> bool:
+    """Say whether two grids have equal nodes."""
+    return all(map(np.array_equal, one, other))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from .counts import checked_outcomes
+from .counts import checked_outcomes, counts_by_cell
 from .intervals import wilson_interval
 
 LONG_NAMES = {
@@ -32,7 +32,7 @@ def success_rate(success: xr.DataArray, level: float = 0.95) -> xr.Dataset:
     taken = [name for name in success.dims if name in LONG_NAMES]
     if taken:
         raise ValueError(f"axis {taken[0]!r} has the name of a result; rename it.")
-    runs, successes = success.notnull().sum("trial"), (success == 1).sum("trial")
+    successes, runs = counts_by_cell(success)
     low, high = wilson_interval(successes.values, runs.values, level)
     ran = runs > 0
     found = {

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.random import default_rng
 from scipy.special import chdtrc, stdtrit
 
-from .intervals import checked_level
+from .intervals import DECIDED, checked_level
 from .links import Floats
 
 # The largest τ, in standard errors of the estimates or in standard deviations of the residuals, and
 # the nodes over its range.
 MOST_TAU, MOST_SPREAD, NODES = 30.0, 10.0, 60
 CONSTANT_SPREAD, TERM_SPREAD, TAU_SPREAD = 10.0, 1.0, 0.3  # of the prior of the evidence
-PREFERRED = math.log(20)  # log odds from which on one law is preferred
 TURN = math.sqrt(2 * math.pi)
 
 
@@ -91,6 +90,55 @@ def regress(
     )
 
 
+class FormFit(NamedTuple):
+    """A fitted family of laws.
+
+    Attributes:
+        value: posterior median of its number b.
+        low: lower end of the central interval of b.
+        high: upper end.
+        law: ln m of every group by the likeliest b, shape (groups,).
+        evidence: as of a `Regression`, also averaged over b.
+    """
+
+    value: float
+    low: float
+    high: float
+    law: Floats
+    evidence: float
+
+
+def regress_form(
+    estimates: Floats,
+    covariance: Floats,
+    design: Floats,
+    numbers: Floats,
+    forms: Floats,
+    level: float = 0.95,
+) -> FormFit:
+    """Fit a law of which one part is a family with a free number b, uniform a priori.
+
+    Args:
+        estimates: y, shape (groups,).
+        covariance: V, shape (groups, groups).
+        design: X of the constant and the other terms, shape (groups, terms).
+        numbers: values of b, increasing, shape (b,).
+        forms: what is added to the law at each of them, shape (b, groups).
+        level: probability of the interval.
+    """
+    left = estimates - forms
+    logs = _Law(left.T, covariance, design).evidences()
+    density = np.exp(logs - logs.max())
+    below = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(numbers))])
+    tails = np.array([0.5, (1 - checked_level(level)) / 2, (1 + level) / 2])
+    value, low, high = np.interp(tails * below[-1], below, numbers)
+    best = int(np.argmax(logs))
+    law = _Law(left[best], covariance, design)
+    beta = law.at(law.best())[0]
+    averaged = math.log(below[-1] / (numbers[-1] - numbers[0])) + float(logs.max())
+    return FormFit(float(value), float(low), float(high), forms[best] + design @ beta, averaged)
+
+
 def power_to_prefer(
     shapes: Floats,
     covariance: Floats,
@@ -103,7 +151,7 @@ def power_to_prefer(
     """Give the power to prefer a shape that holds over another one, by simulated estimates.
 
     Estimates are drawn as N(shape, V + scatter² I), and both shapes are fitted with one constant. A
-    shape is preferred if its log evidence is higher by `PREFERRED`, which are odds of 20 : 1.
+    shape is preferred if its log evidence is higher by `DECIDED`, which are odds of 20 : 1.
 
     Args:
         shapes: logarithms of what each shape gives, without a constant, shape (shapes, groups).
@@ -124,7 +172,7 @@ def power_to_prefer(
     left = shapes[:, None, None] - shapes[:, None] + noise
     evidence = _Law(left.reshape(-1, len(whole)).T, inflation * covariance, one).evidences()
     evidence = evidence.reshape(left.shape[:-1])
-    preferred = np.diagonal(evidence).T[:, None] - evidence > PREFERRED
+    preferred = np.diagonal(evidence).T[:, None] - evidence > DECIDED
     power: Floats = preferred.mean(axis=2)
     np.fill_diagonal(power, np.nan)
     return power

@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .counts import MOST_POSITIONS, Counts, checked_draws, checked_floor, tried
-from .intervals import DECISION_LEVEL, checked_level, wilson_interval
+from .counts import Counts, checked_floor, counts_of
+from .goodness import goodness_of_fit, spread_of
+from .intervals import DECIDED, DECISION_LEVEL, checked_level, wilson_interval
 from .links import Floats
-from .mixture import Mixture, goodness_of_fit, spread_of
+from .mixture import Mixture
 from .outcomes import (
     ABOVE,
     BELOW,
-    DECIDED,
     INSIDE,
     LOW_CEILING,
     OUTSIDE,
@@ -22,11 +22,10 @@ from .outcomes import (
     flag_of,
     outcome_of,
 )
-from .posterior import DEFAULT_DIRECTION, MARGIN, direction_evidence, posterior
+from .posterior import DEFAULT_DIRECTION, MARGIN, TIE, direction_evidence, posterior
 
 DOUBTED = 0.1  # p-value of the χ² test below which successes may vary more than binomial counts
-EXPECTED = math.log(20)  # log prior odds of the direction in which success should change
-TIE = 1e-9  # nats
+EXPECTED = DECIDED  # log prior odds of the direction in which success should change
 SCATTERS = ("auto", "binomial", "beta-binomial")
 REFITS = 2  # of a beta-binomial fit: the dispersion is estimated from the curve that it changes
 # What needs successes, failures and two positions.
@@ -117,9 +116,9 @@ def fit_transition(
     grids, and averaged by their evidence. A priori, c is flat over the range of the positions and
     half a span beyond on either side, log s is flat between the scales of 0.001 smallest gaps and
     of 2 spans (a single position x counts as a span of |x|, or of 1 at 0), δ is 0 with probability
-    ½, else of density 4(1 − 2δ), and p is not below the floor. Positions without trials are
-    ignored, repeated ones are pooled; they can be in any order. Of more than 500 distinct ones,
-    neighbours are pooled at their mean.
+    ½, else of density 4(1 − 2δ), and p is not below the floor, at which the 10 and the 90 % point
+    are cut too. Positions without trials are ignored, repeated ones are pooled; they can be in any
+    order. Of more than 500 distinct ones, neighbours are pooled at their mean.
 
     Args:
         positions: x, shape (p,), p ≥ 1.
@@ -128,7 +127,7 @@ def fit_transition(
         direction: +1 or −1 fixes it.
         expected: +1 or −1, the direction that is probable before any trial, at 20 : 1; if it is not
             given either, the outcomes decide alone, and +1 wins a tie.
-        floor: lower bound of the 50 % point; 0 if the positions are counts, for example.
+        floor: lower bound of the points; 0 if the positions are counts, for example.
         scatter: "binomial"; "beta-binomial" allows successes of one position to vary together;
             "auto" does so where no shape fits.
         draws: where all positions share their draws, the numbers of draws with 0, 1 … p failures,
@@ -191,7 +190,7 @@ def known_part(
     if not (fit.outcome in (INSIDE, *OUTSIDE) and varied):
         lost = {f"{name}{end}": unknown for name in SHAPE for end in ENDS}
     else:
-        lost = _outside(fit, float(x[0]), float(x[-1]))
+        lost = _outside(fit, float(x[0]), float(x[-1]), fitted.floor)
         lost |= {
             f"log_width{end}": unknown
             for end in ENDS
@@ -200,17 +199,19 @@ def known_part(
     return Transition(**vars(fit) | lost)
 
 
-def _outside(fit: Transition, first: float, last: float) -> dict[str, float]:
+def _outside(fit: Transition, first: float, last: float, floor: float) -> dict[str, float]:
     """Name what is not known of the 10 and 90 % points, as NaN.
 
-    A point is known inside the positions, and an end of its interval inside the prior's range.
+    A point is known inside the positions, and an end of its interval inside the prior's range and
+    above the floor.
     """
     lost: dict[str, float] = {}
     reach = MARGIN * (last - first)
+    lowest = max(first - reach, floor)
     for name in ("p10", "p90"):
         best, *ends = (getattr(fit, f"{name}{end}") for end in ENDS)
         is_inside = first <= best <= last
-        known = [is_inside, *(is_inside and first - reach < end < last + reach for end in ends)]
+        known = [is_inside, *(is_inside and lowest < end < last + reach for end in ends)]
         lost |= {
             f"{name}{end}": math.nan for end, kept in zip(ENDS, known, strict=True) if not kept
         }
@@ -254,17 +255,16 @@ class _Fit:
         for name, given in (("direction", direction), ("expected", expected)):
             if given not in (None, 1, -1):
                 raise ValueError(f"{name} is {given!r}; it must be +1, −1 or None.")
-        most = MOST_POSITIONS if draws is None else None
-        self.counts = tried(positions, successes, trials, most)
+        self.counts = counts_of(positions, successes, trials, draws)
         self.floor = checked_floor(floor, self.counts)
+        self.direction = direction or decided_direction(self.evidence, expected)[0]
         self.dispersion, self.fit_p = 1.0, math.nan
-        if draws is not None:
-            self.counts = self.counts._replace(draws=checked_draws(draws, self.counts))
-        self.direction = direction or self._probable_direction(expected)
-        if draws is not None:
-            self._weigh(self.counts)
-            return
         self._weigh(self.counts)
+        if draws is None:
+            self._allow_for_scatter(scatter)
+
+    def _allow_for_scatter(self, scatter: str) -> None:
+        """Test the best curve of independent trials, and widen the posterior if that is asked."""
         self.fit_p = goodness_of_fit(self.mixture.best, self.counts, self.direction)
         if scatter == "beta-binomial" or (scatter == "auto" and self.fit_p < DOUBTED):
             self._widen()
@@ -273,9 +273,6 @@ class _Fit:
     def evidence(self) -> float:
         """Log Bayes factor of rising over falling success."""
         return direction_evidence(self.counts, self.floor)
-
-    def _probable_direction(self, expected: int | None) -> int:
-        return decided_direction(self.evidence, expected)[0]
 
     def _weigh(self, counts: Counts) -> None:
         self.mixture = Mixture(
@@ -300,8 +297,8 @@ class _Fit:
         mixture, counts = self.mixture, self.counts
         found = {
             "p50": mixture.points(0.5, tails),
-            "p10": mixture.points(0.1, tails),
-            "p90": mixture.points(0.9, tails),
+            "p10": np.maximum(mixture.points(0.1, tails), self.floor),
+            "p90": np.maximum(mixture.points(0.9, tails), self.floor),
             "width": mixture.widths(tails),
             "log_width": mixture.log_widths(tails),
             "ceiling": 1 - mixture.lapses(tails)[[0, 2, 1]],
@@ -340,6 +337,17 @@ class _Fit:
     def ends_open(self, tail: float) -> tuple[bool, bool]:
         """Tell whether the prior, not the outcomes, ends the posterior of the 50 % point."""
         return self.mixture.ends_open(tail, self.floor)
+
+
+@np.errstate(under="ignore")
+def fit_with_curves(
+    counts: Counts, *, direction: int | None, expected: int | None, floor: float | None
+) -> tuple[Transition, Mixture]:
+    """Fit a transition, and give its posterior; of a given direction no evidence is computed."""
+    fitted = _Fit(*counts[:3], direction, expected, floor, "binomial", None)
+    if direction is not None:
+        fitted.evidence = 0.0
+    return fitted.summary(0.95), fitted.mixture
 
 
 @np.errstate(under="ignore")

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from .counts import counts_by_cell
 from .intervals import wilson_interval
 
 TARGET = "target"
@@ -48,7 +49,7 @@ def uniform_recovery(results: xr.Dataset, level: float = 0.95) -> xr.Dataset:
     """
     success = results["success"].astype(float)
     every, share = success.min(TARGET, skipna=False), success.mean(TARGET, skipna=False)
-    runs, all_found = every.notnull().sum("trial"), (every == 1).sum("trial")
+    all_found, runs = counts_by_cell(every)
     low, high = wilson_interval(all_found.values, runs.values, level)
     measures = {
         "targets": xr.DataArray(results.sizes[TARGET]),

@@ -36,6 +36,22 @@ class Shape(NamedTuple):
     formula: Formula
 
 
+class Form(NamedTuple):
+    """What may hold instead of a term: a family of laws with one free number b.
+
+    Attributes:
+        replaces: the term.
+        meaning: the family in words.
+        largest: b is anything from 0 to this number, a priori.
+        formula: ln m without the constant and the other terms, of b, k and the widths.
+    """
+
+    replaces: str
+    meaning: str
+    largest: float
+    formula: Callable[[float, int, Sequence[int]], float]
+
+
 def _log(value: float) -> float:
     """Give a logarithm; NaN where there is none."""
     return math.log(value) if value > 0 else math.nan
@@ -47,6 +63,10 @@ TERMS = {
     "log depth": Term("a power of the depth", lambda k, widths: _log(len(widths))),
     "n": Term("a power of n", lambda k, widths: _log(widths[-1])),
     "n/k": Term("a power of n/k", lambda k, widths: _log(widths[-1] / k)),
+    "k/n": Term(
+        "a factor for layers that are narrow next to the code",
+        lambda k, widths: k / min(widths),
+    ),
     "log n": Term("a power of log n", lambda k, widths: _log(_log(widths[-1]))),
     "log n/k": Term("a power of log n/k", lambda k, widths: _log(_log(widths[-1] / k))),
     "log prod n": Term(
@@ -70,5 +90,13 @@ SHAPES = {
     ),
     "k d log prod n": Shape(
         "Hand & Voroninski, Theorem 1", lambda k, widths: float(expansive_measurements(k, widths))
+    ),
+}
+FORMS = {
+    "k + b sqrt k": Form(
+        "k",
+        "k plus b times its root, so that m/k tends to a constant",
+        10.0,
+        lambda b, k, widths: math.log(k + b * math.sqrt(k)),
     ),
 }

@@ -18,7 +18,7 @@ class Store:
     def setup(self) -> None:
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "runs.zarr"
-        grid = Grid(
+        self.grid = Grid(
             Sweep.parse(
                 {
                     "trials": 30,
@@ -27,17 +27,25 @@ class Store:
                 }
             )
         )
-        variables = task_kind("recovery").variables
-        create_store(self.path, grid, variables, (len(grid.sweep.axes["k"]), 1, 30), {})
+        self.variables = task_kind("recovery").variables
+        self.create(self.path)
         info = read_info(self.path)
         self.writer = open_writer(self.path, info.revision)
         self.region = info.layout.region((0, 0, 0))
-        dtypes = {variable.name: variable.dtype for variable in variables}
+        dtypes = {variable.name: variable.dtype for variable in self.variables}
         self.block = self.writer.empty(self.region, dtypes)
         self.block["status"][:] = Status.DONE
 
+    def create(self, path: Path) -> None:
+        chunks = (len(self.grid.sweep.axes["k"]), 1, 30)
+        create_store(path, self.grid, self.variables, chunks, {})
+
     def teardown(self) -> None:
         self.folder.cleanup()
+
+    def time_create(self) -> None:
+        with TemporaryDirectory() as folder:
+            self.create(Path(folder) / "new.zarr")
 
     def time_write_block(self) -> None:
         self.writer.write(self.region, self.block)

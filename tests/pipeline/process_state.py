@@ -66,7 +66,7 @@ def main(folder: Path, scheduler: str) -> None:
     once = changed(before)
     runs = [
         threading.Thread(target=run, args=(folder, name, trials), kwargs=options)
-        for name, trials in (("a", 4), ("b", 200))
+        for name, trials in (("a", 4), ("b", 40))
     ]
     for thread in runs:
         thread.start()

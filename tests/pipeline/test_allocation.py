@@ -14,6 +14,7 @@ from genprior.pipeline.executors.errors import ClusterError, SchedulerError
 from genprior.pipeline.executors.opening import open_executor
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_run_has_one_worker_in_each_task_and_leaves_none(
     job: Path, kind: Scripted, store: Path, undisturbed: Path

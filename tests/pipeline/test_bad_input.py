@@ -315,6 +315,7 @@ def test_a_fit_needs_an_axis_of_the_sweep(genprior: Command, kind: Scripted, sto
     assert genprior("fit", store, "--along", "k").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [

@@ -40,6 +40,7 @@ def test_a_cell_without_runs_has_no_shares():
     assert found["share"].isnull().all()
 
 
+@pytest.mark.slow
 def test_runs_that_start_at_the_mirror_and_hardly_move_end_there(store, genprior, tmp_path):
     """Three steps without negation from −ρ_2 x*: at this k and width the start is what counts."""
     sweep = recovery_sweep(*SETTINGS, "solver.step=1e-6", fit={}, basins={"radius": 0.75})

@@ -86,7 +86,7 @@ def test_a_process_is_as_before_after_runs_that_overlap(tmp_path: Path, schedule
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout) == {"once": [], "twice": [], "done": [16, 16, 800]}
+    assert json.loads(ended.stdout) == {"once": [], "twice": [], "done": [16, 16, 160]}
 
 
 @pytest.mark.parametrize("context", [own_style, local_cluster.our_configuration])
@@ -112,7 +112,7 @@ def test_a_client_of_the_callers_is_used_and_left_as_it_is(store: Path, kind: Sc
     heard: list[tuple[str, Any]] = []
     with (
         LocalCluster(n_workers=1, threads_per_worker=3, processes=False,
-                     dashboard_address=None) as cluster,
+                     memory_limit=None, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
         client.subscribe_topic("all", heard.append)
@@ -165,6 +165,7 @@ def test_a_figure_is_no_figure_of_pyplots(undisturbed: Path, tmp_path: Path) -> 
     assert (tmp_path / "own.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_a_script_shows_progress_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
     code = SCRIPT.replace("workers=2", "scheduler='synchronous', progress=PROGRESS")
     for progress in (True, False):

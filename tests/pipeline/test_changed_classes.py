@@ -115,6 +115,7 @@ def test_nothing_of_a_class_is_kept_for_the_next_run(tmp_path: Path, task: str) 
     assert losses[1] == pytest.approx(3 * losses[0])
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_an_experiment_of_a_cell_runs_in_worker_processes_at_once(tmp_path: Path) -> None:
     """It is pickled for the first time by this run, which must not change its digest."""

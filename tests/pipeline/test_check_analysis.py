@@ -28,6 +28,7 @@ ASKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [analysis.name for analysis in analyses()])
 def test_our_analyses_keep_the_contract(name: str) -> None:
     sweep = ASKS[name]

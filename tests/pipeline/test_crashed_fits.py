@@ -13,6 +13,7 @@ from genprior.pipeline.fit.crashes import crash_lines, with_crashes
 from genprior.store import Status
 
 
+@pytest.mark.slow
 def test_every_fit_counts_the_trials_that_crashed_in_its_cells(genprior, kind, store):
     """One of 16 trials with k = 2 crashes, at m = 3; a law along k has it in its group m = 3."""
     law = {"variable": "latent_error", "exponents": {"k": 0.5}}

@@ -197,7 +197,8 @@ def test_a_trial_that_finds_no_memory_is_recorded(store: Path, kind: Scripted) -
     assert_names(summary.last_error, "k=4, m=5, trial=2", "MemoryError")
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
 def test_any_damaged_byte_of_an_array_is_found_and_mended(
     genprior, kind: Scripted, store: Path, undisturbed: Path, tmp_path: Path, seed: int
 ) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,3 +145,21 @@ def test_limits_may_be_numbers_of_numpy(store: Path) -> None:
         trial_timeout=np.float32(60), grace=np.int64(1),
     )  # fmt: skip
     assert summary.exit_status == 0
+
+
+LATE = """
+import atexit, os, signal
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+from genprior.pipeline.interrupts import terminable
+with terminable():
+    {step}
+"""
+
+
+@pytest.mark.parametrize(("step", "status"), [("pass", 0), ("raise SystemExit(3)", 3)])
+def test_a_signal_while_python_ends_does_not_change_the_exit_status(step: str, status: int) -> None:
+    """As of a job whose time is over when the run has just told its result."""
+    code = LATE.format(step=step)
+    assert (
+        subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == status
+    )

@@ -313,6 +313,7 @@ def test_a_worker_that_cannot_start_is_started_again(monkeypatch: pytest.MonkeyP
         assert executor.everywhere(os.getpid) != [worker]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_worker_that_is_away_for_long_is_replaced_all_the_same() -> None:
     """Dask closes its nanny after 15 s, here after 0.1 s: it would be lost for the whole run."""

@@ -86,6 +86,7 @@ def test_a_fit_is_refused_if_all_its_analyses_refuse(
         fit_store(filled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("methods", "said"),
     [
@@ -115,6 +116,7 @@ def test_a_fault_is_told_in_one_line_and_other_analyses_are_written(
         assert isinstance(raised.value.__cause__, KeyError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "command"),
     [
@@ -156,6 +158,7 @@ def test_a_picture_that_is_no_figure_is_refused(
         draw(read_info(filled))
 
 
+@pytest.mark.slow
 def test_trials_that_are_run_while_a_fit_is_written_are_seen(
     kind: Scripted, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +180,7 @@ def test_trials_that_are_run_while_a_fit_is_written_are_seen(
     assert Trials(read_info(store)).done == 48
 
 
+@pytest.mark.slow
 def test_a_fit_made_during_a_run_that_fails_is_marked(kind: Scripted, store: Path) -> None:
     """The fit is of the first blocks; a listener ends the run after more of them."""
     blocks = []

@@ -70,6 +70,7 @@ def test_a_fit_and_a_run_do_not_lock_each_other_out(
     assert fit_store(store)["transition"].attrs["trials_used"] == 48
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [["k=2"], ["k=2", "m=3"]])
 def test_a_run_goes_on_while_a_fit_is_written(
     kind: Scripted, store: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
@@ -106,6 +107,7 @@ def test_a_run_goes_on_while_a_fit_is_written(
     assert fit_store(store)["transition"].attrs["trials_used"] == 48
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

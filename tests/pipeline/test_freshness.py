@@ -28,6 +28,7 @@ def half_done(store, kind, **changes):
     return tiny_sweep(**changes)
 
 
+@pytest.mark.slow
 def test_a_fit_is_out_of_date_once_pending_trials_are_filled(genprior, kind, store):
     """24 of 48 trials are fitted, then the others are run."""
     whole = half_done(store, kind, law=LAW)
@@ -64,6 +65,7 @@ def test_a_run_that_has_nothing_to_write_leaves_fits_as_they_are(genprior, kind,
     assert files(store) == before
 
 
+@pytest.mark.slow
 def test_trials_that_changed_under_a_fit_are_seen_without_its_mark(
     genprior, kind, store, monkeypatch
 ):
@@ -77,6 +79,7 @@ def test_trials_that_changed_under_a_fit_are_seen_without_its_mark(
     assert analyses(genprior, store)["transition"]["outdated"]
 
 
+@pytest.mark.slow
 def test_fits_that_the_sweep_names_no_longer_go_and_what_is_not_ours_stays(genprior, kind, store):
     run_sweep(tiny_sweep(law=LAW), store, kind=kind)
     assert genprior("fit", store).exit_code == 0
@@ -95,6 +98,7 @@ def test_fits_that_the_sweep_names_no_longer_go_and_what_is_not_ours_stays(genpr
     assert "other settings" in analyses(genprior, store)["transition"]["outdated"]
 
 
+@pytest.mark.slow
 def test_a_transition_that_a_command_asked_for_stays_while_its_trials_do(genprior, kind, store):
     sweep = tiny_sweep(fit={}, law=LAW)
     run_sweep(sweep, store, kind=kind)
@@ -135,6 +139,7 @@ def test_other_texts_of_a_sweep_leave_its_fits_up_to_date(genprior, kind, store)
     assert analyses(genprior, store)["transition"]["outdated"] is None
 
 
+@pytest.mark.slow
 def test_status_names_the_fits_that_are_not_there(genprior, kind, store):
     """Before `fit`, after an extension, and where a command asked for another axis."""
     run_sweep(tiny_sweep(law=LAW), store, kind=kind)
@@ -154,6 +159,7 @@ def test_status_names_the_fits_that_are_not_there(genprior, kind, store):
     assert not_made() == ["transition", "law"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["zarr.json", "p50/zarr.json", "p50/c/0"])
 def test_a_damaged_fit_is_told_and_made_again(genprior, kind, store, file):
     run_sweep(tiny_sweep(), store, kind=kind)

@@ -31,6 +31,7 @@ def genprior(*arguments: object, **options: object) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_a_point_that_crashes_in_the_pilot_does_not_stop_the_others(store: Path) -> None:
     """At a gain of 1e300 no code has a finite signal: those trials crash, the others run."""
     ended = genprior("run", "quickstart", store, *SMALL, "--set", "gain=1,1e300")
@@ -42,6 +43,7 @@ def test_a_point_that_crashes_in_the_pilot_does_not_stop_the_others(store: Path)
     assert genprior("plan", "quickstart", *SMALL[:4], "--set", "gain=1e300").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["./~", "x[red]y.zarr", "[bold]b.zarr", ":smile:.zarr"])
 def test_a_path_is_taken_literally(recovered: Path, tmp_path: Path, name: str) -> None:
     """Xarray would look for ~ in the home folder; rich would take brackets for colours."""
@@ -51,16 +53,19 @@ def test_a_path_is_taken_literally(recovered: Path, tmp_path: Path, name: str) -
     assert name.removeprefix("./") in shown.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_ascii_only_still_shows_tables(recovered: Path) -> None:
     shown = genprior("status", recovered, env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"})
     assert shown.returncode == 0
     assert "k (3) ? m (4)" in shown.stdout
 
 
-def test_output_that_cannot_be_written_is_one_line(recovered: Path) -> None:
+@pytest.mark.parametrize("asked", [["status"], ["--help"], ["--version"], ["run", "--help"]])
+def test_output_that_cannot_be_written_is_one_line(recovered: Path, asked: list[str]) -> None:
+    command = [GENPRIOR, *asked, *([recovered] if asked == ["status"] else [])]
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
-            [GENPRIOR, "status", recovered], stdout=full, stderr=subprocess.PIPE, text=True,
+            command, stdout=full, stderr=subprocess.PIPE, text=True,
             timeout=60, check=False,
         )  # fmt: skip
     assert ended.returncode == 1
@@ -68,6 +73,7 @@ def test_output_that_cannot_be_written_is_one_line(recovered: Path) -> None:
     assert_names(ended.stderr, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 def test_links_in_a_circle_and_endless_names_are_no_stores(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path in ("loop", "y" * 300):
@@ -91,6 +97,7 @@ def test_a_working_directory_that_is_gone_is_told(recovered: Path, tmp_path: Pat
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address", ["tls://127.0.0.1:1", "http://127.0.0.1:1", "ucx://127.0.0.1:1"]
 )
@@ -101,6 +108,7 @@ def test_an_address_that_cannot_be_used_says_why(store: Path, address: str) -> N
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_workers_that_cannot_be_started_are_one_line(store: Path) -> None:
     def few_files() -> None:
@@ -112,6 +120,7 @@ def test_workers_that_cannot_be_started_are_one_line(store: Path) -> None:
     assert_names(ended.stderr.splitlines()[-1], "52", "ulimit -n", "20")
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may_be(store: Path) -> None:
     """Shells often allow 1 024, which some 80 workers would take."""
@@ -143,6 +152,7 @@ def test_results_are_read_from_one_layout(
     assert load_results(store, ["success", "status"]).sizes["k"] == 4
 
 
+@pytest.mark.slow
 def test_a_fit_is_of_the_store_it_is_written_into(
     store: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

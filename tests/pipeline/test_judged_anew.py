@@ -1,4 +1,4 @@
-"""`fit --below`: success is judged anew from the stored errors."""
+"""`fit --below`: success is judged again from the stored errors."""
 
 import json
 from collections.abc import Callable
@@ -25,6 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
+@pytest.mark.slow
 def test_a_trial_succeeds_if_its_error_is_below_the_number(genprior: Command, made: Path) -> None:
     trials = xr.open_zarr(made)
     for below in (1e-6, 0.5):
@@ -38,18 +39,20 @@ def test_a_trial_succeeds_if_its_error_is_below_the_number(genprior: Command, ma
         assert kept.attrs["success_below"] == below
 
 
+@pytest.mark.slow
 def test_the_runs_own_judgement_comes_back(genprior: Command, made: Path) -> None:
     gp.fit(made, below=0.5)
     judged = genprior("status", made).stdout
     assert "transition of errors below 0.5" in judged
     assert "not fitted  transition" in judged
-    assert "anew: an error below 0.5" in genprior("fit", made, "--below=.5").stdout
+    assert "again: an error below 0.5" in genprior("fit", made, "--below=.5").stdout
     gp.fit(made)
     assert "success_below" not in open_analysis(made, "transition").attrs
     assert "errors below" not in genprior("status", made).stdout
-    assert "judged anew" not in genprior("fit", made).stdout
+    assert "judged again" not in genprior("fit", made).stdout
 
 
+@pytest.mark.slow
 def test_a_threshold_that_is_the_runs_own_changes_nothing(made: Path) -> None:
     own = gp.fit(made)["transition"]
     again = gp.fit(made, below=1e-3)["transition"]

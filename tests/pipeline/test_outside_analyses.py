@@ -37,6 +37,7 @@ from genprior.sweeps.reserved import reserved_names
 Command = Callable[..., Result]
 
 
+@pytest.mark.slow
 def test_an_analysis_from_outside_is_swept_fitted_and_drawn(
     spread: type[Spread], genprior: Command, kind: Scripted, store: Path, computed: list[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_table_changes_how_results_are_read_and_not_the_experiment(spread: typ
     assert Sweep.parse(reading.as_dict()) == reading
 
 
+@pytest.mark.slow
 def test_without_its_class_a_store_opens_and_says_what_is_lacking(
     spread: type[Spread], genprior: Command, kind: Scripted, store: Path
 ) -> None:
@@ -234,6 +236,7 @@ def test_what_trials_do_not_give_is_refused_before_they_run(
     assert_names(result.stderr, "spreads", "'no-operation'", "'latent_error'")
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_is_complete(genprior: Command, store: Path) -> None:
     page = PROJECT / "docs" / "analyses.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)

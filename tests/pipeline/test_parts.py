@@ -54,6 +54,7 @@ def test_a_part_that_died_is_run_again_or_completed_by_a_whole_run(
     assert_same_results(store, undisturbed)
 
 
+@pytest.mark.slow
 def test_stores_of_their_own_hold_disjoint_parts_however_long_trials_take(
     tmp_path: Path, kind: Scripted
 ) -> None:
@@ -138,7 +139,7 @@ def alive(part: str, workers: int, rate: float, left: float, silent: float = 1.0
     """A run of a part, as `status` reads it from a record."""
     return Running(
         process=7, host="n1", job="", part=part, workers=workers, total=100, done=50, crashed=0,
-        per_second=rate, seconds_left=left, silent_seconds=silent,
+        per_second=rate, seconds_left=left, groups=0, groups_ended=0, silent_seconds=silent,
     )  # fmt: skip
 
 

@@ -277,6 +277,7 @@ def test_ticks_of_a_map_lie_at_its_values(undisturbed: Path) -> None:
     assert [label.get_text() for label in panel.get_yticklabels()] == ["3", "5", "7", "9"]
 
 
+@pytest.mark.slow
 def test_values_of_an_axis_are_drawn_in_ascending_order(store: Path, kind: Scripted) -> None:
     """Trials are the same in whatever order an axis is written, and so are their pictures."""
     run_sweep(tiny_sweep("k=6,2,4", "m=9,3,7,5"), store, kind=kind)
@@ -288,6 +289,7 @@ def test_values_of_an_axis_are_drawn_in_ascending_order(store: Path, kind: Scrip
     np.testing.assert_array_equal(shown, ordered)
 
 
+@pytest.mark.slow
 def test_a_50_percent_point_is_drawn_where_it_is_known(undisturbed: Path) -> None:
     """NaN where it is not; an end of its interval that is not known is the axis's."""
     info = read_info(undisturbed)
@@ -327,6 +329,7 @@ def test_lines_break_at_spaces_but_not_in_formulas() -> None:
     assert wrapped("one two three", 5, len, most=2) == "one\ntwo …"
 
 
+@pytest.mark.slow
 def test_shares_of_several_curves_lie_side_by_side(undisturbed: Path) -> None:
     """Every group has the share ½ at every position, and every mark can be seen."""
     info = read_info(undisturbed)

@@ -40,6 +40,7 @@ def other(store):
     return store.parent / "other.zarr"
 
 
+@pytest.mark.slow
 def test_a_fit_counts_where_descents_ended(store, genprior):
     """ρ is 1/π for inversion, and 0.669 for phase retrieval, of two layers."""
     run_sweep(sweep_of("trajectory", trials=2), store)
@@ -75,6 +76,7 @@ def test_steps_that_were_not_run_leave_the_last_that_was(store, genprior):
     assert picture.read_text().count("not run") == 1
 
 
+@pytest.mark.slow
 def test_neither_fit_nor_plot_descends(store, other, genprior, monkeypatch):
     run_sweep(sweep_of("trajectory"), store)
     run_sweep(sweep_of("landscape"), other)
@@ -124,6 +126,7 @@ def test_a_line_of_one_angle_has_the_steps_that_were_added_later(store):
         assert place.tolist() == [there["along"].item(), there["across"].item()]
 
 
+@pytest.mark.slow
 def test_stored_descents_are_drawn_over_the_contours(store, other, genprior):
     """A picture without them has fewer lines; problems may be in another order, axes be more."""
     run_sweep(sweep_of("landscape"), store)
@@ -205,6 +208,7 @@ def test_the_presets_share_their_planes():
     assert fixed[0] == fixed[1]
 
 
+@pytest.mark.slow
 def test_experiments_derived_from_ours_have_their_analysis_and_pictures(store, other):
     """What a store shows depends on the class of its experiment, not on the class's name."""
     derived = [type("Plane", (LandscapeTask,), {"name": "plane-of-mine"}),

@@ -52,6 +52,7 @@ def assert_private(client: Client, own: Path) -> None:
             assert ports == 1
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_workers_and_scheduler_of_a_slurm_job_are_private(job: Path, common: Path) -> None:
     before = {p.laddr for p in psutil.Process().net_connections("inet")}
@@ -73,6 +74,7 @@ def scheduler(common: Path) -> Iterator[SpecCluster]:
         yield cluster
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("given", ["", "$SCRATCH/mine"])
 def test_workers_of_a_worker_job_are_private(
@@ -80,6 +82,7 @@ def test_workers_of_a_worker_job_are_private(
 ) -> None:
     """Also in the folder that a profile names; the node expands it."""
     command = [sys.executable, "-m", WORKER_MODULE, scheduler.scheduler_address, "--nthreads", "1"]
+    command += ["--memory-limit", "0"]
     if given:
         command += ["--local-directory", given]
     here = Path(__file__).parent

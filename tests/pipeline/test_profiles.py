@@ -149,6 +149,7 @@ def test_keys_outside_of_a_table_are_refused(file: Path) -> None:
         load_profile("slurm")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_any_text_is_a_profile_or_is_refused_in_one_line(text: str) -> None:
     """Values of every kind of key, and not only of valid TOML."""

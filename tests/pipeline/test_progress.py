@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from genprior.pipeline.run.runner import RunSummary
+from genprior.pipeline.run.summary import RunSummary
 from genprior.pipeline.show.progress import Bar, clock, progress
 
 HALF = RunSummary(

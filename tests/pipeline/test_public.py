@@ -31,12 +31,12 @@ from genprior.tasks import EXPERIMENTS
 Command = Callable[..., Result]
 PLAN_FIELDS = [
     "sweep", "hash", "axes", "points", "excluded_points", "trials", "blocks", "trials_per_block",
-    "workers", "cpu_seconds", "wall_seconds", "bytes", "memory_bytes", "design",
+    "workers", "cpu_seconds", "wall_seconds", "bytes", "memory_bytes", "design", "groups",
 ]  # fmt: skip
 STATUS_FIELDS = [
     "store", "sweep", "title", "hash", "axes", "trials", "successes", "trial_seconds",
     "abandonment", "analyses", "not_made", "errors", "crashes", "damaged", "machine",
-    "kernel_version", "runs", "queue",
+    "kernel_version", "runs", "queue", "groups",
 ]  # fmt: skip
 
 

@@ -59,6 +59,7 @@ def registered(name: str) -> Iterator[type]:
         PROBLEMS.forget(name)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_processes_run_sweeps_with_the_class_and_without(
     tmp_path: Path, processes: Executor
@@ -74,6 +75,7 @@ def test_processes_run_sweeps_with_the_class_and_without(
     assert (results(tmp_path / "c.zarr").status == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_scheduler_in_a_process_of_its_own_runs_them(tmp_path: Path) -> None:
     """It unpickles what is submitted, and has no class of the user's."""
@@ -88,11 +90,16 @@ def test_a_scheduler_in_a_process_of_its_own_runs_them(tmp_path: Path) -> None:
             assert client.submit(eval, KNOWN).result() == ["halved"]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_client_of_the_caller_runs_them(tmp_path: Path) -> None:
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+            n_workers=1,
+            threads_per_worker=1,
+            memory_limit=None,
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
         ) as made,
         Client(made) as client,
         registered("halved"),

@@ -24,7 +24,7 @@ from genprior.pipeline.run.block_task import BlockTask
 from genprior.pipeline.run.ending import AbandonedError, abandon, hold
 from genprior.pipeline.run.finished import FinishedTrials
 from genprior.pipeline.run.pilot import check_memory, run_pilot
-from genprior.pipeline.run.prepare import ordered_blocks
+from genprior.pipeline.run.selection import ordered_blocks
 from genprior.pipeline.run.worker import run_block
 from genprior.pipeline.show.figures import draw
 from genprior.store import BlockWriter, Layout, Status, StoreError, read_info, read_status
@@ -149,7 +149,7 @@ def test_a_run_keeps_few_tasks_in_flight_and_gives_new_workers_their_share() -> 
 
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False,
-                     dashboard_address=None) as cluster,
+                     memory_limit=None, dashboard_address=None) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
         executor = Distributed(client, local=True)

@@ -12,8 +12,10 @@ from helpers import Scripted, assert_names, refused, tiny_sweep
 
 import genprior as gp
 from genprior.pipeline import run_sweep
+from genprior.pipeline.analyses.scaling import Scaling
 from genprior.pipeline.analyses.scaling_terms import group_terms
 from genprior.pipeline.fit.fitting import fit_store
+from genprior.pipeline.show.scaling_tables import scaling
 from genprior.store import open_analysis
 from genprior.sweeps import Grid, Sweep, SweepError
 from genprior.tasks.theory.terms import SHAPES
@@ -64,6 +66,7 @@ class Falling(Threshold):
         return {**found, "success": 1 - found["success"]}
 
 
+@pytest.mark.slow
 def test_the_law_has_the_direction_of_the_transitions(tmp_path: Path, threshold: Threshold) -> None:
     """Outcomes that contradict what is expected of m decide; the same 50 % points give one law."""
     laws = []
@@ -120,6 +123,48 @@ def test_the_table_names_terms_shapes_and_scatter(genprior: Command, made: Path)
         assert words in printed
 
 
+def test_a_table_without_shapes_has_no_columns_for_them(made: Path) -> None:
+    found = gp.fit(made)["scaling"]
+    rows = Scaling().records(found)
+    terms = [row for row in rows if row["kind"] == "term"]
+    assert [len(scaling(some, found).columns) for some in (rows, terms)] == [5, 2]
+
+
+OWN_STEP = ["k > 3 and solver.step == 0.7", "k < 4 and solver.step == 0.5"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "axes", "rules"),
+    [
+        ("solver.step=0.5,0.7", ["solver.step"], []),
+        ("solver.step=0.5,0.7", [], OWN_STEP),
+        ("solver.step=0.5", [], []),
+        ("ensemble=gaussian,rademacher", [], []),
+    ],
+)
+def test_groups_that_have_the_same_draws_are_named(
+    genprior: Command,
+    store: Path,
+    threshold: Threshold,
+    setting: str,
+    axes: list[str],
+    rules: list[str],
+) -> None:
+    """A step of its own for each k, or one step for all, are not two groups with the same draws."""
+    written = sweep_of("m=3,4,6,8,12", setting)
+    if setting == "solver.step=0.5":
+        written = sweep_of("m=3,4,6,8,12", axes={"k": [2, 3, 4, 6], "solver.step": [0.5], "m": M})
+    run_sweep(written.override([f"exclude={rules}"]) if rules else written, store, kind=threshold)
+    printed = " ".join(genprior("fit", store).stdout.split())
+    assert ("have the same draws and count as independent" in printed) == bool(axes)
+    assert all(f"groups along {axis}" in printed for axis in axes)
+    assert open_analysis(store, "scaling").attrs["same_draws"].split() == axes
+    found = json.loads(genprior("fit", store, "--json").stdout)
+    assert found["scaling_law"]["same_draws"] == axes
+
+
+@pytest.mark.slow
 def test_groups_that_are_left_out_are_named_with_the_reason(
     genprior: Command, store: Path, threshold: Threshold, tmp_path: Path
 ) -> None:
@@ -137,11 +182,8 @@ def test_groups_that_are_left_out_are_named_with_the_reason(
 
 def test_the_picture_is_the_law(genprior: Command, made: Path, tmp_path: Path) -> None:
     assert genprior("plot", made, "-o", tmp_path / "law.png").exit_code == 0
-    figure = gp.plot(made)
-    against, ratios = figure.axes[:2]
-    assert against.get_xscale() == against.get_yscale() == "log"
-    labels = ratios.get_legend_handles_labels()[1]
-    assert labels == ["law with all terms", "k", "k d log n"]
+    headings = [axes.get_title().split(":")[0] for axes in gp.plot(made).axes]
+    assert headings == ["law with all terms", "k", "k d log n"]
 
 
 def test_an_axis_that_multiplies_gives_the_law_of_the_product() -> None:
@@ -185,12 +227,13 @@ def test_a_law_that_is_none_is_refused(changes: dict[str, Any], named: list[str]
         sweep_of(**changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         (['scaling.terms=["k", "depth"]'], ["'depth'", "one value", "vary it"]),
         (['scaling.terms=["k", "n/k"]'], ["'k' and 'n/k'", "one shape", "vary n/k or k alone"]),
-        (["k=2,3"], ["2 of 2 groups", "1 term needs 3"]),
+        (["k=2,3"], ["2 of 2 groups", "1 term needs 3", "Add values to the axes of the groups."]),
         (["k=2"], ["1 of 1 groups", "1 term needs 3"]),
         (["m=20,22"], ["4 groups enter", "no failure", "beyond the values"]),
     ],
@@ -218,6 +261,7 @@ def test_the_star_tells_its_terms_apart() -> None:
     assert np.linalg.cond(design / np.linalg.norm(design, axis=0)) < 100
 
 
+@pytest.mark.slow
 def test_plan_says_which_shapes_the_star_tells_apart(genprior: Command) -> None:
     """All 20 ordered pairs; with two trials a point some no longer are."""
     planned = json.loads(genprior("plan", "scaling-star", "--json").stdout)

@@ -49,6 +49,7 @@ def options(given: Certificates) -> list[object]:
     return ["--tls-ca", given.ca, "--tls-cert", given.cert, "--tls-key", given.key]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_scheduler_file_and_the_right_certificates_give_the_results_of_one_process(
     recovered: Path, encrypted: Path, ours: Certificates, store: Path, monkeypatch: Any
@@ -116,7 +117,8 @@ def test_strangers_can_neither_talk_to_scheduler_and_workers_nor_run_anything(
     """Neither without a certificate nor with a valid one of their own; the owner can."""
     address = address_of(str(encrypted))
     with Client(address, security=ours.security(), set_as_default=False) as client:
-        (worker,) = client.scheduler_info()["workers"]
+        client.wait_for_workers(1, timeout=60)
+        (worker,) = client.nthreads()
         assert client.submit(os.getpid).result() != os.getpid()
         for place in (address, worker):
             for given in (Security(), theirs.security(), Security.temporary()):
@@ -138,6 +140,7 @@ async def _greet(address: str, security: Security) -> None:
     await comm.read()
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_the_worker_of_a_stranger_does_not_join(
     encrypted: Path, ours: Certificates, theirs: Certificates

@@ -51,7 +51,9 @@ class Cluster:
         self.contact = self._folder / f"scheduler-{self._starts}.json"
         self.scheduler = self._process("scheduler", "--port=0", "--no-dashboard")
         wait_until(lambda: self.contact.exists() and self.contact.stat().st_size)
-        self.nannies = [self._process("worker", "--nthreads=1") for _ in range(2)]
+        self.nannies = [
+            self._process("worker", "--nthreads=1", "--memory-limit=0") for _ in range(2)
+        ]
         wait_until(lambda: len(workers_below(*self.nannies)) == 2)
 
     @property
@@ -152,6 +154,7 @@ def kill(what: str, client: subprocess.Popen[str], cluster: Cluster, external: b
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize(
     ("kills", "trials"),

@@ -39,6 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_a_picture_is_that_of_the_stored_analysis(
     name: str, genprior: Command, kind: Scripted, store: Path, computed: list[str]
@@ -66,6 +67,7 @@ def test_a_picture_is_that_of_the_stored_analysis(
     assert pictures[0].read_bytes() == pictures[2].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_picture_takes_nothing_that_is_out_of_date(
     genprior: Command, kind: Scripted, store: Path, computed: list[str], monkeypatch
 ) -> None:
@@ -101,6 +103,7 @@ def test_every_name_of_an_analysis_is_reserved(kind: Scripted, store: Path) -> N
         assert names - known <= reserved_names(), name
 
 
+@pytest.mark.slow
 def test_fits_are_datasets_by_name(kind: Scripted, store: Path) -> None:
     law = {"variable": "latent_error", "exponents": {"m": -0.5}}
     run_sweep(tiny_sweep(law=law, compare={"over": "k"}, expected="m/12"), store, kind=kind)
@@ -133,6 +136,7 @@ def test_all_analyses_of_a_fit_are_of_the_trials_of_one_reading(
     assert load_sweep("basins").basins.radius == 0.75
 
 
+@pytest.mark.slow
 def test_a_first_and_a_second_fit_give_the_same_datasets(kind: Scripted, store: Path) -> None:
     """Texts have a fixed length and attributes are those of the store from the beginning."""
     settings = KINDS["law"] | {"fit": {"along": "m"}, "compare": {"over": "k"}}

@@ -77,6 +77,7 @@ def listening(pids: set[int]) -> list[Any]:
     return [c.laddr for c in connections if c.status == psutil.CONN_LISTEN]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_stranger_without_the_certificate_runs_nothing(cluster: Any, tmp_path: Path) -> None:
     """Neither in plain text, nor with another certificate, nor with none."""
@@ -127,6 +128,7 @@ def test_every_port_is_on_loopback_and_speaks_tls(cluster: Any) -> None:
                 assert b"HTTP" not in plain.recv(100)
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
 def test_how_many_ports_a_run_opens(tmp_path: Path, scheduler: str) -> None:

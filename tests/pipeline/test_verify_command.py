@@ -92,6 +92,7 @@ def test_damage_ends_with_1_and_the_next_move_which_repairs_it(
     assert_same_results(copy, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_damaged_analysis_is_made_again_by_fit_alone(genprior: Command, copy: Path) -> None:
     """No trial is lost, so that neither a repair nor a run is named."""
     assert genprior("fit", copy).exit_code == 0
@@ -229,6 +230,7 @@ def test_parts_are_merged_into_what_one_run_gives(
     assert genprior("fit", store).exit_code == 0
 
 
+@pytest.mark.slow
 def test_status_tells_what_was_not_asked(
     genprior: Command, tmp_path: Path, store: Path, sweep_file: Path
 ) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -18,6 +19,7 @@ from helpers import ENVIRONMENT, GENPRIOR, assert_names, dask_cluster, done
 from genprior.pipeline import interrupts
 from genprior.pipeline.executors import local_cluster
 from genprior.pipeline.executors.base import Executor
+from genprior.pipeline.executors.distributed import Distributed
 from genprior.pipeline.executors.errors import ClusterError, WorkersDiedError, known_failure
 from genprior.pipeline.executors.memory import group_memory
 from genprior.pipeline.executors.opening import open_executor
@@ -326,3 +328,11 @@ def test_an_interruption_that_python_drops_is_raised_again(
         interrupts.heard()
         interrupts.check()
         signals(signal.SIGTERM)
+
+
+@pytest.mark.cluster
+def test_workers_do_not_measure_what_nobody_sees(processes: Executor) -> None:
+    """A profile of what runs, 100 times a second, is shown by a dashboard only."""
+    assert isinstance(processes, Distributed)
+    asked = partial(dask.config.get, "distributed.worker.profile.enabled")
+    assert processes.everywhere(asked) == [False, False]

@@ -241,6 +241,7 @@ def test_a_sweep_of_another_version_is_not_called_damaged(genprior: Command, cop
     assert_names(result.stderr, copy, "'novel'")
 
 
+@pytest.mark.slow
 def test_without_assertions_fits_are_written_and_read(
     genprior: Command, undisturbed: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_an_older_version_did_not_record_and_later_patches_of_python_are_no
     assert len(history(store)) == 1
 
 
+@pytest.mark.slow
 def test_the_history_has_every_run_that_computed_something(store: Path, kind: Scripted) -> None:
     """A run with nothing left to do changes no byte; runs alike in all share one entry."""
     for trials in (4, 5, 5, 6):

@@ -102,6 +102,7 @@ def test_crashed_trials_keep_their_text_when_the_store_grows(store: Path, kind: 
     assert after["seconds"].equals(before["seconds"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "settings", "before", "after"),
     [
@@ -144,6 +145,7 @@ def test_blocks_that_move_whole_are_not_copied(store: Path, kind: Scripted) -> N
     assert [after[f"status/c/{i}/0/0"] for i in (1, 2)] == before
 
 
+@pytest.mark.slow
 def test_an_extension_drops_no_label_and_forgets_old_fits(store: Path, kind: Scripted) -> None:
     from genprior.pipeline.fit.fitting import fit_store
 
@@ -185,6 +187,7 @@ run_sweep(tiny_sweep("k=2,4,6", "m=3,5,9", "trials=3"), Path(path), kind=Scripte
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "size"),
     [

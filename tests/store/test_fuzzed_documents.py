@@ -127,6 +127,7 @@ def check(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         (path / name).write_bytes(kept)
 
 
+@pytest.mark.slow
 @given(changed=changed_documents())
 @FEW
 def test_a_store_with_any_document_is_read_or_refused(

@@ -82,6 +82,7 @@ def _counting(method: Callable[..., Any], left: list[int]) -> Callable[..., Any]
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "change"),
     [(AT_CRASH, done_now), (AT_CRASH, crashed_again), ((1, 2, 1), crashed_now)],

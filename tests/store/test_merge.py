@@ -58,6 +58,7 @@ def test_parts_of_one_grid_become_what_one_run_gives(run: Run, out: Path) -> Non
     assert neighbours(out) == []
 
 
+@pytest.mark.slow
 def test_cells_of_no_store_are_not_asked_until_a_run_asks(
     run: Run, kind: Scripted, out: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_trial_in_several_stores_is_taken_once_if_it_is_the_same(run: Run, out
     assert results(out)["seconds"].sel(k=4).equals(results(first)["seconds"].sel(k=4))
 
 
+@pytest.mark.slow
 def test_done_wins_over_crashed_and_crashed_over_pending(
     run: Run, out: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_whole_blocks_are_shared_and_not_copied(run: Run, kind: Scripted, out: P
     assert results(first).identical(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [1, 3, 8, 100])
 def test_stores_of_other_blocks_are_merged_by_values(run: Run, out: Path, blocks: int) -> None:
     first = run("a", "k=2,4", "m=3,7")
@@ -229,6 +232,7 @@ def keep(path: Path, kept: np.ndarray) -> None:
         group[name][...] = values
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("run")
 @FEW
 @given(data=st.data(), count=st.integers(2, 4))

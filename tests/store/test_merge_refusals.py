@@ -157,6 +157,7 @@ merge_paths([Path(sys.argv[2]), Path(sys.argv[3])], Path(sys.argv[4]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_merge_leaves_what_the_next_one_clears(
     run: Run, kind: Scripted, out: Path
 ) -> None:

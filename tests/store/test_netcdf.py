@@ -150,6 +150,7 @@ def test_a_store_of_format_1_is_read_as_it_is(store: Path, kind: Scripted) -> No
     assert read_document(store) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [("trials=5",), ("k=2,4,5,6",)])
 def test_a_store_of_format_1_is_extended_into_format_2(
     store: Path, kind: Scripted, settings: tuple[str, ...]
@@ -185,6 +186,7 @@ def test_a_store_of_format_1_is_completed_and_mended(store: Path, kind: Scripted
     assert (results(store)["error"].values == "").all()
 
 
+@pytest.mark.slow
 def test_recoveries_of_format_1_fit_as_before(store: Path, kind: Scripted) -> None:
     run_sweep(recovery_sweep("trials=2"), store)
     fitted = fit_store(store)

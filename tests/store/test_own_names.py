@@ -24,6 +24,7 @@ def made(store: Path, kind: Scripted) -> Path:
     return store
 
 
+@pytest.mark.slow
 def test_copies_of_fits_and_groups_with_like_attributes_stay(made: Path, kind: Scripted) -> None:
     """A copy of a fit under another name is the user's, and so is a group with a `level`."""
     fit = open_analysis(made, "transition").load()

@@ -103,6 +103,7 @@ def test_a_lock_is_not_taken_of_a_file_that_is_none(made: Path, kind: Scripted) 
     assert mine.read_text() == "the combination of my bicycle"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 def test_what_the_user_put_into_a_store_outlives_its_extension(made: Path, kind: Scripted) -> None:
     """Groups, arrays, files, links, read-only folders, notes in attributes, and another store."""
@@ -257,6 +258,7 @@ def test_urls_and_unknown_homes_are_one_line_of_wrong_usage(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calls", "tiny.toml"]
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_folder_also_where_no_shell_expands_it(
     genprior: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

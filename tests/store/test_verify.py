@@ -102,6 +102,7 @@ def test_a_wrong_digit_in_any_document_is_found_and_named(copy: Path) -> None:
     assert found == {f"{name}/zarr.json" for name in names}
 
 
+@pytest.mark.slow
 def test_a_wrong_bit_in_any_file_of_a_fit_is_found(copy: Path) -> None:
     fit = copy / "analysis" / "transition"
     arrays = [entry for entry in fit.iterdir() if entry.is_dir()]
@@ -154,6 +155,7 @@ WRONG: dict[str, tuple[list[Change], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WRONG)
 def test_a_status_that_contradicts_values_is_found_and_repaired(
     copy: Path, whole: Path, kind: Scripted, case: str
@@ -278,6 +280,7 @@ def test_a_coordinate_with_other_values_is_found_and_written_again(
     complete(copy, whole, kind)
 
 
+@pytest.mark.slow
 def test_a_damaged_fit_is_removed_by_a_repair(copy: Path) -> None:
     shutil.rmtree(copy / "analysis/transition/p50/c")
     checked = verify_store(copy, trials=0)
@@ -336,6 +339,7 @@ def test_a_store_that_a_run_extends_meanwhile_is_checked_again(
     assert (checked.outcome, damages(checked), checked.trials.total) == ("intact", [], 54)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_extended_all_the_time_is_refused(
     copy: Path, kind: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

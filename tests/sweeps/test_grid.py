@@ -12,6 +12,7 @@ from genprior.store.layout import ERROR, SECONDS, STATUS, TRIAL
 from genprior.sweeps import Grid, Sweep, SweepError
 from genprior.sweeps.parameters import PARAMETERS
 from genprior.sweeps.reserved import reserved_names
+from genprior.sweeps.sharing import shared_draws
 from genprior.tasks import EXPERIMENTS
 from genprior.tasks.statistics.audits import LONG_NAMES as AUDIT_FIELDS
 from genprior.tasks.statistics.basins import BASIN
@@ -114,6 +115,21 @@ def test_an_axis_of_its_own_may_multiply():
     assert values(made, "m") == [4, 6, 5, 8]
     assert made.column("m").dims == ("m_per_k", "k")
     assert not hasattr(made.point((0, 0)), "m_per_k")
+
+
+def test_an_axis_that_is_no_parameter_may_choose_and_multiply():
+    """One axis for a smaller step and more steps of it; its values share their draws."""
+    made = grid(
+        axes={"k": [2, 3], "relative_step": [1.0, 0.5], "m": [7, 8]},
+        dependent={
+            "solver.step": {"by": "k", "table": {"2": 0.7, "3": 1.4}, "of": "relative_step"},
+            "solver.max_steps": {"by": "relative_step", "table": {"1": 200, "0.5": 800}},
+        },
+    )
+    chosen = [(p.solver.step, p.solver.max_steps) for p in points(made) if p.m == 7]
+    assert chosen == [(0.35, 800), (0.7, 200), (0.7, 800), (1.4, 200)]
+    assert shared_draws(made, ["relative_step"]) == (("relative_step",), None)
+    assert "axes: unknown key 'relative_step'." in refusal(axes={"relative_step": [1.0, 0.5]})
 
 
 def test_a_list_of_multiples_makes_all_the_widths():

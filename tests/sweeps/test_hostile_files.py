@@ -1,11 +1,11 @@
 """Sweep files that somebody made to take memory or time are refused before they are parsed."""
 
 import os
-import tracemalloc
 from pathlib import Path
 
 import pytest
 from helpers import refused
+from memory_use import peak_memory
 from sweep_texts import SWEEP
 
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
@@ -46,13 +46,12 @@ def test_a_file_of_terabytes_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.touch()
     os.truncate(path, 2**42)
-    tracemalloc.start()
-    try:
+
+    def load() -> None:
         with refused(SweepError, path, f"{4 * MOST_CHARACTERS:,}"):
             load_sweep(str(path))
-        assert tracemalloc.get_traced_memory()[1] < 3 * 4 * MOST_CHARACTERS
-    finally:
-        tracemalloc.stop()
+
+    assert peak_memory(load) < 3 * 4 * MOST_CHARACTERS
     with pytest.raises(ValueError, match="characters"):
         read_toml("#" * (MOST_CHARACTERS + 1))
 

@@ -4,12 +4,12 @@ import copy
 import errno
 import json
 import os
-import tracemalloc
 
 import pytest
 from helpers import assert_names, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_use import peak_memory
 from sweep_texts import SWEEP, refusal, written
 
 from genprior.sweeps import Grid, Sweep, SweepError, load_sweep
@@ -159,14 +159,13 @@ def test_a_grid_of_a_million_million_points_is_refused_before_any_of_it_is_made(
     """An axis of 10⁵ values alone would take 2.4 MB as floats, and 0.8 MB as pointers to them."""
     size = [f"k={k}", f"m={m}", f"noise.sigma={sigma}", f"trials={trials}"]
     sweep = load(SWEEP)
-    tracemalloc.start()
-    try:
+
+    def refuse() -> None:
         with pytest.raises(SweepError) as caught:
             sweep.override(size)
-        assert tracemalloc.get_traced_memory()[1] < 500_000
-    finally:
-        tracemalloc.stop()
-    assert_names(caught.value, *named)
+        assert_names(caught.value, *named)
+
+    assert peak_memory(refuse) < 500_000
 
 
 def test_an_unknown_name_is_told_with_the_nearest_known_one():

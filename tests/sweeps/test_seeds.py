@@ -179,11 +179,12 @@ def test_the_numbers_of_the_purposes_are_part_of_every_result():
         "DITHER": 6,
         "SEARCH": 7,
         "PLANE": 8,
+        "PLACEMENT": 9,
     }
 
 
 def test_no_two_streams_of_a_sweep_are_alike():
-    """4 points, 9 purposes, 3 trials, 2 seeds: 216 first draws, all different."""
+    """4 points, 10 purposes, 3 trials, 2 seeds: 240 first draws, all different."""
     points = [point(), point(k=2), point(m=7), point(gain=2)]
     firsts = [
         first
@@ -192,7 +193,7 @@ def test_no_two_streams_of_a_sweep_are_alike():
         for seed in (0, 1)
         for first in draws(each, trial, seed)[:, 0]
     ]
-    assert len(firsts) == 216 == len(set(firsts))
+    assert len(firsts) == 240 == len(set(firsts))
 
 
 def test_streams_of_different_purposes_are_uncorrelated():

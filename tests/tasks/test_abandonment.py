@@ -31,6 +31,7 @@ def abandoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_by_default_nothing_is_abandoned(genprior, store: Path) -> None:
     assert genprior("run", "quickstart", store, *HARD, "--trials", 4).exit_code == 0
     results = xr.open_zarr(store).load()
@@ -67,6 +68,7 @@ def test_both_engines_abandon_and_audit_the_same_runs(abandoned: Path) -> None:
                 assert values[name] == int(stored[name])
 
 
+@pytest.mark.slow
 def test_an_audited_run_ends_as_it_would_have_without_abandonment(
     abandoned: Path, genprior, store: Path
 ) -> None:
@@ -92,6 +94,7 @@ def test_the_rate_of_wrong_abandonment_is_that_of_audited_successes(
     assert f"{told['abandoned']} abandoned as hopeless; " in " ".join(shown.split())
 
 
+@pytest.mark.slow
 def test_a_fit_tells_it_for_each_group_and_keeps_it(abandoned: Path, genprior) -> None:
     fitted: Result = genprior("fit", abandoned, "--json")
     (row,) = json.loads(fitted.output)["transitions"]
@@ -123,6 +126,7 @@ def test_a_run_that_recovers_only_later_was_wrongly_hopeless() -> None:
         assert (values["success"], values["abandonment"]) == (audit, expected)
 
 
+@pytest.mark.slow
 def test_rates_of_points_that_are_no_one_sample_are_not_pooled(genprior, store: Path) -> None:
     swept = ("--set", "solver.abandon_after=0,100", "--set", "solver.audit=0.5")
     assert genprior("run", "quickstart", store, *HARD, *swept, "--trials", 8).exit_code == 0

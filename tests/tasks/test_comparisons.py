@@ -257,6 +257,7 @@ def negation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_solvers_are_compared_on_the_same_draws(genprior, negation):
     found = json.loads(genprior("fit", negation, "--json").stdout)
     assert len(found["transitions"]) == 2
@@ -279,6 +280,7 @@ def test_solvers_are_compared_on_the_same_draws(genprior, negation):
     assert "50 % point" in shown
 
 
+@pytest.mark.slow
 def test_plot_puts_the_rates_side_by_side(genprior, negation, tmp_path):
     """Without an axis of a transition; k draws again for every value, so it is not paired."""
     again = tmp_path / "k.zarr"
@@ -300,6 +302,7 @@ def test_plot_puts_the_rates_side_by_side(genprior, negation, tmp_path):
     assert (first["value"], last["value"], first["paired"]) == ("2", "6", False)
 
 
+@pytest.mark.slow
 def test_commands_say_what_a_comparison_lacks(genprior, kind, store):
     run_sweep(tiny_sweep("k=2", compare={"over": "k"}), store, kind=kind)
     result = genprior("fit", store)

@@ -1,13 +1,13 @@
 """Lower bounds of the constants of WDC, R2WDC, RRIC and the one-bit condition."""
 
 import json
-import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import assert_names, assert_same_results, results
+from memory_use import peak_memory
 from numpy.testing import assert_allclose
 from one_trial import bound_constant
 
@@ -268,6 +268,7 @@ def test_a_sweep_that_makes_no_sense_is_refused(changes, named):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_sweep_of_conditions_fills_a_store_and_fits_a_law(store, genprior):
     """Nothing succeeds or fails there, and nothing is said of recovery."""
     run_sweep(condition_sweep(), store)
@@ -314,6 +315,7 @@ def test_other_generators_have_an_isometry_constant(generator):
     assert 0 < many["epsilon"] < few["epsilon"]
 
 
+@pytest.mark.slow
 def test_threads_and_blocks_change_no_constant(store, tmp_path):
     run_sweep(condition_sweep(blocks={"trials": 100}), store)
     other = tmp_path / "other.zarr"
@@ -337,10 +339,7 @@ def test_a_trial_holds_no_more_than_it_says(changes):
     point = Point(k=6, depth=2, search=Search(draws=4, ascents=2, steps=3), **changes)
     kind = task_kind("condition")
     kind.draw(point, draws_of(point, 0, 0)).run()
-    tracemalloc.start()
-    kind.draw(point, draws_of(point, 1, 0)).run()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: kind.draw(point, draws_of(point, 1, 0)).run())
     assert kind.memory(point) / 10 < peak < kind.memory(point)
 
 

@@ -198,11 +198,11 @@ def test_one_seed_gives_one_coverage():
     ids=str,
 )
 def test_intervals_cover_the_truth_of_any_shape(truth):
-    """Below the 10⁻³ quantile of Binomial(150, 0.93), 93 % is refuted.
+    """Below the 10⁻³ quantile of Binomial(100, 0.93), 93 % is refuted.
 
     Nominal are 95 %; averaged over shapes, with an estimated dispersion, a little less.
     """
-    runs = 150
+    runs = 100
     covered = measure_coverage(truth, runs, 11).covered
     assert round(covered * runs) >= binom.ppf(1e-3, runs, 0.93)
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from ensemble_points import one_bit, point
 from helpers import ENVIRONMENT, results
+from memory_use import peak_memory
 from numpy.testing import assert_allclose, assert_array_equal
 from one_trial import recover
 from scipy.fft import dct
@@ -291,10 +292,7 @@ def test_one_bit_data_take_the_memory_of_a_block():
     """A block is 8 MiB of rows and as much of what they are drawn from; all rows are 112 MB."""
     made = one_bit("rademacher", m=200_000)
     signal = np.ones(70) / sqrt(70)
-    tracemalloc.start()
-    back_project(made, signal, opened(made))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: back_project(made, signal, opened(made)))
     assert 8e6 < peak < 4 * 2**23
     assert 8 * OneBit.entries(made) > 2 * 2**23
 

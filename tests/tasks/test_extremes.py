@@ -1,13 +1,13 @@
 """Legal but extreme points end in an outcome: not in a crash, and never in a false success."""
 
 import json
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from memory_use import peak_memory
 from one_trial import recover
 from pydantic import ValidationError
 
@@ -101,6 +101,7 @@ def test_one_bit_takes_any_scale_of_noise_and_dither(changes):
         assert not np.isnan(list(values.values())).any()
 
 
+@pytest.mark.slow
 def test_a_signal_of_zeros_gives_a_spiked_matrix_of_zeros():
     """It has no largest eigenvalue to start an iteration from."""
     written = {**WIGNER, "generator": "identity", "widths": (30, 30), "target_codes": "-1 -1 -1"}
@@ -156,15 +157,13 @@ def test_the_memory_of_a_trial_is_bounded_and_not_by_much(written):
     solver = {"max_steps": 20, **written.get("solver", {})}
     point = Point.model_validate({"k": 3, "depth": len(widths), **written, "solver": solver})
     recover(point, 0, 1)
-    tracemalloc.start()
-    recover(point, 1, 1)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: recover(point, 1, 1))
     claimed = Recovery().memory(point)
     assert peak < claimed + 100_000
     assert claimed < max(15 * peak, peak + 60e6)
 
 
+@pytest.mark.slow
 def test_a_fit_leaves_out_what_one_value_does_not_allow(
     genprior: Callable[..., Any], tmp_path: Path
 ) -> None:

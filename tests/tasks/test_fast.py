@@ -1,6 +1,5 @@
 """The fast engine gives the plain engine's runs: steps, verdicts, negations, codes."""
 
-import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +19,7 @@ from fast_runs import (
 )
 from helpers import SensingLoss, gaussian_sensing
 from hypothesis import HealthCheck, assume, given, settings
+from memory_use import peak_memory
 
 from genprior.tasks.numerics.network import Network
 from genprior.tasks.solvers.descent import (
@@ -140,6 +140,7 @@ def steps_by_regime(problem: SensingLoss, start: np.ndarray, max_steps: int) -> 
     return taken
 
 
+@pytest.mark.slow
 def test_descent_that_stops_at_a_kink_stalls_in_both() -> None:
     """With noise the minimiser often lies on a kink, where ‖v‖ stays away from 0."""
     verdicts = Counter()
@@ -254,6 +255,7 @@ def test_jumps_that_end_at_marks_leave_no_stale_bounds(policy: Choice, windows: 
         assert agree(*both(problem, method, start, 300, patience, policy=policy))
 
 
+@pytest.mark.slow
 def test_chaotic_runs_end_alike_on_the_whole(policy: Choice) -> None:
     """α four times too large: rounding decides a single run, but not how many recover.
 
@@ -287,10 +289,7 @@ def test_the_engine_holds_no_more_than_it_says() -> None:
     for problem, start in (cocola(2, 60), cocola(3, 40), flat):
         k = start.size
         widths = [weight.shape[0] for weight in problem.network.weights]
-        tracemalloc.start()
-        descend_fast(problem, METHOD, start, max_steps=1500)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+        peak = peak_memory(partial(descend_fast, problem, METHOD, start, max_steps=1500))
         assert peak < 8 * engine_entries(k, widths, problem.observed.size)
 
 

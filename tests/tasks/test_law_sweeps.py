@@ -85,6 +85,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_error_of_recovered_trials_is_proportional_to_the_noise(genprior, noisy):
     """A local linear count gives σ √k for the error of a recovered trial: exponent 1 in σ."""
     result = genprior("fit", noisy, "--json")

@@ -71,6 +71,7 @@ def test_the_interval_has_the_length_of_medians_scatter():
     assert_allclose(np.mean(lengths), expected, rtol=0.07)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [6, 30])
 def test_intervals_cover_the_true_exponents_as_often_as_they_claim(trials):
     """Outside the 10⁻³ quantiles of Binomial(250, 0.95), 226 and 247, 95 % would be refuted.
@@ -125,6 +126,7 @@ def test_failures_that_slip_through_bend_medians_less_than_means():
     assert abs(bias[0]) < 0.6 * bias[1]
 
 
+@pytest.mark.slow
 def test_shared_draws_need_intervals_that_know_of_them():
     """Every trial has an exponent of its own, 0.5 + 0.2 N(0, 1), all along k.
 
@@ -180,6 +182,7 @@ def test_an_error_floor_is_flagged_and_seen_in_the_local_exponents():
     assert first["local_exponent_low"] < expected < first["local_exponent_high"] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shared", "trials"), [(INDEPENDENT, 8), (INDEPENDENT, 30), ((True, True), 30)]
 )

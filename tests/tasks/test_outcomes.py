@@ -9,12 +9,13 @@ import pytest
 import xarray as xr
 from helpers import Scripted, recovery_sweep, tiny_sweep
 from rich.console import Console
+from scipy.special import expit
 
 from genprior.pipeline import run_sweep
 from genprior.pipeline.analyses.comparison import comparison_rows
 from genprior.pipeline.analyses.transition import transitions_as_json
 from genprior.pipeline.show.comparison_tables import comparisons
-from genprior.pipeline.show.tables import transitions
+from genprior.pipeline.show.transition_tables import transitions
 from genprior.store import open_analysis
 from genprior.sweeps import Sweep, SweepError
 from genprior.sweeps.directions import expected_direction, given_direction, least_value
@@ -296,6 +297,7 @@ def test_cells_without_trials_have_no_bounds():
 # From store to picture
 
 
+@pytest.mark.slow
 def test_a_store_where_nothing_recovers_is_fitted_and_drawn(genprior, store, tmp_path):
     """One step recovers nothing: 0 of 4 at each m."""
     sweep = recovery_sweep("k=2,4", compare={"over": "k"}).override(["solver.max_steps=1"])
@@ -313,6 +315,7 @@ def test_a_store_where_nothing_recovers_is_fitted_and_drawn(genprior, store, tmp
         assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_a_given_direction_is_the_direction_of_the_fit(
     genprior, kind: Scripted, store, monkeypatch
 ):
@@ -330,3 +333,16 @@ def test_half_of_one_position_is_that_position() -> None:
     found = known_part([9.0], [6], [12], direction=1, floor=0.0)
     assert (found.outcome, found.p50) == ("inside", 9.0)
     assert math.isnan(found.width)
+
+
+def test_no_point_of_a_count_is_negative() -> None:
+    """Success along m = 4 … 48 from a linear curve about m = 21 whose 10 % point may be below 0."""
+    at = np.arange(4.0, 49, 4)
+    counts = 12 * expit((at - 21) / 8)
+    known = known_part(at, counts.round(), [12] * at.size, direction=1, floor=0.0)
+    posterior = fit_transition(at, counts.round(), [12] * at.size, direction=1, floor=0.0)
+    free = fit_transition(at, counts.round(), [12] * at.size, direction=1)
+    assert free.p10_low < 0
+    assert posterior.p10_low == 0
+    assert math.isnan(known.p10_low)
+    assert 0 < known.p10 == posterior.p10 < known.p10_high

@@ -53,14 +53,14 @@ def test_one_line_names_what_is_wrong(changes: dict[str, Any], words: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_a_group_without_trials_needs_no_terms() -> None:
+def test_an_excluded_group_needs_no_terms() -> None:
     """Excluded combinations have neither k nor widths."""
     extra = outcomes().reindex(k=[*K.values, 24.0])
     law, whole = (
         fit_scaling(found, "m", {"k": np.log(found.k)}, offset=offset)
         for found, offset in ((outcomes(), 0.0), (extra, 0 * LOG_K.reindex(k=extra.k)))
     )
-    assert whole["left_out"].values.tolist() == [""] * 5 + ["no-trials"]
+    assert whole["left_out"].values.tolist() == [""] * 5 + ["excluded"]
     np.testing.assert_allclose(whole["exponent"], law["exponent"], rtol=1e-9)
 
 

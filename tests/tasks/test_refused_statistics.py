@@ -13,8 +13,10 @@ from genprior.tasks.statistics import (
     compare_rates,
     compare_transitions,
     fit_laws,
+    fit_scaling,
     fit_transition,
     fit_transitions,
+    over_values,
     success_rate,
     wilson_interval,
 )
@@ -27,7 +29,17 @@ OUTCOMES = xr.DataArray(
     dims=("k", "m", "trial"),
     coords={"k": [1, 2, 3], "m": [4, 8, 12, 16]},
 )
+PLACED = xr.DataArray(  # of k = 2 one trial is not asked
+    [[0.0, 1, 1], [0, 0, np.nan]],
+    dims=("k", "probe"),
+    coords={
+        "k": [1, 2],
+        "m": (("k", "probe"), [[4.0, 9, 9], [4, 4, np.nan]]),
+        "trial": (("k", "probe"), [[0.0, 0, 1], [0, 1, np.nan]]),
+    },
+)
 ERRORS = OUTCOMES + 0.1
+LOG_K = np.log(OUTCOMES.k)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +56,14 @@ ERRORS = OUTCOMES + 0.1
         (lambda: success_rate(OUTCOMES.astype(str)), "success holds '0.0'"),
         (lambda: success_rate(OUTCOMES.rename(k="rate")), "'rate' has the name of a result"),
         (lambda: success_rate(OUTCOMES.isel(trial=0)), "not 'trial'"),
+        (lambda: fit_transitions(PLACED, "m"), "are placed: use over_values"),
+        (lambda: over_values(PLACED, "n"), "no coordinate 'n' along 'probe'"),
+        (lambda: over_values(OUTCOMES, "m"), "no coordinate 'm' along 'probe'"),
         (lambda: fit_transitions(OUTCOMES.rename(k="failures"), "m"), "'failures' has the name"),
+        (lambda: fit_transition(X, K, N, floor="0"), "floor is '0'"),
+        (lambda: fit_transitions(OUTCOMES, "trial"), "along is 'trial'"),
+        (lambda: fit_scaling(OUTCOMES[..., :0], "m", {"k": LOG_K}), "no trials"),
+        (lambda: fit_scaling(OUTCOMES, "m", {"constant": LOG_K}), "terms names 'constant'"),
         (lambda: fit_laws(ERRORS, OUTCOMES, {}), "claimed is empty"),
         (lambda: fit_laws(ERRORS, OUTCOMES, {"n": 1.0}), "no positions along 'n'"),
         (lambda: fit_laws(ERRORS, OUTCOMES, {"k": math.inf}), r"claimed\['k'\] is inf"),

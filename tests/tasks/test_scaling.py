@@ -12,9 +12,10 @@ from scipy.stats import binom, chi2
 from genprior.tasks.statistics import thresholds
 from genprior.tasks.statistics.counts import Counts
 from genprior.tasks.statistics.group_laws import TermsError, check_terms, fit_law_of_groups
+from genprior.tasks.statistics.intervals import DECIDED
 from genprior.tasks.statistics.law_simulations import measure_law_coverage
 from genprior.tasks.statistics.links import LINKS
-from genprior.tasks.statistics.regression import PREFERRED, power_to_prefer, regress
+from genprior.tasks.statistics.regression import power_to_prefer, regress
 from genprior.tasks.statistics.scaling import fit_scaling
 from genprior.tasks.statistics.thresholds import fit_thresholds
 from genprior.tasks.theory.terms import SHAPES, TERMS
@@ -190,7 +191,7 @@ def test_the_power_is_the_share_of_preferred_fits() -> None:
     for _ in range(50):
         drawn = shapes[0] + noise * rng.normal(size=8)
         fits = [regress(drawn - shape, covariance, one).evidence for shape in shapes[:2]]
-        found += fits[0] - fits[1] > PREFERRED
+        found += fits[0] - fits[1] > DECIDED
     assert 0.2 < power[0, 1] < 0.9
     assert abs(found / 50 - power[0, 1]) < 0.21, "3 standard errors"
     assert power[0, 2] == 0, "shapes that differ by a constant are one"

@@ -1,6 +1,5 @@
 """The explicit and the group-sparse generator: their ranges, symmetries and slopes."""
 
-import tracemalloc
 from math import cos, pi, sin
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_use import peak_memory
 from numpy.testing import assert_allclose, assert_array_equal
 from one_trial import recover
 
@@ -281,10 +281,7 @@ def test_networks_hold_no_more_numbers_than_declared(generator):
     made = point(generator, n=600, **({"wedge_angle": 1e-3} if "random" in generator else {}))
     random = np.random.default_rng(8)
     GENERATORS.built_in[generator].draw(random, made)
-    tracemalloc.start()
-    GENERATORS.built_in[generator].draw(random, made)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: GENERATORS.built_in[generator].draw(random, made))
     assert peak <= 8 * GENERATORS.built_in[generator].entries(made)
 
 

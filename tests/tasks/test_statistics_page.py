@@ -12,6 +12,7 @@ from helpers import PROJECT
 import genprior as gp
 from genprior.tasks import statistics
 
+pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "statistics.md"
 
 
@@ -22,8 +23,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     defined: dict[str, Any] = {"__name__": "page"}
     run = gp.run
 
-    def run_here(sweep: gp.Sweep, store: str) -> object:
-        return run(sweep, store, scheduler="synchronous", progress=False)
+    def run_here(sweep: gp.Sweep, store: str, **placed: Any) -> object:
+        return run(sweep, store, scheduler="synchronous", progress=False, **placed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("page"))
@@ -41,6 +42,10 @@ def test_the_functions_give_what_fit_gives(names: dict[str, Any]) -> None:
     rates = names["rates"]
     np.testing.assert_array_equal(rates.successes, fitted.successes.transpose(*rates.rate.dims))
     np.testing.assert_allclose(rates.rate_low, fitted.success_low.transpose(*rates.rate.dims))
+    placed = gp.fit(names["folder"] / "placed.zarr")["transition"]
+    fits = statistics.fit_transitions(names["grid"].success, "m", expected=1, floor=0)
+    xr.testing.assert_allclose(fits.p50, placed.p50.drop_attrs())
+    assert int(fits.trials.sum()) == int(placed.trials.sum()) > 0
 
 
 def test_the_examples_say_what_the_page_says(names: dict[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import tracemalloc
 from math import log2
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import ENVIRONMENT, GENPRIOR, refused
+from memory_use import peak_memory
 from numpy.testing import assert_allclose, assert_array_equal
 from one_trial import transmit
 from scipy.stats import beta, binom
@@ -143,6 +143,7 @@ def test_corners_are_measured_codewords_whatever_measures(ensemble):
 # Trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 3])
 def test_two_codewords_at_two_levels_succeed_as_often_as_can_be_computed(m):
     """z_2 = a is mistaken for b if ‖A(e − d)‖ < ‖A e‖, with d = b − a and e = z_1/D.
@@ -210,6 +211,7 @@ def test_the_bits_sent_and_the_constant_of_the_generator_are_told():
     assert set(values) == {variable.name for variable in KIND.variables}
 
 
+@pytest.mark.slow
 def test_both_decoders_meet_the_same_problems():
     """Decoders are no part of a draw, so that they can be compared in pairs."""
     over_points, over_range = point(m=2), point(m=2, code={"decoder": "range", "starts": 3})
@@ -287,10 +289,7 @@ def test_a_trial_holds_no_more_memory_than_it_says(decoder, shape):
     """At k = 6 nearly all is the 29³ words and their images; at k = 2 the matrix."""
     made = point(**shape, code={"codewords": 29, "decoder": decoder})
     transmit(made, 0, 7)
-    tracemalloc.start()
-    transmit(made, 1, 7)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: transmit(made, 1, 7))
     assert 0.4 * KIND.memory(made) < peak < KIND.memory(made)
 
 

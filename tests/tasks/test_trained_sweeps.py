@@ -67,6 +67,7 @@ def test_a_changed_file_is_refused_unless_the_mixture_is_recorded(
     assert json.loads(attributes["weights_sha256"]) == {net: before}
 
 
+@pytest.mark.slow
 def test_several_files_are_an_axis_that_can_grow(tmp_path, store):
     """Each is known by its own digest; what a smaller sweep leaves out is no change."""
     paths = []
@@ -187,6 +188,7 @@ def test_the_shape_of_a_damaged_file_is_refused_as_the_file_is(tmp_path, net, sh
         Point.model_validate({"generator": "trained", "weights": net, "m": 18})
 
 
+@pytest.mark.slow
 def test_a_sweep_may_leave_the_shape_to_the_files(
     genprior: Callable[..., Result], tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ def test_the_page_lists_every_generator_with_its_parameters():
         assert kept[name][4].startswith("yes" if generator.has_mirror else "no")
 
 
+@pytest.mark.slow
 def test_the_digits_decoder_is_trained_and_its_sweep_file_runs(
     genprior: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

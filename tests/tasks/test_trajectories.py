@@ -205,6 +205,7 @@ def test_threads_and_blocks_change_no_value(store, tmp_path):
     assert_same_results(store, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "smaller",
     [

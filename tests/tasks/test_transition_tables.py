@@ -12,7 +12,7 @@ from rich.console import Console
 from transition_counts import GRID, expected_counts, probability
 
 from genprior.pipeline.analyses.transition import transitions_as_json
-from genprior.pipeline.show.tables import transitions
+from genprior.pipeline.show.transition_tables import transitions
 from genprior.tasks.statistics.fits import TEXT, fit_transitions
 from genprior.tasks.statistics.intervals import wilson_interval
 from genprior.tasks.statistics.transitions import Transition, curve_band, fit_transition
@@ -229,6 +229,28 @@ def test_both_passes_over_the_groups_say_what_they_count():
 
     success = xr.DataArray(np.ones((2, 3, 4)), dims=("k", "m", "trial"), coords={"m": [1, 2, 3]})
     fit_transitions(success, "m", call_each=call)
-    assert said == [("directions compared", 2), ("groups fitted", 2)]
+    assert said == [("groups asked for the direction", 2), ("groups fitted", 2)]
     fit_transitions(success, "m", direction=1, call_each=call)
     assert said[2:] == [("groups fitted", 2)]
+
+
+def test_groups_without_trials_are_fitted_once_for_all():
+    called = []
+
+    def call(function, groups, what):
+        called.append(len(groups))
+        return [function(group) for group in groups]
+
+    success = recovery()
+    ran = success.where(success.k == 10)  # four groups of six are empty
+    for options in ({}, {"direction": 1}):
+        together = fit_transitions(ran, "m", call_each=call, **options)
+        empty = together.sel(k=[5, 15])
+        assert (empty["outcome"] == "no-trials").all()
+        assert empty["p50"].isnull().all()
+        alone = fit_transitions(ran.sel(k=[10]), "m", **options)
+        xr.testing.assert_identical(together.sel(k=[10]), alone)
+    assert called == [2, 2, 2]
+    none = fit_transitions(success.where(False), "m", call_each=call)
+    assert (none["outcome"] == "no-trials").all()
+    assert len(called) == 3

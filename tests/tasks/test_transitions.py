@@ -52,6 +52,7 @@ def test_intervals_shrink_like_one_over_the_root_of_the_trials_down_to_the_small
     assert_allclose(np.divide(lengths[:-1], lengths[1:]), 10, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_the_quantiles_are_those_of_a_brute_force_posterior():
     """The same prior on one dense grid for each link, all cells weighed together.
 
@@ -122,6 +123,7 @@ def test_intervals_cover_the_truth_as_often_as_they_claim(scale):
     assert low <= hits <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ceiling", "scale"), [(0.95, 0.25), (0.9, 0.5), (0.8, 1.0)])
 def test_intervals_cover_where_success_levels_off_below_one(ceiling, scale):
     """10 positions × 30 trials; below the 10⁻³ quantile of Binomial(120, 0.95) 95 % is refuted.

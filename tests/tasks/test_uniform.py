@@ -75,6 +75,7 @@ def test_uniform_recovery_counts_targets_and_trials():
     assert "worst_latent_error" not in found
 
 
+@pytest.mark.slow
 def test_fits_of_a_sweep_with_targets_are_those_of_the_worst(
     genprior: Callable[..., Any], tmp_path: Path
 ) -> None:
