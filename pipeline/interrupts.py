@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ..store.signals import ENDING, signals_collected
+from .outside_imports import ONE, signals_outside_imports
 
 SIGNALS = ENDING
-# Seconds within which signals count as one: a process may get one directly and one by its group.
-ONE = 0.3
 
 
 class _Interrupts:
@@ -120,7 +119,8 @@ def terminable() -> Iterator[None]:
     _installed.append(interrupts)
     previous_hook, sys.unraisablehook = sys.unraisablehook, _report_unraisable
     try:
-        yield
+        with signals_outside_imports(kinds):
+            yield
     finally:
         sys.unraisablehook = previous_hook
         _installed.remove(interrupts)

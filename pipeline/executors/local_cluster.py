@@ -7,13 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
 from ...tasks.numerics.shared_context import shared
-from ..interrupts import SIGNALS, announced, interrupts_deferred
+from ..interrupts import SIGNALS, announced, check, interrupts_deferred
+from ..outside_imports import signals_outside_imports
 from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
 from .errors import ClusterError, configuration, reason
 from .memory import (
@@ -31,6 +32,7 @@ from .memory import (
 from .spawning import without_script
 
 START_TIMEOUT = 180.0
+CHECK_EVERY = 0.2  # seconds after which an interruption that Python dropped is raised again
 END_TIMEOUT = 1.0  # seconds that an idle worker has to end before it is killed
 RESTARTS = 5  # of a worker that dies while it starts
 ROUTES = "distributed.scheduler.http.routes"
@@ -113,8 +115,13 @@ class LocalWorkers:
         Raises:
             ClusterError: it could not be started; the message says why.
         """
+        deadline = time.monotonic() + START_TIMEOUT
+        check()
+        while not self._cluster.done() and time.monotonic() < deadline:
+            wait([self._cluster], timeout=CHECK_EVERY)
+            check()
         try:
-            return self._cluster.result(START_TIMEOUT)
+            return self._cluster.result(0)
         except Exception as error:
             late = f"not within {START_TIMEOUT:.0f} s"
             why = reason(error) if self._cluster.done() else late
@@ -171,7 +178,8 @@ def local_workers(
     with caller_state_kept(), more_files(count if processes else 0), ExitStack() as ends:
         os.environ[SAFE_PATH] = "1"
         # An interruption is announced from the moment that there is anything to end.
-        with announced(tell):
+        # The thread that starts workers imports modules, as this one does.
+        with announced(tell), signals_outside_imports(SIGNALS):
             workers = LocalWorkers(count, processes=processes)
             ends.callback(workers.close)
             meanwhile()

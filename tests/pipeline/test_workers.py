@@ -273,6 +273,24 @@ def test_an_interruption_that_python_drops_is_raised_again_without_a_word(
     assert "ArithmeticError: told" in said
 
 
+@pytest.mark.cluster
+def test_an_interruption_that_python_drops_ends_the_start_of_workers(
+    signals: Callable[[signal.Signals], None],
+) -> None:
+    class Dropping:
+        def __del__(self) -> None:
+            signals(signal.SIGINT)
+
+    said: list[str] = []
+    with (
+        interrupts.terminable(),
+        pytest.raises(KeyboardInterrupt),
+        open_executor("threads", 1, said.append, lambda: Dropping() and None),
+    ):
+        said.append("ready")
+    assert said == ["stopping"]
+
+
 def test_signals_at_nearly_the_same_time_are_one(
     signals: Callable[[signal.Signals], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
