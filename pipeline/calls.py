@@ -22,6 +22,7 @@ from .arguments import (
     truth,
 )
 from .executors.errors import spare_dask
+from .interrupts import SIGNALS
 from .limits import (
     GRACE,
     MOST_BUDGET,
@@ -33,6 +34,7 @@ from .limits import (
     MOST_TRIAL_TIMEOUT,
     MOST_WORKERS,
 )
+from .outside_imports import signals_outside_imports
 from .workers import Workers, open_workers
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def plan(
     return plan_sweep(chosen, _workers(workers))
 
 
+@signals_outside_imports(SIGNALS)
 def run(
     sweep: AnySweep,
     store: AnyPath,
@@ -219,6 +222,7 @@ def open(store: AnyPath) -> "xr.Dataset":
     return open_complete(store_path(store), chunks={})
 
 
+@signals_outside_imports(SIGNALS)
 def fit(
     store: AnyPath,
     *,

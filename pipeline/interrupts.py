@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ..store.signals import ENDING, signals_collected
-from .outside_imports import ONE, signals_outside_imports
+from .outside_imports import signals_outside_imports
 
 SIGNALS = ENDING
+# Seconds within which signals count as one: a process may get one directly and one by its group.
+ONE = 0.3
 
 
 class _Interrupts:
@@ -165,9 +167,10 @@ def announced(tell: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Defer interruptions until the end of a step that must not be left unfinished.
+    """Defer interruptions until the end of a step that closes something.
 
-    Inside `terminable` they are only counted; elsewhere they are raised at the end of the step.
+    Inside `terminable`, where a command that closes ends anyway, they and all later ones are only
+    counted. Elsewhere they are raised at the end of the step.
     """
     # Outside commands, SIGUSR1 has the meaning that the caller's program gives it.
     kinds = [k for k in _handled_signals() if _installed or k != signal.SIGUSR1]

@@ -1,4 +1,4 @@
-"""Signals that arrive during an import are handled after it.
+"""Signals that arrive during an import, or while a line is logged, are handled after it.
 
 A handler that raises, as Python's own for Ctrl-C does, may do so at any call. Where Python imports
 a module, or finds a logger, it takes a lock in one statement and gives it back in a later one. An
@@ -12,77 +12,92 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object]
 AGAIN = 0.02  # seconds after which a signal is sent again
-LONGEST = 20.0  # seconds that an import gets
-# Seconds within which signals count as one: a process may get one directly and one by its group.
-ONE = 0.3
+LONGEST = 15.0  # seconds that an import gets; one that hangs must end by Ctrl-C
+APART = 1.0  # seconds without signals after which the next one begins anew
 # Files whose functions take such locks: the machinery of imports, which is frozen, and logging.
 MACHINERY = {"<frozen importlib._bootstrap>", logging.getLogger.__code__.co_filename}
 
 
 class _OutsideImports:
-    """Calls a handler of a signal, or sends the signal again a little later during an import.
-
-    An import that hangs ends by the next signal.
+    """Calls the handlers of signals, or sends a signal again a little later during an import.
 
     Args:
-        handler: the handler.
         depth: how many functions of `MACHINERY` run already, as where a script is imported.
     """
 
-    def __init__(self, handler: Handler, depth: int) -> None:
-        self.handler = handler
+    def __init__(self, depth: int) -> None:
+        self.active = True
+        self._handlers: dict[int, Handler] = {}
         self._depth = depth
         self._main = threading.get_ident()
         self._lock = _thread.allocate_lock()
-        self._active = True
-        self._waiting = False  # whether the signal is to be sent again
-        self._sent = False  # whether it was, and has not come
-        self._begun = float("-inf")
+        self._unsent = 0  # the number of the signal that is to be sent again
+        self._begun = self._last = float("-inf")
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        again, self._sent = self._sent, False
-        if not again and not self._waiting:
+        if now - self._last > APART:
             self._begun = now
-        since = now - self._begun
-        insists = not again and since > ONE
-        if _depth(frame) > self._depth and since < LONGEST and not insists:
-            if self._waiting:
+        self._last = now
+        if self.active and now - self._begun < LONGEST and _depth(frame) > self._depth:
+            if self._unsent:
                 return
-            self._waiting = True
+            self._unsent = number
             with suppress(RuntimeError):  # no thread can be started
                 # A `threading.Thread` takes locks, which the interrupted code may hold.
-                _thread.start_new_thread(self._send, (number,))
+                _thread.start_new_thread(self._send, ())
                 return
-        self._waiting = False
-        self.handler(number, frame)
+        self._unsent = 0
+        self._handlers[number](number, frame)
 
-    def end(self) -> bool:
-        """Send nothing more; say whether a signal was still to be sent."""
+    def install(self, kind: signal.Signals) -> None:
+        """Handle a signal, unless it has no handler in Python or is handled so already."""
+        handler = signal.getsignal(kind)
+        if callable(handler) and not (isinstance(handler, _OutsideImports) and handler.active):
+            self._handlers[kind] = handler
+            signal.signal(kind, self)
+
+    def restore(self, kind: signal.Signals) -> None:
+        """Give a signal its handler back."""
+        current: object = signal.getsignal(kind)
+        if current is not self:
+            return
+        try:
+            signal.signal(kind, self._handlers[kind])
+        except BaseException:  # of a handler: Python first handles the signals that have arrived
+            signal.signal(kind, self._handlers[kind])
+            raise
+
+    def end(self) -> None:
+        """Send nothing more."""
         with self._lock:
-            self._active = False
-            return self._waiting
+            self.active = False
 
-    def _send(self, number: int) -> None:
+    def handle_unsent(self) -> None:
+        """Call the handler of a signal that was to be sent again."""
+        if number := self._unsent:
+            self._unsent = 0
+            self._handlers[number](number, None)
+
+    def _send(self) -> None:
         time.sleep(AGAIN)
         with self._lock:
-            if self._active and self._waiting:
-                self._waiting, self._sent = False, True
+            if self.active and (number := self._unsent):
+                self._unsent = 0
                 signal.pthread_kill(self._main, number)
 
 
 @contextmanager
 def signals_outside_imports(kinds: Iterable[signal.Signals]) -> Iterator[None]:
-    """Let the handlers of signals run outside imports.
+    """Let the handlers of signals run outside imports, which get `LONGEST` seconds.
 
-    An import gets `LONGEST` seconds, or until the next signal.
-
-    Python handles signals in the main thread; in any other thread this does nothing.
+    A signal that still waits at the end of the block is handled there. A block in another changes
+    nothing. Python handles signals in the main thread; in any other thread this does nothing.
 
     Args:
         kinds: the signals; those without a handler in Python are left as they are.
@@ -90,21 +105,14 @@ def signals_outside_imports(kinds: Iterable[signal.Signals]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    depth = _depth(sys._getframe())
-    ours: dict[signal.Signals, _OutsideImports] = {}
-    for kind in kinds:
-        handler = signal.getsignal(kind)
-        if callable(handler) and not isinstance(handler, _OutsideImports):
-            ours[kind] = _OutsideImports(handler, depth)
-            signal.signal(kind, ours[kind])
-    try:
+    ours = _OutsideImports(_depth(sys._getframe()))
+    with ExitStack() as ends:
+        ends.callback(ours.handle_unsent)
+        for kind in kinds:
+            ends.callback(ours.restore, kind)
+            ours.install(kind)
+        ends.callback(ours.end)
         yield
-    finally:
-        left = [kind for kind, handler in ours.items() if handler.end()]
-        for kind, handler in ours.items():
-            signal.signal(kind, handler.handler)
-        for kind in left:
-            ours[kind].handler(kind, None)
 
 
 def _depth(frame: FrameType | None) -> int:

@@ -121,16 +121,17 @@ class Holding:
             )
 
     def end(self) -> None:
-        """Remove the record and what belongs to it."""
+        """Remove the record and what belongs to it, also if an interruption ends the wait."""
         self._ended.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         try:
-            with held(self._path, wait=WAIT_AT_END):
+            with suppress(StoreError, OSError), held(self._path, wait=WAIT_AT_END):
                 self._record.remove()
                 with suppress(OSError):
                     self._file.parent.rmdir()
-        except (StoreError, OSError):
-            # The folder stays until the next run ends.
+        finally:
+            # Without the lock, the folder stays until the next run ends.
             with suppress(OSError):
                 self._record.remove()
 
@@ -234,17 +235,23 @@ class _Watch:
         Raises:
             StoreError: another run writes the store.
         """
-        with (
-            held(self._path),
-            explained(self._path, "entering this run"),
-        ):
-            in_the_way, others = self._look()
-            if not in_the_way:
-                if not others:
-                    clear_left(self._path)
-                holding = Holding(self._path, self._part, alone=not others)
-                holding.begin()
-        if in_the_way:
+        holding = None
+        try:
+            with (
+                held(self._path),
+                explained(self._path, "entering this run"),
+            ):
+                in_the_way, others = self._look()
+                if not in_the_way:
+                    if not others:
+                        clear_left(self._path)
+                    holding = Holding(self._path, self._part, alone=not others)
+                    holding.begin()
+        except BaseException:
+            if holding is not None:
+                holding.end()
+            raise
+        if holding is None:
             for record in in_the_way:
                 self._wait_for(record)
             return None

@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,9 +93,14 @@ class _Lock:
         Raises:
             StoreError: another process holds the lock, or the folder cannot be written.
         """
+        deadline = time.monotonic() + wait
+        while not self._acquired(deadline - time.monotonic()):
+            pass  # a signal ended the wait, and its handler did not raise
+
+    def _acquired(self, wait: float) -> bool:
         folder = self.file.parent
         with signals_handled_after() as waiting, explained(self.path, f"locking it in {folder}"):
-            common: dict[str, Any] = {"timeout": wait, "thread_local": False}
+            common: dict[str, Any] = {"timeout": max(0.0, wait), "thread_local": False}
             if _has_flock(folder):
                 self._lock = FileLock(
                     self.file, fallback_to_soft=False, on_acquired=self._sign, **common
@@ -108,6 +114,8 @@ class _Lock:
             except Timeout:
                 if not waiting:
                     raise _held_error(self.file, self.path) from None
+                return False
+        return True
 
     def release(self) -> None:
         """Remove the file and release the lock, if it was acquired."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ...store.signals import signals_handled_after
 from ..interrupts import announced, check, interrupts_deferred
 from .caller_state import caller_state_kept, forget_servers
 from .certificates import Certificates, write_temporary
@@ -113,8 +114,8 @@ def open_batch(
             )
             used = certificates if secure else None
             asked = arguments(profile, memory, str(folder), used, job_name(store))
+            ends.callback(_end, jobs)
             cluster = _start(profile.cluster, asked, jobs)
-            ends.callback(_end, cluster, jobs)
             executor = _connect(cluster, profile, jobs, tell)
             ends.callback(_close, executor)
             jobs.unfinished = executor.unfinished
@@ -145,7 +146,7 @@ def _own_folder(profile: Profile, store: Path) -> Iterator[Path]:
 
 def _start(system: str, asked: dict[str, Any], jobs: WorkerJobs) -> Any:
     """Start the scheduler in this process; no job is submitted yet."""
-    with interrupts_deferred(), refusals_explained(system):
+    with signals_handled_after(), refusals_explained(system):
         from .private import own_folder
 
         try:
@@ -185,8 +186,10 @@ def _await_first(executor: Distributed, jobs: WorkerJobs) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def _end(cluster: Any, jobs: WorkerJobs) -> None:
-    """Cancel the jobs, and close the scheduler."""
+def _end(jobs: WorkerJobs) -> None:
+    """Cancel the jobs, and close the scheduler, if it was started."""
+    if (cluster := jobs.cluster) is None:
+        return
     with interrupts_deferred(), suppress(Exception):
         with suppress(Exception):
             cluster.sync(jobs.end, callback_timeout=END_TIMEOUT)

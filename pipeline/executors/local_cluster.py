@@ -14,7 +14,6 @@ from typing import Any
 
 from ...tasks.numerics.shared_context import shared
 from ..interrupts import SIGNALS, announced, check, interrupts_deferred
-from ..outside_imports import signals_outside_imports
 from .caller_state import SAFE_PATH, caller_state_kept, forget_servers
 from .errors import ClusterError, configuration, reason
 from .memory import (
@@ -89,11 +88,14 @@ class LocalWorkers:
     def __init__(self, count: int, *, processes: bool) -> None:
         self._cluster: Future[Any] = Future()
         self._nannies: list[Any] = []
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._start, args=(count, processes), name="start of workers", daemon=True
         )
+
+    def start(self) -> None:
+        """Start the workers; `close` ends them also if an interruption comes meanwhile."""
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError as error:
             self._cluster.set_exception(error)
 
@@ -148,7 +150,7 @@ class LocalWorkers:
     def _break_off(self) -> None:
         """Kill worker processes until the thread that starts them has ended."""
         deadline = time.monotonic() + 10 * END_TIMEOUT
-        while not self._cluster.done() and time.monotonic() < deadline:
+        while self._thread.is_alive() and not self._cluster.done() and time.monotonic() < deadline:
             self._kill()
             time.sleep(0.05)
 
@@ -178,10 +180,10 @@ def local_workers(
     with caller_state_kept(), more_files(count if processes else 0), ExitStack() as ends:
         os.environ[SAFE_PATH] = "1"
         # An interruption is announced from the moment that there is anything to end.
-        # The thread that starts workers imports modules, as this one does.
-        with announced(tell), signals_outside_imports(SIGNALS):
+        with announced(tell):
             workers = LocalWorkers(count, processes=processes)
             ends.callback(workers.close)
+            workers.start()
             meanwhile()
             cluster = workers.cluster()
         yield cluster

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import (
@@ -17,6 +18,10 @@ from helpers import (
     recovery_sweep,
     write_sweep,
 )
+
+from genprior.pipeline import interrupts
+from genprior.pipeline.executors.batch import INSECURE, open_batch
+from genprior.pipeline.executors.profiles import Profile
 
 START = """#!/bin/sh
 # The id of a job is that of its process group.
@@ -176,3 +181,35 @@ def test_without_encryption_the_run_says_so(slurm: Played, store: Path, recovere
     assert_names(ended.stderr, "--insecure", "not encrypted")
     assert "tls" not in next(slurm.folder.glob("*.sh")).read_text()
     assert_same_results(store, recovered)
+
+
+@pytest.mark.cluster
+def test_ctrl_c_while_the_scheduler_starts_ends_the_command_and_submits_nothing(
+    slurm: Played, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask_jobqueue
+
+    start = dask_jobqueue.SLURMCluster.__init__
+
+    def interrupted(cluster: dask_jobqueue.SLURMCluster, **settings: Any) -> None:
+        start(cluster, **settings)
+        signal.raise_signal(signal.SIGINT)
+
+    slurm.play()
+    monkeypatch.setattr(dask_jobqueue.SLURMCluster, "__init__", interrupted)
+    monkeypatch.setenv("PATH", f"{slurm.folder / 'bin'}:{os.environ['PATH']}")
+    profile, told = Profile(cluster="slurm", interface="lo"), []
+    handlers = {kind: signal.getsignal(kind) for kind in interrupts.SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (
+            interrupts.terminable(),
+            pytest.raises(KeyboardInterrupt),
+            open_batch(profile, 10**8, store, told.append, secure=False),
+        ):
+            told.append("ready")
+    finally:
+        for kind, handler in handlers.items():
+            signal.signal(kind, handler)
+    assert told == [INSECURE, "stopping"]
+    assert slurm.jobs == []

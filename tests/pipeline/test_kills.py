@@ -129,7 +129,7 @@ def test_interrupting_a_run_leaves_a_store_that_resumes(
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        printed, said = process.communicate(timeout=30)
+        printed, said = process.communicate(timeout=60)
     assert process.returncode == 3, said
     assert "interrupted" in printed
     first, *lines = said.splitlines()
@@ -160,7 +160,7 @@ def test_a_second_interruption_gives_up_blocks_and_further_ones_change_nothing(
             os.killpg(process.pid, signal.SIGTERM)
             time.sleep(0.5)
             assert time.monotonic() < begun + 30
-        printed, said = process.communicate(timeout=30)
+        printed, said = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "interrupted" in printed
     assert [line[:8] for line in said.splitlines()[2:]] == ["stopping"]
@@ -178,7 +178,7 @@ def test_blocks_that_would_not_end_in_time_are_given_up(
     with ended(scripted_command(replace(kind, pause=60), *command)) as process:
         wait_until(kind.calls)
         process.terminate()
-        _, said = process.communicate(timeout=40)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "Traceback" not in said
     assert neighbours(store) == []
@@ -195,7 +195,7 @@ def test_interrupting_a_run_before_its_first_block_says_so_at_once_and_at_the_en
     with ended(scripted_command(replace(kind, pause=0.5), *command)) as process:
         wait_until(lambda: psutil.Process(process.pid).children())
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     *before, at_once, last = said.splitlines()
     assert before in ([], [STARTING])

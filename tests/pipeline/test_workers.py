@@ -327,16 +327,16 @@ def test_an_interruption_that_python_drops_is_raised_again(
     signals: Callable[[signal.Signals], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is raised in a callback of the garbage collector, as Dask has one, goes nowhere."""
-    monkeypatch.setattr(interrupts, "ONE", 0.0)
 
     def dropped(phase: str, info: dict[str, int]) -> None:
         signals(signal.SIGINT)
 
     with interrupts.terminable():
         gc.callbacks.append(dropped)
-        monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
         try:
-            gc.collect()
+            with monkeypatch.context() as patched:
+                patched.setattr(sys, "unraisablehook", lambda unraisable: None)
+                gc.collect()
         finally:
             gc.callbacks.remove(dropped)
         with pytest.raises(KeyboardInterrupt):

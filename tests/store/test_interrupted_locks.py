@@ -14,7 +14,10 @@ import filelock
 import pytest
 from helpers import neighbours
 
+from genprior.store import StoreError
+from genprior.store.holders import Holding, held_for_run
 from genprior.store.lock import held
+from genprior.store.records import read_records
 
 LIBRARY = str(Path(filelock.__file__).parent)
 
@@ -91,6 +94,21 @@ def test_an_interruption_at_any_line_leaves_no_lock(store: Path) -> None:
         pass
 
 
+def test_a_signal_that_interrupts_nothing_does_not_let_a_lock_pass(store: Path) -> None:
+    """As where the caller's handler only takes note of it."""
+    noted: list[int] = []
+    previous = signal.signal(signal.SIGUSR1, lambda number, _: noted.append(number))
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGUSR1))
+    try:
+        with held(store):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(StoreError), held(store, wait=1.0):
+                noted.append(0)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert noted == [signal.SIGUSR1]
+
+
 def test_an_interruption_ends_the_wait_for_a_lock(store: Path) -> None:
     """It does not wait for the other holder, whose lock stays."""
     with held(store):
@@ -101,4 +119,38 @@ def test_an_interruption_ends_the_wait_for_a_lock(store: Path) -> None:
             pass
         assert time.monotonic() - began < 30
         assert len(neighbours(store)) == 1
+    assert neighbours(store) == []
+
+
+def test_an_interruption_while_a_run_enters_leaves_no_record(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process may live on, as a notebook does, and give the same call again."""
+    begin = Holding.begin
+
+    def interrupted(holding: Holding) -> None:
+        begin(holding)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Holding, "begin", interrupted)
+        with pytest.raises(KeyboardInterrupt), held_for_run(store):
+            pass
+    assert neighbours(store) == []
+    with held_for_run(store):
+        pass
+
+
+def test_an_interruption_while_a_run_leaves_leaves_no_record(store: Path) -> None:
+    """It ends the wait for another run that enters or leaves."""
+    run = held_for_run(store)
+    run.__enter__()
+    with held(store):
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            run.__exit__(None, None, None)
+        assert read_records(store) == []
+    with held_for_run(store):
+        pass
     assert neighbours(store) == []

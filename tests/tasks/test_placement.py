@@ -11,6 +11,8 @@ from numpy.testing import assert_array_equal
 from scipy.stats import binom
 
 from genprior.pipeline.cli import main
+from genprior.pipeline.cli.bench_recovery import recovery_rows
+from genprior.pipeline.executors.synchronous import Synchronous
 from genprior.tasks.statistics import placement, placement_simulation
 from genprior.tasks.statistics.counts import tried
 from genprior.tasks.statistics.outcomes import ABOVE, BELOW, NEVER
@@ -253,6 +255,23 @@ def test_the_bench_prints_both_tables(monkeypatch):
     shown = CliRunner().invoke(main, command).stdout
     assert "uniform trials" in shown
     assert "endings of groups" in shown
+
+
+@pytest.mark.slow
+def test_the_bench_of_recoveries_finds_one_point_in_both_ways(monkeypatch):
+    """The grid gets more trials until it is as precise as what is asked, or has all it may have."""
+    changes = {"DEPTHS": (2,), "VALUES": 6, "FIRST": 2, "MOST": 4}
+    for name, value in changes.items():
+        monkeypatch.setattr(f"genprior.pipeline.cli.bench_recovery.{name}", value)
+    placed, uniform = recovery_rows(0.5, Synchronous())
+    assert (placed["way"], uniform["way"]) == ("placed", "uniform grid")
+    assert uniform["trials"] % 6 == 0
+    assert uniform["half_width"] <= 0.5 or uniform["trials"] == 6 * 4
+    for found in (placed, uniform):
+        assert 15 < found["p50_low"] < 39 < found["p50_high"] < 135
+        width = found["p50_high"] - found["p50_low"]
+        assert found["half_width"] == pytest.approx(width / 2 / found["p50"])
+        assert 0 < found["seconds"] < found["elapsed"]
 
 
 def test_a_group_goes_on_while_another_50_percent_point_is_not_ruled_out():
