@@ -1,6 +1,7 @@
 """The end of a command that fails: a message in one line, and the exit status."""
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ class FriendlyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and explain errors that the user can correct."""
+        if not ctx.params.get("debug"):
+            # What Dask leaves behind when a command is interrupted is collected when Python ends,
+            # and asyncio then reports errors that nobody has asked for.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -163,3 +163,23 @@ def test_a_signal_while_python_ends_does_not_change_the_exit_status(step: str, s
     assert (
         subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == status
     )
+
+
+@pytest.mark.parametrize(("options", "told"), [([], False), (["--debug"], True)])
+def test_what_a_command_leaves_behind_is_not_reported_when_python_ends(
+    options: list[str], told: bool
+) -> None:
+    """As Dask leaves a message that waits to be sent, now and then, when its loop is stopped."""
+    script = f"""
+import asyncio
+from genprior.pipeline.cli import main
+left = asyncio.new_event_loop().create_future()
+left.set_exception(TimeoutError("Timeout"))
+main([*{options}, "sweeps"])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ("never retrieved" in ended.stderr) == told
+    assert told or ended.stderr == ""
