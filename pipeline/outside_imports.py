@@ -11,14 +11,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
-Handler = Callable[[int, FrameType | None], object]
+from ..store.signals import Handler
+
 AGAIN = 0.02  # seconds after which a signal is sent again
 LONGEST = 15.0  # seconds that an import gets; one that hangs must end by Ctrl-C
-APART = 1.0  # seconds without signals after which the next one begins anew
+APART = 1.0  # seconds without signals after which the time of an import begins again
 # Files whose functions take such locks: the machinery of imports, which is frozen, and logging.
 MACHINERY = {"<frozen importlib._bootstrap>", logging.getLogger.__code__.co_filename}
 

@@ -126,14 +126,16 @@ class Holding:
         if self._thread.is_alive():
             self._thread.join()
         try:
-            with suppress(StoreError, OSError), held(self._path, wait=WAIT_AT_END):
+            with held(self._path, wait=WAIT_AT_END):
                 self._record.remove()
                 with suppress(OSError):
                     self._file.parent.rmdir()
-        finally:
-            # Without the lock, the folder stays until the next run ends.
+        except BaseException as error:
+            # The folder stays until the next run ends.
             with suppress(OSError):
                 self._record.remove()
+            if not isinstance(error, (StoreError, OSError)):
+                raise
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
@@ -247,6 +249,8 @@ class _Watch:
                         clear_left(self._path)
                     holding = Holding(self._path, self._part, alone=not others)
                     holding.begin()
+            if holding is not None and not self._has_rival(holding):
+                return holding
         except BaseException:
             if holding is not None:
                 holding.end()
@@ -254,12 +258,10 @@ class _Watch:
         if holding is None:
             for record in in_the_way:
                 self._wait_for(record)
-            return None
-        if self._has_rival(holding):
+        else:
             holding.end()
             time.sleep(random.uniform(0, 4 * POLL))
-            return None
-        return holding
+        return None
 
     def _look(self) -> tuple[list[Record], bool]:
         """Remove the records of dead runs that matter here.

@@ -150,7 +150,7 @@ class LocalWorkers:
     def _break_off(self) -> None:
         """Kill worker processes until the thread that starts them has ended."""
         deadline = time.monotonic() + 10 * END_TIMEOUT
-        while self._thread.is_alive() and not self._cluster.done() and time.monotonic() < deadline:
+        while self._thread.is_alive() and time.monotonic() < deadline:
             self._kill()
             time.sleep(0.05)
 
